@@ -1,0 +1,80 @@
+"""The app as a person meets it: a server of its own on a free port, and a headless Chromium."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+REQUIRE_BROWSER = os.environ.get("GRADLAB_REQUIRE_BROWSER") == "1"
+SERVER_START_SECONDS = 120
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without a browser its tests are skipped, unless GRADLAB_REQUIRE_BROWSER=1 forbids that."""
+    if CHROMIUM is None and not REQUIRE_BROWSER:
+        skip = pytest.mark.skip(reason="no Chromium found: install it, or set GRADLAB_REQUIRE_BROWSER=1 to fail instead")
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(skip)
+
+
+def start_server(log: Path) -> tuple[subprocess.Popen, str]:
+    """Starts `streamlit run app.py` on a free port; returns the process and its address once it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", "--server.address=127.0.0.1"]
+    command += [f"--server.port={port}", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + SERVER_START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer:
+                if answer.read() == b"ok":
+                    return process, f"http://127.0.0.1:{port}"
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    stop_server(process)
+    pytest.fail(f"the app's server did not answer:\n{log.read_text()}")
+
+
+def stop_server(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory):
+    """Address of a server shared by the session's browser tests."""
+    process, url = start_server(tmp_path_factory.mktemp("server") / "log.txt")
+    yield url
+    stop_server(process)
+
+
+@pytest.fixture
+def fresh_app_url(tmp_path):
+    """Address of a server nobody has visited yet."""
+    process, url = start_server(tmp_path / "log.txt")
+    yield url
+    stop_server(process)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"]
+    arguments = ["--no-sandbox", "--disable-gpu", "--no-first-run", *quiet]
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": arguments}
