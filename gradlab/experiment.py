@@ -1,0 +1,273 @@
+"""Experiment: the frozen, validated record of every setting, and what is allowed for each.
+
+Its fields are the one source for validation, slider ranges, help texts, links, cache keys and the command's options:
+`bounds`, `unit`, `description`, `choices`, `meaning` and `default` read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
+from numbers import Number
+from typing import Any, Self, get_args
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from gradlab.cells import CELLS
+from gradlab.initializations import INITIALIZATIONS
+from gradlab.inputs import INPUTS
+from gradlab.losses import LOSSES
+
+LINK_VERSION = "1"  # raised when a link's settings change their meaning
+TEXT_BYTES = 46_000  # of percent-encoded text; the whole address then stays below 48,000, which servers accept
+DTYPES = {"float64": "double precision, about 16 digits", "float32": "single precision, about 7 digits"}
+CHOICES: dict[str, Mapping[str, Any]] = {
+    "cell": CELLS,
+    "initialization": INITIALIZATIONS,
+    "inputs": INPUTS,
+    "loss": LOSSES,
+    "dtype": DTYPES,
+}
+
+
+def _setting(default: Any, unit: str, description: str, *, none: str = "", **bounds: Any) -> Any:
+    """A field with its unit ("1": a pure number, "": a name) and, where None is allowed, what None means."""
+    return Field(default, description=description, json_schema_extra={"unit": unit, "none": none}, **bounds)
+
+
+class Experiment(BaseModel):
+    """Every setting of one run: hashable, and the same record always gives the same numbers.
+
+    A bad value raises pydantic's ValidationError (a ValueError) whose message names the setting, the value and what is
+    allowed; `describe_errors` turns it into one sentence a problem.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cell: str = _setting("lstm", "", "The recurrent cell of every layer.")
+    depth: int = _setting(1, "layers", "Number of layers, one above the other.", ge=1, le=8)
+    hidden_size: int = _setting(64, "units", "Size of every layer's hidden state, H.", ge=1, le=1024)
+    input_size: int = _setting(
+        16, "channels", "Size of the input at one step, X; text decides its own, its vocabulary's.", ge=1, le=512
+    )
+    steps: int = _setting(200, "steps", "Length of the sequence, T.", ge=2, le=1_000_000)
+    batch_size: int = _setting(8, "sequences", "Number of sequences, B; the bands are over them.", ge=1, le=256)
+    initialization: str = _setting("pytorch", "", "How the recurrent weight U is drawn, one gate's block at a time.")
+    gain: float = _setting(
+        1.0, "1", "Multiplies the recurrent weight U after it is drawn.", ge=0, le=10, allow_inf_nan=False
+    )
+    forget_bias: float | None = _setting(
+        None,
+        "1",
+        "Effective bias of the forget gate on every layer: the sum of PyTorch's two. Cells without one ignore it.",
+        none="the initialization's own",
+        ge=-20,
+        le=20,
+        allow_inf_nan=False,
+    )
+    inputs: str = _setting("noise", "", "What the network reads.")
+    text: str | None = _setting(
+        None,
+        "characters",
+        "The text to read, one character a step; for inputs = text.",
+        none="the default English text",
+        min_length=1,
+        max_length=5000,
+    )
+    loss: str = _setting("last", "", "Where the loss enters.")
+    loss_step: int | None = _setting(
+        None, "step", "The step at which the loss enters; for loss = step.", none="the middle step", ge=0, le=999_999
+    )
+    seed: int = _setting(0, "1", "Seed of weights, inputs and loss direction, each its own stream.", ge=0, le=2**32 - 1)
+    dtype: str = _setting("float64", "", "Precision of the computation; weights and inputs are drawn the same.")
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _in_plain_words(cls, value: Any, validate: Callable[[Any], Any], info: Any) -> Any:
+        """Validates as pydantic does, with this module's sentence in place of pydantic's."""
+        name = info.field_name
+        try:
+            if isinstance(value, bool) or not isinstance(value, str | Number | None):
+                raise ValueError  # Python counts True as 1, and pydantic would; no setting means it
+            checked = validate(value)
+            if name in CHOICES and checked not in CHOICES[name]:
+                raise ValueError
+        except ValueError:
+            raise _problem(f"{name} = {_shown(value)} is not allowed: use {allowed(name)}") from None
+        if name == "text" and checked is not None and (size := len(quote(checked, safe=""))) > TEXT_BYTES:
+            raise _problem(
+                f"text = {_shown(value)} takes {size} bytes in a link and at most {TEXT_BYTES} fit: shorten it"
+            )
+        return checked
+
+    @model_validator(mode="after")
+    def _loss_step_within_steps(self) -> Self:
+        if self.loss_step is not None and self.loss_step >= self.steps:
+            raise _problem(
+                f"loss_step = {self.loss_step} lies beyond the sequence of steps = {self.steps}: "
+                f"use 0 to {self.steps - 1}, or raise steps"
+            )
+        return self
+
+    def replace(self, **changes: Any) -> Self:
+        """The same experiment with some settings changed, validated (pydantic's model_copy does not validate)."""
+        return type(self).model_validate({**self.model_dump(), **changes})
+
+    def unused(self) -> frozenset[str]:
+        """The settings that change nothing here, because of another setting."""
+        idle = {
+            "input_size": self.inputs == "text",
+            "text": self.inputs != "text",
+            "loss_step": self.loss != "step",
+            "forget_bias": "forget" not in CELLS[self.cell].gates,
+        }
+        return frozenset(name for name, is_idle in idle.items() if is_idle)
+
+    def to_query(self) -> dict[str, str]:
+        """Every setting and the link's version as URL query parameters; None is "none", an empty value for text."""
+        none = {name: "" if name == "text" else "none" for name in type(self).model_fields}
+        return {"version": LINK_VERSION} | {name: none[name] if value is None else str(value) for name, value in self}
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, Any]) -> Self:
+        """Strict reading of `to_query`'s form; settings left out take their default. Raises ValueError."""
+        settings = {name: _parsed(name, value) for name, value in query.items()}
+        version = settings.pop("version", LINK_VERSION)
+        if version != LINK_VERSION:
+            raise ValueError(f"version = {_shown(version)} of the link is not known: use {LINK_VERSION}")
+        return cls.model_validate(settings)
+
+    @classmethod
+    def read_query(cls, query: Mapping[Any, Any], ignore: Collection[str] = ()) -> tuple[Self, list[str]]:
+        """Tolerant reading: what cannot be used falls back to the default, with one sentence each. Never raises.
+
+        `ignore` lists the caller's own keys, which are passed over.
+        """
+        sentences: list[str] = []
+        settings: dict[str, Any] = {}
+        for name, value in query.items():
+            parsed = _parsed(name, value)
+            if name in cls.model_fields:
+                settings[name] = parsed
+            elif name == "version" and str(parsed) != LINK_VERSION:
+                sentences.append(f"version = {_shown(parsed)} of the link is not known: it is read as {LINK_VERSION}.")
+            elif name != "version" and name not in ignore:
+                sentences.append(f"{_unknown(name, parsed)}; it is left out.")
+        while True:  # every round drops at least one setting, so it ends
+            try:
+                return cls.model_validate(settings), sentences
+            except ValidationError as error:
+                for problem in error.errors():
+                    name = problem["loc"][0] if problem["loc"] else "loss_step"  # the one rule across settings
+                    del settings[name]
+                    sentences.append(f"{problem['msg']}; the default, {_default_shown(name)}, is used instead.")
+
+
+def _problem(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("setting", "{sentence}", {"sentence": sentence})
+
+
+def _parsed(name: Any, value: Any) -> Any:
+    """A query value as its field takes it; `urllib.parse.parse_qs` wraps each in a list."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    nothing = {"text": ("",), "forget_bias": ("", "none"), "loss_step": ("", "none")}.get(name, ())
+    return None if isinstance(value, str) and value in nothing else value
+
+
+def _shown(value: Any) -> str:
+    """A value as a message shows it: short, and safe to ask of any object."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= 40 else value[:39] + "…")
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"an integer of {value.bit_length()} bits"
+    return str(value) if value is None or isinstance(value, Number) else f"a {type(value).__name__}"
+
+
+def _unknown(name: Any, value: Any) -> str:
+    close = get_close_matches(name, Experiment.model_fields, 1) if isinstance(name, str) else []
+    advice = f"did you mean {close[0]}?" if close else f"the settings are {', '.join(Experiment.model_fields)}"
+    return f"{_shown(name)} = {_shown(value)} is not a setting: {advice}"
+
+
+def _default_shown(name: str) -> str:
+    value = default(name)
+    return _field(name).json_schema_extra["none"] if value is None else str(value)
+
+
+def _field(name: str) -> FieldInfo:
+    if name not in Experiment.model_fields:
+        raise KeyError(f"{name!r} is not a setting: the settings are {', '.join(Experiment.model_fields)}")
+    return Experiment.model_fields[name]
+
+
+def bounds(name: str) -> tuple[float, float]:
+    """(lowest, highest) allowed value of a numeric setting; of `text`, in characters. KeyError for names."""
+    found = {
+        end: getattr(rule, attribute)
+        for rule in _field(name).metadata
+        for attribute, end in (("ge", 0), ("le", 1), ("min_length", 0), ("max_length", 1))
+        if hasattr(rule, attribute)
+    }
+    if not found:
+        raise KeyError(f"{name} is a name and has no bounds: ask choices({name!r})")
+    return found[0], found[1]
+
+
+def unit(name: str) -> str:
+    """The unit a setting counts in: "1" for a pure number, "" for a name."""
+    return _field(name).json_schema_extra["unit"]
+
+
+def description(name: str) -> str:
+    """What a setting does, in a sentence or two."""
+    return _field(name).description
+
+
+def default(name: str) -> Any:
+    """The value a setting has when it is not given."""
+    return _field(name).default
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """The names a setting may take, in the registry's order. KeyError for settings that are no names."""
+    _field(name)
+    if name not in CHOICES:
+        raise KeyError(f"{name} is not chosen by name: ask bounds({name!r})")
+    return tuple(CHOICES[name])
+
+
+def meaning(name: str, choice: str) -> str:
+    """What one choice of a setting is: a cell's title, the first line of a registered function's docstring."""
+    entry = CHOICES[name][choice]
+    if isinstance(entry, str):
+        return entry
+    return getattr(entry, "title", None) or entry.__doc__.splitlines()[0]
+
+
+def allowed(name: str) -> str:
+    """What a setting allows, as a phrase: "a whole number from 1 to 1024 (units)"."""
+    if name in CHOICES:
+        return f"one of {', '.join(CHOICES[name])}"
+    low, high = bounds(name)
+    none = _field(name).json_schema_extra["none"]
+    or_none = f", or none for {none}" if none else ""
+    if name == "text":
+        return f"{low} to {high} characters{or_none}"
+    annotation = _field(name).annotation
+    kind = "a number" if float in (annotation, *get_args(annotation)) else "a whole number"
+    counted = "" if unit(name) == "1" else f" ({unit(name)})"
+    return f"{kind} from {low} to {high}{counted}{or_none}"
+
+
+def describe_errors(error: ValueError) -> list[str]:
+    """One plain sentence for each problem an Experiment was refused for."""
+    if not isinstance(error, ValidationError):
+        return [str(error)]
+    return [
+        _unknown(problem["loc"][-1], problem["input"]) if problem["type"] == "extra_forbidden" else problem["msg"]
+        for problem in error.errors()
+    ]
