@@ -1,0 +1,42 @@
+"""Gated recurrent unit, PyTorch's form: reset after the product with U, update gate z keeps the *old* state.
+
+(1)  r, z = σ(a_r), σ(a_z)                                  gates, a = (W x + b_W) + (U h + b_U)
+(2)  n    = tanh((W_n x + b_Wn) + r (U_n h + b_Un))         candidate
+(3)  h'   = (1 - z) n + z h                                 hidden state: the additive update
+
+Cho et al. 2014 (arXiv 1406.1078) reset before the product, U (r h); their text and Keras's code let z choose between old
+and new the other way round from some other papers: here z near 1 *keeps*.
+"""
+
+from typing import NamedTuple
+
+from gradlab.cells.activations import sigmoid, tanh
+from gradlab.cells.states import Hidden
+
+
+class GRU(NamedTuple):
+    """PyTorch's `nn.GRU`."""
+
+    title = "GRU"
+    gates = ("reset", "update", "candidate")
+    states = ("h",)
+    saved = ("reset", "update", "candidate", "recurrent_candidate")
+
+    @staticmethod
+    def step(a_x, a_h, state):
+        r = sigmoid(a_x[0] + a_h[0])  # (1)
+        z = sigmoid(a_x[1] + a_h[1])
+        n = tanh(a_x[2] + r * a_h[2])  # (2)
+        h = (1 - z) * n + z * state.h  # (3)
+        return Hidden(h), (r, z, n, a_h[2])
+
+    @staticmethod
+    def adjoint(saved, state, new, new_bar):
+        r, z, n, a_hn = saved
+        n_bar = new_bar.h * (1 - z)  # (3)
+        z_bar = new_bar.h * (state.h - n)
+        a_n_bar = n_bar * (1 - n * n)  # (2)
+        r_bar = a_n_bar * a_hn
+        a_r_bar = r_bar * r * (1 - r)  # (1)
+        a_z_bar = z_bar * z * (1 - z)
+        return (a_r_bar, a_z_bar, a_n_bar), (a_r_bar, a_z_bar, a_n_bar * r), Hidden(new_bar.h * z), new_bar

@@ -1,0 +1,43 @@
+"""Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000), PyTorch's order of gates.
+
+(1)  i, f, o = σ(a_i), σ(a_f), σ(a_o)     gates, a = (W x + b_W) + (U h + b_U)
+     g       = tanh(a_g)                  candidate
+(2)  c' = f c + i g                       cell state: the additive update
+(3)  h' = o tanh c'                       hidden state
+"""
+
+from typing import NamedTuple
+
+from gradlab.cells.activations import sigmoid, tanh
+from gradlab.cells.states import HiddenAndCell
+
+
+class LSTM(NamedTuple):
+    """PyTorch's `nn.LSTM`."""
+
+    title = "LSTM"
+    gates = ("input", "forget", "candidate", "output")
+    states = ("h", "c")
+    saved = ("input", "forget", "candidate", "output", "tanh_c")
+
+    @staticmethod
+    def step(a_x, a_h, state):
+        i = sigmoid(a_x[0] + a_h[0])  # (1)
+        f = sigmoid(a_x[1] + a_h[1])
+        g = tanh(a_x[2] + a_h[2])
+        o = sigmoid(a_x[3] + a_h[3])
+        c = f * state.c + i * g  # (2)
+        tanh_c = tanh(c)
+        h = o * tanh_c  # (3)
+        return HiddenAndCell(h, c), (i, f, g, o, tanh_c)
+
+    @staticmethod
+    def adjoint(saved, state, new, new_bar):
+        i, f, g, o, tanh_c = saved
+        o_bar = new_bar.h * tanh_c  # (3)
+        c_bar = new_bar.c + new_bar.h * o * (1 - tanh_c * tanh_c)
+        i_bar = c_bar * g  # (2)
+        f_bar = c_bar * state.c
+        g_bar = c_bar * i
+        a_bar = (i_bar * i * (1 - i), f_bar * f * (1 - f), g_bar * (1 - g * g), o_bar * o * (1 - o))  # (1)
+        return a_bar, a_bar, HiddenAndCell(0 * new_bar.h, c_bar * f), HiddenAndCell(new_bar.h, c_bar)
