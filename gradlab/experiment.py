@@ -13,7 +13,6 @@ from typing import Any, Self, get_args
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from gradlab.cells import CELLS
@@ -33,9 +32,12 @@ CHOICES: dict[str, Mapping[str, Any]] = {
 }
 
 
-def _setting(default: Any, unit: str, description: str, *, none: str = "", **bounds: Any) -> Any:
-    """A field with its unit ("1": a pure number, "": a name) and, where None is allowed, what None means."""
-    return Field(default, description=description, json_schema_extra={"unit": unit, "none": none}, **bounds)
+def _setting(default: Any, unit: str, does: str, bounds: tuple[float, float] | None = None, none: str = "") -> Any:
+    """A field with its unit ("1": a pure number, "": a name), bounds, and what None means where allowed."""
+    low, high = bounds or (None, None)
+    rules = {"min_length": low, "max_length": high} if unit == "characters" else {"ge": low, "le": high}
+    about = {"unit": unit, "bounds": bounds, "none": none}
+    return Field(default, description=does, json_schema_extra=about, **rules if bounds else {})
 
 
 class Experiment(BaseModel):
@@ -45,43 +47,32 @@ class Experiment(BaseModel):
     allowed; `describe_errors` turns it into one sentence a problem.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     cell: str = _setting("lstm", "", "The recurrent cell of every layer.")
-    depth: int = _setting(1, "layers", "Number of layers, one above the other.", ge=1, le=8)
-    hidden_size: int = _setting(64, "units", "Size of every layer's hidden state, H.", ge=1, le=1024)
-    input_size: int = _setting(
-        16, "channels", "Size of the input at one step, X; text decides its own, its vocabulary's.", ge=1, le=512
-    )
-    steps: int = _setting(200, "steps", "Length of the sequence, T.", ge=2, le=1_000_000)
-    batch_size: int = _setting(8, "sequences", "Number of sequences, B; the bands are over them.", ge=1, le=256)
+    depth: int = _setting(1, "layers", "Number of layers, one above the other.", (1, 8))
+    hidden_size: int = _setting(64, "units", "Size of every layer's hidden state, H.", (1, 1024))
+    input_size: int = _setting(16, "channels", "Size of the input at a step, X; inputs = text has its own.", (1, 512))
+    steps: int = _setting(200, "steps", "Length of the sequence, T.", (2, 1_000_000))
+    batch_size: int = _setting(8, "sequences", "Number of sequences, B; the bands are over them.", (1, 256))
     initialization: str = _setting("pytorch", "", "How the recurrent weight U is drawn, one gate's block at a time.")
-    gain: float = _setting(
-        1.0, "1", "Multiplies the recurrent weight U after it is drawn.", ge=0, le=10, allow_inf_nan=False
-    )
+    gain: float = _setting(1.0, "1", "Multiplies the recurrent weight U after it is drawn.", (0, 10))
     forget_bias: float | None = _setting(
         None,
         "1",
-        "Effective bias of the forget gate on every layer: the sum of PyTorch's two. Cells without one ignore it.",
-        none="the initialization's own",
-        ge=-20,
-        le=20,
-        allow_inf_nan=False,
+        "Effective bias of the forget gate, the sum of PyTorch's two, on every layer.",
+        (-20, 20),
+        "the initialization's own",
     )
     inputs: str = _setting("noise", "", "What the network reads.")
     text: str | None = _setting(
-        None,
-        "characters",
-        "The text to read, one character a step; for inputs = text.",
-        none="the default English text",
-        min_length=1,
-        max_length=5000,
+        None, "characters", "What inputs = text reads, one character a step.", (1, 5000), "the default English text"
     )
     loss: str = _setting("last", "", "Where the loss enters.")
     loss_step: int | None = _setting(
-        None, "step", "The step at which the loss enters; for loss = step.", none="the middle step", ge=0, le=999_999
+        None, "step", "The step at which loss = step enters.", (0, 999_999), "the middle step"
     )
-    seed: int = _setting(0, "1", "Seed of weights, inputs and loss direction, each its own stream.", ge=0, le=2**32 - 1)
+    seed: int = _setting(0, "1", "Seed of weights, inputs and loss direction, each its own stream.", (0, 2**32 - 1))
     dtype: str = _setting("float64", "", "Precision of the computation; weights and inputs are drawn the same.")
 
     @field_validator("*", mode="wrap")
@@ -96,17 +87,15 @@ class Experiment(BaseModel):
             if name in CHOICES and checked not in CHOICES[name]:
                 raise ValueError
         except ValueError:
-            raise _problem(f"{name} = {_shown(value)} is not allowed: use {allowed(name)}") from None
+            raise _refusal(f"{name} = {_shown(value)} is not allowed: use {allowed(name)}") from None
         if name == "text" and checked is not None and (size := len(quote(checked, safe=""))) > TEXT_BYTES:
-            raise _problem(
-                f"text = {_shown(value)} takes {size} bytes in a link and at most {TEXT_BYTES} fit: shorten it"
-            )
+            raise _refusal(f"text = {_shown(value)} takes {size} bytes in a link: at most {TEXT_BYTES} fit, shorten it")
         return checked
 
     @model_validator(mode="after")
     def _loss_step_within_steps(self) -> Self:
         if self.loss_step is not None and self.loss_step >= self.steps:
-            raise _problem(
+            raise _refusal(
                 f"loss_step = {self.loss_step} lies beyond the sequence of steps = {self.steps}: "
                 f"use 0 to {self.steps - 1}, or raise steps"
             )
@@ -163,10 +152,11 @@ class Experiment(BaseModel):
                 for problem in error.errors():
                     name = problem["loc"][0] if problem["loc"] else "loss_step"  # the one rule across settings
                     del settings[name]
-                    sentences.append(f"{problem['msg']}; the default, {_default_shown(name)}, is used instead.")
+                    used = default(name) if default(name) is not None else _about(name)["none"]
+                    sentences.append(f"{problem['msg']}; the default, {used}, is used instead.")
 
 
-def _problem(sentence: str) -> PydanticCustomError:
+def _refusal(sentence: str) -> PydanticCustomError:
     return PydanticCustomError("setting", "{sentence}", {"sentence": sentence})
 
 
@@ -184,7 +174,7 @@ def _shown(value: Any) -> str:
         return repr(value if len(value) <= 40 else value[:39] + "…")
     if isinstance(value, int) and value.bit_length() > 128:
         return f"an integer of {value.bit_length()} bits"
-    return str(value) if value is None or isinstance(value, Number) else f"a {type(value).__name__}"
+    return str(value) if value is None or isinstance(value, Number) else f"<{type(value).__name__}>"
 
 
 def _unknown(name: Any, value: Any) -> str:
@@ -193,48 +183,34 @@ def _unknown(name: Any, value: Any) -> str:
     return f"{_shown(name)} = {_shown(value)} is not a setting: {advice}"
 
 
-def _default_shown(name: str) -> str:
-    value = default(name)
-    return _field(name).json_schema_extra["none"] if value is None else str(value)
-
-
-def _field(name: str) -> FieldInfo:
-    if name not in Experiment.model_fields:
-        raise KeyError(f"{name!r} is not a setting: the settings are {', '.join(Experiment.model_fields)}")
-    return Experiment.model_fields[name]
+def _about(name: str) -> dict[str, Any]:
+    return Experiment.model_fields[name].json_schema_extra
 
 
 def bounds(name: str) -> tuple[float, float]:
     """(lowest, highest) allowed value of a numeric setting; of `text`, in characters. KeyError for names."""
-    found = {
-        end: getattr(rule, attribute)
-        for rule in _field(name).metadata
-        for attribute, end in (("ge", 0), ("le", 1), ("min_length", 0), ("max_length", 1))
-        if hasattr(rule, attribute)
-    }
-    if not found:
-        raise KeyError(f"{name} is a name and has no bounds: ask choices({name!r})")
-    return found[0], found[1]
+    if _about(name)["bounds"] is None:
+        raise KeyError(f"{name} is chosen by name and has no bounds: ask choices({name!r})")
+    return _about(name)["bounds"]
 
 
 def unit(name: str) -> str:
     """The unit a setting counts in: "1" for a pure number, "" for a name."""
-    return _field(name).json_schema_extra["unit"]
+    return _about(name)["unit"]
 
 
 def description(name: str) -> str:
     """What a setting does, in a sentence or two."""
-    return _field(name).description
+    return Experiment.model_fields[name].description
 
 
 def default(name: str) -> Any:
     """The value a setting has when it is not given."""
-    return _field(name).default
+    return Experiment.model_fields[name].default
 
 
 def choices(name: str) -> tuple[str, ...]:
     """The names a setting may take, in the registry's order. KeyError for settings that are no names."""
-    _field(name)
     if name not in CHOICES:
         raise KeyError(f"{name} is not chosen by name: ask bounds({name!r})")
     return tuple(CHOICES[name])
@@ -253,12 +229,12 @@ def allowed(name: str) -> str:
     if name in CHOICES:
         return f"one of {', '.join(CHOICES[name])}"
     low, high = bounds(name)
-    none = _field(name).json_schema_extra["none"]
+    none = _about(name)["none"]
     or_none = f", or none for {none}" if none else ""
     if name == "text":
-        return f"{low} to {high} characters{or_none}"
-    annotation = _field(name).annotation
-    kind = "a number" if float in (annotation, *get_args(annotation)) else "a whole number"
+        return f"{low} to {high} Unicode characters (no lone surrogates){or_none}"
+    kinds = get_args(annotation := Experiment.model_fields[name].annotation) or (annotation,)
+    kind = "a number" if float in kinds else "a whole number"
     counted = "" if unit(name) == "1" else f" ({unit(name)})"
     return f"{kind} from {low} to {high}{counted}{or_none}"
 
