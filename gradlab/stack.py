@@ -153,7 +153,10 @@ def cotangents_of(experiment: Experiment, states: ndarray | None = None) -> ndar
 
 def gate_rows(cell: str, gate: str, hidden_size: int) -> slice:
     """The rows of W, U and the biases that belong to one gate. ValueError if the cell has no such gate."""
-    first = CELLS[cell].gates.index(gate) * hidden_size
+    gates = CELLS[cell].gates
+    if gate not in gates:
+        raise ValueError(f"gate = {gate!r} is not in cell = {cell!r}: use one of {', '.join(gates)}")
+    first = gates.index(gate) * hidden_size
     return slice(first, first + hidden_size)
 
 
