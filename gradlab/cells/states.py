@@ -14,3 +14,6 @@ class HiddenAndCell(NamedTuple):
 
     h: Any
     c: Any
+
+
+STATES = {record._fields: record for record in (Hidden, HiddenAndCell)}  # by a cell's `states`

@@ -1,0 +1,293 @@
+"""The two compiled sweeps of one layer over one chunk of steps: forward, and the adjoint back.
+
+They know no cell: they are specialised by the *type* of the cell they are given, whose `step` and `adjoint` are put in
+place at compile time (a kernel that took the functions as arguments would never be found in the disk cache again).
+
+Shapes: n steps of the chunk, B sequences, N rows of cotangents (row r belongs to sequence r mod B), G gates, S states,
+V saved values, H units, padded to whole `Lanes`; padded units start at zero and have zero weights, so they stay zero.
+All arrays are C-contiguous and of one dtype, but for exponents (int64), log norms and flags.
+
+A row's adjoint is kept as v · 2^e: `exponents` holds e (`NOTHING` where no gradient has arrived yet), so that neither
+long decay nor long growth leaves the floating-point range. Whatever lies more than some 2^-1000 (float32: 2^-120) below
+the largest entry of its layer's adjoint at the same step is lost to rounding.
+"""
+
+import math
+
+from numba import types
+from numba.core.errors import TypingError
+from numba.extending import overload, register_jitable
+
+import gradlab.engine.elementary  # noqa: F401  puts sigmoid and tanh on Lanes in place
+from gradlab.cells.states import STATES, Hidden, HiddenAndCell
+from gradlab.engine.compiled import compiled
+from gradlab.engine.lanes import (
+    broadcast,
+    lane_sum,
+    lanes_in,
+    largest_lane,
+    load,
+    load_gates,
+    load_saved,
+    load_states,
+    magnitude,
+    store,
+    store_rows,
+    where_greater,
+)
+from gradlab.engine.products import multiply_add
+
+NOTHING = -(2**62)  # the exponent of an exactly zero adjoint
+_LOG10_2 = math.log10(2.0)
+_NEAR_ONE = 2.0**20  # a largest entry within this factor of 1 needs no rescaling
+
+
+def cell_step(cell, a_x, a_h, state):
+    """The step of the cell, as its author wrote it."""
+    return cell.step(a_x, a_h, state)
+
+
+def cell_adjoint(cell, saved, state, new, new_bar):
+    """The adjoint of the cell, as its author wrote it."""
+    return cell.adjoint(saved, state, new, new_bar)
+
+
+def arriving(cell, values, scale, entering):
+    """The tuple of a row's adjoints under the states' names, scaled; what enters from above is added to h."""
+    scaled = [scale * value for value in values]
+    return STATES[cell.states](scaled[0] + entering, *scaled[1:])
+
+
+def as_state(cell, values):
+    """A tuple of the cell's states under their names."""
+    return STATES[cell.states](*values)
+
+
+def _author(cell):
+    if not isinstance(cell, types.BaseNamedTuple):
+        raise TypingError(f"a cell is a NamedTuple, not {cell}")
+    return cell.instance_class
+
+
+@overload(cell_step)
+def _(cell, a_x, a_h, state):
+    step = register_jitable(_author(cell).step)
+    return lambda cell, a_x, a_h, state: step(a_x, a_h, state)
+
+
+@overload(cell_adjoint)
+def _(cell, saved, state, new, new_bar):
+    adjoint = register_jitable(_author(cell).adjoint)
+    return lambda cell, saved, state, new, new_bar: adjoint(saved, state, new, new_bar)
+
+
+@overload(as_state)
+def _(cell, values):
+    if _author(cell).states == ("h",):
+        return lambda cell, values: Hidden(values[0])
+    return lambda cell, values: HiddenAndCell(values[0], values[1])
+
+
+@overload(arriving)
+def _(cell, values, scale, entering):
+    if _author(cell).states == ("h",):
+        return lambda cell, values, scale, entering: Hidden(scale * values[0] + entering)
+    return lambda cell, values, scale, entering: HiddenAndCell(scale * values[0] + entering, scale * values[1])
+
+
+@register_jitable
+def largest_and_squares(values, start, count):
+    """(largest entry's magnitude, sum of squares) of values[start : start + count]; the first is NaN if any is not finite."""
+    largest = broadcast(values, 0.0)
+    squares = broadcast(values, 0.0)
+    for j in range(start, start + count, lanes_in(values)):
+        value = load(values, (j,))
+        size = magnitude(value)
+        largest = where_greater(size, largest, size, largest) + 0 * value
+        squares = squares + value * value
+    return largest_lane(largest), lane_sum(squares)
+
+
+@register_jitable
+def rescale(values, start, count, exponent):
+    """Multiplies values[start : start + count] by 2^-exponent, in two halves, each of which is a normal number."""
+    half = exponent // 2
+    one = math.ldexp(1.0, -half)
+    other = math.ldexp(1.0, half - exponent)
+    for j in range(start, start + count, lanes_in(values)):
+        store(values, (j,), load(values, (j,)) * one * other)
+
+
+@register_jitable
+def normalise(values, start, count, exponent):
+    """Brings the largest entry near 1 by an exact power of two; returns the new exponent (`NOTHING` if all are 0)."""
+    largest, _ = largest_and_squares(values, start, count)
+    if largest == 0.0:
+        return NOTHING
+    if 1 / _NEAR_ONE < largest < _NEAR_ONE or math.isnan(largest):
+        return exponent
+    shift = math.frexp(largest)[1]
+    rescale(values, start, count, shift)
+    return exponent + shift
+
+
+@register_jitable
+def log10_norm(values, start, count, exponent):
+    """log10 of the norm of values[start : start + count] · 2^exponent; -inf if all are 0, NaN if any is not finite."""
+    largest, squares = largest_and_squares(values, start, count)
+    if largest == 0.0:
+        return -math.inf
+    if math.isnan(largest):
+        return math.nan
+    if not 1 / _NEAR_ONE < largest < _NEAR_ONE:  # the squares may have left the range
+        shift = math.frexp(largest)[1]
+        rescale(values, start, count, shift)
+        _, squares = largest_and_squares(values, start, count)
+        rescale(values, start, count, -shift)
+        exponent += shift
+    return 0.5 * math.log10(squares) + exponent * _LOG10_2
+
+
+@compiled
+def affine(x, at, stride, panels, bias, out):
+    """out[r] = x[at + r · stride :][:K] @ M + bias, for the rows of out [R, N]; x flat, bias flat, M [K, N] packed."""
+    rows, width = out.shape
+    lanes = lanes_in(x)
+    depth = panels.shape[0] // width
+    for row in range(rows):
+        for j in range(0, width, lanes):
+            store(out, (row, j), load(bias, (j,)))
+    multiply_add(out.reshape(-1), 0, width, x, at, stride, rows, panels, depth, width, lanes)
+
+
+@compiled
+def forward(cell, a_x, panels, bias, states, saved, scratch, non_finite):
+    """Runs the layer over a chunk.
+
+    a_x         [n, B, G, H]    W x + b_W of every step
+    panels      U transposed [H, G·H], packed
+    bias        [G, H]          b_U
+    states      [n+1, B, S, H]  states[0] is given, the others are written
+    saved       [n, B, V, H]    written, unless it has no steps
+    scratch     [B, G, H]
+    non_finite  [B]             lowered to the first step of this chunk with a non-finite state
+    """
+    steps, sequences, gates, units = a_x.shape
+    lanes = lanes_in(a_x)
+    kinds = states.shape[2]
+    row = kinds * units
+    for t in range(steps):
+        for b in range(sequences):
+            for g in range(gates):
+                for j in range(0, units, lanes):
+                    store(scratch, (b, g, j), load(bias, (g, j)))
+        h = t * sequences * row
+        a_h = scratch.reshape(-1)
+        multiply_add(
+            a_h, 0, gates * units, states.reshape(-1), h, row, sequences, panels, units, gates * units, lanes
+        )
+        for b in range(sequences):
+            zero = broadcast(a_x, 0.0)
+            for j in range(0, units, lanes):
+                state = as_state(cell, load_states(cell, states, (t, b, j)))
+                new, kept = cell_step(cell, load_gates(cell, a_x, (t, b, j)), load_gates(cell, scratch, (b, j)), state)
+                store_rows(states, (t + 1, b, j), new)
+                if saved.shape[0] > 0:
+                    store_rows(saved, (t, b, j), kept)
+                for value in new:
+                    zero = zero + 0 * value
+            if lane_sum(zero) != 0.0 and t < non_finite[b]:
+                non_finite[b] = t
+
+
+@compiled
+def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, carry_exponents,
+            a_x_bar, a_h_bar, totals, exponents, log10_norms):  # fmt: skip
+    """Runs the adjoint of the layer back over a chunk.
+
+    saved, states        as `forward` left them
+    entering             [n, N, H]     ∂L/∂h_t from above: the loss, or the layer above; times 2^entering_exponents
+    entering_exponents   [n, N]        `NOTHING` where nothing enters (`entering` is then not read)
+    panels               U [G·H, H], packed
+    carry                [N, S, H]     what comes back to the chunk's last state; on return to its states[0]
+    carry_exponents      [N]           likewise
+    a_x_bar              [n, N, G, H]  written, times 2^exponents
+    a_h_bar, totals      [n or 1, N, G or S, H]  ∂L/∂a_h_t and the total ∂L/∂s_t of every step, or of the latest
+    exponents            [n, N]        written
+    log10_norms          [n, N, S]     written: log10 ‖∂L/∂s_t‖₂ at the chunk's steps
+    """
+    steps, rows, gates, units = a_x_bar.shape
+    lanes = lanes_in(a_x_bar)
+    sequences = states.shape[1]
+    kinds = states.shape[2]
+    for back in range(steps):
+        t = steps - 1 - back
+        at = min(t, a_h_bar.shape[0] - 1)
+        at_totals = min(t, totals.shape[0] - 1)
+        for row in range(rows):
+            b = row % sequences
+            own = carry_exponents[row]
+            fresh = entering_exponents[t, row]
+            e = max(own, fresh)
+            if e == NOTHING:
+                for j in range(0, units, lanes):
+                    for g in range(gates):
+                        store(a_x_bar, (t, row, g, j), 0.0)
+                        store(a_h_bar, (at, row, g, j), 0.0)
+                    for s in range(kinds):
+                        store(totals, (at_totals, row, s, j), 0.0)
+            else:
+                own_scale = math.ldexp(1.0, max(own - e, -2000))
+                fresh_scale = math.ldexp(1.0, max(fresh - e, -2000))
+                for j in range(0, units, lanes):
+                    above = broadcast(carry, 0.0)
+                    if fresh != NOTHING:
+                        above = fresh_scale * load(entering, (t, row, j))
+                    new_bar = arriving(cell, load_states(cell, carry, (row, j)), own_scale, above)
+                    a_x, a_h, direct, total = cell_adjoint(
+                        cell,
+                        load_saved(cell, saved, (t, b, j)),
+                        as_state(cell, load_states(cell, states, (t, b, j))),
+                        as_state(cell, load_states(cell, states, (t + 1, b, j))),
+                        new_bar,
+                    )
+                    store_rows(a_x_bar, (t, row, j), a_x)
+                    store_rows(a_h_bar, (at, row, j), a_h)
+                    store_rows(carry, (row, j), direct)
+                    store_rows(totals, (at_totals, row, j), total)
+            exponents[t, row] = e
+            carry_exponents[row] = e
+            for s in range(kinds):
+                start = ((at_totals * rows + row) * kinds + s) * units
+                log10_norms[t, row, s] = log10_norm(totals.reshape(-1), start, units, e)
+        multiply_add(
+            carry.reshape(-1), 0, kinds * units, a_h_bar.reshape(-1), at * rows * gates * units, gates * units,
+            rows, panels, gates * units, units, lanes,
+        )  # fmt: skip
+        for row in range(rows):
+            carry_exponents[row] = normalise(
+                carry.reshape(-1), row * kinds * units, kinds * units, carry_exponents[row]
+            )
+
+
+@compiled
+def descend(a_x_bar, exponents, panels, entering, entering_exponents):
+    """What a layer passes down to the one below it: entering = a_x_bar @ W at every step and row, each brought near 1.
+
+    a_x_bar [n, N, G, H] and exponents [n, N] as `adjoint` wrote them; panels W [G·H, X], packed;
+    entering [n, N, X] and entering_exponents [n, N] are written
+    """
+    steps, rows, gates, units = a_x_bar.shape
+    width = entering.shape[2]
+    lanes = lanes_in(a_x_bar)
+    for t in range(steps):
+        for row in range(rows):
+            for j in range(0, width, lanes):
+                store(entering, (t, row, j), 0.0)
+    depth = gates * units
+    flat = entering.reshape(-1)
+    multiply_add(flat, 0, width, a_x_bar.reshape(-1), 0, depth, steps * rows, panels, depth, width, lanes)
+    for t in range(steps):
+        for row in range(rows):
+            e = exponents[t, row]
+            entering_exponents[t, row] = NOTHING if e == NOTHING else normalise(flat, (t * rows + row) * width, width, e)

@@ -1,0 +1,84 @@
+"""How a sweep is cut into chunks of steps, and what it will take: decided before anything is allocated.
+
+Forward values of a step cost several times what its states do. So the forward pass keeps everything only for the last
+chunks, as many as `STORE_BYTES` holds; of the others it keeps the states at their ends, and computes them again on the way
+back. Memory is therefore bounded at any length, and a chunk is small enough to be worked on in the processor's cache.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import psutil
+
+from gradlab.cells import CELLS
+from gradlab.engine.products import padded
+
+CHUNK_BYTES = 2**20  # of one layer's values in a chunk: about what the second-level cache holds
+STORE_BYTES = 2**27
+CHUNK_WORK = 10**8  # multiply-adds: a chunk takes some tens of milliseconds, so a caller is heard in time
+MOST_BYTES = 4 * 2**30
+
+
+class Size(NamedTuple):
+    """The shape of a sweep: everything that decides its cost."""
+
+    cell: str
+    depth: int
+    hidden_size: int
+    input_size: int
+    steps: int
+    sequences: int
+    rows: int  # of cotangents: sequences times cotangents of each
+    dtype: str
+    keep: bool = False  # all adjoints are wanted, and not only their norms
+
+
+class Plan(NamedTuple):
+    """The cut, and its cost."""
+
+    size: Size
+    chunk: int  # steps
+    stored: int  # chunks whose forward values are kept, the last ones
+    bytes: int  # peak memory, the result included
+    multiply_adds: int
+
+    @property
+    def chunks(self):
+        return -(-self.size.steps // self.chunk)
+
+    def steps_of(self, number):
+        """The steps of a chunk, from and to."""
+        return number * self.chunk, min(self.size.steps, (number + 1) * self.chunk)
+
+
+def plan(size):
+    """The Plan of a Size."""
+    cell = CELLS[size.cell]
+    item = np.dtype(size.dtype).itemsize
+    units = padded(size.hidden_size, size.dtype)
+    inputs = padded(size.input_size, size.dtype)
+    gates, states, saved = len(cell.gates), len(cell.states), len(cell.saved)
+    forward_step = item * size.sequences * units * (states + saved)  # a layer
+    adjoint_step = item * size.rows * units * (gates + 1 + (states if size.keep else 0))
+    transient_step = item * size.sequences * (units * gates + inputs)
+    weights = units * gates * (units * size.depth + units * (size.depth - 1) + inputs)
+    work_step = size.sequences * weights + size.rows * (weights - units * gates * inputs)
+    step_bytes = forward_step + adjoint_step + transient_step
+    chunk = max(1, min(size.steps, max(CHUNK_BYTES // step_bytes, 64), max(1, CHUNK_WORK // work_step)))
+    chunks = -(-size.steps // chunk)
+    stored = max(1, min(chunks, STORE_BYTES // max(1, chunk * forward_step * size.depth)))
+    boundaries = chunks * size.depth * item * size.sequences * units * states
+    held = stored * chunk * forward_step * size.depth
+    result = 8 * size.steps * size.rows * size.depth * states
+    if size.keep:
+        result += size.depth * size.rows * size.steps * (8 + item * units * (states + 2 * gates))
+    own_inputs = item * size.steps * size.sequences * size.input_size
+    recomputed = (chunks - stored) / chunks
+    work = int(size.steps * (work_step + recomputed * size.sequences * weights))
+    working = chunk * (adjoint_step + transient_step) + 2 * item * weights
+    return Plan(size, chunk, stored, boundaries + held + result + own_inputs + working, work)
+
+
+def memory_limit():
+    """Bytes that a sweep may take: at most `MOST_BYTES`, at most half of what the machine has free."""
+    return int(min(MOST_BYTES, psutil.virtual_memory().available / 2))
