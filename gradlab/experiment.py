@@ -47,7 +47,7 @@ class Experiment(BaseModel):
     allowed; `describe_errors` turns it into one sentence a problem.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cell: str = _setting("lstm", "", "The recurrent cell of every layer.")
     depth: int = _setting(1, "layers", "Number of layers, one above the other.", (1, 8))

@@ -247,6 +247,7 @@ def test_replace_changes_what_it_is_told_and_validates():
 def test_settings_without_effect_are_named():
     assert Experiment().unused() == {"text", "loss_step"}
     assert Experiment(cell="gru", inputs="text", loss="step").unused() == {"input_size", "forget_bias"}
+    assert all("text" in Experiment(inputs=name).unused() for name in choices("inputs") if name != "text")
 
 
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.complex_numbers() | st.text() | st.binary()

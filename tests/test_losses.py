@@ -6,7 +6,7 @@ import torch
 
 from gradlab.losses import LOSSES
 
-T, B, H = 7, 3, 20
+T, B, H = 8, 3, 20
 RANDOM = ("last", "every", "step")
 
 

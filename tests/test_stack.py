@@ -78,6 +78,7 @@ def test_both_precisions_see_the_same_draws(cell):
     e = SMALL.replace(cell=cell, depth=2, forget_bias=0.1, gain=1.1)
     double, single = Stack.from_experiment(e), Stack.from_experiment(e.replace(dtype="float32"))
     assert all(np.array_equal(d.astype("float32"), s) for d, s in zip(arrays(double), arrays(single), strict=True))
+    assert all((d != d.astype("float32")).any() for d in arrays(double))  # the draw itself is in double precision
     for of in (inputs_of, cotangents_of):
         assert np.array_equal(of(e).astype("float32"), of(e.replace(dtype="float32")))
         assert of(e.replace(dtype="float32")).dtype == np.float32
@@ -116,6 +117,12 @@ def test_parameters_and_layers_are_drawn_independently():
     flat = [a.ravel()[:300] for a in arrays(Stack.from_experiment(Experiment(depth=3, hidden_size=100)))]
     correlation = np.corrcoef([a for a in flat if len(a) == 300]) - np.eye(len(flat))
     assert np.abs(correlation).max() < 5 / math.sqrt(300)
+
+
+@pytest.mark.parametrize("initialization", ["pytorch", "gaussian", "orthogonal"])
+def test_every_gate_has_a_draw_of_its_own(initialization):
+    U = Stack.from_experiment(SMALL.replace(initialization=initialization)).layers[0].U.reshape(4, H, H)
+    assert all(not np.allclose(U[i], U[j]) for i in range(4) for j in range(i))
 
 
 @pytest.mark.parametrize("initialization", INITIALIZATIONS)
@@ -196,6 +203,12 @@ def test_what_the_network_is_does_not_change_what_it_reads(inputs, change):
 def test_neither_network_nor_input_changes_the_direction_of_the_loss(loss, change):
     e = SMALL.replace(loss=loss)
     assert np.array_equal(cotangents_of(e), cotangents_of(e.replace(**change)))
+
+
+def test_the_direction_of_the_loss_is_not_the_first_input():
+    e = SMALL.replace(input_size=H)
+    first = inputs_of(e)[0] / np.linalg.norm(inputs_of(e)[0], axis=-1, keepdims=True)
+    assert not np.allclose(cotangents_of(e)[-1], first)
 
 
 @pytest.mark.parametrize("change", [{"inputs": "sines"}, {"loss": "every"}, {"steps": 99}, {"batch_size": 7}])
