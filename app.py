@@ -1,0 +1,26 @@
+"""The entry: `streamlit run app.py` serves gradlab/ui/main.py.
+
+Before the first visitor the heavy imports are done and the garbage collector is told to leave them alone: Streamlit
+collects after every run, and walking torch's objects each time would cost a rerun some 200 ms. The kernels compile in
+the background.
+"""
+
+import contextlib
+import gc
+import threading
+
+import streamlit as st
+
+
+@contextlib.asynccontextmanager
+async def prepared(_app):
+    from gradlab import engine
+    from gradlab.ui import cached, controls, verdicts  # noqa: F401: loaded before the first visitor comes
+
+    gc.collect()
+    gc.freeze()
+    threading.Thread(target=engine.warm_up, name="compile kernels", daemon=True).start()
+    yield
+
+
+app = st.App("gradlab/ui/main.py", lifespan=prepared)

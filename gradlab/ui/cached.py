@@ -1,0 +1,134 @@
+"""Cached calls: a frozen Experiment in, small tables for the screen out. Long work shows its progress and can be stopped.
+
+Every cache is keyed by the experiment alone, since Streamlit hashes large arrays from a sample. Settings that change
+nothing for a cell are set to their defaults first: moving the forget bias computes the LSTM again and no other.
+"""
+
+import contextvars
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from gradlab.cells import CELLS
+from gradlab.check import Checked, check
+from gradlab.diagnosis import Diagnosis, diagnose
+from gradlab.experiment import Experiment, default
+from gradlab.stack import Stack
+from gradlab.thinning import bin_steps, line_ends, thin
+from gradlab.traces import NonFinite, refuse_too_large, trace
+from gradlab.weights import eigenvalues, gate_biases, parameter_counts, singular_values
+
+POINTS_ON_SCREEN = 6000  # of all lines together; more make a browser's hover slow
+SHOW_AFTER = 0.3  # seconds without an answer before progress is shown
+
+
+class Flow(NamedTuple):
+    """What a page shows of one experiment's trace."""
+
+    experiment: Experiment
+    lines: pd.DataFrame  # the trace's table, thinned for the screen
+    bins: pd.DataFrame  # the same in bins of steps, for the heat map
+    diagnosis: Diagnosis  # of the lowest layer's h
+    non_finite: NonFinite | None  # where a pass first left the finite numbers
+
+
+class Spectra(NamedTuple):
+    """What was built, as the tables of gradlab.weights."""
+
+    singular: pd.DataFrame
+    eigen: pd.DataFrame
+    biases: pd.DataFrame
+    counts: pd.DataFrame
+
+
+def essential(experiment: Experiment) -> Experiment:
+    """The same experiment with every setting that changes nothing at its default."""
+    return experiment.replace(**{name: default(name) for name in experiment.unused()})
+
+
+def flows(experiments: Sequence[Experiment]) -> list[Flow]:
+    """One Flow an experiment, in their order. Stops the page with a sentence where one is too large for memory."""
+    lines = sum(experiment.depth * len(CELLS[experiment.cell].states) for experiment in experiments)
+    points = max(POINTS_ON_SCREEN // lines, 100)
+    for experiment in experiments:
+        try:
+            refuse_too_large(experiment)
+        except ValueError as error:
+            st.error(str(error), title="This does not fit into memory")
+            st.stop()
+    slot = st.empty()
+    found = [
+        _flow(essential(experiment), points, _Progress(slot, f"Tracing the {CELLS[experiment.cell].title}"))
+        for experiment in experiments
+    ]
+    slot.empty()
+    return found
+
+
+def shown(flows: Sequence[Flow], state: str = "both", layer: int | None = None) -> pd.DataFrame:
+    """The lines to draw: of one state or both, of one layer or all. Empty where no cell has the state."""
+    table = pd.concat([flow.lines for flow in flows], ignore_index=True)
+    states = ("h", "c") if state == "both" else (state,)
+    return table[table.state.isin(states) & (table.layer.isin([layer]) | (layer is None))]
+
+
+def ends(lines: pd.DataFrame, relative: bool) -> pd.DataFrame:
+    """Where the drawn lines end at their first step, and where their names may stand."""
+    return line_ends(lines, "log10_relative" if relative else "log10_norm")
+
+
+def full_table(experiments: Sequence[Experiment]) -> pd.DataFrame:
+    """Every point of every trace, for exports: computed again when asked for, and kept nowhere."""
+    return pd.concat([trace(essential(one)).table for one in experiments], ignore_index=True)
+
+
+def spectra(experiment: Experiment) -> Spectra:
+    """Spectra, biases and parameter counts of the stack that the experiment builds."""
+    kept = {name: getattr(experiment, name) for name in ("cell", "depth", "hidden_size", "input_size", "initialization")}
+    kept |= {name: getattr(experiment, name) for name in ("gain", "forget_bias", "inputs", "text", "seed", "dtype")}
+    return _spectra(essential(Experiment(**kept)))
+
+
+def checked(experiment: Experiment) -> Checked:
+    """The engine beside autograd and finite differences on this experiment."""
+    return _checked(essential(experiment))
+
+
+@st.cache_data(max_entries=120, show_spinner=False)
+def _flow(experiment: Experiment, points: int, _progress: Callable[[float], None]) -> Flow:
+    traced = trace(experiment, progress=_progress)
+    return Flow(experiment, thin(traced.table, points), bin_steps(traced.table), diagnose(traced), traced.non_finite)
+
+
+@st.cache_data(max_entries=30, show_spinner="Computing the spectra …")
+def _spectra(experiment: Experiment) -> Spectra:
+    stack = Stack.from_experiment(experiment)
+    return Spectra(singular_values(stack), eigenvalues(stack), gate_biases(stack), parameter_counts(stack))
+
+
+@st.cache_data(max_entries=30, show_spinner="Comparing with autograd and finite differences …")
+def _checked(experiment: Experiment) -> Checked:
+    return check(experiment)
+
+
+class _Progress:
+    """Shows how far the work is; to show it is also to give Streamlit the chance to stop it.
+
+    A stop arrives as an exception out of the call. The bar stands outside the cached function and must not be recorded
+    with it, so it is drawn in the context that was there before the function was entered.
+    """
+
+    def __init__(self, slot: st.delta_generator.DeltaGenerator, title: str) -> None:
+        self.slot, self.title = slot, title
+        self.start = time.monotonic()
+        self.outside = contextvars.copy_context()
+
+    def __call__(self, fraction: float) -> None:
+        elapsed = time.monotonic() - self.start
+        if elapsed >= SHOW_AFTER:
+            left = elapsed * (1 - fraction) / max(fraction, 1e-3)
+            text = f"{self.title}: {fraction:.0%}, about {left:.0f} s left"
+            self.outside.run(self.slot.progress, min(fraction, 1.0), text)

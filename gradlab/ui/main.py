@@ -1,0 +1,31 @@
+"""The frame of every page: its title, the navigation by sections, and the settings that all pages share.
+
+The settings' widgets are drawn here and not in the pages, so that they and the address bar survive a change of page.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from gradlab.ui import controls, link
+
+PAGES = Path(__file__).resolve().parents[2] / "pages"
+
+SECTIONS = {
+    "See": [
+        st.Page(PAGES / "home.py", title="Where the gradient goes", default=True),
+        st.Page(PAGES / "gradient_flow.py", title="Gradient flow"),
+    ],
+    "Begin": [st.Page(PAGES / "weights.py", title="Weights")],
+}
+
+st.set_page_config(page_title="gradlab", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
+page = st.navigation(SECTIONS)
+notices = st.container()
+body = st.container()
+few = st.container(key="few") if page.url_path == "" else None  # the home page shows the settings that matter most itself
+controls.draw(few)
+with notices:
+    link.tell(controls.current())
+with body:
+    page.run()

@@ -1,0 +1,42 @@
+"""Starting points worth a look, each with a sentence why. A setting that a preset leaves out takes its default."""
+
+from typing import Any, NamedTuple
+
+
+class Preset(NamedTuple):
+    settings: dict[str, Any]
+    why: str
+
+
+PRESETS = {
+    "PyTorch defaults": Preset(
+        {},
+        "Gates alone do not keep the gradient: with PyTorch's defaults the LSTM and the GRU vanish as well, only slower.",
+    ),
+    "Open forget gate": Preset(
+        {"forget_bias": 3.0},
+        "A large forget bias holds the LSTM's forget gate near 1, and the additive path that was always there stays open.",
+    ),
+    "Orthogonal": Preset(
+        {"cells": ("rnn_linear", "rnn", "lstm"), "initialization": "orthogonal"},
+        "An orthogonal weight keeps every length, so the linear RNN neither grows nor shrinks; tanh's slope, below 1, "
+        "still shrinks the RNN.",
+    ),
+    "Exploding": Preset(
+        {"cells": ("rnn_linear", "rnn", "lstm"), "initialization": "gaussian", "gain": 1.5},
+        "A larger recurrent weight makes the linear RNN explode; tanh saturates and holds the RNN back.",
+    ),
+    "Identity and ReLU": Preset(
+        {"cells": ("rnn_relu", "rnn", "lstm"), "initialization": "identity"},
+        "With the identity as recurrent weight a ReLU unit that is on passes the gradient unchanged, and one that is off "
+        "passes nothing.",
+    ),
+    "A loss at every step": Preset(
+        {"loss": "every"},
+        "Fresh gradient enters at every step, so the curves lie flat although each part of it vanishes as before.",
+    ),
+    "Real text": Preset(
+        {"inputs": "text", "forget_bias": 1.0},
+        "The same cells reading English prose one character a step: type or paste your own under Sequence.",
+    ),
+}

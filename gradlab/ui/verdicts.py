@@ -1,0 +1,78 @@
+"""What came out, in words and on cards: every number is read off a Flow."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from gradlab.cells import CELLS
+from gradlab.charts.theme import power_of_ten
+from gradlab.ui.cached import Flow
+
+
+def title(flow: Flow) -> str:
+    return CELLS[flow.experiment.cell].title
+
+
+def opening_sentence(flows: Sequence[Flow]) -> str:
+    """How much of what the loss put in reaches the first step of the lowest layer, for every cell."""
+    settings = flows[0].experiment
+    left = ", ".join(f"{title(flow)} **{power_of_ten(_first(flow))}**" for flow in flows)
+    if settings.loss == "every":
+        return f"A loss at each of {settings.steps} steps. At the first step, relative to all that the losses put in: {left}."
+    middle = settings.steps // 2 if settings.loss_step is None else settings.loss_step
+    at, lag = ("the last step", settings.steps - 1) if settings.loss != "step" else (f"step {middle}", middle)
+    return f"Of the gradient that the loss puts in at {at}, this much is left {lag} steps earlier: {left}."
+
+
+def alternative(flows: Sequence[Flow]) -> str:
+    """What the picture shows, for those who cannot see it."""
+    return " ".join(flow.diagnosis.sentence for flow in flows)
+
+
+def cards(flows: Sequence[Flow]) -> None:
+    """One card a cell: its verdict, decades per 100 steps, half-life and a small drawing of the curve."""
+    with st.container(horizontal=True, key="cards"):
+        for flow in flows:
+            diagnosis = flow.diagnosis
+            st.metric(
+                f"{title(flow)}: {diagnosis.verdict}",
+                _rate(diagnosis.decades_per_100_steps),
+                _half_life(diagnosis.half_life),
+                delta_color="off",
+                delta_arrow="off",
+                border=True,
+                help=f"{diagnosis.sentence}\n\n{diagnosis.rule}",
+                chart_data=_sparkline(flow),
+            )
+
+
+def non_finite(flows: Sequence[Flow]) -> None:
+    """Says where a pass overflowed; nothing is dropped in silence."""
+    for flow in flows:
+        if flow.non_finite:
+            st.warning(f"{title(flow)}: {flow.non_finite.sentence}")
+
+
+def _rate(decades: float) -> str:
+    return "no rate" if math.isnan(decades) else f"{decades:+.2g} decades / 100 steps".replace("-", "−")
+
+
+def _half_life(steps: float) -> str:
+    if not math.isfinite(steps):
+        return "keeps its size"
+    return f"{'halves' if steps > 0 else 'doubles'} every {abs(steps):.3g} steps"
+
+
+def _lowest_h(flow: Flow):
+    return flow.lines[(flow.lines.layer == 0) & (flow.lines.state == "h")]
+
+
+def _first(flow: Flow) -> float:
+    return float(_lowest_h(flow).log10_relative.iloc[0])
+
+
+def _sparkline(flow: Flow) -> list[float]:
+    values = _lowest_h(flow).log10_relative
+    return values[np.isfinite(values)].tolist()
