@@ -11,9 +11,10 @@ A cell is a `NamedTuple` class with
     step       (a_x, a_h, state) -> new state, saved
     adjoint    (saved, state, new, new_bar) -> a_x_bar, a_h_bar, state_bar, total
 
-`v_bar` is ∂L/∂v. `new_bar` holds what reaches the new state from later steps, higher layers and the loss; `total` is the
-*total* derivative at the new state, which also has what its parts pass on to each other at the same step (h to c in the
-LSTM) and is what a trace reports; `state_bar` is the *direct* path to the old state: what comes back without passing U.
+`v_bar` is ∂L/∂v. `new_bar` holds what reaches the new state from later steps, higher layers and the loss; `total` is
+the *total* derivative at the new state, which also has what its parts pass on to each other at the same step (h to c in
+the LSTM) and is what a trace reports; `state_bar` is the *direct* path to the old state: what comes back without
+passing U.
 `a_x`, `a_h` and their adjoints are tuples with one entry a gate.
 
 A new cell is one file here and one line in `CELLS`.

@@ -1,7 +1,7 @@
 """The elementwise functions in which cells are written.
 
-A cell's `step` and `adjoint` are plain formulas in ``+ - *`` and the four functions below. They run on anything that has
-the methods: torch tensors (the autograd reference) do; the compiled kernels put their own versions in place
+A cell's `step` and `adjoint` are plain formulas in ``+ - *`` and the four functions below. They run on anything that
+has the methods: torch tensors (the autograd reference) do; the compiled kernels put their own versions in place
 (`gradlab.engine.elementary`), which work on a vector of units at a time.
 """
 
@@ -22,5 +22,5 @@ def relu(x):
 
 
 def is_positive(x):
-    """1 where x > 0, else 0: the derivative of `relu`, which at 0 is taken as 0, as in PyTorch."""
-    return (x > 0) * 1
+    """1 where x > 0, else 0: the derivative of `relu`, at 0 taken as 0, as in PyTorch; NaN where x overflowed."""
+    return (x > 0) * 1 + 0 * x

@@ -4,8 +4,8 @@
 (2)  n    = tanh((W_n x + b_Wn) + r (U_n h + b_Un))         candidate
 (3)  h'   = (1 - z) n + z h                                 hidden state: the additive update
 
-Cho et al. 2014 (arXiv 1406.1078) reset before the product, U (r h); their text and Keras's code let z choose between old
-and new the other way round from some other papers: here z near 1 *keeps*.
+Cho et al. 2014 (arXiv 1406.1078) reset before the product, U (r h). Papers and libraries differ in whether z or 1 - z
+keeps the old state: here z near 1 *keeps*.
 """
 
 from typing import NamedTuple

@@ -32,7 +32,7 @@ class RNN(NamedTuple):
 
 
 class RectifiedRNN(NamedTuple):
-    """φ = max(·, 0); PyTorch's `nn.RNN(nonlinearity="relu")`; with the identity as U: Le et al. 2015, arXiv 1504.00941."""
+    """φ = max(·, 0); `nn.RNN(nonlinearity="relu")`; with the identity as U: Le et al. 2015, arXiv 1504.00941."""
 
     title = "RNN (ReLU)"
     gates = ("candidate",)

@@ -1,7 +1,7 @@
 """`compiled`: how a kernel is compiled and kept on disk.
 
-numba's disk cache looks at a function's own file alone, while a kernel here is made of the cells' and the engine's files
-together. So the cache lives in a folder named by a hash of all of their sources: any edit starts an empty one.
+numba's disk cache looks at a function's own file alone, while a kernel here is made of the cells' and the engine's
+files together. So the cache lives in a folder named by a hash of all of their sources: any edit starts an empty one.
 
 The folder is `GRADLAB_CACHE`, else `gradlab` in the user's cache folder, else in the temporary folder, whichever can be
 written first.

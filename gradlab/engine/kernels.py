@@ -97,7 +97,7 @@ def _(cell, values, scale, entering):
 
 @register_jitable
 def largest_and_squares(values, start, count):
-    """(largest entry's magnitude, sum of squares) of values[start : start + count]; the first is NaN if any is not finite."""
+    """(largest magnitude, sum of squares) of values[start : start + count]; the first is NaN if any is not finite."""
     largest = broadcast(values, 0.0)
     squares = broadcast(values, 0.0)
     for j in range(start, start + count, lanes_in(values)):
@@ -183,9 +183,7 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, non_finite):
                     store(scratch, (b, g, j), load(bias, (g, j)))
         h = t * sequences * row
         a_h = scratch.reshape(-1)
-        multiply_add(
-            a_h, 0, gates * units, states.reshape(-1), h, row, sequences, panels, units, gates * units, lanes
-        )
+        multiply_add(a_h, 0, gates * units, states.reshape(-1), h, row, sequences, panels, units, gates * units, lanes)
         for b in range(sequences):
             zero = broadcast(a_x, 0.0)
             for j in range(0, units, lanes):
@@ -290,4 +288,6 @@ def descend(a_x_bar, exponents, panels, entering, entering_exponents):
     for t in range(steps):
         for row in range(rows):
             e = exponents[t, row]
-            entering_exponents[t, row] = NOTHING if e == NOTHING else normalise(flat, (t * rows + row) * width, width, e)
+            entering_exponents[t, row] = (
+                NOTHING if e == NOTHING else normalise(flat, (t * rows + row) * width, width, e)
+            )

@@ -1,12 +1,12 @@
 """`Lanes`: a vector of units as one number inside a compiled kernel.
 
-numba's own loops vectorise only when LLVM can prove a great deal about them. Here the kernels say it instead: a `Lanes`
-value holds 64 bytes of neighbouring units (16 in float32, 8 in float64), ``+ - * /`` and unary minus on it are one machine
-instruction (or a few, on a processor with narrower registers), and a plain number beside it counts for every lane. So a
-cell's formulas, written once, run on a vector of units.
+numba's own loops vectorise only when LLVM can prove a great deal about them. Here the kernels say it instead: a
+`Lanes` value holds 64 bytes of neighbouring units (16 in float32, 8 in float64), ``+ - * /`` and unary minus on it are
+one machine instruction (or a few, on a processor with narrower registers), and a plain number beside it counts for
+every lane. So a cell's formulas, written once, run on a vector of units.
 
-`load`, `store` and the row forms `load_gates` … address C-contiguous arrays by a tuple of indices whose last is the unit.
-With numba's bounds checking on, both ends of every access are checked.
+`load`, `store` and the row forms `load_gates` … address C-contiguous arrays by a tuple of indices whose last is the
+unit. With numba's bounds checking on, both ends of every access are checked.
 """
 
 import operator
@@ -93,6 +93,7 @@ def _give_arithmetic(function, name):
         other = isinstance(b, Lanes) and isinstance(a, plain)
         if one or other:
             return lambda a, b: instruction(a, b)
+        return None
 
 
 for _function, _name in (
@@ -108,6 +109,7 @@ for _function, _name in (
 def _(a):
     if isinstance(a, Lanes):
         return lambda a: 0.0 - a
+    return None
 
 
 @intrinsic

@@ -1,8 +1,8 @@
 """How a sweep is cut into chunks of steps, and what it will take: decided before anything is allocated.
 
 Forward values of a step cost several times what its states do. So the forward pass keeps everything only for the last
-chunks, as many as `STORE_BYTES` holds; of the others it keeps the states at their ends, and computes them again on the way
-back. Memory is therefore bounded at any length, and a chunk is small enough to be worked on in the processor's cache.
+chunks, as many as `STORE_BYTES` holds; of the others it keeps the states at their ends, and computes them again on the
+way back. Memory is therefore bounded at any length, and a chunk is worked on in the processor's cache.
 """
 
 from typing import NamedTuple

@@ -1,9 +1,9 @@
-"""The matrix product of the sweeps: out[n, :] += Σ_k a[n, k] M[k, :] for a few rows n and one matrix M, used step after step.
+"""The matrix product of the sweeps: out[n, :] += Σ_k a[n, k] M[k, :], for a few rows n and one M, step after step.
 
-M is packed once (`pack`) into panels of up to four `Lanes` of columns, each panel contiguous, so that it streams through
-the cache in order whatever its width. A tile of rows × one panel is accumulated in registers: four rows by four `Lanes`,
-so that each loaded piece of M serves four sequences; for a single row the sum over k is split into several independent
-chains, which hides the latency of the multiply-add.
+M is packed once (`pack`) into panels of up to four `Lanes` of columns, each panel contiguous, so that it streams
+through the cache in order whatever its width. A tile of rows × one panel is accumulated in registers: four rows by four
+`Lanes`, so that each loaded piece of M serves four sequences; for a single row the sum over k is split into several
+independent chains, which hides the latency of the multiply-add.
 """
 
 import numpy as np
@@ -73,7 +73,9 @@ def _tile(rows, columns):
                 for row in range(rows)
                 for column in range(columns)
             }
-            sums = {(*place, chain): cgutils.alloca_once(builder, lanes.ir) for place in places for chain in range(chains)}
+            sums = {
+                (*place, chain): cgutils.alloca_once(builder, lanes.ir) for place in places for chain in range(chains)
+            }
             for (row, column, chain), total in sums.items():
                 builder.store(ir.Constant(lanes.ir, None) if chain else vector(places[row, column]), total)
             with cgutils.for_range(builder, builder.udiv(depth_, number(chains))) as loop:

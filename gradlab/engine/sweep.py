@@ -1,9 +1,9 @@
 """A stack's whole forward pass and adjoint, chunk by chunk: `sweep`.
 
-    weights     packed once for a stack: transposed for the forward pass, as they are for the adjoint (`products.pack`)
-    chunks      forward over all of them, layer by layer within a chunk, so that a layer's weights stay in the cache;
-                then back, the top layer first (`plan` says what is kept and what is computed again)
-    threads     sequences do not know of each other: slices of the batch run in a shared pool, each a sweep of its own
+weights     packed once for a stack: transposed for the forward pass, as they are for the adjoint (`products.pack`)
+chunks      forward over all of them, layer by layer within a chunk, so that a layer's weights stay in the cache;
+            then back, the top layer first (`plan` says what is kept and what is computed again)
+threads     sequences do not know of each other: slices of the batch run in a shared pool, each a sweep of its own
 """
 
 import os
@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from gradlab.cells import CELLS
 from gradlab.engine.kernels import NOTHING, adjoint, affine, descend, forward
 from gradlab.engine.plan import Size, plan
 from gradlab.engine.products import pack, padded
+from gradlab.stack import Layer, Stack
 
 NEVER = 2**62  # the step of what does not happen
 SLICE_WORK = 2 * 10**7  # multiply-adds: below it a thread costs more than it brings
@@ -76,7 +78,7 @@ def _pad_columns(array: ndarray) -> ndarray:
     return out
 
 
-def _packed(layer, gates: int) -> _Weights:
+def _packed(layer: Layer, gates: int) -> _Weights:
     units = padded(layer.U.shape[1], layer.U.dtype)
     W, U = (_pad_columns(_pad_gates(weight, gates, units)) for weight in (layer.W, layer.U))
     b_W, b_U = (_pad_gates(bias, gates, units) for bias in (layer.b_W, layer.b_U))
@@ -93,10 +95,12 @@ class _Chunk(NamedTuple):
 class _Sweep:
     """The buffers and the two passes of one slice of the batch."""
 
-    def __init__(self, stack, inputs, cotangents, initial_state, keep):
+    def __init__(self, stack: Stack, inputs: ndarray, cotangents: Cotangents, initial_state: tuple, keep: bool):
         T, B, X = inputs.shape
         self.cell = CELLS[stack.cell]()
-        self.gates, self.kinds, self.kept = (len(names) for names in (self.cell.gates, self.cell.states, self.cell.saved))
+        self.gates, self.kinds, self.kept = (
+            len(names) for names in (self.cell.gates, self.cell.states, self.cell.saved)
+        )
         self.depth, self.hidden, self.dtype = stack.depth, stack.hidden_size, stack.dtype
         self.units = padded(self.hidden, self.dtype)
         self.inputs, self.cotangents = inputs, cotangents
@@ -150,7 +154,8 @@ class _Sweep:
             self._adjoint(number, values, carry, carry_exponents)
             count()
         adjoints = tuple(
-            Adjoints(*(part[..., : self.hidden] for part in adjoint[:3]), adjoint.exponents) for adjoint in self.adjoints
+            Adjoints(*(part[..., : self.hidden] for part in adjoint[:3]), adjoint.exponents)
+            for adjoint in self.adjoints
         )
         return Swept(self.log10_norms, self.non_finite, last_h, adjoints)
 
@@ -200,7 +205,7 @@ class _Sweep:
                 descend(a_x_bar, exponents, weights.W_adjoint, entering, entering_exponents)
 
     def _loss(self, begin: int, end: int) -> tuple[ndarray, ndarray]:
-        """What the loss puts in over a chunk, each row brought near 1; NaN where the forward pass was not finite there."""
+        """What the loss puts in over a chunk, each row brought near 1."""
         steps = self.cotangents.steps
         chosen = slice(*np.searchsorted(steps, (begin, end)))
         entering = np.empty((end - begin, self.N, self.units), self.dtype)
@@ -210,9 +215,7 @@ class _Sweep:
             power = np.frexp(largest)[1]
             entering[step - begin, :, self.hidden :] = 0
             entering[step - begin, :, : self.hidden] = np.ldexp(values, -power[:, None])
-            lost = np.tile(self.non_finite.min(axis=0) <= step, self.N // self.B) & (largest > 0)
-            entering[step - begin, lost, : self.hidden] = np.nan
-            exponents[step - begin] = np.where(largest > 0, power, NOTHING)
+            exponents[step - begin] = np.where(largest == 0, NOTHING, power)
         return entering, exponents
 
 
@@ -220,7 +223,7 @@ def _slices(work: int, sequences: int) -> list[slice]:
     """Slices of the batch, by the work alone: the same sweep is always cut in the same way."""
     count = max(1, min(os.cpu_count() or 1, sequences, work // SLICE_WORK))
     edges = [sequences * i // count for i in range(count + 1)]
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 @cache
@@ -228,13 +231,20 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="gradlab")
 
 
-def sweep(stack, inputs: ndarray, cotangents: Cotangents, initial_state: tuple[ndarray, ...] = (), *, keep: bool = False,
-          progress: Callable[[float], None] | None = None) -> Swept:  # fmt: skip
+def sweep(
+    stack: Stack,
+    inputs: ndarray,
+    cotangents: Cotangents,
+    initial_state: tuple[ndarray, ...] = (),
+    *,
+    keep: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> Swept:
     """The forward pass and the adjoint of a stack.
 
     inputs [T, B, X] and cotangents in the stack's dtype; initial_state: one [L, B, H] a state, or none for zeros.
-    keep: all adjoints are wanted, not only their norms. progress hears a fraction some ten times a second, in the calling
-    thread; what it raises stops the work and is passed on.
+    keep: all adjoints are wanted, not only their norms. progress hears a fraction some ten times a second, in the
+    calling thread; what it raises stops the work and is passed on.
     """
     T, B, X = inputs.shape
     rows = cotangents.values.shape[1]

@@ -1,0 +1,106 @@
+"""The engine against other means, on given settings: autograd and finite differences."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from gradlab.cells import CELLS
+from gradlab.engine import Nudge, Swept, autograd, finite_difference, sweep
+from gradlab.experiment import Experiment
+from gradlab.stack import Stack, cotangents_of, inputs_of
+from gradlab.traces import sparse
+
+CHECK_COLUMNS = ("check", "quantity", "largest_error", "allowed", "passed", "compared")
+STEPS, SEQUENCES = 200, 2  # autograd and finite differences are slow: longer settings are checked on their first steps
+ALLOWED = {"float64": 1e-10, "float32": 1e-3}  # relative to the gradient's norm at the same layer, step and sequence
+ALLOWED_DIFFERENCE = {"float64": 1e-6, "float32": 1e-3}
+LAGS = (0, 1, 2, 5)  # finite differences see only what is not lost beside the loss itself
+
+
+class Checked(NamedTuple):
+    """What `check` found, and on what."""
+
+    table: pd.DataFrame  # columns CHECK_COLUMNS
+    experiment: Experiment  # the settings that were run
+    sentence: str
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.table.passed.all())
+
+
+def check(experiment: Experiment) -> Checked:
+    """Compares the engine's ∂L/∂s_t with autograd's and with finite differences, on an Experiment's first steps.
+
+    Errors are relative: ‖difference‖ / ‖gradient‖ for each layer, step and sequence, the largest of them; where
+    autograd's own gradient is below 1e-290 it is left out, since float64 cannot hold it.
+    """
+    e = _small(experiment)
+    stack, inputs = Stack.from_experiment(e), inputs_of(e)
+    cotangents = cotangents_of(e, _last_h(stack, inputs) if e.loss == "half_square" else None)
+    swept = sweep(stack, inputs, sparse(cotangents), keep=True)
+    rows = [
+        *_against_autograd(stack, inputs, cotangents, swept),
+        *_against_differences(stack, inputs, cotangents, swept),
+    ]
+    table = pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
+    sentence = f"Compared on {e.steps} steps of {e.batch_size} sequences, all {e.depth} layers, in {e.dtype}."
+    return Checked(table, e, sentence)
+
+
+def _small(experiment: Experiment) -> Experiment:
+    steps = min(experiment.steps, STEPS)
+    loss_step = None if experiment.loss_step is None else min(experiment.loss_step, steps - 1)
+    return experiment.replace(steps=steps, batch_size=min(experiment.batch_size, SEQUENCES), loss_step=loss_step)
+
+
+def _last_h(stack: Stack, inputs: ndarray) -> ndarray:
+    nothing = np.zeros((*inputs.shape[:2], stack.hidden_size), stack.dtype)
+    return sweep(stack, inputs, sparse(nothing)).last_h[None]
+
+
+def _vectors(values: ndarray, exponents: ndarray) -> ndarray:
+    shape = (*exponents.shape, *[1] * (values.ndim - exponents.ndim))
+    return np.ldexp(values.astype(np.float64), exponents.clip(-2000, 1000).reshape(shape))
+
+
+def _against_autograd(stack: Stack, inputs: ndarray, cotangents: ndarray, swept: Swept) -> list[tuple]:
+    with np.errstate(all="ignore"):  # an overflowing network is compared too: both must then be undefined
+        expected = autograd(stack, inputs, cotangents)
+    rows = []
+    for kind, state in enumerate(CELLS[stack.cell].states):
+        found = np.stack([_vectors(part.totals[:, :, kind], part.exponents) for part in swept.adjoints])
+        exact = expected[:, :, :, kind]
+        size = np.linalg.norm(exact, axis=-1)
+        seen = size > 1e-290
+        difference = np.linalg.norm(found - exact, axis=-1)[seen] / size[seen]
+        rows.append(_row("autograd", f"∂L/∂{state}", difference, ALLOWED[stack.dtype.name]))
+    return rows
+
+
+def _against_differences(stack: Stack, inputs: ndarray, cotangents: ndarray, swept: Swept) -> list[tuple]:
+    random = np.random.default_rng(0)
+    last = int(np.flatnonzero(cotangents.reshape(len(cotangents), -1).any(axis=1))[-1])
+    errors: dict[str, list[float]] = {"h": [], "a_x": []}
+    for layer, adjoints in enumerate(swept.adjoints):
+        for lag in (lag for lag in LAGS if lag <= last):
+            t = last - lag
+            for into, values in (("h", adjoints.totals[t, :, 0]), ("a_x", adjoints.a_x_bar[t])):
+                vectors = _vectors(values, adjoints.exponents[t]).reshape(len(values), -1)
+                direction = random.standard_normal(vectors.shape)
+                direction /= np.linalg.norm(direction)
+                found = float((vectors * direction).sum())
+                expected = finite_difference(stack, inputs, cotangents, Nudge(layer, t, into, direction))
+                errors[into].append(abs(found - expected) / max(float(np.linalg.norm(vectors)), 1e-300))
+    allowed = ALLOWED_DIFFERENCE[stack.dtype.name]
+    names = {"h": "∂L/∂h", "a_x": "∂L/∂a (pre-activations)"}
+    return [_row("finite differences", names[into], np.array(found), allowed) for into, found in errors.items()]
+
+
+def _row(name: str, quantity: str, errors: ndarray, allowed: float) -> tuple:
+    largest = float(errors.max()) if errors.size else np.nan
+    return name, quantity, largest, allowed, bool(largest <= allowed), int(errors.size)
