@@ -1,0 +1,226 @@
+"""The one picture language: colour is the cell, dash the state, shade the layer; powers of ten on every norm's axis.
+
+Every chart is complete in itself: its configuration (fonts, grid, background) is inside it, so an export draws what
+the page draws. Pages show a chart with Streamlit's own theme switched off.
+
+Colours are Okabe and Ito's, which the colour-blind tell apart; the dark theme has each of them one shade lighter.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+from typing import Any, NamedTuple
+
+import altair as alt
+import pandas as pd
+
+from gradlab.cells import CELLS
+
+# The last name must be the generic one: a stack of fonts none of which is installed loses all text, digits too.
+FONT = "Source Sans, Source Sans Pro, Noto Sans CJK KR, Noto Sans KR, NanumGothic, DejaVu Sans, sans-serif"
+
+CELL_COLOURS = {
+    False: {
+        "rnn": "#D55E00",
+        "gru": "#009E73",
+        "lstm": "#0072B2",
+        "rnn_relu": "#B8578F",
+        "rnn_linear": "#6E6E6E",
+    },
+    True: {
+        "rnn": "#FF8A3D",
+        "gru": "#2CCB9B",
+        "lstm": "#56B4E9",
+        "rnn_relu": "#E39AC6",
+        "rnn_linear": "#B4B4B4",
+    },
+}
+# Cells without a colour of their own take these in turn, in the order in which they are registered.
+CONTRAST_COLOURS = {
+    False: ("#8C6BB1", "#8F7A00", "#4D4D4D", "#B07AA1"),
+    True: ("#B9A0DA", "#E0CC4A", "#D0D0D0", "#D9AECB"),
+}
+# Gates are never drawn beside cells; their colours are Okabe and Ito's others.
+GATE_COLOURS = {
+    False: {
+        "input": "#E69F00",
+        "reset": "#E69F00",
+        "forget": "#3A8FC4",
+        "update": "#3A8FC4",
+        "candidate": "#B8578F",
+        "output": "#5A5A5A",
+    },
+    True: {
+        "input": "#FFC247",
+        "reset": "#FFC247",
+        "forget": "#7CC8F2",
+        "update": "#7CC8F2",
+        "candidate": "#EBA3CC",
+        "output": "#C4C4C4",
+    },
+}
+STATE_DASHES = {"h": [1, 0], "c": [6, 4]}
+LAYER_SHADES = (1.0, 0.76, 0.62, 0.52, 0.45, 0.39, 0.34, 0.3)  # by layer, the lowest strongest, whatever the depth
+DIMMED = 0.06  # what a line keeps when the legend has put it aside
+
+
+class Ink(NamedTuple):
+    """The colours that are not data."""
+
+    paper: str
+    text: str
+    muted: str
+    grid: str
+    rule: str
+    alarm: str
+
+
+INKS = {
+    False: Ink("#FFFFFF", "#1F2430", "#5C6370", "#ECEEF1", "#8A919E", "#B3261E"),
+    True: Ink("#0E1117", "#F2F4F8", "#A8B0BD", "#232936", "#7B8494", "#FF8A80"),
+}
+
+
+def power_of_ten(log10_value: float) -> str:
+    """A number written from its log10, at any size: -1300.4 gives "4.0e-1301"; -inf "exactly 0"; NaN "not finite"."""
+    if math.isnan(log10_value):
+        return "not finite"
+    if log10_value == -math.inf:
+        return "exactly 0"
+    exponent = math.floor(log10_value)
+    mantissa = f"{10 ** (log10_value - exponent):.1f}"
+    return f"{mantissa}e{exponent:+d}" if mantissa != "10.0" else f"1.0e{exponent + 1:+d}"
+
+
+# ASCII, because few fonts hold superscripts; ticks stand at whole decades, so that no two carry the same label.
+POWER_LABEL = "datum.value == 0 ? '1' : '1e' + (datum.value > 0 ? '+' : '') + datum.value"
+TICKS_ACROSS = alt.ExprRef("ceil(width / 75)")
+TICKS_UP = alt.ExprRef("ceil(height / 45)")
+
+
+def decades_axis(title: str | list[str], **options: Any) -> alt.Axis:
+    """An axis for log10 values, labelled as powers of ten."""
+    return alt.Axis(title=title, labelExpr=POWER_LABEL, tickMinStep=1, tickCount=TICKS_UP, **options)
+
+
+def decades_domain() -> alt.DomainUnionWith:
+    """The data's range, but always the decades about 1 too, so that a steady gradient looks steady."""
+    return alt.DomainUnionWith(unionWith=[-1, 1])
+
+
+def cell_title(name: str) -> str:
+    """A cell's name on a page."""
+    return CELLS[name].title if name in CELLS else name
+
+
+def cell_colour(name: str, dark: bool) -> str:
+    """The colour of a cell, the same on every chart."""
+    if name in CELL_COLOURS[dark]:
+        return CELL_COLOURS[dark][name]
+    others = [cell for cell in CELLS if cell not in CELL_COLOURS[dark]]
+    contrast = CONTRAST_COLOURS[dark]
+    return contrast[(others.index(name) if name in others else len(others)) % len(contrast)]
+
+
+def present(column: pd.Series, order: Any) -> list[Any]:
+    """The values that a column holds, in a fixed order; those the order does not know come last."""
+    found = list(dict.fromkeys(column))
+    return [value for value in order if value in found] + [value for value in found if value not in order]
+
+
+def cells_encoding(table: pd.DataFrame, dark: bool, legend: bool = True) -> alt.Color:
+    """Colour is the cell. Its legend is left out where the table has one cell only."""
+    cells = present(table["cell"], CELLS)
+    titles = {cell: cell_title(cell) for cell in cells}
+    key = alt.Legend(title="cell", labelExpr=f"{json.dumps(titles)}[datum.value]", symbolOpacity=1, symbolDash=[1, 0])
+    scale = alt.Scale(domain=cells, range=[cell_colour(cell, dark) for cell in cells])
+    return alt.Color("cell:N", scale=scale, legend=key if legend and len(cells) > 1 else None)
+
+
+def finished(chart: Any, title: str, subtitle: str, dark: bool, width: int | str, height: int) -> Any:
+    """The chart with its title, size, and the whole configuration inside."""
+    sized = chart.properties(width=width, height=height, **({"title": heading(title, subtitle)} if title else {}))
+    return sized.properties(config=configuration(dark), usermeta={"embedOptions": EMBED})
+
+
+# The menu of a chart in an HTML page, without its link to an editor on the web.
+EMBED = {"actions": {"export": True, "source": False, "compiled": False, "editor": False}}
+
+
+def heading(title: str, subtitle: str = "", characters: int = 110) -> alt.TitleParams:
+    """A title that says what a chart shows and a subtitle that says what came out, broken into lines."""
+    return alt.TitleParams(text=wrapped(title, characters), subtitle=wrapped(subtitle, characters))
+
+
+def wrapped(text: str, characters: int) -> list[str]:
+    return textwrap.wrap(text, characters) or [""]
+
+
+def configuration(dark: bool) -> dict[str, Any]:
+    """The whole Vega-Lite configuration of a theme."""
+    ink = INKS[dark]
+    label = {"labelColor": ink.muted, "labelFont": FONT, "labelFontSize": 12}
+    title = {"titleColor": ink.text, "titleFont": FONT, "titleFontSize": 12, "titleFontWeight": "normal"}
+    return {
+        "font": FONT,
+        "background": ink.paper,
+        "padding": {"left": 8, "right": 14, "top": 10, "bottom": 8},
+        "autosize": {"type": "fit", "contains": "padding"},
+        "view": {"stroke": None},
+        "title": {
+            "anchor": "start",
+            "frame": "bounds",
+            "font": FONT,
+            "fontSize": 16,
+            "fontWeight": 600,
+            "color": ink.text,
+            "subtitleFont": FONT,
+            "subtitleFontSize": 13,
+            "subtitleColor": ink.muted,
+            "subtitlePadding": 5,
+            "offset": 12,
+        },
+        "axis": label
+        | title
+        | {
+            "domain": False,
+            "ticks": False,
+            "grid": True,
+            "gridColor": ink.grid,
+            "labelPadding": 7,
+            "titlePadding": 10,
+            "labelOverlap": True,
+        },
+        "axisX": {
+            "domain": True,
+            "domainColor": ink.rule,
+            "grid": False,
+            "ticks": True,
+            "tickColor": ink.rule,
+            "tickSize": 4,
+            "labelPadding": 4,
+            "labelFlush": True,
+        },
+        "legend": label
+        | title
+        | {
+            "orient": "top",
+            "direction": "horizontal",
+            "titleOrient": "left",
+            "titlePadding": 10,
+            "titleAnchor": "middle",
+            "labelColor": ink.text,
+            "symbolType": "stroke",
+            "symbolStrokeWidth": 2.5,
+            "symbolSize": 220,
+            "columnPadding": 14,
+            "labelLimit": 220,
+            "rowPadding": 2,
+            "offset": 8,
+            "layout": {"expr": "{top: {direction: 'vertical', anchor: 'start', margin: 3}}"},
+        },
+        "text": {"font": FONT, "fontSize": 12, "color": ink.text},
+        "line": {"strokeWidth": 2, "strokeCap": "butt", "strokeJoin": "round"},
+    }

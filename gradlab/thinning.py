@@ -1,0 +1,165 @@
+"""Fewer rows for the screen, without losing what a reader would see: extremes, spikes, ends of what is finite.
+
+Tables are tidy: one row a step and line. A line is one value of the columns `by` (those of them that the table has).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+LINE = ("cell", "layer", "state", "path")
+NORMS = (
+    "log10_norm",
+    "log10_norm_min",
+    "log10_norm_max",
+    "log10_relative",
+    "log10_relative_min",
+    "log10_relative_max",
+)
+
+
+def thin(
+    table: pd.DataFrame,
+    points: int = 1000,
+    x: str = "step",
+    columns: Sequence[str] = NORMS,
+    by: Sequence[str] = LINE,
+) -> pd.DataFrame:
+    """At most `points` rows a line, besides boundaries: the rows a drawing of that width cannot do without.
+
+    The range of `x` is cut into buckets, the same for every line. Kept of each bucket are its first row (the same step
+    in every line, so that a hover can name all of them), and for each of `columns` its smallest and its largest value;
+    then the first and last row of each line, and both rows of every boundary between finite, zero (-inf) and undefined
+    (NaN). Rows are returned unchanged, ordered by line and x; a table that is small enough is returned whole.
+
+    Raises ValueError where `points` has no room for one bucket: fewer than 2 + 2·len(columns).
+    """
+    columns = [name for name in columns if name in table]
+    if points < 2 + 2 * len(columns):
+        raise ValueError(f"points = {points}: at least {2 + 2 * len(columns)} are needed for {len(columns)} columns")
+    by = [name for name in by if name in table]
+    line = (
+        table.groupby(by, sort=False, dropna=False).ngroup().to_numpy() if by else np.zeros(len(table), dtype=np.int64)
+    )
+    order = np.lexsort((table[x].to_numpy(), line))
+    line, position = line[order], table[x].to_numpy(dtype=np.float64)[order]
+    if not len(table) or np.bincount(line).max() <= points:
+        return table.iloc[order].reset_index(drop=True)
+
+    values = [table[name].to_numpy(dtype=np.float64)[order] for name in columns]
+    kept = _ends(line) | np.logical_or.reduce([_boundaries(line, value) for value in values])
+    low, span = position.min(), np.ptp(position) or 1.0
+    # Smooth lines have their extremes at the edges of a bucket, so the worst case would leave a third of the points
+    # unused: begin with many buckets and take fewer until the fullest line fits.
+    buckets, least = points // 2, (points - 2) // (1 + 2 * len(columns))
+    while True:
+        bucket = np.minimum((position - low) * (buckets / span), buckets - 1).astype(np.int64)
+        chosen = _extremes(line * buckets + bucket, values)
+        if buckets <= least or np.bincount(line[chosen | _ends(line)]).max() <= points:
+            return table.iloc[order[chosen | kept]].reset_index(drop=True)
+        buckets = max(least, buckets * 3 // 4)
+
+
+def _ends(line: ndarray) -> ndarray:
+    """True at the first and last row of every line. line [N], ascending."""
+    change = line[1:] != line[:-1]
+    return np.r_[True, change] | np.r_[change, True]
+
+
+def _boundaries(line: ndarray, value: ndarray) -> ndarray:
+    """True on both sides of every change between finite, -inf, +inf and NaN within a line."""
+    kind = np.select([np.isfinite(value), np.isnan(value), value > 0], [0, 1, 2], 3)
+    change = (kind[1:] != kind[:-1]) & (line[1:] == line[:-1])
+    return np.r_[False, change] | np.r_[change, False]
+
+
+def _extremes(group: ndarray, values: Sequence[ndarray]) -> ndarray:
+    """True at the first row of every group and at the first smallest and first largest of each column in it."""
+    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+    lengths = np.diff(np.r_[starts, len(group)])
+    chosen = np.zeros(len(group), dtype=bool)
+    chosen[starts] = True
+    which = np.repeat(np.arange(len(starts)), lengths)
+    for value in values:
+        for extreme in (np.fmin, np.fmax):  # fmin and fmax pass over NaN
+            hits = np.flatnonzero(value == np.repeat(extreme.reduceat(value, starts), lengths))
+            chosen[hits[np.unique(which[hits], return_index=True)[1]]] = True
+    return chosen
+
+
+def bin_steps(
+    table: pd.DataFrame,
+    columns: int = 512,
+    values: Sequence[str] = ("log10_norm", "log10_relative"),
+    by: Sequence[str] = LINE,
+) -> pd.DataFrame:
+    """At most `columns` bins of equally many steps a line (the last bin may be short), for heat maps.
+
+    Returns the columns `by` and
+        step, step_end       first step of the bin and one past its last
+        lag, lag_end         lags of the same two ends: `lag` is the bin's largest, `lag_end` one below its smallest
+        each of `values`     mean of the finite log10 values in the bin; -inf where all of them are exactly zero,
+                             NaN where none is finite otherwise
+        exact_zeros          steps of the bin that are exactly zero (-inf) in the first of `values`
+        not_finite           steps of the bin that are undefined (NaN or +inf) there
+    """
+    if columns < 1:
+        raise ValueError(f"columns = {columns}: at least 1 is needed")
+    by = [name for name in by if name in table]
+    values = [name for name in values if name in table]
+    first = int(table["step"].min()) if len(table) else 0
+    size = -(-(int(table["step"].max()) + 1 - first) // columns) if len(table) else 1
+    work = table[[*by, "step", "lag"]].assign(bin=(table["step"] - first) // size)
+    for name in values:
+        work[name] = table[name].where(np.isfinite(table[name]))
+    work["exact_zeros"] = np.isneginf(table[values[0]])
+    work["not_finite"] = ~(np.isfinite(table[values[0]]) | work["exact_zeros"])
+    for name in values:
+        work[f"zeros {name}"] = np.isneginf(table[name])
+    groups = work.groupby([*by, "bin"], sort=False, dropna=False)
+    binned = groups.agg(
+        step=("step", "min"),
+        step_end=("step", "max"),
+        lag=("lag", "max"),
+        lag_end=("lag", "min"),
+        **{name: (name, "mean") for name in values},
+        exact_zeros=("exact_zeros", "sum"),
+        not_finite=("not_finite", "sum"),
+        **{f"zeros {name}": (f"zeros {name}", "all") for name in values},
+    ).reset_index()
+    for name in values:
+        binned[name] = binned[name].mask(binned[f"zeros {name}"], -np.inf)
+    binned["step_end"] += 1
+    binned["lag_end"] -= 1
+    return binned.drop(columns=["bin", *(f"zeros {name}" for name in values)])
+
+
+def line_ends(table: pd.DataFrame, column: str = "log10_relative", gap: float = 0.07) -> pd.DataFrame:
+    """Where each line ends at its lowest step, and where its label may stand so that no two labels touch.
+
+    Returns the lines' columns, `step`, `lag`, `column` (the line's first finite value) and `label_at`: that value moved
+    up or down so that labels are at least `gap` of the drawn range apart. A line without any finite value is left out.
+    """
+    by = [name for name in LINE if name in table]
+    finite = table[np.isfinite(table[column])]
+    ends = finite.sort_values("step").groupby(by, sort=False).head(1).sort_values(column, ascending=False)
+    ends = ends[[*by, "step", "lag", column]].reset_index(drop=True)
+    room = gap * max(float(np.ptp(finite[column])), 2.0) if len(finite) else 0.0
+    return ends.assign(label_at=_spread(ends[column].to_numpy(), room))
+
+
+def _spread(descending: ndarray, room: float) -> ndarray:
+    """The nearest places, in least squares, at least `room` apart in the same order. descending [N] → [N]."""
+    # Subtracting the least allowed distances turns "room apart" into "not ascending": isotonic regression, by pooling.
+    offsets = room * np.arange(len(descending))
+    pools: list[list[float]] = []
+    for value in descending + offsets:
+        pools.append([value])
+        while len(pools) > 1 and np.mean(pools[-1]) > np.mean(pools[-2]):
+            last = pools.pop()
+            pools[-1] += last
+    return np.concatenate([[np.mean(pool)] * len(pool) for pool in pools] or [[]]) - offsets
