@@ -9,10 +9,11 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.cells import CELLS
-from gradlab.engine import Nudge, Swept, autograd, finite_difference, sweep
+from gradlab.engine import Nudge, Swept, autograd, finite_difference, sweep, times_power
 from gradlab.experiment import Experiment
+from gradlab.losses import LOSSES
 from gradlab.stack import Stack, cotangents_of, inputs_of
-from gradlab.traces import sparse
+from gradlab.traces import last_h, sparse
 
 CHECK_COLUMNS = ("check", "quantity", "largest_error", "allowed", "passed", "compared")
 STEPS, SEQUENCES = 200, 2  # autograd and finite differences are slow: longer settings are checked on their first steps
@@ -41,8 +42,8 @@ def check(experiment: Experiment) -> Checked:
     """
     e = _small(experiment)
     stack, inputs = Stack.from_experiment(e), inputs_of(e)
-    cotangents = cotangents_of(e, _last_h(stack, inputs) if e.loss == "half_square" else None)
-    swept = sweep(stack, inputs, sparse(cotangents), keep=True)
+    cotangents = cotangents_of(e, last_h(stack, inputs)[None] if LOSSES[e.loss].needs_states else None)
+    swept = sweep(stack, inputs, sparse(cotangents), keep=("totals", "a_x_bar"))
     rows = [
         *_against_autograd(stack, inputs, cotangents, swept),
         *_against_differences(stack, inputs, cotangents, swept),
@@ -58,22 +59,14 @@ def _small(experiment: Experiment) -> Experiment:
     return experiment.replace(steps=steps, batch_size=min(experiment.batch_size, SEQUENCES), loss_step=loss_step)
 
 
-def _last_h(stack: Stack, inputs: ndarray) -> ndarray:
-    nothing = np.zeros((*inputs.shape[:2], stack.hidden_size), stack.dtype)
-    return sweep(stack, inputs, sparse(nothing)).last_h[None]
-
-
-def _vectors(values: ndarray, exponents: ndarray) -> ndarray:
-    shape = (*exponents.shape, *[1] * (values.ndim - exponents.ndim))
-    return np.ldexp(values.astype(np.float64), exponents.clip(-2000, 1000).reshape(shape))
-
-
 def _against_autograd(stack: Stack, inputs: ndarray, cotangents: ndarray, swept: Swept) -> list[tuple]:
     with np.errstate(all="ignore"):  # an overflowing network is compared too: both must then be undefined
         expected = autograd(stack, inputs, cotangents)
     rows = []
     for kind, state in enumerate(CELLS[stack.cell].states):
-        found = np.stack([_vectors(part.totals[:, :, kind], part.exponents) for part in swept.adjoints])
+        found = np.stack(
+            [times_power(part.totals[:, :, kind].astype(np.float64), part.exponents) for part in swept.adjoints]
+        )
         exact = expected[:, :, :, kind]
         size = np.linalg.norm(exact, axis=-1)
         seen = size > 1e-290
@@ -90,7 +83,7 @@ def _against_differences(stack: Stack, inputs: ndarray, cotangents: ndarray, swe
         for lag in (lag for lag in LAGS if lag <= last):
             t = last - lag
             for into, values in (("h", adjoints.totals[t, :, 0]), ("a_x", adjoints.a_x_bar[t])):
-                vectors = _vectors(values, adjoints.exponents[t]).reshape(len(values), -1)
+                vectors = times_power(values.astype(np.float64), adjoints.exponents[t]).reshape(len(values), -1)
                 direction = random.standard_normal(vectors.shape)
                 direction /= np.linalg.norm(direction)
                 found = float((vectors * direction).sum())

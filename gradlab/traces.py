@@ -16,8 +16,9 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.cells import CELLS
-from gradlab.engine import NEVER, Cotangents, Size, memory_limit, plan, sweep
+from gradlab.engine import NEVER, Cotangents, Size, Sweep, memory_limit, plan, sweep
 from gradlab.experiment import Experiment
+from gradlab.losses import LOSSES
 from gradlab.stack import Stack, cotangents_of, input_size_of, inputs_of
 
 TABLE_COLUMNS = (
@@ -185,17 +186,22 @@ def trace(
 
 def _cotangents(experiment: Experiment, stack: Stack, inputs: ndarray) -> Cotangents:
     """Where the Experiment's loss enters; the states that it needs come from a forward pass of their own."""
-    if experiment.loss != "half_square":
+    if not LOSSES[experiment.loss].needs_states:
         return sparse(cotangents_of(experiment))
-    nothing = Cotangents(np.array([], int), np.empty((0, experiment.batch_size, stack.hidden_size), stack.dtype))
-    last_h = sweep(stack, inputs, nothing).last_h
-    return sparse(cotangents_of(experiment, last_h[None]))
+    return sparse(cotangents_of(experiment, last_h(stack, inputs)[None]))
+
+
+def last_h(stack: Stack, inputs: ndarray) -> ndarray:
+    """The top layer's hidden state after the last step, [B, H]."""
+    run = Sweep(stack, inputs)
+    run.forward()
+    return run.last_states[-1, :, 0]
 
 
 def sparse(cotangents: ndarray) -> Cotangents:
-    """Only the steps at which something enters."""
-    steps = np.flatnonzero(cotangents.reshape(len(cotangents), -1).any(axis=1))
-    return Cotangents(steps, cotangents[steps])
+    """Only the steps and sequences of [T, B, H] at which something enters."""
+    steps, at = np.nonzero(cotangents.any(axis=2))
+    return Cotangents(steps, at, cotangents[steps, at], cotangents.shape[1])
 
 
 def as_array(value: Any, name: str, dtype: np.dtype, shape: Sequence[int | None], letters: str) -> ndarray:
@@ -236,7 +242,8 @@ def as_states(stack: Stack, initial_state: Any, sequences: int) -> tuple[ndarray
 
 def _result(stack, experiment, swept, cotangents: Cotangents, sequences: int) -> GradientTrace:
     with np.errstate(divide="ignore"):
-        squares = np.square(cotangents.values.astype(np.float64)).sum(axis=(0, 2))
+        squares = np.zeros(sequences)
+        np.add.at(squares, cotangents.at, np.square(cotangents.values.astype(np.float64)).sum(axis=1))
         log10_cotangent = 0.5 * np.log10(squares)
     return GradientTrace(stack, experiment, swept.log10_norms, log10_cotangent, cotangents.steps, _first(swept))
 

@@ -4,14 +4,16 @@ lanes, elementary    a vector of units as one number in a kernel; exp, σ, tanh 
 products             the matrix product of a step, tiled in registers
 kernels              forward and adjoint of one layer over a chunk of steps, for any cell
 plan                 chunks, memory and work, before anything is allocated
-sweep                all layers, all chunks, threads over the batch
+sweep                all layers, all chunks, any number of cotangents
+slices               threads over the batch
 compiled             the disk cache, keyed by every source a kernel is made of
 reference            the same by torch's autograd
 """
 
 from gradlab.engine.plan import Plan, Size, memory_limit, plan
 from gradlab.engine.reference import Nudge, autograd, finite_difference
-from gradlab.engine.sweep import NEVER, Adjoints, Cotangents, Swept, sweep
+from gradlab.engine.slices import sweep
+from gradlab.engine.sweep import NEVER, Adjoints, Cotangents, Sweep, Swept, times_power
 from gradlab.engine.warm_up import warm_up
 
 __all__ = [
@@ -21,11 +23,13 @@ __all__ = [
     "Nudge",
     "Plan",
     "Size",
+    "Sweep",
     "Swept",
     "autograd",
     "finite_difference",
     "memory_limit",
     "plan",
     "sweep",
+    "times_power",
     "warm_up",
 ]

@@ -35,7 +35,7 @@ from gradlab.engine.lanes import (
     store_rows,
     where_greater,
 )
-from gradlab.engine.products import multiply_add
+from gradlab.engine.products import multiply_add, outer_products
 
 NOTHING = -(2**62)  # the exponent of an exactly zero adjoint
 _LOG10_2 = math.log10(2.0)
@@ -63,6 +63,11 @@ def as_state(cell, values):
     return STATES[cell.states](*values)
 
 
+def apart(cell, new_bar, total):
+    """`new_bar` less what its parts pass on to each other, so that the adjoint then gives what comes without that."""
+    return new_bar._replace(**{name: 2 * getattr(new_bar, name) - getattr(total, name) for name in cell.states[1:]})
+
+
 def _author(cell):
     if not isinstance(cell, types.BaseNamedTuple):
         raise TypingError(f"a cell is a NamedTuple, not {cell}")
@@ -86,6 +91,13 @@ def _(cell, values):
     if _author(cell).states == ("h",):
         return lambda cell, values: Hidden(values[0])
     return lambda cell, values: HiddenAndCell(values[0], values[1])
+
+
+@overload(apart)
+def _(cell, new_bar, total):
+    if _author(cell).states == ("h",):
+        return lambda cell, new_bar, total: new_bar
+    return lambda cell, new_bar, total: HiddenAndCell(new_bar.h, 2.0 * new_bar.c - total.c)
 
 
 @overload(arriving)
@@ -157,7 +169,7 @@ def affine(x, at, stride, panels, bias, out):
     for row in range(rows):
         for j in range(0, width, lanes):
             store(out, (row, j), load(bias, (j,)))
-    multiply_add(out.reshape(-1), 0, width, x, at, stride, rows, panels, depth, width, lanes)
+    multiply_add(out.reshape(-1), 0, width, x, at, stride, rows, panels, depth, width)
 
 
 @compiled
@@ -183,7 +195,7 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, non_finite):
                     store(scratch, (b, g, j), load(bias, (g, j)))
         h = t * sequences * row
         a_h = scratch.reshape(-1)
-        multiply_add(a_h, 0, gates * units, states.reshape(-1), h, row, sequences, panels, units, gates * units, lanes)
+        multiply_add(a_h, 0, gates * units, states.reshape(-1), h, row, sequences, panels, units, gates * units)
         for b in range(sequences):
             zero = broadcast(a_x, 0.0)
             for j in range(0, units, lanes):
@@ -198,9 +210,78 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, non_finite):
                 non_finite[b] = t
 
 
+@register_jitable
+def _back_one_row(cell, saved, states, entering, fresh, carry, own, a_x_bar, a_h_bar, totals, e, routes, independent,
+                  t, row, at, at_totals):  # fmt: skip
+    """The elementwise part of one step's adjoint for one row, at the exponent e."""
+    _, _, gates, units = a_x_bar.shape
+    b = row % states.shape[1]
+    own_scale = math.ldexp(1.0, max(own - e, -2000))
+    fresh_scale = math.ldexp(1.0, max(fresh - e, -2000))
+    cut = routes.shape[0] > 0
+    for j in range(0, units, lanes_in(a_x_bar)):
+        above = broadcast(carry, 0.0)
+        if fresh != NOTHING:
+            above = fresh_scale * load(entering, (t, row, j))
+        new_bar = arriving(cell, load_states(cell, carry, (row, j)), own_scale, above)
+        kept = load_saved(cell, saved, (t, b, j))
+        state = as_state(cell, load_states(cell, states, (t, b, j)))
+        new = as_state(cell, load_states(cell, states, (t + 1, b, j)))
+        a_x, a_h, direct, total = cell_adjoint(cell, kept, state, new, new_bar)
+        if cut and routes[gates + 2] == 0.0:
+            new_bar = apart(cell, new_bar, total)
+            a_x, a_h, direct, total = cell_adjoint(cell, kept, state, new, new_bar)
+        store_rows(a_x_bar, (t, row, j), a_x)
+        store_rows(a_h_bar, (at, row, j), a_h)
+        store_rows(carry, (row, j), direct)
+        if independent:
+            store_rows(totals, (at_totals, row, j), new_bar)
+        else:
+            store_rows(totals, (at_totals, row, j), total)
+        if cut:
+            for g in range(gates):
+                store(a_x_bar, (t, row, g, j), routes[g] * load(a_x_bar, (t, row, g, j)))
+                store(a_h_bar, (at, row, g, j), routes[g] * routes[gates + 1] * load(a_h_bar, (at, row, g, j)))
+            for s in range(carry.shape[1]):
+                store(carry, (row, s, j), routes[gates] * load(carry, (row, s, j)))
+
+
+@register_jitable
+def _add_through(carry, row, own, through, source, exponent):
+    """Adds through[source] · 2^exponent to the h part of carry[row] · 2^own; returns the exponent of the sum."""
+    if exponent == NOTHING:
+        return own
+    kinds, units = carry.shape[1:]
+    e = max(own, exponent)
+    own_scale = math.ldexp(1.0, max(own - e, -2000))
+    scale = math.ldexp(1.0, max(exponent - e, -2000))
+    for j in range(0, units, lanes_in(carry)):
+        for s in range(kinds):
+            store(carry, (row, s, j), own_scale * load(carry, (row, s, j)))
+        store(carry, (row, 0, j), load(carry, (row, 0, j)) + scale * load(through, (source, j)))
+    return e
+
+
+@register_jitable
+def _next_order(carry, carry_exponents, through, exponents, group):
+    """Each group of rows receives what the group before it sent through U; the last one keeps its own too."""
+    rows, units = through.shape
+    for row in range(rows):
+        exponents[row] = NOTHING if exponents[row] == NOTHING else normalise(
+            through.reshape(-1), row * units, units, exponents[row]
+        )  # fmt: skip
+    for row in range(rows):
+        if row >= group:
+            carry_exponents[row] = _add_through(
+                carry, row, carry_exponents[row], through, row - group, exponents[row - group]
+            )
+        if row >= rows - group:
+            carry_exponents[row] = _add_through(carry, row, carry_exponents[row], through, row, exponents[row])
+
+
 @compiled
-def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, carry_exponents,
-            a_x_bar, a_h_bar, totals, exponents, log10_norms):  # fmt: skip
+def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, carry_exponents, through, routes,
+            independent, a_x_bar, a_h_bar, totals, exponents, log10_norms):  # fmt: skip
     """Runs the adjoint of the layer back over a chunk.
 
     saved, states        as `forward` left them
@@ -209,63 +290,76 @@ def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, ca
     panels               U [G·H, H], packed
     carry                [N, S, H]     what comes back to the chunk's last state; on return to its states[0]
     carry_exponents      [N]           likewise
+    through              [M, H]        scratch. M = 0: the whole adjoint. M = N: rows in groups of B, and what passes U
+                                       goes to the next group's row, in the last group to its own: orders of paths
+    routes               [G+3]         factors of the gates, the direct path, U, and what states pass on to each other
+                                       (0 leaves the route out); empty for the whole adjoint
+    independent          whether `totals` are to be the derivatives with the states of a step taken as independent of
+                         each other (rows of a Jacobian), and not the total ones
     a_x_bar              [n, N, G, H]  written, times 2^exponents
     a_h_bar, totals      [n or 1, N, G or S, H]  ∂L/∂a_h_t and the total ∂L/∂s_t of every step, or of the latest
     exponents            [n, N]        written
-    log10_norms          [n, N, S]     written: log10 ‖∂L/∂s_t‖₂ at the chunk's steps
+    log10_norms          [n, N, S]     written: log10 of the norms of `totals`
     """
     steps, rows, gates, units = a_x_bar.shape
-    lanes = lanes_in(a_x_bar)
-    sequences = states.shape[1]
     kinds = states.shape[2]
+    depth = gates * units
     for back in range(steps):
         t = steps - 1 - back
         at = min(t, a_h_bar.shape[0] - 1)
         at_totals = min(t, totals.shape[0] - 1)
+        active = 0
         for row in range(rows):
-            b = row % sequences
             own = carry_exponents[row]
             fresh = entering_exponents[t, row]
             e = max(own, fresh)
-            if e == NOTHING:
-                for j in range(0, units, lanes):
-                    for g in range(gates):
-                        store(a_x_bar, (t, row, g, j), 0.0)
-                        store(a_h_bar, (at, row, g, j), 0.0)
-                    for s in range(kinds):
-                        store(totals, (at_totals, row, s, j), 0.0)
-            else:
-                own_scale = math.ldexp(1.0, max(own - e, -2000))
-                fresh_scale = math.ldexp(1.0, max(fresh - e, -2000))
-                for j in range(0, units, lanes):
-                    above = broadcast(carry, 0.0)
-                    if fresh != NOTHING:
-                        above = fresh_scale * load(entering, (t, row, j))
-                    new_bar = arriving(cell, load_states(cell, carry, (row, j)), own_scale, above)
-                    a_x, a_h, direct, total = cell_adjoint(
-                        cell,
-                        load_saved(cell, saved, (t, b, j)),
-                        as_state(cell, load_states(cell, states, (t, b, j))),
-                        as_state(cell, load_states(cell, states, (t + 1, b, j))),
-                        new_bar,
-                    )
-                    store_rows(a_x_bar, (t, row, j), a_x)
-                    store_rows(a_h_bar, (at, row, j), a_h)
-                    store_rows(carry, (row, j), direct)
-                    store_rows(totals, (at_totals, row, j), total)
             exponents[t, row] = e
             carry_exponents[row] = e
+            if e == NOTHING:
+                a_x_bar[t, row] = 0.0
+                a_h_bar[at, row] = 0.0
+                totals[at_totals, row] = 0.0
+                log10_norms[t, row] = -math.inf
+                continue
+            active = row + 1
+            _back_one_row(
+                cell, saved, states, entering, fresh, carry, own, a_x_bar, a_h_bar, totals, e, routes, independent,
+                t, row, at, at_totals,
+            )  # fmt: skip
             for s in range(kinds):
                 start = ((at_totals * rows + row) * kinds + s) * units
                 log10_norms[t, row, s] = log10_norm(totals.reshape(-1), start, units, e)
-        multiply_add(
-            carry.reshape(-1), 0, kinds * units, a_h_bar.reshape(-1), at * rows * gates * units, gates * units,
-            rows, panels, gates * units, units, lanes,
-        )  # fmt: skip
-        for row in range(rows):
+        a_h = at * rows * depth
+        if through.shape[0] == 0:
+            flat = carry.reshape(-1)
+            multiply_add(flat, 0, kinds * units, a_h_bar.reshape(-1), a_h, depth, active, panels, depth, units)
+        else:
+            through[:] = 0.0
+            flat = through.reshape(-1)
+            multiply_add(flat, 0, units, a_h_bar.reshape(-1), a_h, depth, active, panels, depth, units)
+            _next_order(carry, carry_exponents, through, exponents[t].copy(), states.shape[1])
+        for row in range(active if through.shape[0] == 0 else rows):
             carry_exponents[row] = normalise(
                 carry.reshape(-1), row * kinds * units, kinds * units, carry_exponents[row]
             )
+
+
+@compiled
+def accumulate(a_bar, exponents, base, right, at, stride, out, sums):
+    """Adds a chunk's share of a weight's gradient: out += Σ_r a_bar[r]ᵀ right[r], sums += Σ_r a_bar[r], times 2^-base.
+
+    a_bar [R, G·H] times 2^exponents [R] is scaled in place;  right is flat, row r at `at` + r · stride;
+    out [G·H, K], sums [G·H]
+    """
+    rows, width_left = a_bar.shape
+    lanes = lanes_in(a_bar)
+    for row in range(rows):
+        scale = 0.0 if exponents[row] == NOTHING else math.ldexp(1.0, max(exponents[row] - base, -2000))
+        for j in range(0, width_left, lanes):
+            scaled = scale * load(a_bar, (row, j))
+            store(a_bar, (row, j), scaled)
+            store(sums, (j,), load(sums, (j,)) + scaled)
+    outer_products(out.reshape(-1), a_bar.reshape(-1), width_left, right, at, stride, out.shape[1], rows)
 
 
 @compiled
@@ -284,7 +378,7 @@ def descend(a_x_bar, exponents, panels, entering, entering_exponents):
                 store(entering, (t, row, j), 0.0)
     depth = gates * units
     flat = entering.reshape(-1)
-    multiply_add(flat, 0, width, a_x_bar.reshape(-1), 0, depth, steps * rows, panels, depth, width, lanes)
+    multiply_add(flat, 0, width, a_x_bar.reshape(-1), 0, depth, steps * rows, panels, depth, width)
     for t in range(steps):
         for row in range(rows):
             e = exponents[t, row]

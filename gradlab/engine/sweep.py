@@ -1,42 +1,45 @@
-"""A stack's whole forward pass and adjoint, chunk by chunk: `sweep`.
+"""`Sweep`: one batch's forward pass and adjoints over a stack, chunk by chunk.
 
-weights     packed once for a stack: transposed for the forward pass, as they are for the adjoint (`products.pack`)
-chunks      forward over all of them, layer by layer within a chunk, so that a layer's weights stay in the cache;
-            then back, the top layer first (`plan` says what is kept and what is computed again)
-threads     sequences do not know of each other: slices of the batch run in a shared pool, each a sweep of its own
+    weights     packed once: transposed for the forward pass, as they are for the adjoint (`products.pack`)
+    forward     all chunks in turn, layer by layer within one, so that a layer's weights stay in the cache
+    adjoint     the chunks back, the top layer first; what was not kept is computed again (`plan` says what)
+
+A forward pass serves any number of adjoints, and an adjoint any number of cotangents of a sequence at once.
 """
 
-import os
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
-from itertools import pairwise
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
 from gradlab.cells import CELLS
-from gradlab.engine.kernels import NOTHING, adjoint, affine, descend, forward
+from gradlab.engine.kernels import NOTHING, accumulate, adjoint, affine, descend, forward
 from gradlab.engine.plan import Size, plan
 from gradlab.engine.products import pack, padded
 from gradlab.stack import Layer, Stack
 
 NEVER = 2**62  # the step of what does not happen
-SLICE_WORK = 2 * 10**7  # multiply-adds: below it a thread costs more than it brings
-POLL_SECONDS = 0.05
+NO_CUT = np.empty(0)
+
+Done = Callable[[float], None]
 
 
 class Cotangents(NamedTuple):
-    """∂L/∂h_t of the top layer by the loss alone, at the steps where it is not zero."""
+    """∂L/∂h_t of the top layer by the loss alone, where it is not zero: m entries, ordered by step.
 
-    steps: ndarray  # [m], ascending
-    values: ndarray  # [m, N, H]; N = B times the number of cotangents of a sequence, row r of sequence r mod B
+    There are `rows` rows, B times the number of cotangents of a sequence; row r belongs to sequence r mod B.
+    """
+
+    steps: ndarray  # [m]
+    at: ndarray  # [m]  each entry's row
+    values: ndarray  # [m, H]
+    rows: int
+    final: ndarray | None = None  # [L, N, S, H]  ∂L/∂(last states), each taken as independent of the others
 
 
 class Adjoints(NamedTuple):
-    """All adjoints of one layer, each times 2^exponents."""
+    """All adjoints of one layer, each times 2^exponents; what was not asked for has no steps."""
 
     totals: ndarray  # [T, N, S, H]  ∂L/∂s_t
     a_x_bar: ndarray  # [T, N, G, H]  ∂L/∂a^x_t
@@ -45,12 +48,15 @@ class Adjoints(NamedTuple):
 
 
 class Swept(NamedTuple):
-    """What a sweep found."""
+    """What an adjoint found, over the forward pass that it went back over."""
 
     log10_norms: ndarray  # [L, T, N, S]
     non_finite: ndarray  # [L, B]  first step with a non-finite state, NEVER if none
-    last_h: ndarray  # [B, H]  the top layer's last hidden state
-    adjoints: tuple[Adjoints, ...]  # one a layer, if they were to be kept
+    last_states: ndarray  # [L, B, S, H]
+    adjoints: tuple[Adjoints, ...]  # one a layer
+    initial_bar: ndarray  # [L, N, S, H]  ∂L/∂(initial states)
+    inputs_bar: ndarray  # [T, N, X]  ∂L/∂x_t, no steps unless asked for
+    parameters_bar: tuple[Layer, ...]  # ∂L/∂ weights, summed over the batch, one Layer a layer if asked for
 
 
 class _Weights(NamedTuple):
@@ -62,6 +68,23 @@ class _Weights(NamedTuple):
     b_U: ndarray
     U_adjoint: ndarray
     W_adjoint: ndarray
+
+
+class _Chunk(NamedTuple):
+    """One layer's forward values over a chunk."""
+
+    states: ndarray  # [n+1, B, S, H]
+    saved: ndarray  # [n, B, V, H]
+
+
+class _Sums(NamedTuple):
+    """One layer's parameter gradients so far, padded, times 2^exponent (a list of one, since it grows)."""
+
+    W: ndarray
+    U: ndarray
+    b_W: ndarray
+    b_U: ndarray
+    exponent: list[int]
 
 
 def _pad_gates(array: ndarray, gates: int, units: int) -> ndarray:
@@ -85,17 +108,17 @@ def _packed(layer: Layer, gates: int) -> _Weights:
     return _Weights(pack(W.T), b_W, pack(U.T), b_U.reshape(gates, units), pack(U), pack(W))
 
 
-class _Chunk(NamedTuple):
-    """One layer's forward values over a chunk."""
+def times_power(values: ndarray, exponents: ndarray) -> ndarray:
+    """values · 2^exponents, exponents along the leading axes; what is out of range becomes 0 or infinite."""
+    shape = (*exponents.shape, *[1] * (values.ndim - exponents.ndim))
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(values, exponents.clip(-5000, 5000).reshape(shape).astype(np.int32))
 
-    states: ndarray  # [n+1, B, S, H]
-    saved: ndarray  # [n, B, V, H]
 
+class Sweep:
+    """A stack over inputs [T, B, X] in its dtype, from initial states (one [L, B, H] a state, or none for zeros)."""
 
-class _Sweep:
-    """The buffers and the two passes of one slice of the batch."""
-
-    def __init__(self, stack: Stack, inputs: ndarray, cotangents: Cotangents, initial_state: tuple, keep: bool):
+    def __init__(self, stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, ...] = (), rows: int | None = None):
         T, B, X = inputs.shape
         self.cell = CELLS[stack.cell]()
         self.gates, self.kinds, self.kept = (
@@ -103,207 +126,224 @@ class _Sweep:
         )
         self.depth, self.hidden, self.dtype = stack.depth, stack.hidden_size, stack.dtype
         self.units = padded(self.hidden, self.dtype)
-        self.inputs, self.cotangents = inputs, cotangents
-        self.B, self.N = B, cotangents.values.shape[1]
+        self.inputs, self.T, self.B, self.X = inputs, T, B, X
         self.weights = [_packed(layer, self.gates) for layer in stack.layers]
-        self.plan = plan(Size(stack.cell, stack.depth, self.hidden, X, T, B, self.N, self.dtype.name, keep))
-        self.start = np.zeros((self.depth, B, self.kinds, self.units), self.dtype)
+        self.plan = plan(Size(stack.cell, stack.depth, self.hidden, X, T, B, rows or B, self.dtype.name))
+        start = np.zeros((self.depth, B, self.kinds, self.units), self.dtype)
         for kind, value in enumerate(initial_state):
-            self.start[:, :, kind, : self.hidden] = value
-        self.log10_norms = np.empty((self.depth, T, self.N, self.kinds))
+            start[:, :, kind, : self.hidden] = value
+        self.ends = [start]  # states at the start of each chunk
+        self.stored: dict[int, list[_Chunk]] = {}
         self.non_finite = np.full((self.depth, B), NEVER)
-        shape = (T if keep else 0, self.N)
-        self.adjoints = tuple(
-            Adjoints(
-                np.empty((*shape, self.kinds, self.units), self.dtype),
-                np.empty((*shape, self.gates, self.units), self.dtype),
-                np.empty((*shape, self.gates, self.units), self.dtype),
-                np.empty(shape, np.int64),
-            )
-            for _ in range(self.depth if keep else 0)
-        )
 
-    def run(self, done: Callable[[float], None]) -> Swept:
-        """Both passes; `done` hears the fraction after every chunk and may raise."""
-        p = self.plan
-        total = p.chunks + (p.chunks - p.stored) + p.chunks
-        finished = 0
-
-        def count():
-            nonlocal finished
-            finished += 1
-            done(finished / total)
-
-        ends = [self.start]  # states at the start of each chunk
-        stored: dict[int, list[_Chunk]] = {}
-        for number in range(p.chunks):
-            keep = number >= p.chunks - p.stored
-            values = self._forward(number, ends[number], keep)
+    def forward(self, done: Done = lambda fraction: None) -> None:
+        """The forward pass; `done` hears the fraction after every chunk and may raise."""
+        for number in range(self.plan.chunks):
+            keep = number >= self.plan.chunks - self.plan.stored
+            values = self._forward(number, keep)
             if keep:
-                stored[number] = values
-            ends.append(np.stack([layer.states[-1] for layer in values]))
-            count()
-        last_h = ends[-1][-1, :, 0, : self.hidden].copy()
-        carry = np.zeros((self.depth, self.N, self.kinds, self.units), self.dtype)
-        carry_exponents = np.full((self.depth, self.N), NOTHING)
-        for number in reversed(range(p.chunks)):
-            values = stored.pop(number, None)
-            if values is None:
-                values = self._forward(number, ends[number], True)
-                count()
-            self._adjoint(number, values, carry, carry_exponents)
-            count()
-        adjoints = tuple(
-            Adjoints(*(part[..., : self.hidden] for part in adjoint[:3]), adjoint.exponents)
-            for adjoint in self.adjoints
-        )
-        return Swept(self.log10_norms, self.non_finite, last_h, adjoints)
+                self.stored[number] = values
+            self.ends.append(np.stack([layer.states[-1] for layer in values]))
+            done((number + 1) / self.plan.chunks)
 
-    def _forward(self, number: int, start: ndarray, keep: bool) -> list[_Chunk]:
-        """All layers over one chunk, from the states [L, B, S, H] at its start."""
+    @property
+    def last_states(self) -> ndarray:
+        """[L, B, S, H]"""
+        return self.ends[-1][..., : self.hidden]
+
+    def values(self, done: Done = lambda fraction: None) -> tuple[ndarray, ndarray]:
+        """All states after every step [L, T, B, S, H] and all values the cell keeps [L, T, B, V, H]."""
+        states = np.empty((self.depth, self.T, self.B, self.kinds, self.hidden), self.dtype)
+        saved = np.empty((self.depth, self.T, self.B, self.kept, self.hidden), self.dtype)
+        for number in range(self.plan.chunks):
+            begin, end = self.plan.steps_of(number)
+            for layer, chunk in enumerate(self.stored.get(number) or self._forward(number, True)):
+                states[layer, begin:end] = chunk.states[1:, ..., : self.hidden]
+                saved[layer, begin:end] = chunk.saved[..., : self.hidden]
+            done((number + 1) / self.plan.chunks)
+        return states, saved
+
+    def _input(self, number: int) -> tuple[ndarray, int, int]:
+        """What the lowest layer reads in a chunk: flat, where it starts, and its stride."""
+        begin, end = self.plan.steps_of(number)
+        x = _pad_columns(np.ascontiguousarray(self.inputs[begin:end]))
+        return x.reshape(-1), 0, x.shape[-1]
+
+    def _h(self, chunk: _Chunk) -> tuple[ndarray, int, int]:
+        """What the layer above reads: h after each step."""
+        row = self.kinds * self.units
+        return chunk.states.reshape(-1), self.B * row, row
+
+    def _forward(self, number: int, keep: bool) -> list[_Chunk]:
+        """All layers over one chunk."""
         begin, end = self.plan.steps_of(number)
         steps, B, units = end - begin, self.B, self.units
-        x = _pad_columns(np.ascontiguousarray(self.inputs[begin:end])).reshape(-1)
-        at, stride = 0, x.size // (steps * B)
         a_x = np.empty((steps, B, self.gates, units), self.dtype)
         scratch = np.empty((B, self.gates, units), self.dtype)
+        below = self._input(number)
         values = []
-        for depth, weights in enumerate(self.weights):
-            affine(x, at, stride, weights.W_forward, weights.b_W, a_x.reshape(steps * B, -1))
+        for layer, weights in enumerate(self.weights):
+            affine(*below, weights.W_forward, weights.b_W, a_x.reshape(steps * B, -1))
             states = np.empty((steps + 1, B, self.kinds, units), self.dtype)
-            states[0] = start[depth]
+            states[0] = self.ends[number][layer]
             saved = np.empty((steps if keep else 0, B, self.kept, units), self.dtype)
-            first = np.where(self.non_finite[depth] == NEVER, NEVER, self.non_finite[depth] - begin)
+            first = np.where(self.non_finite[layer] == NEVER, NEVER, self.non_finite[layer] - begin)
             forward(self.cell, a_x, weights.U_forward, weights.b_U, states, saved, scratch, first)
-            self.non_finite[depth] = np.where(first == NEVER, NEVER, first + begin)
+            self.non_finite[layer] = np.where(first == NEVER, NEVER, first + begin)
             values.append(_Chunk(states, saved))
-            x, at, stride = states.reshape(-1), B * self.kinds * units, self.kinds * units
+            below = self._h(values[-1])
         return values
 
-    def _adjoint(self, number: int, values: list[_Chunk], carry: ndarray, carry_exponents: ndarray) -> None:
+    def adjoint(
+        self,
+        cotangents: Cotangents,
+        *,
+        keep: Collection[str] = (),
+        independent: bool = False,
+        with_parameters: bool = False,
+        with_inputs: bool = False,
+        orders: bool = False,
+        routes: ndarray = NO_CUT,
+        done: Done = lambda fraction: None,
+    ) -> Swept:
+        """One adjoint back over the forward pass; `done` hears the fraction after every chunk and may raise.
+
+        keep             names of the `Adjoints` that are wanted of every step
+        independent      totals are derivatives with a step's states independent of each other: rows of a Jacobian
+        with_parameters  the weights' gradients are wanted (then there is one cotangent a sequence)
+        with_inputs      the inputs' gradients are wanted
+        orders           rows are groups of B: what passes U once more goes to the next group's row (`kernels.adjoint`)
+        routes           factors that leave routes out of the adjoint (`kernels.adjoint`)
+        """
+        back = _Back(self, cotangents, frozenset(keep), independent, with_parameters, with_inputs, orders, routes)
+        for count, number in enumerate(reversed(range(self.plan.chunks))):
+            back.chunk(number, self.stored.get(number) or self._forward(number, True))
+            done((count + 1) / self.plan.chunks)
+        return back.result()
+
+
+class _Back:
+    """The buffers of one adjoint."""
+
+    def __init__(self, sweep: Sweep, cotangents: Cotangents, keep, independent, parameters, inputs, orders, routes):
+        self.sweep, self.cotangents = sweep, cotangents
+        self.independent, self.routes, self.parameters = independent, routes, parameters
+        self.N, s = cotangents.rows, sweep
+        rows, units, dtype = (s.depth, self.N), s.units, s.dtype
+        self.carry = np.zeros((*rows, s.kinds, units), dtype)
+        self.carry_exponents = np.full(rows, NOTHING)
+        if cotangents.final is not None:
+            largest, powers = _powers(cotangents.final.reshape(*rows, -1))
+            self.carry[..., : s.hidden] = times_power(cotangents.final, -powers)
+            self.carry_exponents = np.where(largest == 0, NOTHING, powers)
+        self.through = np.empty((self.N if orders else 0, units), dtype)
+        self.log10_norms = np.empty((s.depth, s.T, self.N, s.kinds))
+        sizes = {"totals": s.kinds, "a_x_bar": s.gates, "a_h_bar": s.gates}
+        self.adjoints = tuple(
+            Adjoints(
+                *(np.empty((s.T if name in keep else 0, self.N, size, units), dtype) for name, size in sizes.items()),
+                np.empty((s.T if keep else 0, self.N), np.int64),
+            )
+            for _ in range(s.depth)
+        )
+        self.inputs_bar = np.empty((s.T if inputs else 0, self.N, s.X), dtype)
+        width = s.gates * units
+        columns = [padded(s.X, dtype)] + [units] * (s.depth - 1)
+        self.sums = [
+            _Sums(
+                np.zeros((width, below), dtype),
+                np.zeros((width, units), dtype),
+                np.zeros(width, dtype),
+                np.zeros(width, dtype),
+                [NOTHING],
+            )
+            for below in columns
+            if parameters
+        ]
+
+    def chunk(self, number: int, values: list[_Chunk]) -> None:
         """All layers back over one chunk, the top one first."""
-        begin, end = self.plan.steps_of(number)
-        steps, N, units = end - begin, self.N, self.units
+        s, N, units = self.sweep, self.N, self.sweep.units
+        begin, end = s.plan.steps_of(number)
+        steps = end - begin
         entering, entering_exponents = self._loss(begin, end)
-        for depth in reversed(range(self.depth)):
-            weights = self.weights[depth]
-            if self.adjoints:
-                totals, a_x_bar, a_h_bar, exponents = (part[begin:end] for part in self.adjoints[depth])
-            else:
-                totals = np.empty((1, N, self.kinds, units), self.dtype)
-                a_h_bar = np.empty((1, N, self.gates, units), self.dtype)
-                a_x_bar = np.empty((steps, N, self.gates, units), self.dtype)
-                exponents = np.empty((steps, N), np.int64)
+        for layer in reversed(range(s.depth)):
+            weights = s.weights[layer]
+            kept = Adjoints(*(part[begin:end] for part in self.adjoints[layer]))
+            every = steps if self.parameters else 1
+            totals = kept.totals if len(kept.totals) else np.empty((1, N, s.kinds, units), s.dtype)
+            a_h_bar = kept.a_h_bar if len(kept.a_h_bar) else np.empty((every, N, s.gates, units), s.dtype)
+            a_x_bar = kept.a_x_bar if len(kept.a_x_bar) else np.empty((steps, N, s.gates, units), s.dtype)
+            exponents = kept.exponents if len(kept.exponents) else np.empty((steps, N), np.int64)
             adjoint(
-                self.cell, values[depth].saved, values[depth].states, entering, entering_exponents,
-                weights.U_adjoint, carry[depth], carry_exponents[depth],
-                a_x_bar, a_h_bar, totals, exponents, self.log10_norms[depth, begin:end],
+                s.cell, values[layer].saved, values[layer].states, entering, entering_exponents, weights.U_adjoint,
+                self.carry[layer], self.carry_exponents[layer], self.through, self.routes, self.independent,
+                a_x_bar, a_h_bar, totals, exponents, self.log10_norms[layer, begin:end],
             )  # fmt: skip
-            if depth:
-                entering = np.empty((steps, N, units), self.dtype)
+            if layer or len(self.inputs_bar):
+                width = units if layer else padded(s.X, s.dtype)
+                entering = np.empty((steps, N, width), s.dtype)
                 entering_exponents = np.empty((steps, N), np.int64)
                 descend(a_x_bar, exponents, weights.W_adjoint, entering, entering_exponents)
+            if self.parameters:
+                below = s._h(values[layer - 1]) if layer else s._input(number)
+                own = (values[layer].states.reshape(-1), 0, s.kinds * units)
+                self._accumulate(layer, a_x_bar, a_h_bar, exponents, below, own)
+        if len(self.inputs_bar):
+            self.inputs_bar[begin:end] = times_power(entering[..., : s.X], entering_exponents)
 
     def _loss(self, begin: int, end: int) -> tuple[ndarray, ndarray]:
-        """What the loss puts in over a chunk, each row brought near 1."""
-        steps = self.cotangents.steps
-        chosen = slice(*np.searchsorted(steps, (begin, end)))
-        entering = np.empty((end - begin, self.N, self.units), self.dtype)
+        """What the loss puts in over a chunk, each entry brought near 1."""
+        c, hidden = self.cotangents, self.sweep.hidden
+        chosen = slice(*np.searchsorted(c.steps, (begin, end)))
+        entering = np.empty((end - begin, self.N, self.sweep.units), self.sweep.dtype)
         exponents = np.full((end - begin, self.N), NOTHING)
-        for step, values in zip(steps[chosen], self.cotangents.values[chosen], strict=True):
-            largest = np.abs(values).max(axis=1)
-            power = np.frexp(largest)[1]
-            entering[step - begin, :, self.hidden :] = 0
-            entering[step - begin, :, : self.hidden] = np.ldexp(values, -power[:, None])
-            exponents[step - begin] = np.where(largest == 0, NOTHING, power)
+        steps, at, values = c.steps[chosen] - begin, c.at[chosen], c.values[chosen]
+        largest, powers = _powers(values)
+        entering[steps, at, hidden:] = 0
+        entering[steps, at, :hidden] = times_power(values, -powers)
+        exponents[steps, at] = np.where(largest == 0, NOTHING, powers)
         return entering, exponents
 
+    def _accumulate(self, layer: int, a_x_bar, a_h_bar, exponents, below, own) -> None:
+        """Adds a chunk to the layer's parameter gradients; their common exponent follows the largest."""
+        sums = self.sums[layer]
+        highest = int(exponents.max())
+        if highest == NOTHING:
+            return
+        if highest > sums.exponent[0]:
+            for part in sums[:4]:
+                part *= np.ldexp(1.0, max(sums.exponent[0] - highest, -2000))
+            sums.exponent[0] = highest
+        flat = exponents.reshape(-1)
+        rows = (len(flat), self.sweep.gates * self.sweep.units)
+        kept = self.adjoints[layer]  # `accumulate` scales in place
+        a_x_bar = a_x_bar.copy() if len(kept.a_x_bar) else a_x_bar
+        a_h_bar = a_h_bar.copy() if len(kept.a_h_bar) else a_h_bar
+        accumulate(a_x_bar.reshape(rows), flat, sums.exponent[0], *below, sums.W, sums.b_W)
+        accumulate(a_h_bar.reshape(rows), flat, sums.exponent[0], *own, sums.U, sums.b_U)
 
-def _slices(work: int, sequences: int) -> list[slice]:
-    """Slices of the batch, by the work alone: the same sweep is always cut in the same way."""
-    count = max(1, min(os.cpu_count() or 1, sequences, work // SLICE_WORK))
-    edges = [sequences * i // count for i in range(count + 1)]
-    return [slice(a, b) for a, b in pairwise(edges)]
+    def result(self) -> Swept:
+        s = self.sweep
+        adjoints = tuple(
+            Adjoints(*(part[..., : s.hidden] for part in layer[:3]), layer.exponents) for layer in self.adjoints
+        )
+        initial = times_power(self.carry[..., : s.hidden], self.carry_exponents)
+        parameters = tuple(self._layer(sums, s.hidden if layer else s.X) for layer, sums in enumerate(self.sums))
+        return Swept(self.log10_norms, s.non_finite, s.last_states, adjoints, initial, self.inputs_bar, parameters)
 
+    def _layer(self, sums: _Sums, columns: int) -> Layer:
+        gates, hidden = self.sweep.gates, self.sweep.hidden
+        exponent = np.array(sums.exponent[0])
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="gradlab")
+        def gated(part: ndarray) -> ndarray:
+            own = part.reshape(gates, self.sweep.units, *part.shape[1:])[:, :hidden]
+            return times_power(own.reshape(gates * hidden, *part.shape[1:]), exponent)
 
-
-def sweep(
-    stack: Stack,
-    inputs: ndarray,
-    cotangents: Cotangents,
-    initial_state: tuple[ndarray, ...] = (),
-    *,
-    keep: bool = False,
-    progress: Callable[[float], None] | None = None,
-) -> Swept:
-    """The forward pass and the adjoint of a stack.
-
-    inputs [T, B, X] and cotangents in the stack's dtype; initial_state: one [L, B, H] a state, or none for zeros.
-    keep: all adjoints are wanted, not only their norms. progress hears a fraction some ten times a second, in the
-    calling thread; what it raises stops the work and is passed on.
-    """
-    T, B, X = inputs.shape
-    rows = cotangents.values.shape[1]
-    work = plan(Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, rows, stack.dtype.name, keep)).multiply_adds
-    slices = _slices(work, B)
-    if len(slices) == 1:
-        return _Sweep(stack, inputs, cotangents, initial_state, keep).run(progress or (lambda fraction: None))
-
-    fractions = [0.0] * len(slices)
-    stop = threading.Event()
-
-    def run(number: int) -> Swept:
-        own = slices[number]
-        values = cotangents.values.reshape(len(cotangents.steps), -1, B, stack.hidden_size)[:, :, own]
-        part = Cotangents(cotangents.steps, values.reshape(len(values), -1, stack.hidden_size))
-
-        def done(fraction: float) -> None:
-            fractions[number] = fraction
-            if stop.is_set():
-                raise _Stopped
-
-        state = tuple(value[:, own] for value in initial_state)
-        return _Sweep(stack, inputs[:, own], part, state, keep).run(done)
-
-    futures = [_pool().submit(run, number) for number in range(len(slices))]
-    try:
-        while wait(futures, timeout=POLL_SECONDS).not_done:
-            if progress:
-                progress(sum(fractions) / len(fractions))
-    except BaseException:  # Streamlit stops a script by an exception that is no Exception
-        stop.set()
-        raise
-    parts = [future.result() for future in futures]
-    return _joined(parts, B)
+        return Layer(gated(sums.W)[:, :columns], gated(sums.U)[:, :hidden], gated(sums.b_W), gated(sums.b_U))
 
 
-class _Stopped(Exception):
-    """The caller has left."""
-
-
-def _joined(parts: list[Swept], sequences: int) -> Swept:
-    """Slices of the batch put together again; a row's place is (cotangent, sequence)."""
-
-    def rows(arrays: list[ndarray], axis: int) -> ndarray:
-        split = []
-        for array, part in zip(arrays, parts, strict=True):
-            own = part.last_h.shape[0]
-            shape = (*array.shape[:axis], array.shape[axis] // own, own, *array.shape[axis + 1 :])
-            split.append(array.reshape(shape))
-        joined = np.concatenate(split, axis=axis + 1)
-        return joined.reshape(*joined.shape[:axis], -1, *joined.shape[axis + 2 :])
-
-    adjoints = tuple(
-        Adjoints(*(rows(list(arrays), 1) for arrays in zip(*layers, strict=True)))
-        for layers in zip(*(part.adjoints for part in parts), strict=True)
-    )
-    return Swept(
-        rows([part.log10_norms for part in parts], 2),
-        np.concatenate([part.non_finite for part in parts], axis=1),
-        np.concatenate([part.last_h for part in parts]),
-        adjoints,
-    )
+def _powers(values: ndarray) -> tuple[ndarray, ndarray]:
+    """The largest magnitude along the last axis, and the power of two that brings it near 1."""
+    largest = np.abs(values).max(axis=-1) if values.size else np.zeros(values.shape[:-1], values.dtype)
+    return largest, np.frexp(largest)[1].astype(np.int64)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from gradlab.cells import CELLS
-from gradlab.engine.sweep import Cotangents, sweep
+from gradlab.engine.slices import sweep
+from gradlab.engine.sweep import Cotangents
 from gradlab.stack import Layer, Stack
 
 
@@ -18,5 +19,5 @@ def warm_up(cells: Iterable[str] = tuple(CELLS), dtypes: Iterable[str] = ("float
             rows = len(CELLS[name].gates)
             one, bias = np.zeros((rows, 1), dtype), np.zeros(rows, dtype)
             layer = Layer(one, one, bias, bias)
-            cotangents = Cotangents(np.array([1]), np.ones((1, 1, 1), dtype))
+            cotangents = Cotangents(np.array([1]), np.array([0]), np.ones((1, 1), dtype), 1)
             sweep(Stack(name, (layer, layer)), np.zeros((2, 1, 1), dtype), cotangents)

@@ -1,0 +1,147 @@
+"""`sweep`: forward pass and adjoint with threads.
+
+Sequences do not know of each other, so slices of the batch run in a shared pool, each a `Sweep` of its own. How the
+batch is cut depends on the work alone: the same call always gives the same bits, whatever else runs.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from gradlab.engine.plan import Size, plan
+from gradlab.engine.sweep import Adjoints, Cotangents, Sweep, Swept
+from gradlab.stack import Layer, Stack
+
+SLICE_WORK = 2 * 10**7  # multiply-adds: below it a thread costs more than it brings
+POLL_SECONDS = 0.05
+
+
+def slices_of(work: int, sequences: int) -> list[slice]:
+    """Slices of the batch."""
+    count = max(1, min(os.cpu_count() or 1, sequences, work // SLICE_WORK))
+    edges = [sequences * i // count for i in range(count + 1)]
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="gradlab")
+
+
+class _Stopped(Exception):
+    """The caller has left."""
+
+
+def in_threads(run: Callable[[int, Callable[[float], None]], Any], count: int, progress=None) -> list[Any]:
+    """[run(number, done) for number in range(count)], in the pool; `progress` hears the mean of what each `done` heard.
+
+    It hears it in the calling thread; what it raises stops the others and is passed on.
+    """
+    if count == 1:
+        return [run(0, progress or (lambda fraction: None))]
+    fractions = [0.0] * count
+    stop = threading.Event()
+
+    def told(number: int) -> Any:
+        def done(fraction: float) -> None:
+            fractions[number] = fraction
+            if stop.is_set():
+                raise _Stopped
+
+        return run(number, done)
+
+    futures = [_pool().submit(told, number) for number in range(count)]
+    try:
+        while wait(futures, timeout=POLL_SECONDS).not_done:
+            if progress:
+                progress(sum(fractions) / count)
+    except BaseException:  # Streamlit stops a script by an exception that is no Exception
+        stop.set()
+        raise
+    return [future.result() for future in futures]
+
+
+def sweep(
+    stack: Stack,
+    inputs: ndarray,
+    cotangents: Cotangents,
+    initial_state: tuple[ndarray, ...] = (),
+    *,
+    progress: Callable[[float], None] | None = None,
+    **wanted: Any,
+) -> Swept:
+    """The forward pass and the adjoint of a stack.
+
+    inputs [T, B, X] and cotangents in the stack's dtype; initial_state: one [L, B, H] a state, or none for zeros.
+    progress hears a fraction some ten times a second, in the calling thread; what it raises stops the work and is
+    passed on. wanted: as `Sweep.adjoint` takes it.
+    """
+    T, B, X = inputs.shape
+    size = Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, cotangents.rows, stack.dtype.name)
+    slices = slices_of(plan(size).multiply_adds, B)
+
+    def run(number: int, done: Callable[[float], None]) -> Swept:
+        own = slices[number]
+        part = cotangents_of_slice(cotangents, own, B)
+        s = Sweep(stack, inputs[:, own], tuple(value[:, own] for value in initial_state), part.rows)
+        s.forward(lambda fraction: done(fraction / 2))
+        return s.adjoint(part, done=lambda fraction: done(0.5 + fraction / 2), **wanted)
+
+    return joined(in_threads(run, len(slices), progress))
+
+
+def cotangents_of_slice(cotangents: Cotangents, own: slice, sequences: int) -> Cotangents:
+    """Those of some sequences, rows counted anew."""
+    count = own.stop - own.start
+    if count == sequences:
+        return cotangents
+    group, sequence = np.divmod(cotangents.at, sequences)
+    chosen = (sequence >= own.start) & (sequence < own.stop)
+    at = group[chosen] * count + sequence[chosen] - own.start
+    rows = cotangents.rows // sequences * count
+    final = cotangents.final
+    if final is not None:
+        shape = (final.shape[0], -1, sequences, *final.shape[2:])
+        final = final.reshape(shape)[:, :, own].reshape(final.shape[0], rows, *final.shape[2:])
+    return Cotangents(cotangents.steps[chosen], at, cotangents.values[chosen], rows, final)
+
+
+def joined(parts: list[Swept]) -> Swept:
+    """Slices of the batch put together again; a row's place is (cotangent, sequence)."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def rows(name_or_arrays, axis: int) -> ndarray:
+        arrays = name_or_arrays
+        split = []
+        for array, part in zip(arrays, parts, strict=True):
+            own = part.last_states.shape[1]
+            split.append(array.reshape(*array.shape[:axis], -1 if array.size else 0, own, *array.shape[axis + 1 :]))
+        together = np.concatenate(split, axis=axis + 1)
+        shape = (*together.shape[:axis], together.shape[axis] * together.shape[axis + 1], *together.shape[axis + 2 :])
+        return together.reshape(shape)
+
+    adjoints = tuple(
+        Adjoints(*(rows(arrays, 1) for arrays in zip(*layers, strict=True)))
+        for layers in zip(*(part.adjoints for part in parts), strict=True)
+    )
+    parameters = tuple(
+        Layer(*(sum(arrays) for arrays in zip(*layers, strict=True)))
+        for layers in zip(*(part.parameters_bar for part in parts), strict=True)
+    )
+    return Swept(
+        rows([part.log10_norms for part in parts], 2),
+        np.concatenate([part.non_finite for part in parts], axis=1),
+        np.concatenate([part.last_states for part in parts], axis=1),
+        adjoints,
+        rows([part.initial_bar for part in parts], 1),
+        rows([part.inputs_bar for part in parts], 1),
+        parameters,
+    )
