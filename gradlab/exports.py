@@ -36,6 +36,7 @@ from gradlab.experiment import Experiment
 
 PACKAGES = ("torch", "numpy", "numba", "pandas", "altair", "vl-convert-python")  # whose versions a file names
 WIDTH = 900  # pixels, where a chart takes its width from its surroundings
+POINTER = "pointer"  # the charts' style of marks that are seen only under the pointer
 TITLE_LINE, SUBTITLE_LINE = 21, 18  # pixels a line of a chart's heading needs
 Experiments = Sequence[Experiment]
 
@@ -102,7 +103,7 @@ def specification(
 
 def png(chart: Any, experiments: Experiments = (), *, scale: float = 2.0, **options: Any) -> bytes:
     """PNG, `scale` pixels of the picture for each pixel of the chart; `options` as of `specification`."""
-    spec = specification(chart, experiments, **options)
+    spec = _still(specification(chart, experiments, **options))
     data = vl_convert.vegalite_to_png(spec, scale=scale, allowed_base_urls=[])
     text = b"gradlab\0" + _json(spec["usermeta"]["gradlab"]).encode("ascii")
     chunk = struct.pack(">I", len(text)) + b"tEXt" + text + struct.pack(">I", zlib.crc32(b"tEXt" + text))
@@ -112,7 +113,7 @@ def png(chart: Any, experiments: Experiments = (), *, scale: float = 2.0, **opti
 
 def svg(chart: Any, experiments: Experiments = (), **options: Any) -> bytes:
     """SVG whose text stays text; `options` as of `specification`."""
-    spec = specification(chart, experiments, **options)
+    spec = _still(specification(chart, experiments, **options))
     drawing = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
     title, subtitle = (" ".join(spec.get("title", {}).get(key, [])) for key in ("text", "subtitle"))
     told = {"title": title, "desc": subtitle, "metadata": _json(spec["usermeta"])}
@@ -126,7 +127,7 @@ def pdf(chart: Any, experiments: Experiments = (), **options: Any) -> bytes:
 
     The record goes in by an incremental update (ISO 32000-1, 7.5.6): a new information dictionary behind the file.
     """
-    spec = specification(chart, experiments, **options)
+    spec = _still(specification(chart, experiments, **options))
     data = vl_convert.vegalite_to_pdf(spec, allowed_base_urls=[])
     end = re.search(rb"/Size (\d+)\s+/Root (\d+ 0 R)\s+/Info (\d+) 0 R\s+>>\s+startxref\s+(\d+)\s+%%EOF\s*$", data)
     if end is None:
@@ -212,6 +213,16 @@ def _named(chart: Any, tables: dict[int, pd.DataFrame]) -> Any:
     if isinstance(named, alt.LayerChart):
         named.layer = [_named(layer, tables) for layer in named.layer]
     return named
+
+
+def _still(spec: dict[str, Any]) -> dict[str, Any]:
+    """The document without what is seen only under a pointer: thousands of invisible marks in a long trace."""
+    layers = [layer for layer in spec.get("layer", []) if layer["mark"].get("style") != POINTER]
+    if len(layers) == len(spec.get("layer", [])):
+        return spec
+    left = {layer.get("name") for layer in layers}
+    params = [param for param in spec.get("params", []) if left.intersection(param.get("views", left))]
+    return {**spec, "layer": layers, "params": params}
 
 
 def _joined(text: Any) -> str:

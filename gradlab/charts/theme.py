@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import textwrap
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -63,6 +62,10 @@ GATE_COLOURS = {
 }
 STATE_DASHES = {"h": [1, 0], "c": [6, 4]}
 LAYER_SHADES = (1.0, 0.76, 0.62, 0.52, 0.45, 0.39, 0.34, 0.3)  # by layer, the lowest strongest, whatever the depth
+LINE = [alt.Detail("cell:N"), alt.Detail("layer:O"), alt.Detail("state:N")]  # what makes a line
+# The menu of a chart in an HTML page: nothing that leaves the page.
+EMBEDDED_ACTIONS = {"export": True, "source": False, "compiled": False, "editor": False}
+POINTER = "pointer"  # style of marks seen only under the pointer; pictures that do not move leave them out
 DIMMED = 0.06  # what a line keeps when the legend has put it aside
 
 
@@ -139,23 +142,36 @@ def cells_encoding(table: pd.DataFrame, dark: bool, legend: bool = True) -> alt.
     return alt.Color("cell:N", scale=scale, legend=key if legend and len(cells) > 1 else None)
 
 
-def finished(chart: Any, title: str, subtitle: str, dark: bool, width: int | str, height: int) -> Any:
-    """The chart with its title, size, and the whole configuration inside."""
-    sized = chart.properties(width=width, height=height, **({"title": heading(title, subtitle)} if title else {}))
-    return sized.properties(config=configuration(dark), usermeta={"embedOptions": EMBED})
+def line_names(table: pd.DataFrame) -> pd.Series:
+    """What tells the lines of a table apart, in words: the cell, and layer and state where there are several."""
+    names = table["cell"].map(cell_title)
+    if table["layer"].nunique() > 1:
+        names = names + " layer " + table["layer"].astype(str)
+    if table["state"].nunique() > 1:
+        names = names + " " + table["state"]
+    return names
 
 
-# The menu of a chart in an HTML page, without its link to an editor on the web.
-EMBED = {"actions": {"export": True, "source": False, "compiled": False, "editor": False}}
+def finished(
+    layers: list[alt.Chart],
+    title: str,
+    subtitle: str,
+    dark: bool,
+    width: int | str,
+    height: int,
+    *,
+    two_x_axes: bool = False,
+) -> alt.LayerChart:
+    """The layers as one chart with its heading, size, and the whole configuration inside.
 
-
-def heading(title: str, subtitle: str = "", characters: int = 110) -> alt.TitleParams:
-    """A title that says what a chart shows and a subtitle that says what came out, broken into lines."""
-    return alt.TitleParams(text=wrapped(title, characters), subtitle=wrapped(subtitle, characters))
-
-
-def wrapped(text: str, characters: int) -> list[str]:
-    return textwrap.wrap(text, characters) or [""]
+    A heading is drawn in one line: pages, which know how wide they are, write it themselves; exports break it.
+    """
+    parts: dict[str, Any] = {"width": width, "height": height, "config": configuration(dark)}
+    if title:
+        parts["title"] = {"text": title, "subtitle": subtitle}
+    if two_x_axes:
+        parts["resolve"] = alt.Resolve(scale={"x": "independent"})
+    return alt.layer(*layers, usermeta={"embedOptions": {"actions": EMBEDDED_ACTIONS}}, **parts)
 
 
 def configuration(dark: bool) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""What stands beside the lines of a trace: float32's limits, exact zeros, pointed-out steps, names, and the hover."""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from gradlab.charts import theme
+
+END_COLUMNS = ("cell", "layer", "state", "step", "label_at")  # `label_at`: height of a line's name, log10
+MARK_COLUMNS = ("step", "label")
+
+_FLOAT32 = np.finfo(np.float32)
+FLOAT32_LIMITS = pd.DataFrame(
+    {
+        "log10": np.log10(np.array([_FLOAT32.tiny, _FLOAT32.smallest_subnormal], dtype=np.float64)),
+        "label": ["float32 smallest normal", "float32 smallest subnormal"],
+        "above": [True, False],  # one name above its rule, the other below, so that they never touch
+    }
+)
+FAR_BELOW = -500  # log10; where lines go this far down, the limits share a name at the left, where the lines are low
+SAME = 0.05  # decades; nearer than this, a relative norm is drawn as the norm itself
+
+
+def float32_limits(lowest: float, dark: bool) -> list[alt.Chart]:
+    """Rules at float32's limits, where the lines reach below them (`lowest`, log10)."""
+    limits = FLOAT32_LIMITS[FLOAT32_LIMITS["log10"] > lowest]
+    if limits.empty:
+        return []
+    ink = theme.INKS[dark]
+    y = alt.Y("log10:Q")
+    rules = alt.Chart(limits).mark_rule(color=ink.rule, strokeWidth=0.8, strokeDash=[2, 3]).encode(y=y)
+    place: dict = {"align": "right", "dx": -2}
+    x = alt.XValue("width")
+    if lowest < FAR_BELOW:
+        limits = limits.tail(1).assign(label="float32 smallest normal, subnormal")
+        place, x = {"align": "left", "dx": 4}, alt.XValue(0)
+    place["baseline"] = alt.ExprRef("datum.above ? 'bottom' : 'top'")
+    place["dy"] = alt.ExprRef("datum.above ? -3 : 4")
+    names = alt.Chart(limits).mark_text(fontSize=11, color=ink.muted, **place)
+    return [rules, names.encode(x=x, y=y, text=alt.Text("label:N"))]
+
+
+def exact_zeros(
+    zeros: pd.DataFrame, x: alt.X, colour: alt.Color, opacity: alt.OpacityValue, dark: bool
+) -> list[alt.Chart]:
+    """Exact zeros have no height on a log axis: a row of marks on the bottom edge, named."""
+    if zeros.empty:
+        return []
+    edge = alt.YValue("height")
+    ticks = (
+        alt.Chart(zeros[["cell", "layer", "state", "step"]])
+        .mark_tick(orient="vertical", size=9, thickness=1.5, yOffset=-6)
+        .encode(x=x, y=edge, color=colour, opacity=opacity, detail=theme.LINE)
+    )
+    text = {"align": "left", "baseline": "bottom", "dx": 1, "dy": -14, "fontSize": 11, "text": "exactly 0"}
+    name = alt.Chart(zeros.nsmallest(1, "step")[["step"]]).mark_text(color=theme.INKS[dark].text, **text)
+    return [ticks, name.encode(x=x, y=edge)]
+
+
+def marked_steps(marks: pd.DataFrame | None, x: alt.X, dark: bool) -> list[alt.Chart]:
+    """Labelled vertical rules."""
+    if marks is None or marks.empty:
+        return []
+    alarm = theme.INKS[dark].alarm
+    rules = alt.Chart(marks).mark_rule(color=alarm, strokeWidth=1.2).encode(x=x)
+    names = alt.Chart(marks).mark_text(align="left", baseline="top", dx=5, dy=4, color=alarm)
+    return [rules, names.encode(x=x, y=alt.YValue(0), text=alt.Text("label:N"))]
+
+
+def end_labels(ends: pd.DataFrame, labels: pd.Series, x: alt.X, colour: alt.Color) -> alt.Chart:
+    """Names at the left ends of the lines, in their colour."""
+    text = alt.Chart(ends.assign(label=labels)).mark_text(align="right", dx=-7, fontSize=14, fontWeight=600)
+    return text.encode(x=x, y=alt.Y("label_at:Q"), text=alt.Text("label:N"), color=colour)
+
+
+def hover(
+    table: pd.DataFrame, drawn: pd.DataFrame, mean: str, x: alt.X, colour: alt.Color, dark: bool
+) -> list[alt.Chart]:
+    """A rule that follows the pointer from step to step and names every line's value there.
+
+    It stops at the steps that all lines have; a thinned table has some of them in common.
+    """
+    rows = table.groupby("step")["cell"].transform("size")
+    shared = table[rows == rows.max()]
+    names = theme.line_names(table).loc[shared.index]
+    texts = shared.assign(line=names, text=shared[mean].map(theme.power_of_ten))
+    wide = texts.pivot(index=["step", "lag"], columns="line", values="text")[list(dict.fromkeys(names))].reset_index()
+    titles = dict(zip((f"line{n}" for n in range(len(wide.columns) - 2)), wide.columns[2:], strict=True))
+    wide.columns = ["step", "lag", *titles]
+    near = alt.selection_point(
+        name="near", nearest=True, on="pointerover", fields=["step"], empty=False, clear="pointerout"
+    )
+    tips = [alt.Tooltip("step:Q", format=",d"), alt.Tooltip("lag:Q", format=",d")]
+    tips += [alt.Tooltip(f"{field}:N", title=name) for field, name in titles.items()]
+    seen = alt.OpacityValue(0, condition={"param": near.name, "empty": False, "value": 0.9})
+    rule = (
+        alt.Chart(wide)
+        .mark_rule(color=theme.INKS[dark].rule, strokeWidth=1, style=theme.POINTER)
+        .encode(x=x, opacity=seen, tooltip=tips)
+        .add_params(near)
+    )
+    dots = alt.Chart(drawn).mark_point(filled=True, opacity=1, size=45, style=theme.POINTER).transform_filter(near)
+    return [dots.encode(x=x, y=alt.Y(f"{mean}:Q"), color=colour, detail=theme.LINE), rule]
