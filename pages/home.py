@@ -1,9 +1,13 @@
 """The opening picture: the same input through each cell, and how much of the gradient is left at every step."""
 
+from functools import partial
+
 import streamlit as st
 
 from gradlab.charts.traces import opening
 from gradlab.ui import cached, controls, verdicts
+from gradlab.ui.export_bar import export_bar
+from gradlab.ui.reading import how_to_read
 
 settings = controls.current()
 flows = cached.flows(settings.experiments)
@@ -12,6 +16,13 @@ st.title("Where does the gradient go?", anchor=False)
 st.markdown(verdicts.opening_sentence(flows))
 verdicts.non_finite(flows)
 lines = cached.shown(flows, state="h", layer=0)
-chart = opening(lines, cached.ends(lines, settings.relative), relative=settings.relative, dark=controls.dark())
+ends = cached.ends(lines, settings.relative)
+look = {"relative": settings.relative, "marks": cached.marks(flows), "dark": controls.dark()}
+chart = opening(lines, ends, **look)
 st.altair_chart(chart, theme=None, alt=verdicts.alternative(flows))
-verdicts.cards(flows)
+with st.container(horizontal=True):
+    told = {"title": f"Gradient norms: {verdicts.names(flows)}", "subtitle": verdicts.opening_sentence(flows)}
+    table = partial(cached.full_table, settings.experiments)
+    export_bar(chart, table, settings.experiments, "gradient norms", **told)
+    how_to_read("gradient norms")
+verdicts.cards(flows, [controls.aside()] * len(flows))

@@ -18,7 +18,7 @@ from gradlab.diagnosis import Diagnosis, diagnose
 from gradlab.experiment import Experiment, default
 from gradlab.stack import Stack
 from gradlab.thinning import bin_steps, line_ends, thin
-from gradlab.traces import NonFinite, refuse_too_large, trace
+from gradlab.traces import GradientTrace, NonFinite, refuse_too_large, trace
 from gradlab.weights import eigenvalues, gate_biases, parameter_counts, singular_values
 
 POINTS_ON_SCREEN = 6000  # of all lines together; more make a browser's hover slow
@@ -30,7 +30,6 @@ class Flow(NamedTuple):
 
     experiment: Experiment
     lines: pd.DataFrame  # the trace's table, thinned for the screen
-    bins: pd.DataFrame  # the same in bins of steps, for the heat map
     diagnosis: Diagnosis  # of the lowest layer's h
     non_finite: NonFinite | None  # where a pass first left the finite numbers
 
@@ -60,12 +59,17 @@ def flows(experiments: Sequence[Experiment]) -> list[Flow]:
             st.error(str(error), title="This does not fit into memory")
             st.stop()
     slot = st.empty()
-    found = [
-        _flow(essential(experiment), points, _Progress(slot, f"Tracing the {CELLS[experiment.cell].title}"))
-        for experiment in experiments
-    ]
+    found = []
+    for one in map(essential, experiments):
+        traced = _traced(one, _Progress(slot, f"Tracing the {CELLS[one.cell].title}"))
+        found.append(_flow(one, points, traced))
     slot.empty()
     return found
+
+
+def bins(experiments: Sequence[Experiment]) -> pd.DataFrame:
+    """The traces in bins of steps, for the heat map; `flows` has them already."""
+    return pd.concat([_bins(one, _traced(one, None)) for one in map(essential, experiments)], ignore_index=True)
 
 
 def shown(flows: Sequence[Flow], state: str = "both", layer: int | None = None) -> pd.DataFrame:
@@ -80,9 +84,16 @@ def ends(lines: pd.DataFrame, relative: bool) -> pd.DataFrame:
     return line_ends(lines, "log10_relative" if relative else "log10_norm")
 
 
+def marks(flows: Sequence[Flow]) -> pd.DataFrame:
+    """The steps at which a pass left the finite numbers, to be pointed out: columns step and label."""
+    found = [flow for flow in flows if flow.non_finite]
+    labels = [f"{CELLS[flow.experiment.cell].title}: {flow.non_finite.pass_} pass overflows" for flow in found]
+    return pd.DataFrame({"step": [flow.non_finite.step for flow in found], "label": labels})
+
+
 def full_table(experiments: Sequence[Experiment]) -> pd.DataFrame:
-    """Every point of every trace, for exports: computed again when asked for, and kept nowhere."""
-    return pd.concat([trace(essential(one)).table for one in experiments], ignore_index=True)
+    """Every point of every trace, for exports, which are made outside a page's run."""
+    return pd.concat([_traced(one, None).table for one in map(essential, experiments)], ignore_index=True)
 
 
 def spectra(experiment: Experiment) -> Spectra:
@@ -97,10 +108,19 @@ def checked(experiment: Experiment) -> Checked:
     return _checked(essential(experiment))
 
 
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _traced(experiment: Experiment, _progress: Callable[[float], None] | None) -> GradientTrace:
+    return trace(experiment, progress=_progress)
+
+
 @st.cache_data(max_entries=120, show_spinner=False)
-def _flow(experiment: Experiment, points: int, _progress: Callable[[float], None]) -> Flow:
-    traced = trace(experiment, progress=_progress)
-    return Flow(experiment, thin(traced.table, points), bin_steps(traced.table), diagnose(traced), traced.non_finite)
+def _flow(experiment: Experiment, points: int, _traced: GradientTrace) -> Flow:
+    return Flow(experiment, thin(_traced.table, points), diagnose(_traced), _traced.non_finite)
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def _bins(experiment: Experiment, _traced: GradientTrace) -> pd.DataFrame:
+    return bin_steps(_traced.table)
 
 
 @st.cache_data(max_entries=30, show_spinner="Computing the spectra …")

@@ -34,7 +34,7 @@ LABELS = {
     "input_size": "Input size (channels)",
     "batch_size": "Batch (sequences)",
     "initialization": "Initialization",
-    "gain": "Gain of the recurrent weight",
+    "gain": "Gain",
     "forget_bias": "Forget bias",
     "inputs": "Input",
     "text": "Text",
@@ -59,12 +59,16 @@ class Settings(NamedTuple):
     experiments: tuple[Experiment, ...]
     state: str  # "h", "c" or "both"
     relative: bool  # to what the loss put in
-    band: bool  # draw the spread over the batch
 
 
 def current() -> Settings:
     """The settings as the frame drew them in this run."""
     return st.session_state["settings"]
+
+
+def aside() -> Any:
+    """The column beside the home page's picture."""
+    return st.session_state["aside"]
 
 
 def dark() -> bool:
@@ -110,7 +114,7 @@ def _settings() -> Settings:
     link.report(problems)
     names = [name for name in CELLS if CELLS[name].title in state["cells"]] or list(link.DEFAULT_CELLS)
     experiments = tuple(experiment.replace(cell=name) for name in names)
-    return Settings(experiments, state["state"] or "h", bool(state["relative"]), bool(state["band"]))
+    return Settings(experiments, state["state"] or "h", bool(state["relative"]))
 
 
 def _widget(name: str) -> None:
@@ -174,7 +178,6 @@ def _loss_step() -> None:
 def _display() -> None:
     st.segmented_control("State", list(link.DISPLAY["state"]), default="h", required=True, key="state", help=STATE_HELP, **URL_OPTIONS)
     st.toggle("Relative to what the loss put in", value=True, key="relative", **URL_OPTIONS)
-    st.toggle("Band over the batch", value=True, key="band", **URL_OPTIONS)
 
 
 STATE_HELP = "h is the hidden state, c the cell state, which only the LSTM has."

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gradlab.ui.controls import Settings
 
 DEFAULT_CELLS = ("rnn", "lstm", "gru")
-DISPLAY = {"state": ("h", "c", "both"), "relative": ("true", "false"), "band": ("true", "false")}
+DISPLAY = {"state": ("h", "c", "both"), "relative": ("true", "false")}
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 OWN_KEYS = ("cells", *DISPLAY, *PASSED_ON[1:])
 

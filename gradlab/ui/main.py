@@ -19,12 +19,16 @@ SECTIONS = {
     "Begin": [st.Page(PAGES / "weights.py", title="Weights")],
 }
 
-st.set_page_config(page_title="gradlab", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
+ICON = str(Path(__file__).with_name("icon.svg"))
+
+st.set_page_config(page_title="gradlab", page_icon=ICON, layout="wide")
+st.logo(ICON, size="large")
 page = st.navigation(SECTIONS)
 notices = st.container()
-body = st.container()
-few = st.container(key="few") if page.url_path == "" else None  # the home page shows the settings that matter most itself
-controls.draw(few)
+is_home = page.url_path == ""
+column, st.session_state["aside"] = st.columns([3, 1]) if is_home else (st.container(), None)
+body = column.container()
+controls.draw(column.container(key="few") if is_home else None)  # the home page has the settings that matter most itself
 with notices:
     link.tell(controls.current())
 with body:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -11,6 +12,9 @@ from gradlab.charts.theme import power_of_ten
 from gradlab.ui.cached import Flow
 
 
+COLOURS = {"rnn": "orange", "lstm": "blue", "gru": "green", "rnn_relu": "violet", "rnn_linear": "gray"}  # config.toml's names
+
+
 def title(flow: Flow) -> str:
     return CELLS[flow.experiment.cell].title
 
@@ -18,7 +22,7 @@ def title(flow: Flow) -> str:
 def opening_sentence(flows: Sequence[Flow]) -> str:
     """How much of what the loss put in reaches the first step of the lowest layer, for every cell."""
     settings = flows[0].experiment
-    left = ", ".join(f"{title(flow)} **{power_of_ten(_first(flow))}**" for flow in flows)
+    left = ", ".join(f"{title(flow)} {power_of_ten(_first(flow))}" for flow in flows).replace("e-", "e−")  # breaks no line
     if settings.loss == "every":
         return f"A loss at each of {settings.steps} steps. At the first step, relative to all that the losses put in: {left}."
     middle = settings.steps // 2 if settings.loss_step is None else settings.loss_step
@@ -26,26 +30,32 @@ def opening_sentence(flows: Sequence[Flow]) -> str:
     return f"Of the gradient that the loss puts in at {at}, this much is left {lag} steps earlier: {left}."
 
 
+def names(flows: Sequence[Flow]) -> str:
+    """The cells compared, as a phrase."""
+    *first, last = map(title, flows)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def alternative(flows: Sequence[Flow]) -> str:
     """What the picture shows, for those who cannot see it."""
     return " ".join(flow.diagnosis.sentence for flow in flows)
 
 
-def cards(flows: Sequence[Flow]) -> None:
+def cards(flows: Sequence[Flow], places: Sequence[Any]) -> None:
     """One card a cell: its verdict, decades per 100 steps, half-life and a small drawing of the curve."""
-    with st.container(horizontal=True, key="cards"):
-        for flow in flows:
-            diagnosis = flow.diagnosis
-            st.metric(
-                f"{title(flow)}: {diagnosis.verdict}",
-                _rate(diagnosis.decades_per_100_steps),
-                _half_life(diagnosis.half_life),
-                delta_color="off",
-                delta_arrow="off",
-                border=True,
-                help=f"{diagnosis.sentence}\n\n{diagnosis.rule}",
-                chart_data=_sparkline(flow),
-            )
+    for flow, place in zip(flows, places, strict=True):
+        diagnosis = flow.diagnosis
+        colour = COLOURS.get(diagnosis.cell, "gray")
+        place.metric(
+            f":{colour}[**{title(flow)}**] {diagnosis.verdict}",
+            _rate(diagnosis.decades_per_100_steps),
+            _half_life(diagnosis.half_life),
+            delta_color=colour,
+            delta_arrow="off",
+            border=True,
+            help=f"{diagnosis.sentence}\n\n{diagnosis.rule}",
+            chart_data=_sparkline(flow),
+        )
 
 
 def non_finite(flows: Sequence[Flow]) -> None:
@@ -56,7 +66,7 @@ def non_finite(flows: Sequence[Flow]) -> None:
 
 
 def _rate(decades: float) -> str:
-    return "no rate" if math.isnan(decades) else f"{decades:+.2g} decades / 100 steps".replace("-", "−")
+    return "no rate" if math.isnan(decades) else f"{decades:+.2g} :small[decades per 100 steps]".replace("-", "−")
 
 
 def _half_life(steps: float) -> str:
@@ -76,3 +86,11 @@ def _first(flow: Flow) -> float:
 def _sparkline(flow: Flow) -> list[float]:
     values = _lowest_h(flow).log10_relative
     return values[np.isfinite(values)].tolist()
+
+
+def state_shown(flows: Sequence[Flow], state: str) -> str:
+    """The state to draw: h, with a word about it, where no cell has the one asked for."""
+    if state in ("h", "both") or any(state in CELLS[flow.experiment.cell].states for flow in flows):
+        return state
+    st.info("None of the cells compared has a cell state c, so h is shown: add the LSTM under Network.")
+    return "h"

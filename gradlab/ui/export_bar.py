@@ -1,0 +1,54 @@
+"""Under every chart: take it home as a picture, its numbers as a table, its settings as JSON or a Python program.
+
+Files are made when asked for, not at every run: a download button holds a function, and Streamlit calls it on the click.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from gradlab.experiment import Experiment
+from gradlab.exports import PICTURES, SETTINGS, TABLES, Format, file_name
+
+SCALES = (1, 2, 3, 4)
+
+
+def export_bar(
+    chart: Any,
+    table: Callable[[], pd.DataFrame],
+    experiments: Sequence[Experiment],
+    subject: str,
+    title: str = "",
+    subtitle: str = "",
+) -> None:
+    """A button that opens all formats of one chart. `table` makes the rows of its CSV: all points, not the thinned ones."""
+    heading = {"title": title, "subtitle": subtitle}
+    with st.popover(f"Export {subject}", key=f"export {subject}"):
+        scale = st.segmented_control("Scale of the PNG", SCALES, default=2, required=True, key=f"scale {subject}") or 2
+        button = partial(_button, subject, experiments)
+        for label, kinds in (("Picture", PICTURES), ("Numbers", TABLES), ("Settings", SETTINGS)):
+            st.caption(label)
+            with st.container(horizontal=True, gap="small"):
+                for name, kind in kinds.items():
+                    if kinds is PICTURES:
+                        scaled = {"scale": scale} if name == "PNG" else {}
+                        button(name, kind, partial(kind.write, chart, experiments, **heading, **scaled))
+                    elif kinds is TABLES:
+                        button(name, kind, partial(_table, kind, table, experiments))
+                    else:
+                        button(name, kind, partial(kind.write, experiments))
+
+
+def _table(kind: Format, table: Callable[[], pd.DataFrame], experiments: Sequence[Experiment]) -> bytes:
+    return kind.write(table(), experiments)
+
+
+def _button(
+    subject: str, experiments: Sequence[Experiment], name: str, kind: Format, make: Callable[[], bytes]
+) -> None:
+    target = file_name(experiments, subject, kind.extension)
+    key = f"{name} {subject}"
+    st.download_button(name, make, target, kind.mime, key=key, help=f"Download {name}", on_click="ignore")
