@@ -14,6 +14,7 @@ the largest entry of its layer's adjoint at the same step is lost to rounding.
 
 import math
 
+import numpy as np
 from numba import types
 from numba.core.errors import TypingError
 from numba.extending import overload, register_jitable
@@ -25,20 +26,18 @@ from gradlab.engine.lanes import (
     broadcast,
     lane_sum,
     lanes_in,
+    larger_magnitude,
     largest_lane,
     load,
     load_gates,
     load_saved,
     load_states,
-    magnitude,
     store,
     store_rows,
-    where_greater,
 )
-from gradlab.engine.products import multiply_add, outer_products
+from gradlab.engine.products import multiply, outer_products
 
 NOTHING = -(2**62)  # the exponent of an exactly zero adjoint
-_LOG10_2 = math.log10(2.0)
 _NEAR_ONE = 2.0**20  # a largest entry within this factor of 1 needs no rescaling
 
 
@@ -109,13 +108,12 @@ def _(cell, values, scale, entering):
 
 @register_jitable
 def largest_and_squares(values, start, count):
-    """(largest magnitude, sum of squares) of values[start : start + count]; the first is NaN if any is not finite."""
+    """(largest magnitude, sum of squares) of values[start : start + count]; the first is NaN if any is."""
     largest = broadcast(values, 0.0)
     squares = broadcast(values, 0.0)
     for j in range(start, start + count, lanes_in(values)):
         value = load(values, (j,))
-        size = magnitude(value)
-        largest = where_greater(size, largest, size, largest) + 0 * value
+        largest = larger_magnitude(largest, value)
         squares = squares + value * value
     return largest_lane(largest), lane_sum(squares)
 
@@ -136,7 +134,7 @@ def normalise(values, start, count, exponent):
     largest, _ = largest_and_squares(values, start, count)
     if largest == 0.0:
         return NOTHING
-    if 1 / _NEAR_ONE < largest < _NEAR_ONE or math.isnan(largest):
+    if 1 / _NEAR_ONE < largest < _NEAR_ONE or not largest < math.inf:
         return exponent
     shift = math.frexp(largest)[1]
     rescale(values, start, count, shift)
@@ -144,32 +142,27 @@ def normalise(values, start, count, exponent):
 
 
 @register_jitable
-def log10_norm(values, start, count, exponent):
-    """log10 of the norm of values[start : start + count] · 2^exponent; -inf if all are 0, NaN if any is not finite."""
+def norm_squared(values, start, count, exponent):
+    """(m, e) such that the squared norm of values[start : start + count] · 2^exponent is m · 4^e; m is NaN if any is not
+    finite.
+    """
     largest, squares = largest_and_squares(values, start, count)
-    if largest == 0.0:
-        return -math.inf
-    if math.isnan(largest):
-        return math.nan
-    if not 1 / _NEAR_ONE < largest < _NEAR_ONE:  # the squares may have left the range
-        shift = math.frexp(largest)[1]
-        rescale(values, start, count, shift)
-        _, squares = largest_and_squares(values, start, count)
-        rescale(values, start, count, -shift)
-        exponent += shift
-    return 0.5 * math.log10(squares) + exponent * _LOG10_2
+    if 1 / _NEAR_ONE < largest < _NEAR_ONE or largest == 0.0:
+        return squares, exponent
+    if not largest < math.inf:
+        return math.nan, exponent
+    shift = math.frexp(largest)[1]  # the squares may have left the range
+    rescale(values, start, count, shift)
+    _, squares = largest_and_squares(values, start, count)
+    rescale(values, start, count, -shift)
+    return squares, exponent + shift
 
 
 @compiled
 def affine(x, at, stride, panels, bias, out):
     """out[r] = x[at + r · stride :][:K] @ M + bias, for the rows of out [R, N]; x flat, bias flat, M [K, N] packed."""
     rows, width = out.shape
-    lanes = lanes_in(x)
-    depth = panels.shape[0] // width
-    for row in range(rows):
-        for j in range(0, width, lanes):
-            store(out, (row, j), load(bias, (j,)))
-    multiply_add(out.reshape(-1), 0, width, x, at, stride, rows, panels, depth, width)
+    multiply(out.reshape(-1), 0, width, bias, 0, 0, x, at, stride, rows, panels, panels.shape[0] // width, width)
 
 
 @compiled
@@ -178,7 +171,7 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, non_finite):
 
     a_x         [n, B, G, H]    W x + b_W of every step
     panels      U transposed [H, G·H], packed
-    bias        [G, H]          b_U
+    bias        [G·H]           b_U
     states      [n+1, B, S, H]  states[0] is given, the others are written
     saved       [n, B, V, H]    written, unless it has no steps
     scratch     [B, G, H]
@@ -188,16 +181,12 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, non_finite):
     lanes = lanes_in(a_x)
     kinds = states.shape[2]
     row = kinds * units
+    width = gates * units
+    a_h, h = scratch.reshape(-1), states.reshape(-1)
+    zero = broadcast(a_x, 0.0)
     for t in range(steps):
+        multiply(a_h, 0, width, bias, 0, 0, h, t * sequences * row, row, sequences, panels, units, width)
         for b in range(sequences):
-            for g in range(gates):
-                for j in range(0, units, lanes):
-                    store(scratch, (b, g, j), load(bias, (g, j)))
-        h = t * sequences * row
-        a_h = scratch.reshape(-1)
-        multiply_add(a_h, 0, gates * units, states.reshape(-1), h, row, sequences, panels, units, gates * units)
-        for b in range(sequences):
-            zero = broadcast(a_x, 0.0)
             for j in range(0, units, lanes):
                 state = as_state(cell, load_states(cell, states, (t, b, j)))
                 new, kept = cell_step(cell, load_gates(cell, a_x, (t, b, j)), load_gates(cell, scratch, (b, j)), state)
@@ -205,8 +194,20 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, non_finite):
                 if saved.shape[0] > 0:
                     store_rows(saved, (t, b, j), kept)
                 for value in new:
-                    zero = zero + 0 * value
-            if lane_sum(zero) != 0.0 and t < non_finite[b]:
+                    zero = zero + 0 * value  # NaN from the first value on that is not finite
+    if lane_sum(zero) != 0.0:
+        _find_non_finite(states, non_finite)
+
+
+@register_jitable
+def _find_non_finite(states, non_finite):
+    """Lowers each sequence's entry to its first step with a state that is not finite."""
+    steps, sequences, kinds, units = states.shape
+    flat = states.reshape(-1)
+    for t in range(steps - 1):
+        for b in range(sequences):
+            largest, _ = largest_and_squares(flat, ((t + 1) * sequences + b) * kinds * units, kinds * units)
+            if not largest < math.inf and t < non_finite[b]:
                 non_finite[b] = t
 
 
@@ -281,7 +282,7 @@ def _next_order(carry, carry_exponents, through, exponents, group):
 
 @compiled
 def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, carry_exponents, through, routes,
-            independent, a_x_bar, a_h_bar, totals, exponents, log10_norms):  # fmt: skip
+            independent, a_x_bar, a_h_bar, totals, exponents, squares, scales):  # fmt: skip
     """Runs the adjoint of the layer back over a chunk.
 
     saved, states        as `forward` left them
@@ -299,11 +300,14 @@ def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, ca
     a_x_bar              [n, N, G, H]  written, times 2^exponents
     a_h_bar, totals      [n or 1, N, G or S, H]  ∂L/∂a_h_t and the total ∂L/∂s_t of every step, or of the latest
     exponents            [n, N]        written
-    log10_norms          [n, N, S]     written: log10 of the norms of `totals`
+    squares, scales      [n, N, S]     written: the squared norms of `totals` are squares · 4^scales
     """
     steps, rows, gates, units = a_x_bar.shape
     kinds = states.shape[2]
     depth = gates * units
+    stride = kinds * units
+    flat_carry, flat_through = carry.reshape(-1), through.reshape(-1)
+    flat_a_h_bar, flat_totals = a_h_bar.reshape(-1), totals.reshape(-1)
     for back in range(steps):
         t = steps - 1 - back
         at = min(t, a_h_bar.shape[0] - 1)
@@ -319,7 +323,8 @@ def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, ca
                 a_x_bar[t, row] = 0.0
                 a_h_bar[at, row] = 0.0
                 totals[at_totals, row] = 0.0
-                log10_norms[t, row] = -math.inf
+                squares[t, row] = 0.0
+                scales[t, row] = 0
                 continue
             active = row + 1
             _back_one_row(
@@ -328,20 +333,21 @@ def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, ca
             )  # fmt: skip
             for s in range(kinds):
                 start = ((at_totals * rows + row) * kinds + s) * units
-                log10_norms[t, row, s] = log10_norm(totals.reshape(-1), start, units, e)
+                squares[t, row, s], scales[t, row, s] = norm_squared(flat_totals, start, units, e)
         a_h = at * rows * depth
         if through.shape[0] == 0:
-            flat = carry.reshape(-1)
-            multiply_add(flat, 0, kinds * units, a_h_bar.reshape(-1), a_h, depth, active, panels, depth, units)
+            multiply(
+                flat_carry, 0, stride, flat_carry, 0, stride, flat_a_h_bar, a_h, depth, active, panels, depth, units
+            )  # fmt: skip
         else:
             through[:] = 0.0
-            flat = through.reshape(-1)
-            multiply_add(flat, 0, units, a_h_bar.reshape(-1), a_h, depth, active, panels, depth, units)
+            multiply(
+                flat_through, 0, units, flat_through, 0, units, flat_a_h_bar, a_h, depth, active, panels, depth, units
+            )  # fmt: skip
             _next_order(carry, carry_exponents, through, exponents[t].copy(), states.shape[1])
-        for row in range(active if through.shape[0] == 0 else rows):
-            carry_exponents[row] = normalise(
-                carry.reshape(-1), row * kinds * units, kinds * units, carry_exponents[row]
-            )
+            active = rows
+        for row in range(active):
+            carry_exponents[row] = normalise(flat_carry, row * stride, stride, carry_exponents[row])
 
 
 @compiled
@@ -371,14 +377,10 @@ def descend(a_x_bar, exponents, panels, entering, entering_exponents):
     """
     steps, rows, gates, units = a_x_bar.shape
     width = entering.shape[2]
-    lanes = lanes_in(a_x_bar)
-    for t in range(steps):
-        for row in range(rows):
-            for j in range(0, width, lanes):
-                store(entering, (t, row, j), 0.0)
     depth = gates * units
     flat = entering.reshape(-1)
-    multiply_add(flat, 0, width, a_x_bar.reshape(-1), 0, depth, steps * rows, panels, depth, width)
+    zeros = np.zeros(width, entering.dtype)
+    multiply(flat, 0, width, zeros, 0, 0, a_x_bar.reshape(-1), 0, depth, steps * rows, panels, depth, width)
     for t in range(steps):
         for row in range(rows):
             e = exponents[t, row]

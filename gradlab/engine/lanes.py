@@ -157,13 +157,19 @@ def fused_multiply_add(builder, a, b, c):
 
 
 @intrinsic
-def magnitude(typing, x):
-    """|x| in each lane."""
+def larger_magnitude(typing, a, b):
+    """max(|a|, |b|) in each lane, NaN if either is.
+
+    The bits of floating-point numbers without their sign, read as integers, are in the order of the numbers, with
+    infinity and then NaN above all others: one integer maximum does it.
+    """
 
     def generate(context, builder, signature, arguments):
-        return _call(builder, f"llvm.fabs.{_vector_name(x.ir)}", x.ir, arguments[0])
+        mask = ir.Constant(a.bits, [2 ** (a.scalar.bitwidth - 1) - 1] * a.count)
+        one, other = (builder.and_(builder.bitcast(value, a.bits), mask) for value in arguments)
+        return builder.bitcast(builder.select(builder.icmp_unsigned(">", one, other), one, other), a.ir)
 
-    return x(x), generate
+    return a(a, b), generate
 
 
 @intrinsic
@@ -184,11 +190,12 @@ def lane_sum(typing, x):
 
 @intrinsic
 def largest_lane(typing, x):
-    """The largest lane as a float64; NaN if any lane is NaN."""
+    """The largest lane of magnitudes as a float64; NaN if any lane is NaN."""
 
     def generate(context, builder, signature, arguments):
-        name = f"llvm.vector.reduce.fmaximum.{_vector_name(x.ir)}"
-        return context.cast(builder, _call(builder, name, x.ir.element, arguments[0]), x.scalar, types.float64)
+        bits = builder.bitcast(arguments[0], x.bits)
+        largest = _call(builder, f"llvm.vector.reduce.umax.v{x.count}i{x.scalar.bitwidth}", x.bits.element, bits)
+        return context.cast(builder, builder.bitcast(largest, x.ir.element), x.scalar, types.float64)
 
     return types.float64(x), generate
 
@@ -212,16 +219,24 @@ def lanes_in(typing, array):
 
 
 def polynomial(coefficients):
-    """The intrinsic (x) -> Σ_k coefficients[k] x^k by Horner's scheme, one fused multiply-add a coefficient."""
+    """The intrinsic (x) -> Σ_k coefficients[k] x^k.
+
+    Pairs of terms are joined by powers x, x², x⁴, … (Estrin's scheme), so that a processor finds work to do at once.
+    """
 
     @intrinsic
     def evaluate(typing, x):
         def generate(context, builder, signature, arguments):
-            constants = [ir.Constant(x.ir, [coefficient] * x.count) for coefficient in reversed(coefficients)]
-            value = constants[0]
-            for constant in constants[1:]:
-                value = fused_multiply_add(builder, value, arguments[0], constant)
-            return value
+            terms = [ir.Constant(x.ir, [coefficient] * x.count) for coefficient in coefficients]
+            power = arguments[0]
+            while len(terms) > 1:
+                pairs = [terms[i : i + 2] for i in range(0, len(terms), 2)]
+                terms = [
+                    fused_multiply_add(builder, pair[1], power, pair[0]) if len(pair) == 2 else pair[0]
+                    for pair in pairs
+                ]
+                power = builder.fmul(power, power)
+            return terms[0]
 
         return x(x), generate
 

@@ -1,8 +1,8 @@
 """The matrix product of the sweeps: out[n, :] += Σ_k a[n, k] M[k, :], for a few rows n and one M, step after step.
 
-A tile of rows × up to four `Lanes` of columns is accumulated in registers: four rows by four `Lanes`, so that each
-loaded piece of M serves four sequences; for a single row the sum over k is split into several independent chains, which
-hides the latency of the multiply-add.
+A tile of rows × `Lanes` of columns is accumulated in registers: eight rows by two, so that each loaded piece of M serves
+eight sequences, or four by four; for a single row the sum over k is split into several independent chains, which hides
+the latency of the multiply-add.
 
 Weights are packed once (`pack`) into panels of four `Lanes` of columns, each panel contiguous, so that they stream
 through the cache in order whatever their width. What is used once (`outer_products`) is read where it lies.
@@ -18,7 +18,6 @@ from gradlab.engine.lanes import Lanes, fused_multiply_add, lanes_in, lanes_of, 
 
 PANEL = 4  # Lanes
 CHAINS = 8  # independent multiply-adds in flight: two units, four cycles each
-ROWS = 4  # of a tile
 
 
 def padded(size, dtype):
@@ -34,19 +33,38 @@ def pack(matrix):
     return np.concatenate(panels)
 
 
-def _tile(rows):
-    """The intrinsic that adds up a tile of `rows` rows and `columns` Lanes.
+def _tile(rows, most):
+    """The intrinsic that adds up a tile of `rows` rows and `columns` Lanes, at most `most`.
 
-    out[at + row · out_stride + j] += Σ_k a[a_at + row · a_stride + k · a_step] m[start + k · line + j],    k < depth
+    out[at + row · out_stride + j] = begin[begin_at + row · begin_stride + j]
+                                     + Σ_k a[a_at + row · a_stride + k · a_step] m[start + k · line + j],    k < depth
     """
 
     @intrinsic
-    def tile(typing, out, at, out_stride, a, a_at, a_stride, a_step, m, start, line, depth, columns):
+    def tile(
+        typing,
+        out,
+        at,
+        out_stride,
+        begin,
+        begin_at,
+        begin_stride,
+        a,
+        a_at,
+        a_stride,
+        a_step,
+        m,
+        start,
+        line,
+        depth,
+        columns,
+    ):
         lanes = Lanes(out.dtype)
         align = out.dtype.bitwidth // 8
 
         def generate(context, builder, signature, arguments):
-            out_, at_, out_stride_, a_, a_at_, a_stride_, a_step_, m_, start_, line_, depth_, columns_ = arguments
+            out_, at_, out_stride_, begin_, begin_at_, begin_stride_, *factors = arguments
+            a_, a_at_, a_stride_, a_step_, m_, start_, line_, depth_, columns_ = factors
 
             def number(value):
                 return ir.Constant(ir.IntType(64), value)
@@ -69,16 +87,17 @@ def _tile(rows):
                 chains = max(1, CHAINS // (rows * columns))
                 one, wide = number(1), number(columns * lanes.count)
                 check(out, out_, at_, (out_stride_, number(rows)), (one, wide))
+                check(begin, begin_, begin_at_, (begin_stride_, number(rows)), (one, wide))
                 check(a, a_, a_at_, (a_stride_, number(rows)), (a_step_, depth_))
                 check(m, m_, start_, (line_, depth_), (one, wide))
                 out_first, a_first, m_first = start_of(out, out_, at_), start_of(a, a_, a_at_), start_of(m, m_, start_)
-                places = {
-                    (row, column): builder.gep(
-                        out_first, [builder.add(builder.mul(out_stride_, number(row)), number(column * lanes.count))]
-                    )
-                    for row in range(rows)
-                    for column in range(columns)
-                }
+                begin_first = start_of(begin, begin_, begin_at_)
+
+                def place(first, stride, row, column):
+                    index = builder.add(builder.mul(stride, number(row)), number(column * lanes.count))
+                    return vectors(builder.gep(first, [index]))
+
+                places = [(row, column) for row in range(rows) for column in range(columns)]
                 a_rows = [builder.gep(a_first, [builder.mul(a_stride_, number(row))]) for row in range(rows)]
                 sums = {
                     (*place, chain): cgutils.alloca_once(builder, lanes.ir)
@@ -86,18 +105,18 @@ def _tile(rows):
                     for chain in range(chains)
                 }
                 for (row, column, chain), total in sums.items():
-                    first = builder.load(vectors(places[row, column]), align=align)
+                    first = builder.load(place(begin_first, begin_stride_, row, column), align=align)
                     builder.store(ir.Constant(lanes.ir, None) if chain else first, total)
 
                 def add(k, chain):
-                    begin = builder.gep(m_first, [builder.mul(k, line_)])
+                    piece_first = builder.gep(m_first, [builder.mul(k, line_)])
                     pieces = [
-                        builder.load(vectors(builder.gep(begin, [number(column * lanes.count)])), align=align)
+                        builder.load(vectors(builder.gep(piece_first, [number(column * lanes.count)])), align=align)
                         for column in range(columns)
                     ]
                     for row in range(rows):
-                        place = builder.gep(a_rows[row], [builder.mul(k, a_step_)])
-                        factor = splat(builder, builder.load(place, align=align), lanes)
+                        entry = builder.gep(a_rows[row], [builder.mul(k, a_step_)])
+                        factor = splat(builder, builder.load(entry, align=align), lanes)
                         for column, piece in enumerate(pieces):
                             total = sums[row, column, chain]
                             builder.store(fused_multiply_add(builder, factor, piece, builder.load(total)), total)
@@ -110,61 +129,96 @@ def _tile(rows):
                     done = builder.mul(blocks, number(chains))
                     with cgutils.for_range(builder, builder.sub(depth_, done)) as loop:
                         add(builder.add(done, loop.index), 0)
-                for (row, column), place in places.items():
+                for row, column in places:
                     total = builder.load(sums[row, column, 0])
                     for chain in range(1, chains):
                         total = builder.fadd(total, builder.load(sums[row, column, chain]))
-                    builder.store(total, vectors(place), align=align)
+                    builder.store(total, place(out_first, out_stride_, row, column), align=align)
 
-            for count in range(1, PANEL + 1):
+            for count in range(1, most + 1):
                 with builder.if_then(builder.icmp_signed("==", columns_, number(count))):
                     body(count)
             return context.get_dummy_value()
 
-        signature = types.void(out, at, out_stride, a, a_at, a_stride, a_step, m, start, line, depth, columns)
+        signature = types.void(
+            out,
+            at,
+            out_stride,
+            begin,
+            begin_at,
+            begin_stride,
+            a,
+            a_at,
+            a_stride,
+            a_step,
+            m,
+            start,
+            line,
+            depth,
+            columns,
+        )
         return signature, generate
 
     return tile
 
 
-_several = _tile(ROWS)
-_single = _tile(1)
+_eight = _tile(8, 2)
+_four = _tile(4, PANEL)
+_one = _tile(1, PANEL)
 
 
 @register_jitable
-def _panel(out, at, out_stride, a, a_at, a_stride, a_step, rows, m, start, line, depth, columns):
+def _panel(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stride, a_step, rows, m, start, line, depth,
+           columns):  # fmt: skip
     """All rows of one panel of columns, several rows at a time."""
+    lanes = lanes_in(out)
     row = 0
-    while row + ROWS <= rows:
-        o, i = at + row * out_stride, a_at + row * a_stride
-        _several(out, o, out_stride, a, i, a_stride, a_step, m, start, line, depth, columns)
-        row += ROWS
     while row < rows:
-        o, i = at + row * out_stride, a_at + row * a_stride
-        _single(out, o, out_stride, a, i, a_stride, a_step, m, start, line, depth, columns)
-        row += 1
+        o, b, i = at + row * out_stride, begin_at + row * begin_stride, a_at + row * a_stride
+        if row + 8 <= rows:
+            for c in range(0, columns, 2):
+                j = c * lanes
+                _eight(
+                    out, o + j, out_stride, begin, b + j, begin_stride, a, i, a_stride, a_step, m, start + j, line,
+                    depth, min(2, columns - c),
+                )  # fmt: skip
+            row += 8
+        elif row + 4 <= rows:
+            _four(
+                out, o, out_stride, begin, b, begin_stride, a, i, a_stride, a_step, m, start, line, depth, columns
+            )  # fmt: skip
+            row += 4
+        else:
+            _one(
+                out, o, out_stride, begin, b, begin_stride, a, i, a_stride, a_step, m, start, line, depth, columns
+            )  # fmt: skip
+            row += 1
 
 
 @register_jitable
-def multiply_add(out, at, out_stride, a, a_at, a_stride, rows, panels, depth, width):
-    """out[row] += a[row] @ M for `rows` rows of two flat arrays.
+def multiply(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stride, rows, panels, depth, width):
+    """out[row] = begin[row] + a[row] @ M for `rows` rows of flat arrays.
 
-    at, a_at                where the first row starts in `out` and in `a`
-    out_stride, a_stride    units from one row to the next
+    at, begin_at, a_at      where the first row starts
+    …_stride                units from one row to the next; 0 for a `begin` that all rows share
     panels                  M [depth, width] as packed; both padded
     """
     lanes = lanes_in(out)
-    for start in range(0, width, PANEL * lanes):
-        columns = min(PANEL, (width - start) // lanes)
-        line = columns * lanes
-        _panel(out, at + start, out_stride, a, a_at, a_stride, 1, rows, panels, start * depth, line, depth, columns)
+    for j in range(0, width, PANEL * lanes):
+        columns = min(PANEL, (width - j) // lanes)
+        _panel(
+            out, at + j, out_stride, begin, begin_at + j, begin_stride, a, a_at, a_stride, 1, rows, panels, j * depth,
+            columns * lanes, depth, columns,
+        )  # fmt: skip
 
 
 @register_jitable
 def outer_products(out, left, width_left, right, right_at, right_stride, width, count):
     """out[i, j] += Σ_r left[r, i] right[r, j], r < count: flat arrays, `right` with a stride of its own."""
     lanes = lanes_in(out)
-    for start in range(0, width, PANEL * lanes):
-        columns = min(PANEL, (width - start) // lanes)
-        at = right_at + start
-        _panel(out, start, width, left, 0, 1, width_left, width_left, right, at, right_stride, count, columns)
+    for j in range(0, width, PANEL * lanes):
+        columns = min(PANEL, (width - j) // lanes)
+        _panel(
+            out, j, width, out, j, width, left, 0, 1, width_left, width_left, right, right_at + j, right_stride, count,
+            columns,
+        )  # fmt: skip

@@ -7,6 +7,7 @@
 A forward pass serves any number of adjoints, and an adjoint any number of cotangents of a sequence at once.
 """
 
+import math
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from gradlab.engine.products import pack, padded
 from gradlab.stack import Layer, Stack
 
 NEVER = 2**62  # the step of what does not happen
+LOG10_2 = math.log10(2)
 NO_CUT = np.empty(0)
 
 Done = Callable[[float], None]
@@ -105,7 +107,7 @@ def _packed(layer: Layer, gates: int) -> _Weights:
     units = padded(layer.U.shape[1], layer.U.dtype)
     W, U = (_pad_columns(_pad_gates(weight, gates, units)) for weight in (layer.W, layer.U))
     b_W, b_U = (_pad_gates(bias, gates, units) for bias in (layer.b_W, layer.b_U))
-    return _Weights(pack(W.T), b_W, pack(U.T), b_U.reshape(gates, units), pack(U), pack(W))
+    return _Weights(pack(W.T), b_W, pack(U.T), b_U, pack(U), pack(W))
 
 
 def times_power(values: ndarray, exponents: ndarray) -> ndarray:
@@ -275,11 +277,15 @@ class _Back:
             a_h_bar = kept.a_h_bar if len(kept.a_h_bar) else np.empty((every, N, s.gates, units), s.dtype)
             a_x_bar = kept.a_x_bar if len(kept.a_x_bar) else np.empty((steps, N, s.gates, units), s.dtype)
             exponents = kept.exponents if len(kept.exponents) else np.empty((steps, N), np.int64)
+            squares, scales = np.empty((steps, N, s.kinds)), np.empty((steps, N, s.kinds), np.int64)
             adjoint(
                 s.cell, values[layer].saved, values[layer].states, entering, entering_exponents, weights.U_adjoint,
                 self.carry[layer], self.carry_exponents[layer], self.through, self.routes, self.independent,
-                a_x_bar, a_h_bar, totals, exponents, self.log10_norms[layer, begin:end],
+                a_x_bar, a_h_bar, totals, exponents, squares, scales,
             )  # fmt: skip
+            with np.errstate(divide="ignore"):  # a gradient of exactly zero is -inf
+                np.log10(squares, out=squares)
+            np.add(0.5 * squares, LOG10_2 * scales, out=self.log10_norms[layer, begin:end])
             if layer or len(self.inputs_bar):
                 width = units if layer else padded(s.X, s.dtype)
                 entering = np.empty((steps, N, width), s.dtype)
