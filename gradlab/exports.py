@@ -166,7 +166,10 @@ def html(chart: Any, experiments: Experiments = (), **options: Any) -> bytes:
     )
     # "<" is written as an escape, so that no text in the data can end the script.
     page = page.replace("{record}", _json(spec["usermeta"]["gradlab"]).replace("<", "\\u003c"))
-    page = page.replace("{spec}", json.dumps({**spec, "width": "container"}).replace("<", "\\u003c"))
+    page = page.replace(
+        "{spec}",
+        json.dumps(spec | ({"width": "container"} if chart.width == "container" else {})).replace("<", "\\u003c"),
+    )
     return page.replace("{scripts}", _scripts()).encode()
 
 

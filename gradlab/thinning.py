@@ -31,43 +31,42 @@ def thin(
 ) -> pd.DataFrame:
     """At most `points` rows a line, besides boundaries: the rows a drawing of that width cannot do without.
 
-    The range of `x` is cut into buckets, the same for every line. Kept of each bucket are its first row (the same step
-    in every line, so that a hover can name all of them), and for each of `columns` its smallest and its largest value;
-    then the first and last row of each line, and both rows of every boundary between finite, zero (-inf) and undefined
-    (NaN). Rows are returned unchanged, ordered by line and x; a table that is small enough is returned whole.
+    A quarter of `points` goes to an even grid of steps, the same in every table of the same range, so that a hover
+    finds all lines there. The rest goes to the smallest and the largest value of each of `columns` in buckets of steps.
+    Kept are also the first and last row of each line, and both rows of every boundary between finite, zero (-inf) and
+    undefined (NaN). Rows are returned unchanged, ordered by line and x; a table that is small enough is returned whole.
 
-    Raises ValueError where `points` has no room for one bucket: fewer than 2 + 2·len(columns).
+    Raises ValueError where `points` has no room for one bucket: fewer than 4 + 4·len(columns).
     """
     columns = [name for name in columns if name in table]
-    if points < 2 + 2 * len(columns):
-        raise ValueError(f"points = {points}: at least {2 + 2 * len(columns)} are needed for {len(columns)} columns")
+    if points < 4 + 4 * len(columns):
+        raise ValueError(f"points = {points}: at least {4 + 4 * len(columns)} are needed for {len(columns)} columns")
     by = [name for name in by if name in table]
-    line = (
-        table.groupby(by, sort=False, dropna=False).ngroup().to_numpy() if by else np.zeros(len(table), dtype=np.int64)
-    )
+    line = table.groupby(by, sort=False, dropna=False).ngroup().to_numpy() if by else np.zeros(len(table), np.int64)
     order = np.lexsort((table[x].to_numpy(), line))
     line, position = line[order], table[x].to_numpy(dtype=np.float64)[order]
     if not len(table) or np.bincount(line).max() <= points:
         return table.iloc[order].reset_index(drop=True)
 
     values = [table[name].to_numpy(dtype=np.float64)[order] for name in columns]
-    kept = _ends(line) | np.logical_or.reduce([_boundaries(line, value) for value in values])
-    low, span = position.min(), np.ptp(position) or 1.0
-    # Smooth lines have their extremes at the edges of a bucket, so the worst case would leave a third of the points
+    share = (position - position.min()) / np.ptp(position)
+    grid = points // 4
+    even = _starts(line * (grid + 1) + (share * grid).astype(np.int64)) | _starts(line) | np.r_[_starts(line)[1:], True]
+    # Smooth lines have their extremes at the edges of a bucket, so the worst case would leave most of the points
     # unused: begin with many buckets and take fewer until the fullest line fits.
-    buckets, least = points // 2, (points - 2) // (1 + 2 * len(columns))
+    buckets, least = points // 2, (points - grid - 3) // (2 * len(columns)) if columns else 1
     while True:
-        bucket = np.minimum((position - low) * (buckets / span), buckets - 1).astype(np.int64)
-        chosen = _extremes(line * buckets + bucket, values)
-        if buckets <= least or np.bincount(line[chosen | _ends(line)]).max() <= points:
-            return table.iloc[order[chosen | kept]].reset_index(drop=True)
+        kept = even | _extremes(line * (buckets + 1) + (share * buckets).astype(np.int64), values)
+        if buckets <= least or np.bincount(line[kept]).max() <= points:
+            break
         buckets = max(least, buckets * 3 // 4)
+    kept |= np.logical_or.reduce([_boundaries(line, value) for value in values] or [even])
+    return table.iloc[order[kept]].reset_index(drop=True)
 
 
-def _ends(line: ndarray) -> ndarray:
-    """True at the first and last row of every line. line [N], ascending."""
-    change = line[1:] != line[:-1]
-    return np.r_[True, change] | np.r_[change, True]
+def _starts(group: ndarray) -> ndarray:
+    """True at the first row of every group. group [N], ascending."""
+    return np.r_[True, group[1:] != group[:-1]]
 
 
 def _boundaries(line: ndarray, value: ndarray) -> ndarray:
@@ -78,16 +77,15 @@ def _boundaries(line: ndarray, value: ndarray) -> ndarray:
 
 
 def _extremes(group: ndarray, values: Sequence[ndarray]) -> ndarray:
-    """True at the first row of every group and at the first smallest and first largest of each column in it."""
-    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+    """True at the first smallest and the first largest of each column in every group."""
+    starts = np.flatnonzero(_starts(group))
     lengths = np.diff(np.r_[starts, len(group)])
-    chosen = np.zeros(len(group), dtype=bool)
-    chosen[starts] = True
     which = np.repeat(np.arange(len(starts)), lengths)
+    chosen = np.zeros(len(group), dtype=bool)
     for value in values:
         for extreme in (np.fmin, np.fmax):  # fmin and fmax pass over NaN
             hits = np.flatnonzero(value == np.repeat(extreme.reduceat(value, starts), lengths))
-            chosen[hits[np.unique(which[hits], return_index=True)[1]]] = True
+            chosen[hits[_starts(which[hits])]] = True
     return chosen
 
 

@@ -97,22 +97,6 @@ def power_of_ten(log10_value: float) -> str:
     return f"{mantissa}e{exponent:+d}" if mantissa != "10.0" else f"1.0e{exponent + 1:+d}"
 
 
-# ASCII, because few fonts hold superscripts; ticks stand at whole decades, so that no two carry the same label.
-POWER_LABEL = "datum.value == 0 ? '1' : '1e' + (datum.value > 0 ? '+' : '') + datum.value"
-TICKS_ACROSS = alt.ExprRef("ceil(width / 75)")
-TICKS_UP = alt.ExprRef("ceil(height / 45)")
-
-
-def decades_axis(title: str | list[str], **options: Any) -> alt.Axis:
-    """An axis for log10 values, labelled as powers of ten."""
-    return alt.Axis(title=title, labelExpr=POWER_LABEL, tickMinStep=1, tickCount=TICKS_UP, **options)
-
-
-def decades_domain() -> alt.DomainUnionWith:
-    """The data's range, but always the decades about 1 too, so that a steady gradient looks steady."""
-    return alt.DomainUnionWith(unionWith=[-1, 1])
-
-
 def cell_title(name: str) -> str:
     """A cell's name on a page."""
     return CELLS[name].title if name in CELLS else name
@@ -142,6 +126,23 @@ def cells_encoding(table: pd.DataFrame, dark: bool, legend: bool = True) -> alt.
     return alt.Color("cell:N", scale=scale, legend=key if legend and len(cells) > 1 else None)
 
 
+def shade(layers: pd.Series, legend: bool, symbol: str = "stroke") -> alt.Opacity:
+    """Depth of shade is the layer: the same shade for the same layer, however many there are."""
+    every = list(range(len(LAYER_SHADES)))
+    found = present(layers, every)
+    look = {"symbolType": symbol, "symbolDash": [1, 0]} | (
+        {"symbolFillColor": "#888888", "symbolSize": 70} if symbol == "circle" else {}
+    )
+    key = alt.Legend(title="layer", values=found, columns=4, **look) if legend and len(found) > 1 else None
+    scale = alt.Scale(type="ordinal", domain=every, range=list(LAYER_SHADES))
+    return alt.Opacity("layer:O", scale=scale, legend=key)
+
+
+def gate_colour(name: str, dark: bool) -> str:
+    """The colour of a gate on charts of one cell."""
+    return GATE_COLOURS[dark].get(name, CONTRAST_COLOURS[dark][0])
+
+
 def line_names(table: pd.DataFrame) -> pd.Series:
     """What tells the lines of a table apart, in words: the cell, and layer and state where there are several."""
     names = table["cell"].map(cell_title)
@@ -150,6 +151,11 @@ def line_names(table: pd.DataFrame) -> pd.Series:
     if table["state"].nunique() > 1:
         names = names + " " + table["state"]
     return names
+
+
+def refuse_empty(table: pd.DataFrame) -> None:
+    if table.empty:
+        raise ValueError("the table has no rows, so there is nothing to draw: no cell has the chosen layer or state")
 
 
 def finished(
@@ -161,6 +167,7 @@ def finished(
     height: int,
     *,
     two_x_axes: bool = False,
+    autosize: str = "fit",
 ) -> alt.LayerChart:
     """The layers as one chart with its heading, size, and the whole configuration inside.
 
@@ -169,6 +176,8 @@ def finished(
     parts: dict[str, Any] = {"width": width, "height": height, "config": configuration(dark)}
     if title:
         parts["title"] = {"text": title, "subtitle": subtitle}
+    if autosize != "fit":
+        parts["autosize"] = autosize
     if two_x_axes:
         parts["resolve"] = alt.Resolve(scale={"x": "independent"})
     return alt.layer(*layers, usermeta={"embedOptions": {"actions": EMBEDDED_ACTIONS}}, **parts)
@@ -226,7 +235,7 @@ def configuration(dark: bool) -> dict[str, Any]:
             "direction": "horizontal",
             "titleOrient": "left",
             "titlePadding": 10,
-            "titleAnchor": "middle",
+            "titleAnchor": "start",
             "labelColor": ink.text,
             "symbolType": "stroke",
             "symbolStrokeWidth": 2.5,

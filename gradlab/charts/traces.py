@@ -17,7 +17,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from gradlab.charts import annotations, theme
+from gradlab.charts import annotations, axes, theme
 
 KEYS = ("cell", "layer", "state", "step", "lag")
 RELATIVE = ("log10_relative", "log10_relative_min", "log10_relative_max")
@@ -75,10 +75,12 @@ def _layers(
     marks: pd.DataFrame | None,
     dark: bool,
 ) -> list[alt.Chart]:
+    theme.refuse_empty(table)
     mean, low, high = names
     drawn = table[list(dict.fromkeys((*KEYS, *names, mean)))]
     drawn = drawn.assign(**{name: drawn[name].where(np.isfinite(drawn[name])) for name in names})
-    x = _steps(table)
+    first, last = int(table["step"].min()), int(table["step"].max())
+    x = axes.steps(first, last)
     labels = None if ends is None or ends.empty else theme.line_names(ends)
     shown, legends = _legends(table, labels is not None)
     colour = theme.cells_encoding(table, dark, legend=labels is None)
@@ -93,7 +95,7 @@ def _layers(
         alt.Chart(drawn)
         .mark_line(strokeWidth=stroke)
         .encode(
-            x=_steps(table, title=x_title),
+            x=axes.steps(first, last, x_title),
             y=_norms(table, mean, gutter=0 if labels is None else labels.str.len().max()),
             color=colour,
             opacity=_shade(table, shown, legend=labels is None),
@@ -110,23 +112,8 @@ def _layers(
         *annotations.marked_steps(marks, x, dark),
         *([annotations.end_labels(ends, labels, x, colour)] if labels is not None else []),
         *annotations.hover(table, drawn, mean, x, colour, dark),
-        _lags(table),
+        axes.lags(int(table["lag"].min()), int(table["lag"].max())),
     ]
-
-
-def _steps(table: pd.DataFrame, title: str = "") -> alt.X:
-    """The step axis. Every layer of marks carries the same scale, because the lag axis needs independent ones."""
-    scale = alt.Scale(domain=[int(table["step"].min()), int(table["step"].max())], nice=False)
-    axis = alt.Axis(title=title, format=",d", tickMinStep=1, tickCount=theme.TICKS_ACROSS) if title else None
-    return alt.X("step:Q", scale=scale, axis=axis)
-
-
-def _lags(table: pd.DataFrame) -> alt.Chart:
-    """The second axis, above: lag, from right to left."""
-    axis = alt.Axis(orient="top", title="lag T − 1 − t", format=",d", tickMinStep=1, tickCount=theme.TICKS_ACROSS)
-    x = alt.X("lag:Q", axis=axis, scale=alt.Scale(reverse=True, nice=False, zero=False))
-    ends = table.loc[[table["step"].idxmin(), table["step"].idxmax()], ["lag"]]
-    return alt.Chart(ends).mark_point(opacity=0).encode(x=x)
 
 
 def _norms(table: pd.DataFrame, mean: str, gutter: int) -> alt.Y:
@@ -134,8 +121,8 @@ def _norms(table: pd.DataFrame, mean: str, gutter: int) -> alt.Y:
     states = theme.present(table["state"], theme.STATE_DASHES)
     title = ["norm of " + " and ".join(f"∂L/∂{state}" for state in states)]
     title += ["relative to what the loss put in"] if mean in RELATIVE else []
-    scale = alt.Scale(domain=theme.decades_domain(), zero=False, nice=False, padding=8)
-    return alt.Y(f"{mean}:Q", axis=theme.decades_axis(title, offset=9 * gutter + 6 if gutter else 0), scale=scale)
+    scale = alt.Scale(domain=axes.decades_domain(), zero=False, nice=False, padding=8)
+    return alt.Y(f"{mean}:Q", axis=axes.decades_axis(title, offset=9 * gutter + 6 if gutter else 0), scale=scale)
 
 
 def _when(shown: dict | None, value: float, otherwise: float) -> alt.OpacityValue:
@@ -153,12 +140,7 @@ def _legends(table: pd.DataFrame, named: bool) -> tuple[dict | None, list[alt.Pa
 
 
 def _shade(table: pd.DataFrame, shown: dict | None, legend: bool) -> alt.Opacity | alt.OpacityValue:
-    """Depth of shade is the layer: the same shade for the same layer, however many there are."""
-    every = list(range(len(theme.LAYER_SHADES)))
-    layers = theme.present(table["layer"], every)
-    key = alt.Legend(title="layer", values=layers, symbolDash=[1, 0], columns=4) if legend and len(layers) > 1 else None
-    scale = alt.Scale(type="ordinal", domain=every, range=list(theme.LAYER_SHADES))
-    shade = alt.Opacity("layer:O", scale=scale, legend=key)
+    shade = theme.shade(table["layer"], legend)
     if shown is None:
         return shade
     return alt.OpacityValue(theme.DIMMED, condition={"test": shown, **shade.to_dict()})

@@ -1,0 +1,125 @@
+"""Layer × step: how much of the gradient reaches every layer at every step, as one picture.
+
+`layers_by_steps` reads a table of bins of steps, one row a cell, layer, state and bin:
+
+    cell, layer, state
+    step, step_end, lag, lag_end       a bin's first step and one past its last, and the lags of the same two
+    log10_relative or log10_norm       mean over the bin of the finite log10 norms; -inf exactly zero, NaN undefined
+    exact_zeros, not_finite            how many of the bin's steps are exactly zero, how many undefined
+"""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from gradlab.cells import CELLS
+from gradlab.charts import axes, theme
+
+COLUMNS = (
+    "cell", "layer", "state", "step", "step_end", "lag", "lag_end",
+    "log10_norm", "log10_relative", "exact_zeros", "not_finite",
+)  # fmt: skip
+ZERO, UNDEFINED = "exactly 0", "not finite"
+ROW_PIXELS, FRAME_PIXELS = 26, 170
+SEAM = 1  # pixel by which a bin reaches into the next: without it the background shines through between two
+
+
+def layers_by_steps(
+    table: pd.DataFrame,
+    *,
+    relative: bool = True,
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    width: int | str = "container",
+    height: int | None = None,
+) -> alt.LayerChart:
+    """A row a layer, the lowest at the bottom; cells one below the other, on one scale of colour."""
+    theme.refuse_empty(table)
+    value = "log10_relative" if relative else "log10_norm"
+    drawn = table[[*COLUMNS[:7], value, "exact_zeros", "not_finite"]].assign(row=_row_names(table))
+    rows, several = _rows(drawn)
+    states = theme.present(table["state"], theme.STATE_DASHES)
+    legend = alt.Legend(
+        title=f"norm of {' and '.join(f'∂L/∂{state}' for state in states)}" + (", relative" if relative else ""),
+        labelExpr=axes.POWER_LABEL,
+        tickMinStep=1,
+        tickCount=4,
+        gradientLength=220,
+        gradientThickness=10,
+        titleOrient="top",
+    )
+    first, last = int(table["step"].min()), int(table["step_end"].max())
+    shared = {
+        "x2": alt.X2("step_end"),
+        "y": alt.Y(
+            "row:O",
+            scale=alt.Scale(domain=rows, paddingInner=0.06),
+            axis=alt.Axis(title=None if several else "layer", grid=False, labelOverlap=False),
+        ),
+    }
+    tips = [
+        alt.Tooltip("row:N", title="cell and layer" if several else "layer"),
+        alt.Tooltip("step:Q", title="from step", format=",d"),
+        alt.Tooltip("lag:Q", title="from lag", format=",d"),
+        alt.Tooltip(f"{value}:Q", title="log10 norm", format=".2f"),
+        alt.Tooltip("exact_zeros:Q", title="steps exactly 0", format=",d"),
+        alt.Tooltip("not_finite:Q", title="steps not finite", format=",d"),
+    ]
+    scale = alt.Scale(scheme="cividis", domain=axes.decades_domain(), nice=False)
+    finite = drawn[np.isfinite(drawn[value])]
+    layers = [
+        alt.Chart(finite)
+        .mark_rect(x2Offset=SEAM)
+        .encode(
+            x=axes.steps(first, last, "step t"),
+            **shared,
+            color=alt.Color(f"{value}:Q", scale=scale, legend=legend),
+            tooltip=tips,
+        )
+    ]
+    rest = drawn[~np.isfinite(drawn[value])]
+    if not rest.empty:
+        kind = np.where(np.isneginf(rest[value]), ZERO, UNDEFINED)
+        ink = theme.INKS[dark]
+        key = alt.Legend(
+            title=None,
+            symbolType="square",
+            symbolStrokeColor=ink.rule,
+            symbolStrokeWidth=1,
+            values=theme.present(pd.Series(kind), (ZERO, UNDEFINED)),
+        )
+        fill = alt.Fill("kind:N", scale=alt.Scale(domain=[ZERO, UNDEFINED], range=[ink.paper, ink.alarm]), legend=key)
+        rest = rest.assign(kind=kind).drop(columns=value)
+        tips[3] = alt.Tooltip("kind:N", title="norm")
+        layers.append(
+            alt.Chart(rest)
+            .mark_rect(x2Offset=SEAM)
+            .encode(x=axes.steps(first, last), **shared, fill=fill, tooltip=tips)
+        )
+    layers.append(axes.lags(int(table["lag_end"].min()), int(table["lag"].max())))
+    height = height or FRAME_PIXELS + ROW_PIXELS * len(rows)
+    return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
+
+
+def _row_names(table: pd.DataFrame) -> pd.Series:
+    """A row's name: the layer's number, after the cell and the state where there are several."""
+    names = table["layer"].astype(str)
+    if table["state"].nunique() > 1:
+        names = table["state"] + " " + names
+    return table["cell"].map(theme.cell_title) + " " + names if table["cell"].nunique() > 1 else names
+
+
+def _rows(drawn: pd.DataFrame) -> tuple[list[str], bool]:
+    """The rows from the top, higher layers first, a blank between two groups; and whether there are several groups."""
+    groups = []
+    for cell in theme.present(drawn["cell"], CELLS):
+        for state in theme.present(drawn["state"], theme.STATE_DASHES):
+            group = drawn[(drawn["cell"] == cell) & (drawn["state"] == state)].sort_values("layer", ascending=False)
+            groups += [list(dict.fromkeys(group["row"]))] if len(group) else []
+    rows = groups[0]
+    for number, group in enumerate(groups[1:], start=1):
+        rows = [*rows, " " * number, *group]  # blanks of different length, because a row's name stands once
+    return rows, len(groups) > 1
