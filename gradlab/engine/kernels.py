@@ -143,9 +143,7 @@ def normalise(values, start, count, exponent):
 
 @register_jitable
 def norm_squared(values, start, count, exponent):
-    """(m, e) such that the squared norm of values[start : start + count] · 2^exponent is m · 4^e; m is NaN if any is not
-    finite.
-    """
+    """(m, e): the squared norm of values[start : start + count] · 2^exponent is m · 4^e; m is NaN if any is not finite."""
     largest, squares = largest_and_squares(values, start, count)
     if 1 / _NEAR_ONE < largest < _NEAR_ONE or largest == 0.0:
         return squares, exponent

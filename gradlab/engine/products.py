@@ -1,8 +1,8 @@
 """The matrix product of the sweeps: out[n, :] += Σ_k a[n, k] M[k, :], for a few rows n and one M, step after step.
 
-A tile of rows × `Lanes` of columns is accumulated in registers: eight rows by two, so that each loaded piece of M serves
-eight sequences, or four by four; for a single row the sum over k is split into several independent chains, which hides
-the latency of the multiply-add.
+A tile of rows × `Lanes` of columns is accumulated in registers: eight rows by two, so that each loaded piece of M
+serves eight sequences, or four by four; for a single row the sum over k is split into several independent chains, which
+hides the latency of the multiply-add.
 
 Weights are packed once (`pack`) into panels of four `Lanes` of columns, each panel contiguous, so that they stream
 through the cache in order whatever their width. What is used once (`outer_products`) is read where it lies.

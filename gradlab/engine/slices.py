@@ -92,7 +92,9 @@ def sweep(
         part = cotangents_of_slice(cotangents, own, B)
         s = Sweep(stack, inputs[:, own], tuple(value[:, own] for value in initial_state), part.rows)
         s.forward(lambda fraction: done(fraction / 2))
-        return s.adjoint(part, done=lambda fraction: done(0.5 + fraction / 2), **wanted)
+        swept = s.adjoint(part, done=lambda fraction: done(0.5 + fraction / 2), **wanted)
+        s.close()
+        return swept
 
     return joined(in_threads(run, len(slices), progress))
 

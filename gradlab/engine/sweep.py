@@ -15,6 +15,7 @@ import numpy as np
 from numpy import ndarray
 
 from gradlab.cells import CELLS
+from gradlab.engine.buffers import leave, take
 from gradlab.engine.kernels import NOTHING, accumulate, adjoint, affine, descend, forward
 from gradlab.engine.plan import Size, plan
 from gradlab.engine.products import pack, padded
@@ -146,6 +147,8 @@ class Sweep:
             if keep:
                 self.stored[number] = values
             self.ends.append(np.stack([layer.states[-1] for layer in values]))
+            if not keep:
+                self._leave(values)
             done((number + 1) / self.plan.chunks)
 
     @property
@@ -180,21 +183,31 @@ class Sweep:
         """All layers over one chunk."""
         begin, end = self.plan.steps_of(number)
         steps, B, units = end - begin, self.B, self.units
-        a_x = np.empty((steps, B, self.gates, units), self.dtype)
-        scratch = np.empty((B, self.gates, units), self.dtype)
+        a_x = take((steps, B, self.gates, units), self.dtype)
+        scratch = take((B, self.gates, units), self.dtype)
         below = self._input(number)
         values = []
         for layer, weights in enumerate(self.weights):
             affine(*below, weights.W_forward, weights.b_W, a_x.reshape(steps * B, -1))
-            states = np.empty((steps + 1, B, self.kinds, units), self.dtype)
+            states = take((steps + 1, B, self.kinds, units), self.dtype)
             states[0] = self.ends[number][layer]
-            saved = np.empty((steps if keep else 0, B, self.kept, units), self.dtype)
+            saved = take((steps if keep else 0, B, self.kept, units), self.dtype)
             first = np.where(self.non_finite[layer] == NEVER, NEVER, self.non_finite[layer] - begin)
             forward(self.cell, a_x, weights.U_forward, weights.b_U, states, saved, scratch, first)
             self.non_finite[layer] = np.where(first == NEVER, NEVER, first + begin)
             values.append(_Chunk(states, saved))
             below = self._h(values[-1])
+        leave(a_x, scratch)
         return values
+
+    def _leave(self, values: list[_Chunk]) -> None:
+        for chunk in values:
+            leave(*chunk)
+
+    def close(self) -> None:
+        """Leaves the stored forward values to the next sweep; no adjoint can follow."""
+        while self.stored:
+            self._leave(self.stored.popitem()[1])
 
     def adjoint(
         self,
@@ -219,7 +232,11 @@ class Sweep:
         """
         back = _Back(self, cotangents, frozenset(keep), independent, with_parameters, with_inputs, orders, routes)
         for count, number in enumerate(reversed(range(self.plan.chunks))):
-            back.chunk(number, self.stored.get(number) or self._forward(number, True))
+            stored = self.stored.get(number)
+            values = stored or self._forward(number, True)
+            back.chunk(number, values)
+            if stored is None:
+                self._leave(values)
             done((count + 1) / self.plan.chunks)
         return back.result()
 
@@ -273,9 +290,9 @@ class _Back:
             weights = s.weights[layer]
             kept = Adjoints(*(part[begin:end] for part in self.adjoints[layer]))
             every = steps if self.parameters else 1
-            totals = kept.totals if len(kept.totals) else np.empty((1, N, s.kinds, units), s.dtype)
-            a_h_bar = kept.a_h_bar if len(kept.a_h_bar) else np.empty((every, N, s.gates, units), s.dtype)
-            a_x_bar = kept.a_x_bar if len(kept.a_x_bar) else np.empty((steps, N, s.gates, units), s.dtype)
+            totals = kept.totals if len(kept.totals) else take((1, N, s.kinds, units), s.dtype)
+            a_h_bar = kept.a_h_bar if len(kept.a_h_bar) else take((every, N, s.gates, units), s.dtype)
+            a_x_bar = kept.a_x_bar if len(kept.a_x_bar) else take((steps, N, s.gates, units), s.dtype)
             exponents = kept.exponents if len(kept.exponents) else np.empty((steps, N), np.int64)
             squares, scales = np.empty((steps, N, s.kinds)), np.empty((steps, N, s.kinds), np.int64)
             adjoint(
@@ -295,6 +312,8 @@ class _Back:
                 below = s._h(values[layer - 1]) if layer else s._input(number)
                 own = (values[layer].states.reshape(-1), 0, s.kinds * units)
                 self._accumulate(layer, a_x_bar, a_h_bar, exponents, below, own)
+            own_buffers = zip((totals, a_x_bar, a_h_bar), kept, strict=False)
+            leave(*(buffer for buffer, result in own_buffers if not len(result)))
         if len(self.inputs_bar):
             self.inputs_bar[begin:end] = times_power(entering[..., : s.X], entering_exponents)
 
