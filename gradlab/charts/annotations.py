@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ FLOAT32_LIMITS = pd.DataFrame(
     }
 )
 FAR_BELOW = -500  # log10; where lines go this far down, the limits share a name at the left, where the lines are low
+ZERO_PIXELS = 8  # height of the marks of exact zeros
 SAME = 0.05  # decades; nearer than this, a relative norm is drawn as the norm itself
 
 
@@ -43,35 +46,53 @@ def float32_limits(lowest: float, dark: bool) -> list[alt.Chart]:
 
 
 def exact_zeros(
-    zeros: pd.DataFrame, x: alt.X, colour: alt.Color, opacity: alt.OpacityValue, dark: bool
+    zeros: pd.DataFrame, x: alt.X, last: int, colour: alt.Color, opacity: alt.OpacityValue, dark: bool
 ) -> list[alt.Chart]:
-    """Exact zeros have no height on a log axis: a row of marks on the bottom edge, named."""
+    """Exact zeros have no height on a log axis: rows of marks on the bottom edge, one a cell, named at their end."""
     if zeros.empty:
         return []
     edge = alt.YValue("height")
-    ticks = (
-        alt.Chart(zeros[["cell", "layer", "state", "step"]])
-        .mark_tick(orient="vertical", size=9, thickness=1.5, yOffset=-6)
+    rows = [
+        alt.Chart(zeros.loc[zeros["cell"] == cell, ["cell", "layer", "state", "step"]])
+        .mark_tick(orient="vertical", size=ZERO_PIXELS, thickness=1.5, yOffset=-(number + 0.5) * (ZERO_PIXELS + 1))
         .encode(x=x, y=edge, color=colour, opacity=opacity, detail=theme.LINE)
-    )
-    text = {"align": "left", "baseline": "bottom", "dx": 1, "dy": -14, "fontSize": 11, "text": "exactly 0"}
-    name = alt.Chart(zeros.nsmallest(1, "step")[["step"]]).mark_text(color=theme.INKS[dark].text, **text)
-    return [ticks, name.encode(x=x, y=edge)]
+        for number, cell in enumerate(dict.fromkeys(zeros["cell"]))
+    ]
+    end = zeros.nlargest(1, "step")[["step"]]
+    beyond = {"align": "left", "dx": 6, "dy": -5}
+    above = {"align": "right", "dx": 0, "dy": -len(rows) * (ZERO_PIXELS + 1) - 8}
+    place = beyond if end["step"].item() < 0.7 * last else above
+    name = alt.Chart(end).mark_text(text="exactly 0", fontSize=11, color=theme.INKS[dark].text, **place)
+    return [*rows, name.encode(x=x, y=edge)]
 
 
-def marked_steps(marks: pd.DataFrame | None, x: alt.X, dark: bool) -> list[alt.Chart]:
-    """Labelled vertical rules."""
+def marked_steps(marks: pd.DataFrame | None, x: alt.X, last: int, dark: bool) -> list[alt.Chart]:
+    """Labelled vertical rules; the label stands on the side that has more room."""
     if marks is None or marks.empty:
         return []
     alarm = theme.INKS[dark].alarm
     rules = alt.Chart(marks).mark_rule(color=alarm, strokeWidth=1.2).encode(x=x)
-    names = alt.Chart(marks).mark_text(align="left", baseline="top", dx=5, dy=4, color=alarm)
+    broken = marks.assign(label=["\n".join(textwrap.wrap(label, 20)) for label in marks["label"]])
+    late = f"datum.step > {last} / 2"
+    place = {"align": alt.ExprRef(f"{late} ? 'right' : 'left'"), "dx": alt.ExprRef(f"{late} ? -5 : 5"), "dy": 4}
+    names = alt.Chart(broken).mark_text(baseline="top", lineBreak="\n", color=alarm, **place)
     return [rules, names.encode(x=x, y=alt.YValue(0), text=alt.Text("label:N"))]
+
+
+def broken(names: pd.Series) -> pd.Series:
+    """Names such as "RNN (linear)" in two lines, so that they leave the lines of a narrow chart some room."""
+    return names.str.replace(" (", "\n(", regex=False)
+
+
+def gutter(labels: pd.Series | None) -> int:
+    """Pixels between the axis and the lines that their names need."""
+    return 0 if labels is None else 6 + 9 * max(len(line) for label in labels for line in label.split("\n"))
 
 
 def end_labels(ends: pd.DataFrame, labels: pd.Series, x: alt.X, colour: alt.Color) -> alt.Chart:
     """Names at the left ends of the lines, in their colour."""
-    text = alt.Chart(ends.assign(label=labels)).mark_text(align="right", dx=-7, fontSize=14, fontWeight=600)
+    style = {"align": "right", "dx": -7, "fontSize": 14, "lineHeight": 14, "fontWeight": 600, "lineBreak": "\n"}
+    text = alt.Chart(ends.assign(label=labels)).mark_text(baseline="middle", **style)
     return text.encode(x=x, y=alt.Y("label_at:Q"), text=alt.Text("label:N"), color=colour)
 
 

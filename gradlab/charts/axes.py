@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
-# ASCII, because few fonts hold superscripts; ticks stand at whole decades, so that no two carry the same label.
+# ASCII, because few fonts hold superscripts. Ticks stand at whole decades (`ticks`), so no two carry the same label.
 POWER_LABEL = "datum.value == 0 ? '1' : '1e' + (datum.value > 0 ? '+' : '') + datum.value"
-TICKS_ACROSS = alt.ExprRef("ceil(width / 75)")
-TICKS_UP = alt.ExprRef("ceil(height / 45)")
+DECADES_ABOUT_ONE = (-1.0, 1.0)  # always in view, so that a steady gradient looks steady
 
 
-def decades_axis(title: str | list[str], **options: Any) -> alt.Axis:
-    """An axis for log10 values, labelled as powers of ten."""
-    return alt.Axis(title=title, labelExpr=POWER_LABEL, tickMinStep=1, tickCount=TICKS_UP, **options)
+def ticks(side: str, pixels: int, span: float) -> alt.ExprRef:
+    """About one tick each `pixels` of the side ("width" or "height"), at whole numbers.
+
+    Vega's `tickMinStep` lets halves through; no more ticks than the span has whole steps keeps them out.
+    """
+    return alt.ExprRef(f"max(1, min(ceil({side} / {pixels}), {int(span)}))")
 
 
-def decades_domain() -> alt.DomainUnionWith:
-    """The data's range, but always the decades about 1 too, so that a steady gradient looks steady."""
-    return alt.DomainUnionWith(unionWith=[-1, 1])
+def decades_domain(columns: Iterable[pd.Series]) -> list[float]:
+    """The range of the finite log10 values, and of the decades about 1."""
+    finite = [column[np.isfinite(column)] for column in columns]
+    return [
+        float(min([DECADES_ABOUT_ONE[0], *(column.min() for column in finite if len(column))])),
+        float(max([DECADES_ABOUT_ONE[1], *(column.max() for column in finite if len(column))])),
+    ]
+
+
+def decades(column: str, domain: list[float], title: list[str], **options: Any) -> alt.Y:
+    """A y axis of log10 values, labelled as powers of ten."""
+    count = ticks("height", 45, domain[1] - domain[0])
+    axis = alt.Axis(title=title, labelExpr=POWER_LABEL, tickCount=count, **options)
+    return alt.Y(f"{column}:Q", axis=axis, scale=alt.Scale(domain=domain, nice=False, zero=False, padding=8))
 
 
 def steps(first: int, last: int, title: str = "") -> alt.X:
@@ -28,12 +43,12 @@ def steps(first: int, last: int, title: str = "") -> alt.X:
 
     Every layer of marks carries the same scale, because the lag axis beside it needs independent ones.
     """
-    axis = alt.Axis(title=title, format=",d", tickMinStep=1, tickCount=TICKS_ACROSS) if title else None
+    axis = alt.Axis(title=title, format=",d", tickCount=ticks("width", 75, last - first)) if title else None
     return alt.X("step:Q", scale=alt.Scale(domain=[first, last], nice=False), axis=axis)
 
 
 def lags(first: int, last: int) -> alt.Chart:
     """The second axis, above: lag, from `last` at the left to `first` at the right."""
-    axis = alt.Axis(orient="top", title="lag T − 1 − t", format=",d", tickMinStep=1, tickCount=TICKS_ACROSS)
+    axis = alt.Axis(orient="top", title="lag T − 1 − t", format=",d", tickCount=ticks("width", 75, last - first))
     x = alt.X("lag:Q", axis=axis, scale=alt.Scale(domain=[first, last], reverse=True, nice=False))
     return alt.Chart(pd.DataFrame({"lag": [first, last]})).mark_point(opacity=0).encode(x=x)

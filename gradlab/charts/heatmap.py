@@ -42,11 +42,11 @@ def layers_by_steps(
     drawn = table[[*COLUMNS[:7], value, "exact_zeros", "not_finite"]].assign(row=_row_names(table))
     rows, several = _rows(drawn)
     states = theme.present(table["state"], theme.STATE_DASHES)
+    domain = axes.decades_domain([drawn[value]])
     legend = alt.Legend(
         title=f"norm of {' and '.join(f'∂L/∂{state}' for state in states)}" + (", relative" if relative else ""),
         labelExpr=axes.POWER_LABEL,
-        tickMinStep=1,
-        tickCount=4,
+        tickCount=int(min(4, domain[1] - domain[0])),
         gradientLength=220,
         gradientThickness=10,
         titleOrient="top",
@@ -68,7 +68,7 @@ def layers_by_steps(
         alt.Tooltip("exact_zeros:Q", title="steps exactly 0", format=",d"),
         alt.Tooltip("not_finite:Q", title="steps not finite", format=",d"),
     ]
-    scale = alt.Scale(scheme="cividis", domain=axes.decades_domain(), nice=False)
+    scale = alt.Scale(scheme="cividis", domain=domain, nice=False)
     finite = drawn[np.isfinite(drawn[value])]
     layers = [
         alt.Chart(finite)

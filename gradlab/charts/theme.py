@@ -8,6 +8,7 @@ Colours are Okabe and Ito's, which the colour-blind tell apart; the dark theme h
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from typing import Any, NamedTuple
@@ -121,7 +122,13 @@ def cells_encoding(table: pd.DataFrame, dark: bool, legend: bool = True) -> alt.
     """Colour is the cell. Its legend is left out where the table has one cell only."""
     cells = present(table["cell"], CELLS)
     titles = {cell: cell_title(cell) for cell in cells}
-    key = alt.Legend(title="cell", labelExpr=f"{json.dumps(titles)}[datum.value]", symbolOpacity=1, symbolDash=[1, 0])
+    names = f"{json.dumps(titles)}[datum.value]"
+    look = {
+        "symbolOpacity": 1,
+        "symbolDash": [1, 0],
+        "columns": 2 if max(map(len, titles.values())) > 6 else 3,
+    }  # a phone's width
+    key = alt.Legend(title="cell", labelExpr=names, **look)
     scale = alt.Scale(domain=cells, range=[cell_colour(cell, dark) for cell in cells])
     return alt.Color("cell:N", scale=scale, legend=key if legend and len(cells) > 1 else None)
 
@@ -145,12 +152,13 @@ def gate_colour(name: str, dark: bool) -> str:
 
 def line_names(table: pd.DataFrame) -> pd.Series:
     """What tells the lines of a table apart, in words: the cell, and layer and state where there are several."""
-    names = table["cell"].map(cell_title)
-    if table["layer"].nunique() > 1:
-        names = names + " layer " + table["layer"].astype(str)
-    if table["state"].nunique() > 1:
-        names = names + " " + table["state"]
-    return names
+    parts = {
+        "cell": table["cell"].map(cell_title),
+        "layer": "layer " + table["layer"].astype(str),
+        "state": table["state"],
+    }
+    varied = [name for name in parts if table[name].nunique() > 1] or ["cell"]
+    return functools.reduce(lambda names, part: names + " " + part, (parts[name] for name in varied))
 
 
 def refuse_empty(table: pd.DataFrame) -> None:

@@ -62,7 +62,7 @@ def opening(
 ) -> alt.LayerChart:
     """The first picture: one bold line a cell, named at its end, for one layer and one state; the rest as `lines`."""
     names = RELATIVE if relative else ABSOLUTE
-    layers = _layers(table, names, "step t      ← the gradient travels back", 4.0, ends, marks, dark)
+    layers = _layers(table, names, "step t    ← the gradient", 4.0, ends, marks, dark)
     return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
 
 
@@ -81,14 +81,20 @@ def _layers(
     drawn = drawn.assign(**{name: drawn[name].where(np.isfinite(drawn[name])) for name in names})
     first, last = int(table["step"].min()), int(table["step"].max())
     x = axes.steps(first, last)
-    labels = None if ends is None or ends.empty else theme.line_names(ends)
+    labels = None if ends is None or ends.empty else annotations.broken(theme.line_names(ends))
     shown, legends = _legends(table, labels is not None)
     colour = theme.cells_encoding(table, dark, legend=labels is None)
+    domain = axes.decades_domain(drawn[name] for name in names)
     band = (
         alt.Chart(drawn)
         .mark_area()
         .encode(
-            x=x, y=alt.Y(f"{low}:Q"), y2=alt.Y2(high), color=colour, opacity=_when(shown, 0.14, 0), detail=theme.LINE
+            x=x,
+            y=axes.decades(low, domain, []),
+            y2=alt.Y2(high),
+            color=colour,
+            opacity=_when(shown, 0.14, 0),
+            detail=theme.LINE,
         )
     )
     line = (
@@ -96,7 +102,7 @@ def _layers(
         .mark_line(strokeWidth=stroke)
         .encode(
             x=axes.steps(first, last, x_title),
-            y=_norms(table, mean, gutter=0 if labels is None else labels.str.len().max()),
+            y=axes.decades(mean, domain, _title(table, mean), offset=annotations.gutter(labels)),
             color=colour,
             opacity=_shade(table, shown, legend=labels is None),
             strokeDash=_dash(table, legend=labels is None),
@@ -105,24 +111,23 @@ def _layers(
     )
     absolute = mean in ABSOLUTE or (table[mean] - table[ABSOLUTE[0]]).abs().max() < annotations.SAME
     return [
-        *(annotations.float32_limits(drawn[list(names)].min(axis=None), dark) if absolute else []),
+        *(annotations.float32_limits(domain[0], dark) if absolute else []),
         *([band] if len(table[["cell", "layer", "state"]].drop_duplicates()) <= MOST_BANDS else []),
         line,
-        *annotations.exact_zeros(table[np.isneginf(table[mean])], x, colour, _when(shown, 0.9, theme.DIMMED), dark),
-        *annotations.marked_steps(marks, x, dark),
+        *annotations.exact_zeros(
+            table[np.isneginf(table[mean])], x, last, colour, _when(shown, 0.9, theme.DIMMED), dark
+        ),
+        *annotations.marked_steps(marks, x, last, dark),
         *([annotations.end_labels(ends, labels, x, colour)] if labels is not None else []),
         *annotations.hover(table, drawn, mean, x, colour, dark),
         axes.lags(int(table["lag"].min()), int(table["lag"].max())),
     ]
 
 
-def _norms(table: pd.DataFrame, mean: str, gutter: int) -> alt.Y:
-    """The axis of norms, `gutter` letters away from the lines."""
+def _title(table: pd.DataFrame, mean: str) -> list[str]:
     states = theme.present(table["state"], theme.STATE_DASHES)
-    title = ["norm of " + " and ".join(f"∂L/∂{state}" for state in states)]
-    title += ["relative to what the loss put in"] if mean in RELATIVE else []
-    scale = alt.Scale(domain=axes.decades_domain(), zero=False, nice=False, padding=8)
-    return alt.Y(f"{mean}:Q", axis=axes.decades_axis(title, offset=9 * gutter + 6 if gutter else 0), scale=scale)
+    norm = "norm of " + " and ".join(f"∂L/∂{state}" for state in states)
+    return [norm, "relative to what the loss put in"] if mean in RELATIVE else [norm]
 
 
 def _when(shown: dict | None, value: float, otherwise: float) -> alt.OpacityValue:

@@ -47,7 +47,7 @@ def singular_values(
         x=alt.X(
             "index:Q",
             scale=alt.Scale(domain=[0, max(last, 1)], nice=False),
-            axis=alt.Axis(title="index k, largest first", format="d", tickMinStep=1, tickCount=axes.TICKS_ACROSS),
+            axis=alt.Axis(title="index k, largest first", format="d", tickCount=axes.ticks("width", 75, max(last, 1))),
         ),
         y=alt.Y(
             "singular_value:Q",
@@ -118,7 +118,7 @@ def gate_biases(
             x=alt.X(
                 "effective_bias:Q",
                 bin=alt.Bin(maxbins=30),
-                axis=alt.Axis(title="effective bias b_W + b_U", tickCount=axes.TICKS_ACROSS, labelFlush=False),
+                axis=alt.Axis(title="effective bias b_W + b_U", labelFlush=False),
             ),
             y=alt.Y("count():Q", stack="zero", axis=alt.Axis(title="units", tickMinStep=1, format="d", tickCount=5)),
             color=_gates(table, dark, "square"),
