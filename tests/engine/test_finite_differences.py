@@ -1,0 +1,48 @@
+"""The sweep against finite differences of the forward pass: an oracle that knows no adjoint at all."""
+
+import numpy as np
+import pytest
+
+from gradlab.cells import CELLS
+from gradlab.engine import Nudge, finite_difference, sweep, times_power
+from gradlab.traces import sparse
+from tests.networks import drawn_case
+
+ALLOWED = 1e-9  # of the gradient's norm; the differences' own error is some 1e-12
+INTO = {"h": "totals", "a_x": "a_x_bar"}
+
+
+def differences(case, layer, step, into, seed=0):
+    """(derivative along a random direction by the sweep, the same by finite differences, the gradient's norm)."""
+    swept = sweep(case.stack, case.inputs, sparse(case.cotangents), keep=("totals", "a_x_bar"))
+    part = swept.adjoints[layer]
+    kept = getattr(part, INTO[into])[step]
+    gradient = times_power(kept[:, 0] if into == "h" else kept, part.exponents[step]).reshape(len(kept), -1)
+    direction = np.random.default_rng(seed).standard_normal(gradient.shape)
+    direction /= np.linalg.norm(direction)
+    found = (gradient * direction).sum()
+    nudge = Nudge(layer, step, into, direction)
+    return found, finite_difference(case.stack, case.inputs, case.cotangents, nudge), np.linalg.norm(gradient)
+
+
+@pytest.mark.parametrize("into", INTO)
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_loss_changes_along_any_nudge_as_the_gradient_says(cell, depth, into):
+    for layer in range(depth):
+        for step in (0, 2, 6):
+            case = drawn_case(cell, depth, H=9, X=4, T=7, B=3, seed=step, initial=False)
+            case.cotangents[-1] += 1  # so that something reaches every step
+            found, expected, size = differences(case, layer, step, into)
+            if cell == "rnn_relu" and size == 0:
+                continue
+            assert abs(found - expected) < ALLOWED * size, (layer, step)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_gradient_off_by_a_twentieth_of_a_percent_is_seen_by_finite_differences(cell):
+    case = drawn_case(cell, depth=2, H=9, T=7, B=3, initial=False)
+    case.cotangents[-1] += 1
+    for into in INTO:
+        found, expected, size = differences(case, 0, 3, into)
+        assert abs(1.0005 * found - expected) > 10 * ALLOWED * size
