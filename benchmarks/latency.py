@@ -46,7 +46,9 @@ def measure(url: str, slider: str, presses: int) -> list[float]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(url)
-        page.wait_for_selector('[data-testid="stVegaLiteChart"] path, [data-testid="stVegaLiteChart"] canvas', timeout=120_000)
+        page.wait_for_selector(
+            '[data-testid="stVegaLiteChart"] path, [data-testid="stVegaLiteChart"] canvas', timeout=120_000
+        )
         page.wait_for_timeout(3000)
         found = []
         handle = page.get_by_role("slider", name=slider)
@@ -67,7 +69,9 @@ def main() -> None:
     try:
         for slider in ("Steps", "Gain", "Forget bias"):
             times = sorted(measure(url, slider, presses))
-            print(f"{slider}: median {statistics.median(times):.0f} ms, {times[0]:.0f} to {times[-1]:.0f} ms, {presses} presses")
+            print(
+                f"{slider}: median {statistics.median(times):.0f} ms, {times[0]:.0f} to {times[-1]:.0f} ms, {presses} presses"
+            )
     finally:
         if process:
             stop_server(process)

@@ -12,7 +12,6 @@ from gradlab.ui.reading import how_to_read
 settings = controls.current()
 flows = cached.flows(settings.experiments)
 
-st.title("Where does the gradient go?", anchor=False)
 st.markdown(verdicts.opening_sentence(flows))
 verdicts.non_finite(flows)
 lines = cached.shown(flows, state="h", layer=0)

@@ -1,2 +1,31 @@
+"""What was built: spectra of the recurrent weights, gates' biases and parameter counts of one stack."""
+
 import streamlit as st
-st.write("hi", st.session_state["settings"])
+
+from gradlab.charts import weights
+from gradlab.ui import cached, controls, verdicts
+from gradlab.ui.export_bar import export_bar
+from gradlab.ui.reading import how_to_read
+
+experiment = controls.current().one
+spectra = cached.spectra(experiment)
+look = {"dark": controls.dark()}
+sentence = verdicts.weights_sentence(experiment, spectra)
+
+st.markdown(sentence)
+left, right = st.columns(2)
+pictures = [
+    (left, "singular values", "stretch", weights.singular_values(spectra.singular, **look), spectra.singular),
+    (right, "eigenvalues", "content", weights.eigenvalues(spectra.eigen, **look), spectra.eigen),
+    (left, "gate biases", "stretch", weights.gate_biases(spectra.biases, **look), spectra.biases),
+]
+for column, subject, width, chart, table in pictures:
+    with column:
+        st.subheader(subject.capitalize(), anchor=False)
+        st.altair_chart(chart, theme=None, width=width, alt=f"{subject.capitalize()}. {sentence}")
+        with st.container(horizontal=True):
+            export_bar(chart, table.copy, [experiment], subject, title=subject.capitalize(), subtitle=sentence)
+            how_to_read(subject)
+with right:
+    st.subheader("Parameters", anchor=False)
+    st.dataframe(spectra.counts[["layer", "parameter", "count"]], hide_index=True)

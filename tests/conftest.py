@@ -21,7 +21,9 @@ SERVER_START_SECONDS = 120
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without a browser its tests are skipped, unless GRADLAB_REQUIRE_BROWSER=1 forbids that."""
     if CHROMIUM is None and not REQUIRE_BROWSER:
-        skip = pytest.mark.skip(reason="no Chromium found: install it, or set GRADLAB_REQUIRE_BROWSER=1 to fail instead")
+        skip = pytest.mark.skip(
+            reason="no Chromium found: install it, or set GRADLAB_REQUIRE_BROWSER=1 to fail instead"
+        )
         for item in items:
             if item.get_closest_marker("browser"):
                 item.add_marker(skip)
@@ -32,7 +34,15 @@ def start_server(log: Path) -> tuple[subprocess.Popen, str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", "--server.address=127.0.0.1"]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        "--server.headless=true",
+        "--server.address=127.0.0.1",
+    ]
     command += [f"--server.port={port}", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)

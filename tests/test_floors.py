@@ -21,8 +21,10 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.traces", "gradlab.weights"],
     ["gradlab.engine"],
     ["gradlab.stack"],
+    ["gradlab.feeds"],  # what an Experiment feeds a stack
     ["gradlab.experiment"],
-    ["gradlab.cells", "gradlab.initializations", "gradlab.inputs", "gradlab.losses"],
+    ["gradlab.combinations"],  # settings that do not fit each other
+    ["gradlab.cells", "gradlab.initializations", "gradlab.inputs", "gradlab.losses", "gradlab.readout"],
 ]
 ANALYSES = {"gradlab.diagnosis", "gradlab.check", "gradlab.thinning", "gradlab.traces", "gradlab.weights"}
 NEVER = {"gradlab.charts": ANALYSES, "gradlab.exports": ANALYSES}  # they meet in the column names of a table
@@ -32,7 +34,14 @@ LIBRARY_ROOMS = {  # which rooms may import a library
     "altair": {"gradlab.charts", "gradlab.exports"},
     "vl_convert": {"gradlab.exports"},
     "numba": {"gradlab.engine"},
-    "torch": {"gradlab.check", "gradlab.traces", "gradlab.engine", "gradlab.stack", "gradlab.initializations"},
+    "torch": {
+        "gradlab.check",
+        "gradlab.traces",
+        "gradlab.engine",
+        "gradlab.stack",
+        "gradlab.feeds",
+        "gradlab.initializations",
+    },
 }
 
 
@@ -50,7 +59,9 @@ def room_of(module: str) -> tuple[int, str] | None:
 
 def imports_of(path: Path, root: Path) -> list[str]:
     """Every module a file imports, wherever in the file, relative imports resolved, `from package import module` too."""
-    package = module_name(path, root).split(".") if path.name == "__init__.py" else module_name(path, root).split(".")[:-1]
+    package = (
+        module_name(path, root).split(".") if path.name == "__init__.py" else module_name(path, root).split(".")[:-1]
+    )
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

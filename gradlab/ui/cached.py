@@ -67,16 +67,19 @@ def flows(experiments: Sequence[Experiment]) -> list[Flow]:
     return found
 
 
-def bins(experiments: Sequence[Experiment]) -> pd.DataFrame:
-    """The traces in bins of steps, for the heat map; `flows` has them already."""
-    return pd.concat([_bins(one, _traced(one, None)) for one in map(essential, experiments)], ignore_index=True)
+def bins(experiments: Sequence[Experiment], state: str) -> pd.DataFrame:
+    """The traces in bins of steps, for the heat map; to be asked for after `flows`, which shows the progress."""
+    return _of_state(pd.concat([_bins(one, _traced(one, None)) for one in map(essential, experiments)]), state)
 
 
-def shown(flows: Sequence[Flow], state: str = "both", layer: int | None = None) -> pd.DataFrame:
-    """The lines to draw: of one state or both, of one layer or all. Empty where no cell has the state."""
-    table = pd.concat([flow.lines for flow in flows], ignore_index=True)
-    states = ("h", "c") if state == "both" else (state,)
-    return table[table.state.isin(states) & (table.layer.isin([layer]) | (layer is None))]
+def shown(flows: Sequence[Flow], state: str, layer: int | None = None) -> pd.DataFrame:
+    """The lines to draw: of one state or both, of one layer or all."""
+    table = _of_state(pd.concat([flow.lines for flow in flows], ignore_index=True), state)
+    return table if layer is None else table[table.layer == layer]
+
+
+def _of_state(table: pd.DataFrame, state: str) -> pd.DataFrame:
+    return table if state == "both" else table[table.state == state]
 
 
 def ends(lines: pd.DataFrame, relative: bool) -> pd.DataFrame:
@@ -98,7 +101,9 @@ def full_table(experiments: Sequence[Experiment]) -> pd.DataFrame:
 
 def spectra(experiment: Experiment) -> Spectra:
     """Spectra, biases and parameter counts of the stack that the experiment builds."""
-    kept = {name: getattr(experiment, name) for name in ("cell", "depth", "hidden_size", "input_size", "initialization")}
+    kept = {
+        name: getattr(experiment, name) for name in ("cell", "depth", "hidden_size", "input_size", "initialization")
+    }
     kept |= {name: getattr(experiment, name) for name in ("gain", "forget_bias", "inputs", "text", "seed", "dtype")}
     return _spectra(essential(Experiment(**kept)))
 

@@ -44,11 +44,15 @@ LABELS = {
     "dtype": "Precision",
 }
 AS_DRAWN = "as drawn"  # a forget bias that the initialization decides; PyTorch's is spread around 0, so it stands there
-FEW = ("steps", "forget_bias", "gain", "initialization")  # what the home page shows beside its picture
+AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
+    "": ("steps", "forget_bias", "gain", "initialization"),
+    "weights": ("one_cell", "initialization", "gain", "forget_bias"),
+}
 GROUPS = {
-    "Network": ("depth", "hidden_size", "initialization", "gain", "forget_bias", "seed", "dtype"),
-    "Sequence": ("steps", "batch_size", "inputs", "input_size"),
-    "Loss": ("loss",),
+    "Network": ("cells", "depth", "hidden_size", "initialization", "gain", "forget_bias", "seed", "dtype"),
+    "Sequence": ("steps", "batch_size", "inputs", "input_size", "text"),
+    "Loss": ("loss", "loss_step"),
+    "Display": ("state", "relative", "one_cell"),
 }
 URL_OPTIONS = {"bind": "query-params", "persist_state": "session"}
 
@@ -57,6 +61,7 @@ class Settings(NamedTuple):
     """What the pages read: one experiment for each cell compared, and how to show them."""
 
     experiments: tuple[Experiment, ...]
+    one: Experiment  # of the cell that pages about a single stack show
     state: str  # "h", "c" or "both"
     relative: bool  # to what the loss put in
 
@@ -76,27 +81,20 @@ def dark() -> bool:
     return st.context.theme.type == "dark"
 
 
-def draw(few: Any = None) -> None:
-    """Draws every setting and keeps their values for `current`; those of FEW go into the container `few` if given."""
+def draw(page: str, at_hand: Any) -> None:
+    """Draws every setting and keeps their values for `current`; the page's own go into the container `at_hand`."""
+    own = AT_HAND.get(page, ())
     link.read()
     with st.sidebar:
         _starting_points()
         for group, names in GROUPS.items():
-            with st.expander(group, expanded=few is None and group != "Loss"):
-                if group == "Network":
-                    _cells()
+            with st.expander(group, expanded=page != "" and group != "Loss"):
                 for name in names:
-                    if few is None or name not in FEW:
+                    if name not in own:
                         _widget(name)
-                if group == "Sequence" and st.session_state.get("inputs") == "text":
-                    _text()
-                if group == "Loss" and st.session_state.get("loss") == "step":
-                    _loss_step()
-        with st.expander("Display", expanded=few is None):
-            _display()
-    if few is not None:
-        with few:
-            for column, name in zip(st.columns(len(FEW)), FEW, strict=True):
+    if own:
+        with at_hand:
+            for column, name in zip(st.columns(len(own)), own, strict=True):
                 with column:
                     _widget(name)
     settings = _settings()
@@ -114,10 +112,14 @@ def _settings() -> Settings:
     link.report(problems)
     names = [name for name in CELLS if CELLS[name].title in state["cells"]] or list(link.DEFAULT_CELLS)
     experiments = tuple(experiment.replace(cell=name) for name in names)
-    return Settings(experiments, state["state"] or "h", bool(state["relative"]))
+    one = experiment.replace(cell=link.cell_called(state["one_cell"]))
+    return Settings(experiments, one, state["state"] or "h", bool(state["relative"]))
 
 
 def _widget(name: str) -> None:
+    if name in SPECIAL:
+        SPECIAL[name]()
+        return
     common = {"key": name, "help": _help(name), **URL_OPTIONS}
     if name in LADDERS:
         seen = {st.session_state.get(name, default(name)), link.value_in_address(name), default(name)}
@@ -146,10 +148,13 @@ def _cells() -> None:
     titles = [cell.title for cell in CELLS.values()]
     help_text = f"{description('cell')} Any set can be compared: all read the same input."
     standard = [CELLS[name].title for name in link.DEFAULT_CELLS]
-    st.pills("Cells to compare", titles, selection_mode="multi", default=standard, key="cells", help=help_text, **URL_OPTIONS)
+    st.multiselect("Cells to compare", titles, standard, key="cells", help=help_text, **URL_OPTIONS)
 
 
 def _text() -> None:
+    if st.session_state["inputs"] != "text":
+        return
+
     def take_upload() -> None:
         content = st.session_state["upload"]
         if content is not None:
@@ -170,17 +175,37 @@ def _text() -> None:
 
 
 def _loss_step() -> None:
+    if st.session_state["loss"] != "step":
+        return
     low, high = bounds("loss_step")
     common = {"key": "loss_step", "help": _help("loss_step"), "placeholder": "the middle step", **URL_OPTIONS}
     st.number_input(LABELS["loss_step"], int(low), int(high), None, step=1, **common)
 
 
-def _display() -> None:
-    st.segmented_control("State", list(link.DISPLAY["state"]), default="h", required=True, key="state", help=STATE_HELP, **URL_OPTIONS)
+def _state() -> None:
+    help_text = "h is the hidden state, c the cell state, which not every cell has."
+    options = list(link.DISPLAY["state"])
+    st.segmented_control("State", options, default="h", required=True, key="state", help=help_text, **URL_OPTIONS)
+
+
+def _relative() -> None:
     st.toggle("Relative to what the loss put in", value=True, key="relative", **URL_OPTIONS)
 
 
-STATE_HELP = "h is the hidden state, c the cell state, which only the LSTM has."
+def _one_cell() -> None:
+    titles = list(link.DISPLAY["one_cell"])
+    help_text = "The cell shown on pages about a single stack."
+    st.selectbox("Cell", titles, titles.index(link.ONE_CELL), key="one_cell", help=help_text, **URL_OPTIONS)
+
+
+SPECIAL = {
+    "cells": _cells,
+    "text": _text,
+    "loss_step": _loss_step,
+    "state": _state,
+    "relative": _relative,
+    "one_cell": _one_cell,
+}
 
 
 def _starting_points() -> None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from gradlab.ui.controls import Settings
 
 DEFAULT_CELLS = ("rnn", "lstm", "gru")
-DISPLAY = {"state": ("h", "c", "both"), "relative": ("true", "false")}
+ONE_CELL = CELLS["lstm"].title
+TITLES = {cell.title: name for name, cell in CELLS.items()}
+DISPLAY = {"state": ("h", "c", "both"), "relative": ("true", "false"), "one_cell": tuple(TITLES)}
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 OWN_KEYS = ("cells", *DISPLAY, *PASSED_ON[1:])
 
@@ -28,8 +30,11 @@ def read() -> None:
     experiment, problems = Experiment.read_query(query, ignore=OWN_KEYS)
     st.session_state["address"] = experiment
     cells, cell_problems = _cells(query)
+    display = {}
     for name in DISPLAY.keys() & query.keys():
-        if query[name].lower() not in DISPLAY[name]:
+        same = [option for option in DISPLAY[name] if option.lower() == query[name].lower()]
+        display |= {name: option for option in same}
+        if not same:
             problems.append(f"{name} = {query[name][:40]!r} is not allowed: use one of {', '.join(DISPLAY[name])}.")
     report(problems + cell_problems)
     if "visited" in st.session_state:
@@ -37,8 +42,7 @@ def read() -> None:
     st.session_state["visited"] = True
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
     spelt = {name: str(value) for name, value in settings.items()}
-    spelt |= {name: query[name].lower() for name in DISPLAY if query.get(name, "").lower() in DISPLAY[name]}
-    spelt |= {name: query[name] for name in PASSED_ON if name in query}
+    spelt |= display | {name: query[name] for name in PASSED_ON if name in query}
     if cells:
         spelt["cells"] = as_widgets({"cells": cells})["cells"]
     if spelt != {name: values if name == "cells" else values[0] for name, values in _all(query)}:
@@ -68,6 +72,11 @@ def as_widgets(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "text" in values:
         values["text"] = values["text"] or ""
     return values
+
+
+def cell_called(title: str) -> str:
+    """A cell's name by its title."""
+    return TITLES[title]
 
 
 def value_in_address(name: str) -> Any:
@@ -108,8 +117,11 @@ def full_query(settings: "Settings") -> str:
     """Every setting, the display's too, and the version, whatever the defaults are."""
     shared = settings.experiments[0].to_query()
     cells = [CELLS[experiment.cell].title for experiment in settings.experiments]
-    display = {name: str(getattr(settings, name)).lower() for name in DISPLAY}
-    return urlencode({name: value for name, value in shared.items() if name != "cell"} | {"cells": cells} | display, True)
+    display = {"state": settings.state, "relative": str(settings.relative).lower()}
+    display["one_cell"] = CELLS[settings.one.cell].title
+    return urlencode(
+        {name: value for name, value in shared.items() if name != "cell"} | {"cells": cells} | display, True
+    )
 
 
 def copy(settings: "Settings") -> None:

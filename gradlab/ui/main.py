@@ -13,10 +13,10 @@ PAGES = Path(__file__).resolve().parents[2] / "pages"
 
 SECTIONS = {
     "See": [
-        st.Page(PAGES / "home.py", title="Where the gradient goes", default=True),
+        st.Page(PAGES / "home.py", title="Where does the gradient go?", default=True),
         st.Page(PAGES / "gradient_flow.py", title="Gradient flow"),
     ],
-    "Begin": [st.Page(PAGES / "weights.py", title="Weights")],
+    "Begin": [st.Page(PAGES / "weights.py", title="What was built")],
 }
 
 ICON = str(Path(__file__).with_name("icon.svg"))
@@ -27,8 +27,10 @@ page = st.navigation(SECTIONS)
 notices = st.container()
 is_home = page.url_path == ""
 column, st.session_state["aside"] = st.columns([3, 1]) if is_home else (st.container(), None)
-body = column.container()
-controls.draw(column.container(key="few") if is_home else None)  # the home page has the settings that matter most itself
+column.title(page.title, anchor=False)
+above, below = column.container(), column.container()
+body, at_hand = (above, below) if is_home else (below, above)
+controls.draw(page.url_path, at_hand)
 with notices:
     link.tell(controls.current())
 with body:

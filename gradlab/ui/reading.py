@@ -15,12 +15,16 @@ READINGS = {
         r"\log_{10} \left\lVert \frac{\partial L}{\partial h_t^{(l)}} \right\rVert_2",
         "Every row is a layer, the loss enters the top one at the right; the darker, the less gradient arrives.",
     ),
-    "spectra": (
-        r"\sigma_i(U), \quad \lambda_i(U)",
-        "A linear network multiplies the gradient by Uᵀ at every step: eigenvalues outside the unit circle make it grow, "
-        "all of them inside make it die out in the end. The largest singular value bounds what a single step can do.",
+    "singular values": (
+        r"\sigma_k(U),\qquad \sigma_1 = \max_{\lVert v \rVert = 1} \lVert U v \rVert",
+        "How much U stretches each of its own directions. The largest one, the spectral norm, bounds what one step can do.",
     ),
-    "biases": (
+    "eigenvalues": (
+        r"U v = \lambda v",
+        "A linear network multiplies the gradient by Uᵀ at every step: eigenvalues outside the unit circle make it grow in "
+        "the end, all of them inside make it die out.",
+    ),
+    "gate biases": (
         r"b_W + b_U",
         "PyTorch keeps two biases a gate; only their sum matters to a gate, and it is what is drawn.",
     ),

@@ -9,10 +9,17 @@ import streamlit as st
 
 from gradlab.cells import CELLS
 from gradlab.charts.theme import power_of_ten
-from gradlab.ui.cached import Flow
+from gradlab.experiment import Experiment
+from gradlab.ui.cached import Flow, Spectra
 
 
-COLOURS = {"rnn": "orange", "lstm": "blue", "gru": "green", "rnn_relu": "violet", "rnn_linear": "gray"}  # config.toml's names
+COLOURS = {
+    "rnn": "orange",
+    "lstm": "blue",
+    "gru": "green",
+    "rnn_relu": "violet",
+    "rnn_linear": "gray",
+}  # config.toml's names
 
 
 def title(flow: Flow) -> str:
@@ -22,12 +29,15 @@ def title(flow: Flow) -> str:
 def opening_sentence(flows: Sequence[Flow]) -> str:
     """How much of what the loss put in reaches the first step of the lowest layer, for every cell."""
     settings = flows[0].experiment
-    left = ", ".join(f"{title(flow)} {power_of_ten(_first(flow))}" for flow in flows).replace("e-", "e−")  # breaks no line
+    left = ", ".join(f"{title(flow)} {power_of_ten(_first(flow))}" for flow in flows).replace(
+        "e-", "e−"
+    )  # breaks no line
     if settings.loss == "every":
         return f"A loss at each of {settings.steps} steps. At the first step, relative to all that the losses put in: {left}."
     middle = settings.steps // 2 if settings.loss_step is None else settings.loss_step
     at, lag = ("the last step", settings.steps - 1) if settings.loss != "step" else (f"step {middle}", middle)
-    return f"Of the gradient that the loss puts in at {at}, this much is left {lag} steps earlier: {left}."
+    where = " in the lowest layer" if settings.depth > 1 else ""
+    return f"Of the gradient that the loss puts in at {at}, this much is left{where} {lag} steps earlier: {left}."
 
 
 def names(flows: Sequence[Flow]) -> str:
@@ -94,3 +104,13 @@ def state_shown(flows: Sequence[Flow], state: str) -> str:
         return state
     st.info("None of the cells compared has a cell state c, so h is shown: add the LSTM under Network.")
     return "h"
+
+
+def weights_sentence(experiment: Experiment, spectra: Spectra) -> str:
+    """The size of what was built, its largest singular value and its spectral radius."""
+    layers = f"{experiment.depth} layer{'s' if experiment.depth > 1 else ''} of {experiment.hidden_size} units"
+    return (
+        f"{CELLS[experiment.cell].title}, {layers}, {spectra.counts['count'].sum():,} parameters. Over its gates' recurrent "
+        f"weights, the largest spectral norm is {spectra.singular.singular_value.max():.3g} and the largest spectral radius "
+        f"{spectra.eigen.modulus.max():.3g}."
+    )
