@@ -1,4 +1,4 @@
-"""Stack: depth × cell with weights, from an Experiment or from a torch module; and what an Experiment feeds it.
+"""Stack: depth × cell with weights, from an Experiment or from a torch module.
 
     a_x = W x_t + b_W          a_h = U h_{t-1} + b_U
 
@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from gradlab.cells import CELLS
 from gradlab.experiment import DTYPES, Experiment
+from gradlab.feeds import Streams, cotangents_of, input_size_of, inputs_of, streams
 from gradlab.initializations import INITIALIZATIONS
-from gradlab.inputs import INPUTS, vocabulary
-from gradlab.losses import LOSSES
+
+__all__ = ["Layer", "Stack", "Streams", "cotangents_of", "gate_rows", "input_size_of", "inputs_of", "streams"]
 
 PYTORCH_NAMES = {"W": "weight_ih", "U": "weight_hh", "b_W": "bias_ih", "b_U": "bias_hh"}
 
@@ -87,8 +88,15 @@ class Stack:
 
     @property
     def parameter_count(self) -> int:
-        """Number of weights and biases, both of PyTorch's biases counted."""
-        return sum(array.size for layer in self.layers for array in layer)
+        """Number of weights and biases, both of PyTorch's biases counted, without the rows that a cell leaves at 0."""
+        return sum(size for number in range(self.depth) for size in self.sizes(number).values())
+
+    def sizes(self, number: int) -> dict[str, int]:
+        """How many parameters each array of a layer holds."""
+        cell, layer = CELLS[self.cell], self.layers[number]
+        unread = {"W": without(cell, "W"), "b_W": (), "U": without(cell, "U"), "b_U": without(cell, "U")}
+        gates = len(cell.gates)
+        return {name: array.size // gates * (gates - len(unread[name])) for name, array in layer._asdict().items()}
 
     @classmethod
     def from_experiment(cls, experiment: Experiment) -> Stack:
@@ -111,44 +119,9 @@ class Stack:
         return cls(cell, tuple(_copy(module, suffix) for suffix in suffixes))
 
 
-class Streams(NamedTuple):
-    """Separate generators of one seed, so that a change to what one draws leaves the others' draws alone."""
-
-    weights: torch.Generator  # input weights and biases
-    recurrent: torch.Generator  # recurrent weights
-    inputs: np.random.Generator
-    loss: np.random.Generator
-
-
-def streams(seed: int) -> Streams:
-    """The generators of a seed, each at its beginning."""
-    sequences = [np.random.SeedSequence(seed, spawn_key=(key,)) for key in range(len(Streams._fields))]
-    states = [int(sequence.generate_state(1)[0]) for sequence in sequences[:2]]  # torch's generator takes 32 bits
-    return Streams(*(torch.Generator().manual_seed(s) for s in states), *map(np.random.default_rng, sequences[2:]))
-
-
-def input_size_of(experiment: Experiment) -> int:
-    """X: the setting `input_size`, or the size of the vocabulary where the input is text."""
-    return len(vocabulary(experiment.text)) if experiment.inputs == "text" else experiment.input_size
-
-
-def inputs_of(experiment: Experiment) -> ndarray:
-    """What an Experiment's network reads, [T, B, X], in its dtype."""
-    e = experiment
-    own = {"text": e.text} if e.inputs == "text" else {}
-    drawn = INPUTS[e.inputs](e.steps, e.batch_size, input_size_of(e), streams(e.seed).inputs, **own)
-    return drawn.astype(e.dtype, copy=False)
-
-
-def cotangents_of(experiment: Experiment, states: ndarray | None = None) -> ndarray:
-    """∂L/∂h_t of the top layer by the loss alone, [T, B, H], in the Experiment's dtype.
-
-    `states` are the top layer's h_t [T, B, H]; ValueError where the loss needs them and they are not given.
-    """
-    e = experiment
-    shape = (e.steps, e.batch_size, e.hidden_size)
-    drawn = LOSSES[e.loss](shape, streams(e.seed).loss, states=states, loss_step=e.loss_step)
-    return drawn.astype(e.dtype, copy=False)
+def without(cell: type, weight: str) -> tuple[str, ...]:
+    """The gates of a cell whose rows of W or of U (and of b_U) are zero and no parameters."""
+    return getattr(cell, f"without_{weight}", ())
 
 
 def gate_rows(cell: str, gate: str, hidden_size: int) -> slice:
@@ -175,6 +148,10 @@ def _draw(experiment: Experiment, columns: int, random: Streams) -> Layer:
     if experiment.forget_bias is not None and "forget" in gates:
         forget = gate_rows(experiment.cell, "forget", H)
         b_W[forget], b_U[forget] = experiment.forget_bias, 0
+    for gate in without(CELLS[experiment.cell], "W"):
+        W[gate_rows(experiment.cell, gate, H)] = 0
+    for gate in without(CELLS[experiment.cell], "U"):
+        U[gate_rows(experiment.cell, gate, H)], b_U[gate_rows(experiment.cell, gate, H)] = 0, 0
     return Layer(*(array.astype(experiment.dtype, copy=False) for array in (W, U, b_W, b_U)))
 
 

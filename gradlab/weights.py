@@ -56,11 +56,9 @@ def gate_biases(stack: Stack) -> pd.DataFrame:
 
 
 def parameter_counts(stack: Stack) -> pd.DataFrame:
-    """How many numbers each parameter of each layer holds; they sum to `stack.parameter_count`."""
+    """How many parameters each array of each layer holds; they sum to `stack.parameter_count`."""
     rows = [
-        (stack.cell, number, name, array.size)
-        for number, layer in enumerate(stack.layers)
-        for name, array in layer._asdict().items()
+        (stack.cell, number, name, size) for number in range(stack.depth) for name, size in stack.sizes(number).items()
     ]
     return pd.DataFrame(rows, columns=["cell", "layer", "parameter", "count"])
 

@@ -13,7 +13,17 @@ from gradlab.experiment import Experiment
 from gradlab.initializations import INITIALIZATIONS
 from gradlab.inputs import INPUTS, default_text
 from gradlab.losses import LOSSES
-from gradlab.stack import PYTORCH_NAMES, Layer, Stack, cotangents_of, gate_rows, input_size_of, inputs_of, streams
+from gradlab.stack import (
+    PYTORCH_NAMES,
+    Layer,
+    Stack,
+    cotangents_of,
+    gate_rows,
+    input_size_of,
+    inputs_of,
+    streams,
+    without,
+)
 
 X, H = 3, 5
 SMALL = Experiment(hidden_size=H, input_size=X, steps=12, batch_size=2)
@@ -70,7 +80,7 @@ def test_a_stack_has_the_shapes_and_the_dtype_of_its_experiment(cell, depth, dty
     for number, layer in enumerate(stack.layers):
         assert [a.shape for a in layer] == [(rows, H if number else X), (rows, H), (rows,), (rows,)]
         assert all(a.dtype == dtype and a.flags.c_contiguous for a in layer)
-    assert stack.parameter_count == sum(a.size for a in arrays(stack))
+    assert stack.parameter_count == sum(np.count_nonzero(a) for a in arrays(stack))  # rows a cell leaves at 0 are none
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -78,7 +88,9 @@ def test_both_precisions_see_the_same_draws(cell):
     e = SMALL.replace(cell=cell, depth=2, forget_bias=0.1, gain=1.1)
     double, single = Stack.from_experiment(e), Stack.from_experiment(e.replace(dtype="float32"))
     assert all(np.array_equal(d.astype("float32"), s) for d, s in zip(arrays(double), arrays(single), strict=True))
-    assert all((d != d.astype("float32")).any() for d in arrays(double))  # the draw itself is in double precision
+    assert all(
+        (d != d.astype("float32")).any() for d in arrays(double) if d.any()
+    )  # the draw itself is in double precision
     for of in (inputs_of, cotangents_of):
         assert np.array_equal(of(e).astype("float32"), of(e.replace(dtype="float32")))
         assert of(e.replace(dtype="float32")).dtype == np.float32
@@ -146,6 +158,9 @@ def test_orthogonal_identity_and_zeros_hold_in_every_gate_of_every_layer(cell):
         for layer in Stack.from_experiment(e).layers:
             for gate in CELLS[cell].gates:
                 block = layer.U[gate_rows(cell, gate, H)]
+                if gate in without(CELLS[cell], "U"):
+                    assert not block.any()
+                    continue
                 assert block.T @ block == pytest.approx(product, abs=1e-14)
                 assert initialization != "identity" or np.array_equal(block, 0.9 * np.eye(H))
 

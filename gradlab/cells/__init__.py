@@ -17,11 +17,26 @@ the LSTM) and is what a trace reports; `state_bar` is the *direct* path to the o
 passing U.
 `a_x`, `a_h` and their adjoints are tuples with one entry a gate.
 
+and, where they apply,
+
+    keep                    (saved, new) -> the factor by which the additive update multiplies the old state: a gate,
+                            or what is made of gates; cells without one add nothing, or more than one product
+    without_W, without_U    names of the pre-activations that read no input, no recurrent state: their rows of W, of U
+                            and b_U, are zero and no parameters
+
 A new cell is one file here and one line in `CELLS`.
 """
 
 from gradlab.cells.gru import GRU
+from gradlab.cells.leaky import LeakyRNN
 from gradlab.cells.lstm import LSTM
+from gradlab.cells.lstm_1997 import LSTM1997
+from gradlab.cells.lstm_coupled import CoupledLSTM
+from gradlab.cells.lstm_peephole import PeepholeLSTM
+from gradlab.cells.lstm_squashed import SquashedLSTM
+from gradlab.cells.min_gru import MinGRU
+from gradlab.cells.min_lstm import MinLSTM
+from gradlab.cells.minimal_gated import MinimalGatedUnit
 from gradlab.cells.rnn import RNN, LinearRNN, RectifiedRNN
 
 CELLS = {
@@ -30,4 +45,12 @@ CELLS = {
     "gru": GRU,
     "rnn_relu": RectifiedRNN,
     "rnn_linear": LinearRNN,
+    "lstm_squashed": SquashedLSTM,
+    "lstm_1997": LSTM1997,
+    "lstm_coupled": CoupledLSTM,
+    "lstm_peephole": PeepholeLSTM,
+    "leaky": LeakyRNN,
+    "minimal_gated": MinimalGatedUnit,
+    "min_gru": MinGRU,
+    "min_lstm": MinLSTM,
 }

@@ -40,3 +40,7 @@ class GRU(NamedTuple):
         a_r_bar = r_bar * r * (1 - r)  # (1)
         a_z_bar = z_bar * z * (1 - z)
         return (a_r_bar, a_z_bar, a_n_bar), (a_r_bar, a_z_bar, a_n_bar * r), Hidden(new_bar.h * z), new_bar
+
+    @staticmethod
+    def keep(saved, new):
+        return saved[1]

@@ -41,3 +41,7 @@ class LSTM(NamedTuple):
         g_bar = c_bar * i
         a_bar = (i_bar * i * (1 - i), f_bar * f * (1 - f), g_bar * (1 - g * g), o_bar * o * (1 - o))  # (1)
         return a_bar, a_bar, HiddenAndCell(0 * new_bar.h, c_bar * f), HiddenAndCell(new_bar.h, c_bar)
+
+    @staticmethod
+    def keep(saved, new):
+        return saved[1]

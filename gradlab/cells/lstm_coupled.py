@@ -1,0 +1,45 @@
+"""Long short-term memory with coupled gates (Greff et al. 2017, arXiv 1503.04069, "CIFG"): what is let go is replaced.
+
+(1)  f, o = σ(a_f), σ(a_o)          gates, a = (W x + b_W) + (U h + b_U);   i = 1 - f
+     g    = tanh(a_g)               candidate
+(2)  c'   = f c + (1 - f) g         cell state: a weighted mean, so |c| stays below 1
+(3)  h'   = o tanh c'               hidden state
+"""
+
+from typing import NamedTuple
+
+from gradlab.cells.activations import sigmoid, tanh
+from gradlab.cells.states import HiddenAndCell
+
+
+class CoupledLSTM(NamedTuple):
+    """The LSTM whose input gate is 1 - f."""
+
+    title = "LSTM (coupled gates)"
+    gates = ("forget", "candidate", "output")
+    states = ("h", "c")
+    saved = ("forget", "candidate", "output", "tanh_c")
+
+    @staticmethod
+    def step(a_x, a_h, state):
+        f = sigmoid(a_x[0] + a_h[0])  # (1)
+        g = tanh(a_x[1] + a_h[1])
+        o = sigmoid(a_x[2] + a_h[2])
+        c = f * state.c + (1 - f) * g  # (2)
+        tanh_c = tanh(c)
+        h = o * tanh_c  # (3)
+        return HiddenAndCell(h, c), (f, g, o, tanh_c)
+
+    @staticmethod
+    def adjoint(saved, state, new, new_bar):
+        f, g, o, tanh_c = saved
+        o_bar = new_bar.h * tanh_c  # (3)
+        c_bar = new_bar.c + new_bar.h * o * (1 - tanh_c * tanh_c)
+        f_bar = c_bar * (state.c - g)  # (2)
+        g_bar = c_bar * (1 - f)
+        a_bar = (f_bar * f * (1 - f), g_bar * (1 - g * g), o_bar * o * (1 - o))  # (1)
+        return a_bar, a_bar, HiddenAndCell(0 * new_bar.h, c_bar * f), HiddenAndCell(new_bar.h, c_bar)
+
+    @staticmethod
+    def keep(saved, new):
+        return saved[0]

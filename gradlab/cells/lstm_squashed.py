@@ -1,0 +1,50 @@
+"""A control experiment: the LSTM with one thing changed, its cell state squashed at every step instead of added up.
+
+(1)  i, f, o = σ(a_i), σ(a_f), σ(a_o)     gates, a = (W x + b_W) + (U h + b_U)
+     g       = tanh(a_g)                  candidate
+(2)  c' = tanh(f c + i g)                 cell state: the LSTM's, through a tanh
+(3)  h' = o tanh c'                       hidden state
+
+Same gates, same weights, same number of parameters; what the LSTM loses by it, addition alone had given.
+"""
+
+from typing import NamedTuple
+
+from gradlab.cells.activations import sigmoid, tanh
+from gradlab.cells.states import HiddenAndCell
+
+
+class SquashedLSTM(NamedTuple):
+    """The LSTM with c' = tanh(f c + i g): its direct path multiplies by f (1 - c'²)."""
+
+    title = "LSTM (squashed update)"
+    gates = ("input", "forget", "candidate", "output")
+    states = ("h", "c")
+    saved = ("input", "forget", "candidate", "output", "tanh_c")
+
+    @staticmethod
+    def step(a_x, a_h, state):
+        i = sigmoid(a_x[0] + a_h[0])  # (1)
+        f = sigmoid(a_x[1] + a_h[1])
+        g = tanh(a_x[2] + a_h[2])
+        o = sigmoid(a_x[3] + a_h[3])
+        c = tanh(f * state.c + i * g)  # (2)
+        tanh_c = tanh(c)
+        h = o * tanh_c  # (3)
+        return HiddenAndCell(h, c), (i, f, g, o, tanh_c)
+
+    @staticmethod
+    def adjoint(saved, state, new, new_bar):
+        i, f, g, o, tanh_c = saved
+        o_bar = new_bar.h * tanh_c  # (3)
+        c_bar = new_bar.c + new_bar.h * o * (1 - tanh_c * tanh_c)
+        sum_bar = c_bar * (1 - new.c * new.c)  # (2)
+        i_bar = sum_bar * g
+        f_bar = sum_bar * state.c
+        g_bar = sum_bar * i
+        a_bar = (i_bar * i * (1 - i), f_bar * f * (1 - f), g_bar * (1 - g * g), o_bar * o * (1 - o))  # (1)
+        return a_bar, a_bar, HiddenAndCell(0 * new_bar.h, sum_bar * f), HiddenAndCell(new_bar.h, c_bar)
+
+    @staticmethod
+    def keep(saved, new):
+        return saved[1] * (1 - new.c * new.c)
