@@ -18,17 +18,19 @@ FLOAT32_LIMITS = pd.DataFrame(
     {
         "log10": np.log10(np.array([_FLOAT32.tiny, _FLOAT32.smallest_subnormal], dtype=np.float64)),
         "label": ["float32 smallest normal", "float32 smallest subnormal"],
-        "above": [True, False],  # one name above its rule, the other below, so that they never touch
     }
 )
+CLOSE = 150  # decades in view, up to which there is room for a name between the two limits
 FAR_BELOW = -500  # log10; where lines go this far down, the limits share a name at the left, where the lines are low
 ZERO_PIXELS = 8  # height of the marks of exact zeros
 SAME = 0.05  # decades; nearer than this, a relative norm is drawn as the norm itself
 
 
-def float32_limits(lowest: float, dark: bool) -> list[alt.Chart]:
-    """Rules at float32's limits, where the lines reach below them (`lowest`, log10)."""
+def float32_limits(domain: list[float], dark: bool) -> list[alt.Chart]:
+    """Rules at float32's limits, where the drawn range of log10 norms reaches below them."""
+    lowest, highest = domain
     limits = FLOAT32_LIMITS[FLOAT32_LIMITS["log10"] > lowest]
+    limits = limits.assign(above=[True, highest - lowest < CLOSE][: len(limits)])
     if limits.empty:
         return []
     ink = theme.INKS[dark]
@@ -37,7 +39,7 @@ def float32_limits(lowest: float, dark: bool) -> list[alt.Chart]:
     place: dict = {"align": "right", "dx": -2}
     x = alt.XValue("width")
     if lowest < FAR_BELOW:
-        limits = limits.tail(1).assign(label="float32 smallest normal, subnormal")
+        limits = limits.tail(1).assign(label="float32 smallest normal, subnormal", above=False)
         place, x = {"align": "left", "dx": 4}, alt.XValue(0)
     place["baseline"] = alt.ExprRef("datum.above ? 'bottom' : 'top'")
     place["dy"] = alt.ExprRef("datum.above ? -3 : 4")
@@ -108,18 +110,15 @@ def hover(
     names = theme.line_names(table).loc[shared.index]
     texts = shared.assign(line=names, text=shared[mean].map(theme.power_of_ten))
     wide = texts.pivot(index=["step", "lag"], columns="line", values="text")[list(dict.fromkeys(names))].reset_index()
-    titles = dict(zip((f"line{n}" for n in range(len(wide.columns) - 2)), wide.columns[2:], strict=True))
-    wide.columns = ["step", "lag", *titles]
     near = alt.selection_point(
         name="near", nearest=True, on="pointerover", fields=["step"], empty=False, clear="pointerout"
     )
-    tips = [alt.Tooltip("step:Q", format=",d"), alt.Tooltip("lag:Q", format=",d")]
-    tips += [alt.Tooltip(f"{field}:N", title=name) for field, name in titles.items()]
     seen = alt.OpacityValue(0, condition={"param": near.name, "empty": False, "value": 0.9})
+    # The row itself is the tooltip: Vega-Lite finds no texts by a tooltip's fields where the nearest mark is sought.
     rule = (
         alt.Chart(wide)
-        .mark_rule(color=theme.INKS[dark].rule, strokeWidth=1, style=theme.POINTER)
-        .encode(x=x, opacity=seen, tooltip=tips)
+        .mark_rule(color=theme.INKS[dark].rule, style=theme.POINTER, tooltip=alt.TooltipContent("data"))
+        .encode(x=x, opacity=seen)
         .add_params(near)
     )
     dots = alt.Chart(drawn).mark_point(filled=True, opacity=1, size=45, style=theme.POINTER).transform_filter(near)

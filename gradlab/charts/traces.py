@@ -111,7 +111,7 @@ def _layers(
     )
     absolute = mean in ABSOLUTE or (table[mean] - table[ABSOLUTE[0]]).abs().max() < annotations.SAME
     return [
-        *(annotations.float32_limits(domain[0], dark) if absolute else []),
+        *(annotations.float32_limits(domain, dark) if absolute else []),
         *([band] if len(table[["cell", "layer", "state"]].drop_duplicates()) <= MOST_BANDS else []),
         line,
         *annotations.exact_zeros(
