@@ -5,6 +5,7 @@ products             the matrix product of a step, tiled in registers
 kernels              forward and adjoint of one layer over a chunk of steps, for any cell
 plan                 chunks, memory and work, before anything is allocated
 sweep                all layers, all chunks, any number of cotangents
+buffers              arrays that one sweep leaves to the next
 slices               threads over the batch
 compiled             the disk cache, keyed by every source a kernel is made of
 reference            the same by torch's autograd
@@ -12,7 +13,7 @@ reference            the same by torch's autograd
 
 from gradlab.engine.plan import Plan, Size, memory_limit, plan
 from gradlab.engine.reference import Nudge, autograd, finite_difference
-from gradlab.engine.slices import sweep
+from gradlab.engine.slices import cotangents_of_slice, in_threads, joined, slices_of, sweep
 from gradlab.engine.sweep import NEVER, Adjoints, Cotangents, Sweep, Swept, times_power
 from gradlab.engine.warm_up import warm_up
 
@@ -26,9 +27,13 @@ __all__ = [
     "Sweep",
     "Swept",
     "autograd",
+    "cotangents_of_slice",
     "finite_difference",
+    "in_threads",
+    "joined",
     "memory_limit",
     "plan",
+    "slices_of",
     "sweep",
     "times_power",
     "warm_up",

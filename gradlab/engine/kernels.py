@@ -143,7 +143,7 @@ def normalise(values, start, count, exponent):
 
 @register_jitable
 def norm_squared(values, start, count, exponent):
-    """(m, e): the squared norm of values[start : start + count] · 2^exponent is m · 4^e; m is NaN if any is not finite."""
+    """(m, e): m · 4^e is the squared norm of values[start : start + count] · 2^exponent; NaN if any is not finite."""
     largest, squares = largest_and_squares(values, start, count)
     if 1 / _NEAR_ONE < largest < _NEAR_ONE or largest == 0.0:
         return squares, exponent
@@ -346,6 +346,24 @@ def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, ca
             active = rows
         for row in range(active):
             carry_exponents[row] = normalise(flat_carry, row * stride, stride, carry_exponents[row])
+
+
+@compiled
+def enter(steps, at, values, entering, entering_exponents):
+    """Puts in what the loss sends to the top layer over a chunk, each entry brought near 1.
+
+    values [m, H'] go to entering[steps[i], at[i]], H' ≤ H; entering [n, N, H] and entering_exponents [n, N] are written
+    (the former only where something enters)
+    """
+    _, rows, units = entering.shape
+    flat = entering.reshape(-1)
+    entering_exponents[:] = NOTHING
+    for i in range(len(steps)):
+        row = entering[steps[i], at[i]]
+        row[: values.shape[1]] = values[i]
+        row[values.shape[1] :] = 0
+        start = (steps[i] * rows + at[i]) * units
+        entering_exponents[steps[i], at[i]] = normalise(flat, start, units, 0)
 
 
 @compiled

@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from gradlab.cells import CELLS
 from gradlab.engine.buffers import leave, take
-from gradlab.engine.kernels import NOTHING, accumulate, adjoint, affine, descend, forward
+from gradlab.engine.kernels import NOTHING, accumulate, adjoint, affine, descend, enter, forward
 from gradlab.engine.plan import Size, plan
 from gradlab.engine.products import pack, padded
 from gradlab.stack import Layer, Stack
@@ -113,9 +113,11 @@ def _packed(layer: Layer, gates: int) -> _Weights:
 
 def times_power(values: ndarray, exponents: ndarray) -> ndarray:
     """values · 2^exponents, exponents along the leading axes; what is out of range becomes 0 or infinite."""
-    shape = (*exponents.shape, *[1] * (values.ndim - exponents.ndim))
-    with np.errstate(over="ignore", under="ignore"):
-        return np.ldexp(values, exponents.clip(-5000, 5000).reshape(shape).astype(np.int32))
+    one = values.dtype.type(1)
+    exponents = exponents.clip(-5000, 5000).reshape(*exponents.shape, *[1] * (values.ndim - exponents.ndim))
+    half = exponents // 2  # a power of two that is a number itself, for all but what is out of range anyway
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return values * np.ldexp(one, half) * np.ldexp(one, exponents - half)
 
 
 class Sweep:
@@ -167,6 +169,17 @@ class Sweep:
                 saved[layer, begin:end] = chunk.saved[..., : self.hidden]
             done((number + 1) / self.plan.chunks)
         return states, saved
+
+    def top_h(self) -> ndarray:
+        """h of the top layer after every step, [T, B, H]."""
+        h = np.empty((self.T, self.B, self.hidden), self.dtype)
+        for number in range(self.plan.chunks):
+            begin, end = self.plan.steps_of(number)
+            values = self.stored.get(number) or self._forward(number, False)
+            h[begin:end] = values[-1].states[1:, :, 0, : self.hidden]
+            if number not in self.stored:
+                self._leave(values)
+        return h
 
     def _input(self, number: int) -> tuple[ndarray, int, int]:
         """What the lowest layer reads in a chunk: flat, where it starts, and its stride."""
@@ -303,9 +316,10 @@ class _Back:
             with np.errstate(divide="ignore"):  # a gradient of exactly zero is -inf
                 np.log10(squares, out=squares)
             np.add(0.5 * squares, LOG10_2 * scales, out=self.log10_norms[layer, begin:end])
+            leave(entering)
             if layer or len(self.inputs_bar):
                 width = units if layer else padded(s.X, s.dtype)
-                entering = np.empty((steps, N, width), s.dtype)
+                entering = take((steps, N, width), s.dtype)
                 entering_exponents = np.empty((steps, N), np.int64)
                 descend(a_x_bar, exponents, weights.W_adjoint, entering, entering_exponents)
             if self.parameters:
@@ -316,18 +330,15 @@ class _Back:
             leave(*(buffer for buffer, result in own_buffers if not len(result)))
         if len(self.inputs_bar):
             self.inputs_bar[begin:end] = times_power(entering[..., : s.X], entering_exponents)
+            leave(entering)
 
     def _loss(self, begin: int, end: int) -> tuple[ndarray, ndarray]:
         """What the loss puts in over a chunk, each entry brought near 1."""
-        c, hidden = self.cotangents, self.sweep.hidden
+        c, steps = self.cotangents, end - begin
         chosen = slice(*np.searchsorted(c.steps, (begin, end)))
-        entering = np.empty((end - begin, self.N, self.sweep.units), self.sweep.dtype)
-        exponents = np.full((end - begin, self.N), NOTHING)
-        steps, at, values = c.steps[chosen] - begin, c.at[chosen], c.values[chosen]
-        largest, powers = _powers(values)
-        entering[steps, at, hidden:] = 0
-        entering[steps, at, :hidden] = times_power(values, -powers)
-        exponents[steps, at] = np.where(largest == 0, NOTHING, powers)
+        entering = take((steps, self.N, self.sweep.units), self.sweep.dtype)
+        exponents = np.empty((steps, self.N), np.int64)
+        enter(c.steps[chosen] - begin, c.at[chosen], c.values[chosen], entering, exponents)
         return entering, exponents
 
     def _accumulate(self, layer: int, a_x_bar, a_h_bar, exponents, below, own) -> None:
