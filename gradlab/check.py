@@ -11,9 +11,9 @@ from numpy import ndarray
 from gradlab.cells import CELLS
 from gradlab.engine import Nudge, Swept, autograd, finite_difference, sweep, times_power
 from gradlab.experiment import Experiment
-from gradlab.losses import LOSSES
-from gradlab.stack import Stack, cotangents_of, inputs_of
-from gradlab.traces import last_h, sparse
+from gradlab.feeds import inputs_of
+from gradlab.stack import Stack
+from gradlab.traces import entering, sparse
 
 CHECK_COLUMNS = ("check", "quantity", "largest_error", "allowed", "passed", "compared")
 STEPS, SEQUENCES = 200, 2  # autograd and finite differences are slow: longer settings are checked on their first steps
@@ -42,7 +42,7 @@ def check(experiment: Experiment) -> Checked:
     """
     e = _small(experiment)
     stack, inputs = Stack.from_experiment(e), inputs_of(e)
-    cotangents = cotangents_of(e, last_h(stack, inputs)[None] if LOSSES[e.loss].needs_states else None)
+    cotangents = entering(e, stack, inputs)
     swept = sweep(stack, inputs, sparse(cotangents), keep=("totals", "a_x_bar"))
     rows = [
         *_against_autograd(stack, inputs, cotangents, swept),
@@ -54,9 +54,8 @@ def check(experiment: Experiment) -> Checked:
 
 
 def _small(experiment: Experiment) -> Experiment:
-    steps = min(experiment.steps, STEPS)
-    loss_step = None if experiment.loss_step is None else min(experiment.loss_step, steps - 1)
-    return experiment.replace(steps=steps, batch_size=min(experiment.batch_size, SEQUENCES), loss_step=loss_step)
+    short = experiment.shortened(STEPS)
+    return short.replace(batch_size=min(experiment.batch_size, SEQUENCES))
 
 
 def _against_autograd(stack: Stack, inputs: ndarray, cotangents: ndarray, swept: Swept) -> list[tuple]:

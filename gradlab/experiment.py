@@ -16,20 +16,30 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import PydanticCustomError
 
 from gradlab.cells import CELLS
+from gradlab.combinations import misfit, over_fewer_steps
 from gradlab.initializations import INITIALIZATIONS
 from gradlab.inputs import INPUTS
-from gradlab.losses import LOSSES
+from gradlab.losses import LOSSES, step_set
+from gradlab.readout import OBJECTIVES
 
 LINK_VERSION = "1"  # raised when a link's settings change their meaning
 TEXT_BYTES = 46_000  # of percent-encoded text; the whole address then stays below 48,000, which servers accept
 DTYPES = {"float64": "double precision, about 16 digits", "float32": "single precision, about 7 digits"}
+TRUNCATIONS = {
+    "full": "back-propagation through the whole sequence",
+    "chunks": "chunks of k2 steps: the state is carried on, the gradient is not",
+    "windows": "every k1 steps, back over k2 (Williams & Peng 1990)",
+}
 CHOICES: dict[str, Mapping[str, Any]] = {
     "cell": CELLS,
     "initialization": INITIALIZATIONS,
     "inputs": INPUTS,
     "loss": LOSSES,
+    "objective": OBJECTIVES,
+    "truncation": TRUNCATIONS,
     "dtype": DTYPES,
 }
+MOST_STEPS = 1_000_000
 
 
 def _setting(default: Any, unit: str, does: str, bounds: tuple[float, float] | None = None, none: str = "") -> Any:
@@ -53,7 +63,7 @@ class Experiment(BaseModel):
     depth: int = _setting(1, "layers", "Number of layers, one above the other.", (1, 8))
     hidden_size: int = _setting(64, "units", "Size of every layer's hidden state, H.", (1, 1024))
     input_size: int = _setting(16, "channels", "Size of the input at a step, X; inputs = text has its own.", (1, 512))
-    steps: int = _setting(200, "steps", "Length of the sequence, T.", (2, 1_000_000))
+    steps: int = _setting(200, "steps", "Length of the sequence, T.", (2, MOST_STEPS))
     batch_size: int = _setting(8, "sequences", "Number of sequences, B; the bands are over them.", (1, 256))
     initialization: str = _setting("pytorch", "", "How the recurrent weight U is drawn, one gate's block at a time.")
     gain: float = _setting(1.0, "1", "Multiplies the recurrent weight U after it is drawn.", (0, 10))
@@ -70,7 +80,35 @@ class Experiment(BaseModel):
     )
     loss: str = _setting("last", "", "Where the loss enters.")
     loss_step: int | None = _setting(
-        None, "step", "The step at which loss = step enters.", (0, 999_999), "the middle step"
+        None, "step", "The step at which loss = step enters.", (0, MOST_STEPS - 1), "the middle step"
+    )
+    loss_steps: str | None = _setting(
+        None,
+        "characters",
+        "The steps at which loss = steps enters: steps and ranges.",
+        (1, 400),
+        "the ends of quarters",
+    )
+    reads: int | None = _setting(
+        None, "steps", "n: the delayed type reads n steps, then writes m.", (1, MOST_STEPS - 1), "what writes leaves"
+    )
+    writes: int | None = _setting(
+        None,
+        "steps",
+        "m: the steps the delayed type writes, each with a loss.",
+        (1, MOST_STEPS - 1),
+        "what reads leaves",
+    )
+    objective: str = _setting("direction", "", "What a loss step puts in: a direction, or a readout's gradient.")
+    output_size: int = _setting(
+        16, "scores", "Size of the readout's output, Y; inputs = text has its vocabulary.", (1, 512)
+    )
+    truncation: str = _setting("full", "", "The truncated back-propagation that is compared with the full one.")
+    k1: int | None = _setting(
+        None, "steps", "truncation = windows goes back every k1 steps.", (1, MOST_STEPS), "half of k2"
+    )
+    k2: int | None = _setting(
+        None, "steps", "Steps the truncated gradient goes back over.", (1, MOST_STEPS), "a tenth of the sequence"
     )
     seed: int = _setting(0, "1", "Seed of weights, inputs and loss direction, each its own stream.", (0, 2**32 - 1))
     dtype: str = _setting("float64", "", "Precision of the computation; weights and inputs are drawn the same.")
@@ -88,18 +126,30 @@ class Experiment(BaseModel):
                 raise ValueError
         except ValueError:
             raise _refusal(f"{name} = {_shown(value)} is not allowed: use {allowed(name)}") from None
+        if name == "loss_steps" and checked is not None:
+            try:
+                step_set(checked)
+            except ValueError as error:
+                raise _refusal(f"{name} = {_shown(value)} is not allowed: {error}; use {allowed(name)}") from None
         if name == "text" and checked is not None and (size := len(quote(checked, safe=""))) > TEXT_BYTES:
             raise _refusal(f"text = {_shown(value)} takes {size} bytes in a link: at most {TEXT_BYTES} fit, shorten it")
         return checked
 
     @model_validator(mode="after")
-    def _loss_step_within_steps(self) -> Self:
-        if self.loss_step is not None and self.loss_step >= self.steps:
-            raise _refusal(
-                f"loss_step = {self.loss_step} lies beyond the sequence of steps = {self.steps}: "
-                f"use 0 to {self.steps - 1}, or raise steps"
-            )
+    def _settings_fit_each_other(self) -> Self:
+        if found := misfit(self):
+            setting, sentence = found
+            raise PydanticCustomError("misfit", "{sentence}", {"sentence": sentence, "setting": setting})
         return self
+
+    @property
+    def placement(self) -> dict[str, Any]:
+        """What places the loss, as the functions of LOSSES take it."""
+        return {name: getattr(self, name) for name in ("loss_step", "loss_steps", "reads", "writes")}
+
+    def shortened(self, steps: int) -> Self:
+        """The same experiment over at most `steps` steps; what places its loss and its truncation is fitted in."""
+        return self.replace(**over_fewer_steps(self, steps))
 
     def replace(self, **changes: Any) -> Self:
         """The same experiment with some settings changed, validated (pydantic's model_copy does not validate)."""
@@ -111,6 +161,12 @@ class Experiment(BaseModel):
             "input_size": self.inputs == "text",
             "text": self.inputs != "text",
             "loss_step": self.loss != "step",
+            "loss_steps": self.loss != "steps",
+            "reads": self.loss != "many_to_many_delayed",
+            "writes": self.loss != "many_to_many_delayed",
+            "output_size": self.objective == "direction" or self.inputs == "text",
+            "k1": self.truncation != "windows",
+            "k2": self.truncation == "full",
             "forget_bias": "forget" not in CELLS[self.cell].gates,
         }
         return frozenset(name for name, is_idle in idle.items() if is_idle)
@@ -150,7 +206,7 @@ class Experiment(BaseModel):
                 return cls.model_validate(settings), sentences
             except ValidationError as error:
                 for problem in error.errors():
-                    name = problem["loc"][0] if problem["loc"] else "loss_step"  # the one rule across settings
+                    name = problem["loc"][0] if problem["loc"] else problem["ctx"]["setting"]
                     del settings[name]
                     used = default(name) if default(name) is not None else _about(name)["none"]
                     sentences.append(f"{problem['msg']}; the default, {used}, is used instead.")
@@ -164,7 +220,8 @@ def _parsed(name: Any, value: Any) -> Any:
     """A query value as its field takes it; `urllib.parse.parse_qs` wraps each in a list."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    nothing = {"text": ("",), "forget_bias": ("", "none"), "loss_step": ("", "none")}.get(name, ())
+    can_be_none = name in Experiment.model_fields and _about(name)["none"]
+    nothing = () if not can_be_none else ("",) if name == "text" else ("", "none")
     return None if isinstance(value, str) and value in nothing else value
 
 
@@ -231,6 +288,8 @@ def allowed(name: str) -> str:
     low, high = bounds(name)
     none = _about(name)["none"]
     or_none = f", or none for {none}" if none else ""
+    if name == "loss_steps":
+        return f"{low} to {high} characters naming steps and ranges, such as 9, 49, 90-99{or_none}"
     if name == "text":
         return f"{low} to {high} Unicode characters (no lone surrogates){or_none}"
     kinds = get_args(annotation := Experiment.model_fields[name].annotation) or (annotation,)

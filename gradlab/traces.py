@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,8 @@ from numpy import ndarray
 from gradlab.cells import CELLS
 from gradlab.engine import NEVER, Cotangents, Size, Sweep, memory_limit, plan, sweep
 from gradlab.experiment import Experiment
-from gradlab.losses import LOSSES
-from gradlab.stack import Stack, cotangents_of, input_size_of, inputs_of
+from gradlab.feeds import cotangents_of, input_size_of, inputs_of, loss_steps_of, needs_states, output_size_of
+from gradlab.stack import Stack
 
 TABLE_COLUMNS = (
     "cell", "layer", "step", "lag", "state", "path",
@@ -165,37 +165,46 @@ def trace(
     Raises ValueError for shapes that do not fit, for values that are not finite, and where more memory would be needed
     than there is. A forward pass that overflows is no error: see `GradientTrace.non_finite`.
     """
+    stack, experiment, given, dense, states = gathered(subject, inputs, cotangents, initial_state)
+    chosen = sparse(dense)
+    swept = sweep(stack, given, chosen, states, progress=progress)
+    return _result(stack, experiment, swept, chosen, given.shape[1])
+
+
+class Gathered(NamedTuple):
+    """What every analysis starts from."""
+
+    stack: Stack
+    experiment: Experiment | None
+    inputs: ndarray  # [T, B, X]
+    cotangents: ndarray  # [T, B, H]
+    initial_state: tuple[ndarray, ...]  # one [L, B, H] a state, or none for zeros
+
+
+def gathered(subject: Experiment | Stack, inputs: Any, cotangents: Any, initial_state: Any) -> Gathered:
+    """The arguments of `trace`, checked and in the stack's dtype. Raises ValueError as it says."""
     if isinstance(subject, Experiment):
         if inputs is not None or cotangents is not None or initial_state is not None:
             raise ValueError("an Experiment has its own inputs and loss: pass a Stack to choose inputs or cotangents")
         refuse_too_large(subject)
         stack = Stack.from_experiment(subject)
-        given = inputs_of(subject)
-        states: tuple[ndarray, ...] = ()
-        experiment, chosen = subject, _cotangents(subject, stack, given)
-    else:
-        stack, experiment = subject, None
-        given = as_array(inputs, "inputs", stack.dtype, (None, None, stack.input_size), "[T, B, X]")
-        T, B, _ = given.shape
-        dense = as_array(cotangents, "cotangents", stack.dtype, (T, B, stack.hidden_size), "[T, B, H]")
-        chosen = sparse(dense)
-        states = as_states(stack, initial_state, B)
-    swept = sweep(stack, given, chosen, states, progress=progress)
-    return _result(stack, experiment, swept, chosen, given.shape[1])
+        drawn = inputs_of(subject)
+        return Gathered(stack, subject, drawn, entering(subject, stack, drawn), ())
+    given = as_array(inputs, "inputs", subject.dtype, (None, None, subject.input_size), "[T, B, X]")
+    T, B, _ = given.shape
+    dense = as_array(cotangents, "cotangents", subject.dtype, (T, B, subject.hidden_size), "[T, B, H]")
+    return Gathered(subject, None, given, dense, as_states(subject, initial_state, B))
 
 
-def _cotangents(experiment: Experiment, stack: Stack, inputs: ndarray) -> Cotangents:
-    """Where the Experiment's loss enters; the states that it needs come from a forward pass of their own."""
-    if not LOSSES[experiment.loss].needs_states:
-        return sparse(cotangents_of(experiment))
-    return sparse(cotangents_of(experiment, last_h(stack, inputs)[None]))
-
-
-def last_h(stack: Stack, inputs: ndarray) -> ndarray:
-    """The top layer's hidden state after the last step, [B, H]."""
+def entering(experiment: Experiment, stack: Stack, inputs: ndarray) -> ndarray:
+    """∂L/∂h_t of the top layer by the Experiment's loss alone, [T, B, H]; a forward pass comes first where needed."""
+    if not needs_states(experiment):
+        return cotangents_of(experiment)
     run = Sweep(stack, inputs)
     run.forward()
-    return run.last_states[-1, :, 0]
+    if loss_steps_of(experiment)[0] == experiment.steps - 1:
+        return cotangents_of(experiment, run.last_states[-1, :, 0][None])
+    return cotangents_of(experiment, run.values()[0][-1, :, :, 0])
 
 
 def sparse(cotangents: ndarray) -> Cotangents:
@@ -273,10 +282,19 @@ def estimate(experiment: Experiment):
     return plan(size_of(experiment))
 
 
+def _bytes_of_values(e: Experiment) -> int:
+    """What a loss on many steps' states needs beside the trace: all values of the forward pass, and the scores."""
+    cell = CELLS[e.cell]
+    numbers = e.depth * e.hidden_size * (len(cell.states) + len(cell.saved)) + 4 * output_size_of(e)
+    return e.steps * e.batch_size * numbers * np.dtype(e.dtype).itemsize
+
+
 def refuse_too_large(experiment: Experiment, limit: int | None = None) -> None:
     """Raises ValueError, naming the settings, if the trace needs more than `limit` bytes (default: `memory_limit`)."""
     limit = memory_limit() if limit is None else limit
     needed = estimate(experiment).bytes
+    if needs_states(experiment) and loss_steps_of(experiment)[0] < experiment.steps - 1:
+        needed += _bytes_of_values(experiment)
     if needed > limit:
         e = experiment
         raise ValueError(

@@ -25,10 +25,11 @@ from gradlab.experiment import (
 from gradlab.inputs import default_text
 
 FIELDS = tuple(Experiment.model_fields)
-NUMBERS = tuple(name for name in FIELDS if name not in CHOICES and name != "text")
+TEXTS = ("text", "loss_steps")
+NUMBERS = tuple(name for name in FIELDS if name not in (*CHOICES, *TEXTS))
 WHOLE = tuple(name for name in NUMBERS if name not in ("gain", "forget_bias"))
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
-NULLABLE = ("forget_bias", "text", "loss_step")
+NULLABLE = ("forget_bias", "text", "loss_step", "loss_steps", "reads", "writes", "k1", "k2")
 
 
 def values(name):
@@ -38,6 +39,9 @@ def values(name):
     low, high = bounds(name)
     if name == "text":
         allowed_values = st.text(min_size=low, max_size=200)
+    elif name == "loss_steps":
+        ranges = st.tuples(st.integers(0, 999), st.integers(0, 99)).map(lambda at: f"{at[0]}-{at[0] + at[1]}")
+        allowed_values = st.lists(st.integers(0, 999_999).map(str) | ranges, min_size=1, max_size=9).map(", ".join)
     elif name in WHOLE:
         allowed_values = st.integers(low, high)
     else:
@@ -50,7 +54,23 @@ def experiments(draw):
     settings = {name: draw(values(name)) for name in FIELDS}
     if settings["loss_step"] is not None:
         settings["loss_step"] %= settings["steps"]
-    return Experiment(**settings)
+    return Experiment(**settings | fitted(settings))
+
+
+def fitted(settings):
+    """Changes that make random settings fit each other."""
+    steps, changes = settings["steps"], {}
+    if settings["loss"] == "steps":
+        changes["steps"] = steps = 1_000_000
+    if settings["loss"] == "half_square":
+        changes["objective"] = "direction"
+    if settings["loss"] == "many_to_many_delayed":
+        changes["reads"] = None if settings["reads"] is None else 1 + settings["reads"] % (steps - 1)
+        changes["writes"] = None if settings["writes"] is None else steps - (changes["reads"] or 1)
+    if settings["truncation"] != "full":
+        changes["k2"] = k2 = None if settings["k2"] is None else 1 + settings["k2"] % steps
+        changes["k1"] = None if settings["k1"] is None else 1 + settings["k1"] % (k2 or max(steps // 10, 1))
+    return changes
 
 
 def refusal(**settings):
@@ -64,7 +84,9 @@ def refusal(**settings):
 def test_the_defaults_are_the_promised_ones():
     promised = {"cell": "lstm", "depth": 1, "hidden_size": 64, "input_size": 16, "steps": 200, "batch_size": 8}
     promised |= {"initialization": "pytorch", "gain": 1.0, "forget_bias": None, "inputs": "noise", "text": None}
-    promised |= {"loss": "last", "loss_step": None, "seed": 0, "dtype": "float64"}
+    promised |= {"loss": "last", "loss_step": None, "loss_steps": None, "reads": None, "writes": None}
+    promised |= {"objective": "direction", "output_size": 16, "truncation": "full", "k1": None, "k2": None}
+    promised |= {"seed": 0, "dtype": "float64"}
     assert Experiment().model_dump() == promised
     assert {name: default(name) for name in FIELDS} == promised
 
@@ -103,8 +125,8 @@ def test_a_link_means_the_same_after_a_default_has_changed():
 
 
 def test_the_text_none_is_a_text_and_the_number_none_is_none():
-    e = Experiment.from_query({"text": "none", "forget_bias": "none", "loss_step": "none"})
-    assert (e.text, e.forget_bias, e.loss_step) == ("none", None, None)
+    e = Experiment.from_query({"text": "none", "forget_bias": "none", "loss_step": "none", "loss_steps": "none"})
+    assert (e.text, e.forget_bias, e.loss_step, e.loss_steps) == ("none", None, None, None)
 
 
 def test_a_link_of_another_version_is_refused_or_reported():
@@ -211,6 +233,44 @@ def test_the_loss_step_lies_within_the_sequence(steps):
     assert all(part in sentence for part in (f"loss_step = {steps} ", f"steps = {steps}", f"0 to {steps - 1}"))
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"steps": 20, "loss": "many_to_many_delayed", "reads": 5, "writes": 10}, ("make 15 steps", "n + m = steps")),
+        ({"steps": 20, "loss": "many_to_many_delayed", "reads": 20}, ("reads = 20 leaves nothing", "use 1 to 19")),
+        ({"steps": 20, "loss": "many_to_many_delayed", "writes": 20}, ("writes = 20 leaves nothing", "use 1 to 19")),
+        ({"steps": 20, "loss": "steps", "loss_steps": "3, 18-20"}, ("loss_steps names step 20", "use 0 to 19")),
+        ({"steps": 20, "truncation": "chunks", "k2": 21}, ("k2 = 21 is a window longer", "steps = 20")),
+        ({"steps": 20, "truncation": "windows", "k2": 21}, ("k2 = 21 is a window longer", "steps = 20")),
+        ({"steps": 20, "truncation": "windows", "k1": 9, "k2": 8}, ("k1 = 9 is more than k2 = 8", "use 1 to 8")),
+        ({"loss": "half_square", "objective": "cross_entropy"}, ("a loss of its own", "objective = direction")),
+        ({"loss_steps": "3, 9-"}, ("'9-' is not a range", "9, 49, 90-99")),
+        ({"loss_steps": "3; 9"}, ("neither a step nor a range", "9, 49, 90-99")),
+    ],
+)
+def test_settings_that_do_not_fit_each_other_are_refused_and_left_out_of_a_link(settings, told):
+    sentence = refusal(**settings)
+    assert all(part in sentence for part in told)
+    read, sentences = Experiment.read_query({name: str(value) for name, value in settings.items()})
+    assert len(sentences) == 1
+    assert sentences[0].startswith(sentence)
+    assert Experiment(**read.model_dump()) == read
+
+
+def test_the_same_settings_fit_where_they_change_nothing():
+    assert Experiment(steps=20, loss="last", reads=500, k2=500, loss_steps="900").steps == 20
+    assert Experiment(steps=20, loss="many_to_many_delayed", reads=5, writes=15).writes == 15
+
+
+@unhurried
+@given(experiments(), st.integers(2, 1000))
+def test_a_shortened_experiment_is_allowed_and_as_long_as_asked(experiment, steps):
+    short = experiment.shortened(steps)
+    assert short.steps == min(steps, experiment.steps)
+    kept = ("loss", "objective", "truncation")
+    assert [getattr(short, name) for name in kept] == [getattr(experiment, name) for name in kept]
+
+
 def test_an_unknown_setting_is_refused_and_the_nearest_one_offered():
     assert "did you mean hidden_size?" in refusal(hiden_size=64)
     assert all(name in refusal(zzz=1) for name in FIELDS)
@@ -245,8 +305,13 @@ def test_replace_changes_what_it_is_told_and_validates():
 
 
 def test_settings_without_effect_are_named():
-    assert Experiment().unused() == {"text", "loss_step"}
-    assert Experiment(cell="gru", inputs="text", loss="step").unused() == {"input_size", "forget_bias"}
+    placed = {"loss_step", "loss_steps", "reads", "writes"}
+    assert Experiment().unused() == {"text", "output_size", "k1", "k2"} | placed
+    gru = Experiment(cell="gru", inputs="text", loss="step", truncation="windows")
+    assert gru.unused() == {"input_size", "forget_bias", "output_size"} | placed - {"loss_step"}
+    assert Experiment(loss="many_to_many_delayed").unused().isdisjoint({"reads", "writes"})
+    assert "k2" not in Experiment(truncation="chunks").unused()
+    assert "output_size" not in Experiment(objective="squared_error").unused()
     assert all("text" in Experiment(inputs=name).unused() for name in choices("inputs") if name != "text")
 
 
@@ -270,8 +335,14 @@ def test_reading_a_link_never_raises(query):
 @unhurried
 @given(experiments(), st.sampled_from(FIELDS))
 def test_one_bad_value_in_a_link_falls_back_alone_and_is_reported(experiment, name):
-    e = experiment if name != "steps" else experiment.replace(loss_step=None)
-    bad = "\ud800" if name == "text" else "lost" if name in CHOICES else str(10**12)
+    e = experiment
+    if name == "steps":  # what was placed in the sequence may lie beyond the default one
+        e = e.replace(loss_step=None, loss="last", truncation="full")
+    if name == "loss":
+        e = e.replace(loss="last")
+    if name in ("k1", "k2"):
+        e = e.replace(truncation="full")
+    bad = "\ud800" if name in TEXTS else "lost" if name in CHOICES else str(10**12)
     read, sentences = Experiment.read_query(e.to_query() | {name: bad})
     assert read == e.replace(**{name: default(name)})
     (sentence,) = sentences

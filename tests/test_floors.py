@@ -58,7 +58,7 @@ def room_of(module: str) -> tuple[int, str] | None:
 
 
 def imports_of(path: Path, root: Path) -> list[str]:
-    """Every module a file imports, wherever in the file, relative imports resolved, `from package import module` too."""
+    """Every module a file imports, wherever in the file; relative ones resolved, `from package import module` too."""
     package = (
         module_name(path, root).split(".") if path.name == "__init__.py" else module_name(path, root).split(".")[:-1]
     )

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from gradlab.losses import LOSSES
+from gradlab.experiment import Experiment
+from gradlab.feeds import cotangents_of, inputs_of
+from gradlab.losses import LOSSES, step_set
 
 T, B, H = 8, 3, 20
 RANDOM = ("last", "every", "step")
@@ -82,3 +84,50 @@ def test_the_half_square_without_states_is_refused():
 def test_a_step_outside_the_sequence_is_refused(step):
     with pytest.raises(ValueError, match=f"loss_step = {step} .* 0 to {T - 1}"):
         cotangents("step", loss_step=step)
+
+
+PLACED = [  # sequence type, what is chosen, steps with an input, steps with a loss
+    ("one_to_one", {}, [0], [0]),
+    ("one_to_many", {}, [0], range(T)),
+    ("many_to_one", {}, range(T), [T - 1]),
+    ("many_to_many", {}, range(T), range(T)),
+    ("many_to_many_delayed", {}, range(4), range(4, T)),
+    ("many_to_many_delayed", {"reads": 3}, range(3), range(3, T)),
+    ("many_to_many_delayed", {"writes": 3}, range(5), range(5, T)),
+    ("steps", {}, range(T), [1, 3, 5, 7]),
+    ("steps", {"loss_steps": "6, 0-2, 1"}, range(T), [0, 1, 2, 6]),
+]
+
+
+@pytest.mark.parametrize(("name", "chosen", "read", "entered"), PLACED)
+def test_a_sequence_type_reads_and_is_judged_at_its_steps(name, chosen, read, entered):
+    entering = norms(cotangents(name, **chosen))
+    expected = np.zeros((T, B))
+    expected[list(entered)] = 1
+    assert entering == pytest.approx(expected, rel=1e-14)
+    assert LOSSES[name].reads(T, **chosen) == len(read)
+    e = Experiment(steps=T, batch_size=B, hidden_size=H, loss=name, **chosen)
+    assert np.flatnonzero(inputs_of(e).any(axis=(1, 2))).tolist() == list(read)
+    assert np.flatnonzero(cotangents_of(e).any(axis=(1, 2))).tolist() == list(entered)
+
+
+def test_what_a_type_reads_is_what_every_other_type_reads_there():
+    whole = inputs_of(Experiment(steps=T))
+    part = inputs_of(Experiment(steps=T, loss="many_to_many_delayed", reads=3))
+    assert np.array_equal(part[:3], whole[:3])
+
+
+def test_a_type_that_is_an_older_loss_by_another_name_has_its_numbers():
+    assert np.array_equal(cotangents("many_to_one"), cotangents("last"))
+    assert np.array_equal(cotangents("many_to_many"), cotangents("every"))
+
+
+@pytest.mark.parametrize("text", ["", "a", "1,,2", "5-3", "-3", "3-", "1.5", "٣", "99999999"])
+def test_what_names_no_steps_is_refused(text):
+    with pytest.raises(ValueError, match="range"):
+        step_set(text)
+
+
+def test_a_step_of_a_set_beyond_the_sequence_is_refused():
+    with pytest.raises(ValueError, match=f"beyond the sequence: use 0 to {T - 1}"):
+        cotangents("steps", loss_steps=f"0, {T}")
