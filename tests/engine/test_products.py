@@ -1,0 +1,99 @@
+"""The matrix products of the sweeps against numpy's, for every shape of tile."""
+
+import numba
+import numpy as np
+import pytest
+
+from gradlab.engine.lanes import lanes_of
+from gradlab.engine.products import PANEL, ROWS, multiply_add, outer_products, pack, padded
+
+DTYPES = [np.dtype("float64"), np.dtype("float32")]
+GUARD = 7.0
+
+
+@numba.njit
+def _multiply_add(out, at, out_stride, a, a_at, a_stride, rows, panels, depth, width):
+    multiply_add(out, at, out_stride, a, a_at, a_stride, rows, panels, depth, width)
+
+
+@numba.njit
+def _outer_products(out, left, width_left, right, right_at, right_stride, width, count):
+    outer_products(out, left, width_left, right, right_at, right_stride, width, count)
+
+
+def close(found, exact, terms, dtype):
+    return np.abs(found - exact).max() <= 20 * terms * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("columns", range(1, 2 * PANEL + 2))
+def test_rows_times_a_packed_matrix_are_added_for_every_tile_and_nothing_beside_them_is_touched(columns, dtype):
+    random = np.random.default_rng(columns)
+    lanes = lanes_of(dtype)
+    width = columns * lanes
+    for rows in range(1, 2 * ROWS + 2):
+        for depth in (lanes, 3 * lanes, 5 * lanes):
+            M = random.standard_normal((depth, width)).astype(dtype)
+            at, out_stride, a_at, a_stride = 3, width + 5, 2, depth + 1
+            out = np.full(at + rows * out_stride + 4, GUARD, dtype)
+            a = np.full(a_at + rows * a_stride, np.nan, dtype)  # what is between the rows must not be read
+            start = random.standard_normal((rows, width)).astype(dtype)
+            left = random.standard_normal((rows, depth)).astype(dtype)
+            for row in range(rows):
+                out[at + row * out_stride :][:width] = start[row]
+                a[a_at + row * a_stride :][:depth] = left[row]
+            _multiply_add(out, at, out_stride, a, a_at, a_stride, rows, pack(M), depth, width)
+            for row in range(rows):
+                found = out[at + row * out_stride :][:width]
+                exact = start[row].astype(float) + left[row].astype(float) @ M.astype(float)
+                assert close(found, exact, depth, dtype), (rows, depth, row)
+                found[:] = GUARD
+            assert (out == GUARD).all(), (rows, depth)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 9, 20])
+def test_outer_products_are_summed_over_every_row(count, dtype):
+    """The count is that of steps and sequences, and no multiple of anything."""
+    random = np.random.default_rng(count)
+    lanes = lanes_of(dtype)
+    for width_left, columns in ((lanes, 1), (3 * lanes, 5), (2 * lanes, 4)):
+        width, right_at, right_stride = columns * lanes, 4, columns * lanes + 6
+        left = random.standard_normal((count, width_left)).astype(dtype)
+        right = np.full(right_at + count * right_stride, np.nan, dtype)
+        own = random.standard_normal((count, width)).astype(dtype)
+        for row in range(count):
+            right[right_at + row * right_stride :][:width] = own[row]
+        out = random.standard_normal((width_left, width)).astype(dtype)
+        exact = out.astype(float) + left.astype(float).T @ own.astype(float)
+        _outer_products(out.reshape(-1), left.reshape(-1), width_left, right, right_at, right_stride, width, count)
+        assert close(out, exact, count + 1, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_row_of_zeros_adds_exactly_nothing(dtype):
+    lanes = lanes_of(dtype)
+    M = np.full((lanes, lanes), np.finfo(dtype).max, dtype)
+    out = np.linspace(-1, 1, lanes).astype(dtype)
+    before = out.copy()
+    _multiply_add(out, 0, lanes, np.zeros(lanes, dtype), 0, lanes, 1, pack(M), lanes, lanes)
+    assert np.array_equal(out, before)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("columns", range(1, 2 * PANEL + 2))
+def test_packing_keeps_every_entry_panel_by_panel(columns, dtype):
+    lanes = lanes_of(dtype)
+    M = np.arange(3 * columns * lanes).reshape(3, -1).astype(dtype)
+    flat = pack(M)
+    panel = PANEL * lanes
+    for start in range(0, M.shape[1], panel):
+        part = M[:, start : start + panel]
+        assert np.array_equal(flat[3 * start :][: part.size].reshape(part.shape), part)
+    assert flat.size == M.size
+    assert flat.flags.c_contiguous
+
+
+def test_sizes_are_rounded_up_to_whole_lanes():
+    assert [padded(size, "float64") for size in (1, 7, 8, 9, 16, 17)] == [8, 8, 8, 16, 16, 24]
+    assert [padded(size, "float32") for size in (1, 15, 16, 17)] == [16, 16, 16, 32]
