@@ -110,6 +110,7 @@ def hover(
     names = theme.line_names(table).loc[shared.index]
     texts = shared.assign(line=names, text=shared[mean].map(theme.power_of_ten))
     wide = texts.pivot(index=["step", "lag"], columns="line", values="text")[list(dict.fromkeys(names))].reset_index()
+    wide.index = wide["step"].astype(str)  # Streamlit would add an index of numbers to the tooltip
     near = alt.selection_point(
         name="near", nearest=True, on="pointerover", fields=["step"], empty=False, clear="pointerout"
     )

@@ -91,7 +91,9 @@ def layers_by_steps(
             symbolStrokeWidth=1,
             values=theme.present(pd.Series(kind), (ZERO, UNDEFINED)),
         )
-        fill = alt.Fill("kind:N", scale=alt.Scale(domain=[ZERO, UNDEFINED], range=[ink.paper, ink.alarm]), legend=key)
+        fill = alt.Fill(
+            "kind:N", scale=alt.Scale(domain=[ZERO, UNDEFINED], range=["transparent", ink.alarm]), legend=key
+        )
         rest = rest.assign(kind=kind).drop(columns=value)
         tips[3] = alt.Tooltip("kind:N", title="norm")
         layers.append(

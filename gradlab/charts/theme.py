@@ -26,7 +26,7 @@ CELL_COLOURS = {
         "rnn": "#D55E00",
         "gru": "#009E73",
         "lstm": "#0072B2",
-        "rnn_relu": "#B8578F",
+        "rnn_relu": "#A5568A",
         "rnn_linear": "#6E6E6E",
     },
     True: {
@@ -188,7 +188,9 @@ def finished(
         parts["autosize"] = autosize
     if two_x_axes:
         parts["resolve"] = alt.Resolve(scale={"x": "independent"})
-    return alt.layer(*layers, usermeta={"embedOptions": {"actions": EMBEDDED_ACTIONS}}, **parts)
+    return alt.layer(
+        *layers, usermeta={"embedOptions": {"actions": EMBEDDED_ACTIONS}, "paper": INKS[dark].paper}, **parts
+    )
 
 
 def configuration(dark: bool) -> dict[str, Any]:
@@ -198,7 +200,7 @@ def configuration(dark: bool) -> dict[str, Any]:
     title = {"titleColor": ink.text, "titleFont": FONT, "titleFontSize": 12, "titleFontWeight": "normal"}
     return {
         "font": FONT,
-        "background": ink.paper,
+        "background": "transparent",  # pages have their own; exports paint `paper`, which travels in usermeta
         "padding": {"left": 8, "right": 14, "top": 10, "bottom": 8},
         "autosize": {"type": "fit", "contains": "padding"},
         "view": {"stroke": None},

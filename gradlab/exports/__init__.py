@@ -1,0 +1,73 @@
+"""Taking results home: a chart, a table or the settings as a file of bytes, complete without the app or a network.
+
+    PICTURES   name → Format whose write(chart, experiments, *, title, subtitle, width, height, scale) gives bytes
+    TABLES     name → Format whose write(table, experiments) gives bytes
+    SETTINGS   name → Format whose write(experiments) gives bytes
+
+Every file carries `record(experiments)` (settings with their seed, and versions) where its kind has a place for it: PNG
+a tEXt chunk, SVG <metadata>, PDF the document information, HTML a JSON script, Vega-Lite `usermeta`, Parquet the file's
+metadata. CSV has none and stays plain. Nothing in a file depends on the clock: the same call gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gradlab.exports.pictures import html, pdf, png, specification, svg, vega_lite
+from gradlab.exports.record import Experiments, python_code, record, settings_json
+from gradlab.exports.tables import csv, parquet
+
+__all__ = [
+    "PICTURES",
+    "SETTINGS",
+    "TABLES",
+    "Format",
+    "csv",
+    "file_name",
+    "html",
+    "parquet",
+    "pdf",
+    "png",
+    "python_code",
+    "record",
+    "settings_json",
+    "specification",
+    "svg",
+    "vega_lite",
+]
+
+
+class Format(NamedTuple):
+    """One kind of file."""
+
+    extension: str
+    mime: str
+    write: Callable[..., bytes]
+
+
+PICTURES = {
+    "PNG": Format(".png", "image/png", png),
+    "SVG": Format(".svg", "image/svg+xml", svg),
+    "PDF": Format(".pdf", "application/pdf", pdf),
+    "HTML": Format(".html", "text/html", html),
+    "Vega-Lite": Format(".vl.json", "application/json", vega_lite),
+}
+TABLES = {
+    "CSV": Format(".csv", "text/csv", lambda table, experiments=(): csv(table)),
+    "Parquet": Format(".parquet", "application/vnd.apache.parquet", parquet),
+}
+SETTINGS = {
+    "JSON": Format(".json", "application/json", settings_json),
+    "Python": Format(".py", "text/x-python", python_code),
+}
+
+
+def file_name(experiments: Experiments, subject: str, extension: str) -> str:
+    """A name that sorts and tells files apart: "gradlab-gradient-flow-rnn-lstm-T200-seed0.png"."""
+    cells = list(dict.fromkeys(experiment.cell for experiment in experiments))
+    lengths = sorted({experiment.steps for experiment in experiments})
+    seeds = sorted({experiment.seed for experiment in experiments})
+    parts = ["gradlab", subject, *cells, *(f"T{steps}" for steps in lengths), *(f"seed{seed}" for seed in seeds)]
+    return re.sub(r"[^A-Za-z0-9]+", "-", " ".join(parts)).strip("-") + extension
