@@ -15,7 +15,7 @@ import streamlit as st
 @contextlib.asynccontextmanager
 async def prepared(_app):
     from gradlab import engine
-    from gradlab.ui import cached, controls, verdicts  # noqa: F401: loaded before the first visitor comes
+    from gradlab.ui import cached, controls, verdicts  # noqa: F401 loaded before the first visitor comes
 
     gc.collect()
     gc.freeze()

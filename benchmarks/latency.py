@@ -1,7 +1,7 @@
 """From a key press on a slider to the new chart in the page: `python benchmarks/latency.py [ADDRESS] [PRESSES]`.
 
-Without an address it starts a server of its own. Chromium is headless; the time runs from the browser's keydown event to
-the first frame in which the drawing of the lines has changed.
+Without an address it starts a server of its own. Chromium is headless; the time runs from the browser's keydown event
+to the first frame in which the drawing of the lines has changed.
 """
 
 import statistics
@@ -19,7 +19,8 @@ MEASURE = """
   const drawing = () => {
     const view = document.querySelector('[data-testid="stVegaLiteChart"]');
     const canvas = view && view.querySelector('canvas');
-    return canvas ? canvas.toDataURL() : view && [...view.querySelectorAll('path')].map(p => p.getAttribute('d')).join();
+    const paths = view ? [...view.querySelectorAll('path')] : [];
+    return canvas ? canvas.toDataURL() : paths.map(path => path.getAttribute('d')).join();
   };
   const before = drawing();
   window.addEventListener('keydown', () => {
@@ -69,9 +70,8 @@ def main() -> None:
     try:
         for slider in ("Steps", "Gain", "Forget bias"):
             times = sorted(measure(url, slider, presses))
-            print(
-                f"{slider}: median {statistics.median(times):.0f} ms, {times[0]:.0f} to {times[-1]:.0f} ms, {presses} presses"
-            )
+            median = statistics.median(times)
+            print(f"{slider}: median {median:.0f} ms, {times[0]:.0f} to {times[-1]:.0f} ms, {presses} presses")
     finally:
         if process:
             stop_server(process)

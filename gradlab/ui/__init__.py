@@ -1,1 +1,1 @@
-"""The frame around the pages: shared settings, cached calls, exports. The only part of gradlab that imports streamlit."""
+"""The frame around the pages: shared settings, cached calls, exports. The only part that imports streamlit."""

@@ -1,4 +1,4 @@
-"""Cached calls: a frozen Experiment in, small tables for the screen out. Long work shows its progress and can be stopped.
+"""Cached calls: a frozen Experiment in, small tables for the screen out. Long work shows its progress and stops.
 
 Every cache is keyed by the experiment alone, since Streamlit hashes large arrays from a sample. Settings that change
 nothing for a cell are set to their defaults first: moving the forget bias computes the LSTM again and no other.

@@ -14,8 +14,8 @@ def draw(experiments: Sequence[Experiment]) -> None:
     """A button, and after it the errors found; the answer stays until a setting changes."""
     st.subheader("Are these numbers right?", anchor=False)
     st.markdown(
-        "The engine derives every gradient by hand. Here the same network is also run through PyTorch's autograd, and its "
-        "loss is moved a little by finite differences."
+        "The engine derives every gradient by hand. Here the same network is also run through PyTorch's autograd, and "
+        "its loss is moved a little by finite differences."
     )
     if st.button("Check the current settings", key="check"):
         st.session_state["checked"] = experiments

@@ -1,6 +1,6 @@
 """Under every chart: take it home as a picture, its numbers as a table, its settings as JSON or a Python program.
 
-Files are made when asked for, not at every run: a download button holds a function, and Streamlit calls it on the click.
+Files are made when asked for, not at every run: a download button holds a function, and Streamlit calls it then.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ def export_bar(
     title: str = "",
     subtitle: str = "",
 ) -> None:
-    """A button that opens all formats of one chart. `table` makes the rows of its CSV: all points, not the thinned ones."""
+    """A button that opens all formats of one chart. `table` makes the rows of its CSV: all, not the thinned ones."""
     heading = {"title": title, "subtitle": subtitle}
     with st.popover(f"Export {subject}", key=f"export {subject}"):
         scale = st.segmented_control("Scale of the PNG", SCALES, default=2, required=True, key=f"scale {subject}") or 2

@@ -33,8 +33,9 @@ def read() -> None:
     display = {}
     for name in DISPLAY.keys() & query.keys():
         same = [option for option in DISPLAY[name] if option.lower() == query[name].lower()]
-        display |= {name: option for option in same}
-        if not same:
+        if same:
+            display[name] = same[0]
+        else:
             problems.append(f"{name} = {query[name][:40]!r} is not allowed: use one of {', '.join(DISPLAY[name])}.")
     report(problems + cell_problems)
     if "visited" in st.session_state:

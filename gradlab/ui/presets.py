@@ -11,11 +11,11 @@ class Preset(NamedTuple):
 PRESETS = {
     "PyTorch defaults": Preset(
         {},
-        "Gates alone do not keep the gradient: with PyTorch's defaults the LSTM and the GRU vanish as well, only slower.",
+        "Gates alone do not keep the gradient: with PyTorch's defaults the LSTM and the GRU vanish too, only slower.",
     ),
     "Open forget gate": Preset(
         {"forget_bias": 3.0},
-        "A large forget bias holds the LSTM's forget gate near 1, and the additive path that was always there stays open.",
+        "A large forget bias holds the LSTM's forget gate near 1: the additive path, always there, stays open.",
     ),
     "Orthogonal": Preset(
         {"cells": ("rnn_linear", "rnn", "lstm"), "initialization": "orthogonal"},
@@ -28,8 +28,8 @@ PRESETS = {
     ),
     "Identity and ReLU": Preset(
         {"cells": ("rnn_relu", "rnn", "lstm"), "initialization": "identity"},
-        "With the identity as recurrent weight a ReLU unit that is on passes the gradient unchanged, and one that is off "
-        "passes nothing.",
+        "With the identity as recurrent weight a ReLU unit that is on passes the gradient unchanged, and one that is "
+        "off passes nothing.",
     ),
     "A loss at every step": Preset(
         {"loss": "every"},

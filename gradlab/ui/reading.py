@@ -7,9 +7,10 @@ READINGS = {
         r"\left\lVert \frac{\partial L}{\partial h_t} \right\rVert_2"
         r"\quad\text{and}\quad \left\lVert \frac{\partial L}{\partial c_t} \right\rVert_2,"
         r"\qquad \text{relative to}\quad \Big(\sum_t \lVert \bar y_t \rVert_2^2\Big)^{1/2}",
-        "The loss stands at the right and its gradient travels left; a straight line is exponential decay or growth, and "
-        "its slope is the rate. Derivatives are total: over all later steps, all higher layers, and for c also through h. "
-        "ȳ is what the loss itself puts into the top layer. Lines are means over the batch of log10, bands its range.",
+        "The loss stands at the right and its gradient travels left; a straight line is exponential decay or growth, "
+        "and its slope is the rate. Derivatives are total: over all later steps, all higher layers, and for c also "
+        "through h. ȳ is what the loss itself puts into the top layer. Lines are means of log10 over the batch, bands "
+        "its range.",
     ),
     "layers and steps": (
         r"\log_{10} \left\lVert \frac{\partial L}{\partial h_t^{(l)}} \right\rVert_2",
@@ -17,12 +18,12 @@ READINGS = {
     ),
     "singular values": (
         r"\sigma_k(U),\qquad \sigma_1 = \max_{\lVert v \rVert = 1} \lVert U v \rVert",
-        "How much U stretches each of its own directions. The largest one, the spectral norm, bounds what one step can do.",
+        "How much U stretches each of its own directions. The largest, the spectral norm, bounds what one step can do.",
     ),
     "eigenvalues": (
         r"U v = \lambda v",
-        "A linear network multiplies the gradient by Uᵀ at every step: eigenvalues outside the unit circle make it grow in "
-        "the end, all of them inside make it die out.",
+        "A linear network multiplies the gradient by Uᵀ at every step: eigenvalues outside the unit circle make it "
+        "grow in the end, all of them inside make it die out.",
     ),
     "gate biases": (
         r"b_W + b_U",

@@ -12,7 +12,6 @@ from gradlab.charts.theme import power_of_ten
 from gradlab.experiment import Experiment
 from gradlab.ui.cached import Flow, Spectra
 
-
 COLOURS = {
     "rnn": "orange",
     "lstm": "blue",
@@ -29,11 +28,10 @@ def title(flow: Flow) -> str:
 def opening_sentence(flows: Sequence[Flow]) -> str:
     """How much of what the loss put in reaches the first step of the lowest layer, for every cell."""
     settings = flows[0].experiment
-    left = ", ".join(f"{title(flow)} {power_of_ten(_first(flow))}" for flow in flows).replace(
-        "e-", "e−"
-    )  # breaks no line
+    left = ", ".join(f"{title(flow)} {power_of_ten(_first(flow))}" for flow in flows)
+    left = left.replace("e-", "e−")  # at a hyphen a line may break
     if settings.loss == "every":
-        return f"A loss at each of {settings.steps} steps. At the first step, relative to all that the losses put in: {left}."
+        return f"A loss at each of {settings.steps} steps. At step 0, relative to all that the losses put in: {left}."
     middle = settings.steps // 2 if settings.loss_step is None else settings.loss_step
     at, lag = ("the last step", settings.steps - 1) if settings.loss != "step" else (f"step {middle}", middle)
     where = " in the lowest layer" if settings.depth > 1 else ""
@@ -110,7 +108,7 @@ def weights_sentence(experiment: Experiment, spectra: Spectra) -> str:
     """The size of what was built, its largest singular value and its spectral radius."""
     layers = f"{experiment.depth} layer{'s' if experiment.depth > 1 else ''} of {experiment.hidden_size} units"
     return (
-        f"{CELLS[experiment.cell].title}, {layers}, {spectra.counts['count'].sum():,} parameters. Over its gates' recurrent "
-        f"weights, the largest spectral norm is {spectra.singular.singular_value.max():.3g} and the largest spectral radius "
-        f"{spectra.eigen.modulus.max():.3g}."
+        f"{CELLS[experiment.cell].title}, {layers}, {spectra.counts['count'].sum():,} parameters. Over its gates' "
+        f"recurrent weights, the largest spectral norm is {spectra.singular.singular_value.max():.3g} and the largest "
+        f"spectral radius {spectra.eigen.modulus.max():.3g}."
     )
