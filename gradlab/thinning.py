@@ -136,7 +136,7 @@ def bin_steps(
     return binned.drop(columns=["bin", *(f"zeros {name}" for name in values)])
 
 
-def line_ends(table: pd.DataFrame, column: str = "log10_relative", gap: float = 0.08) -> pd.DataFrame:
+def line_ends(table: pd.DataFrame, column: str = "log10_relative", gap: float = 0.1) -> pd.DataFrame:
     """Where each line ends at its lowest step, and where its label may stand so that no two labels touch.
 
     Returns the lines' columns, `step`, `lag`, `column` (the line's first finite value) and `label_at`: that value moved

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from gradlab.charts import theme
+from gradlab.charts import colours, theme
 
 END_COLUMNS = ("cell", "layer", "state", "step", "label_at")  # `label_at`: height of a line's name, log10
 MARK_COLUMNS = ("step", "label")
@@ -20,7 +20,7 @@ FLOAT32_LIMITS = pd.DataFrame(
         "label": ["float32 smallest normal", "float32 smallest subnormal"],
     }
 )
-CLOSE = 150  # decades in view, up to which there is room for a name between the two limits
+CLOSE = 100  # decades in view, up to which there is room for a name between the two limits
 FAR_BELOW = -500  # log10; where lines go this far down, the limits share a name at the left, where the lines are low
 ZERO_PIXELS = 8  # height of the marks of exact zeros
 SAME = 0.05  # decades; nearer than this, a relative norm is drawn as the norm itself
@@ -33,7 +33,7 @@ def float32_limits(domain: list[float], dark: bool) -> list[alt.Chart]:
     limits = limits.assign(above=[True, highest - lowest < CLOSE][: len(limits)])
     if limits.empty:
         return []
-    ink = theme.INKS[dark]
+    ink = colours.INKS[dark]
     y = alt.Y("log10:Q")
     rules = alt.Chart(limits).mark_rule(color=ink.rule, strokeWidth=0.8, strokeDash=[2, 3]).encode(y=y)
     place: dict = {"align": "right", "dx": -2}
@@ -64,7 +64,7 @@ def exact_zeros(
     beyond = {"align": "left", "dx": 6, "dy": -5}
     above = {"align": "right", "dx": 0, "dy": -len(rows) * (ZERO_PIXELS + 1) - 8}
     place = beyond if end["step"].item() < 0.7 * last else above
-    name = alt.Chart(end).mark_text(text="exactly 0", fontSize=11, color=theme.INKS[dark].text, **place)
+    name = alt.Chart(end).mark_text(text="exactly 0", fontSize=11, color=colours.INKS[dark].text, **place)
     return [*rows, name.encode(x=x, y=edge)]
 
 
@@ -72,7 +72,7 @@ def marked_steps(marks: pd.DataFrame | None, x: alt.X, last: int, dark: bool) ->
     """Labelled vertical rules; the label stands on the side that has more room."""
     if marks is None or marks.empty:
         return []
-    alarm = theme.INKS[dark].alarm
+    alarm = colours.INKS[dark].alarm
     rules = alt.Chart(marks).mark_rule(color=alarm, strokeWidth=1.2).encode(x=x)
     broken = marks.assign(label=["\n".join(textwrap.wrap(label, 20)) for label in marks["label"]])
     late = f"datum.step > {last} / 2"
@@ -82,8 +82,8 @@ def marked_steps(marks: pd.DataFrame | None, x: alt.X, last: int, dark: bool) ->
 
 
 def broken(names: pd.Series) -> pd.Series:
-    """Names such as "RNN (linear)" in two lines, so that they leave the lines of a narrow chart some room."""
-    return names.str.replace(" (", "\n(", regex=False)
+    """Long names in several short lines, so that they leave the lines of a narrow chart some room."""
+    return names.map(lambda name: "\n".join(textwrap.wrap(name, 9, break_long_words=False)))
 
 
 def gutter(labels: pd.Series | None) -> int:
@@ -118,7 +118,7 @@ def hover(
     # The row itself is the tooltip: Vega-Lite finds no texts by a tooltip's fields where the nearest mark is sought.
     rule = (
         alt.Chart(wide)
-        .mark_rule(color=theme.INKS[dark].rule, style=theme.POINTER, tooltip=alt.TooltipContent("data"))
+        .mark_rule(color=colours.INKS[dark].rule, style=theme.POINTER, tooltip=alt.TooltipContent("data"))
         .encode(x=x, opacity=seen)
         .add_params(near)
     )

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.cells import CELLS
-from gradlab.charts import axes, theme
+from gradlab.charts import axes, colours, theme
 
 COLUMNS = (
     "cell", "layer", "state", "step", "step_end", "lag", "lag_end",
@@ -83,7 +83,7 @@ def layers_by_steps(
     rest = drawn[~np.isfinite(drawn[value])]
     if not rest.empty:
         kind = np.where(np.isneginf(rest[value]), ZERO, UNDEFINED)
-        ink = theme.INKS[dark]
+        ink = colours.INKS[dark]
         key = alt.Legend(
             title=None,
             symbolType="square",

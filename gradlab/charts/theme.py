@@ -2,8 +2,6 @@
 
 Every chart is complete in itself: its configuration (fonts, grid, background) is inside it, so an export draws what
 the page draws. Pages show a chart with Streamlit's own theme switched off.
-
-Colours are Okabe and Ito's, which the colour-blind tell apart; the dark theme has each of them one shade lighter.
 """
 
 from __future__ import annotations
@@ -11,80 +9,26 @@ from __future__ import annotations
 import functools
 import json
 import math
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from gradlab.cells import CELLS
+from gradlab.charts.colours import INKS, cell_colour
 
 # The last name must be the generic one: a stack of fonts none of which is installed loses all text, digits too.
 FONT = "Source Sans, Source Sans Pro, Noto Sans CJK KR, Noto Sans KR, NanumGothic, DejaVu Sans, sans-serif"
 
-CELL_COLOURS = {
-    False: {
-        "rnn": "#D55E00",
-        "gru": "#009E73",
-        "lstm": "#0072B2",
-        "rnn_relu": "#A5568A",
-        "rnn_linear": "#6E6E6E",
-    },
-    True: {
-        "rnn": "#FF8A3D",
-        "gru": "#2CCB9B",
-        "lstm": "#56B4E9",
-        "rnn_relu": "#E39AC6",
-        "rnn_linear": "#B4B4B4",
-    },
-}
-# Cells without a colour of their own take these in turn, in the order in which they are registered.
-CONTRAST_COLOURS = {
-    False: ("#8C6BB1", "#8F7A00", "#4D4D4D", "#B07AA1"),
-    True: ("#B9A0DA", "#E0CC4A", "#D0D0D0", "#D9AECB"),
-}
-# Gates are never drawn beside cells; their colours are Okabe and Ito's others.
-GATE_COLOURS = {
-    False: {
-        "input": "#E69F00",
-        "reset": "#E69F00",
-        "forget": "#3A8FC4",
-        "update": "#3A8FC4",
-        "candidate": "#B8578F",
-        "output": "#5A5A5A",
-    },
-    True: {
-        "input": "#FFC247",
-        "reset": "#FFC247",
-        "forget": "#7CC8F2",
-        "update": "#7CC8F2",
-        "candidate": "#EBA3CC",
-        "output": "#C4C4C4",
-    },
-}
 STATE_DASHES = {"h": [1, 0], "c": [6, 4]}
 LAYER_SHADES = (1.0, 0.76, 0.62, 0.52, 0.45, 0.39, 0.34, 0.3)  # by layer, the lowest strongest, whatever the depth
 LINE = [alt.Detail("cell:N"), alt.Detail("layer:O"), alt.Detail("state:N")]  # what makes a line
 # The menu of a chart in an HTML page: nothing that leaves the page.
 EMBEDDED_ACTIONS = {"export": True, "source": False, "compiled": False, "editor": False}
 POINTER = "pointer"  # style of marks seen only under the pointer; pictures that do not move leave them out
+LEGEND_ROW = 17  # pixels
 DIMMED = 0.06  # what a line keeps when the legend has put it aside
-
-
-class Ink(NamedTuple):
-    """The colours that are not data."""
-
-    paper: str
-    text: str
-    muted: str
-    grid: str
-    rule: str
-    alarm: str
-
-
-INKS = {
-    False: Ink("#FFFFFF", "#1F2430", "#5C6370", "#ECEEF1", "#8A919E", "#B3261E"),
-    True: Ink("#0E1117", "#F2F4F8", "#A8B0BD", "#232936", "#7B8494", "#FF8A80"),
-}
 
 
 def power_of_ten(log10_value: float) -> str:
@@ -103,15 +47,6 @@ def cell_title(name: str) -> str:
     return CELLS[name].title if name in CELLS else name
 
 
-def cell_colour(name: str, dark: bool) -> str:
-    """The colour of a cell, the same on every chart."""
-    if name in CELL_COLOURS[dark]:
-        return CELL_COLOURS[dark][name]
-    others = [cell for cell in CELLS if cell not in CELL_COLOURS[dark]]
-    contrast = CONTRAST_COLOURS[dark]
-    return contrast[(others.index(name) if name in others else len(others)) % len(contrast)]
-
-
 def present(column: pd.Series, order: Any) -> list[Any]:
     """The values that a column holds, in a fixed order; those the order does not know come last."""
     found = list(dict.fromkeys(column))
@@ -123,14 +58,22 @@ def cells_encoding(table: pd.DataFrame, dark: bool, legend: bool = True) -> alt.
     cells = present(table["cell"], CELLS)
     titles = {cell: cell_title(cell) for cell in cells}
     names = f"{json.dumps(titles)}[datum.value]"
-    look = {
-        "symbolOpacity": 1,
-        "symbolDash": [1, 0],
-        "columns": 2 if max(map(len, titles.values())) > 6 else 3,
-    }  # a phone's width
+    look = {"symbolOpacity": 1, "symbolDash": [1, 0], "columns": _columns(titles.values())}
     key = alt.Legend(title="cell", labelExpr=names, **look)
     scale = alt.Scale(domain=cells, range=[cell_colour(cell, dark) for cell in cells])
     return alt.Color("cell:N", scale=scale, legend=key if legend and len(cells) > 1 else None)
+
+
+def _columns(names: Iterable[str]) -> int:
+    """How many names stand side by side in a legend on a phone."""
+    longest = max(map(len, names))
+    return 3 if longest <= 6 else 2 if longest <= 14 else 1
+
+
+def legend_room(table: pd.DataFrame) -> int:
+    """Pixels that the legend of cells needs beyond its first two rows."""
+    names = [cell_title(cell) for cell in dict.fromkeys(table["cell"])]
+    return LEGEND_ROW * max(0, -(-len(names) // _columns(names)) - 2)
 
 
 def shade(layers: pd.Series, legend: bool, symbol: str = "stroke") -> alt.Opacity:
@@ -143,11 +86,6 @@ def shade(layers: pd.Series, legend: bool, symbol: str = "stroke") -> alt.Opacit
     key = alt.Legend(title="layer", values=found, columns=4, **look) if legend and len(found) > 1 else None
     scale = alt.Scale(type="ordinal", domain=every, range=list(LAYER_SHADES))
     return alt.Opacity("layer:O", scale=scale, legend=key)
-
-
-def gate_colour(name: str, dark: bool) -> str:
-    """The colour of a gate on charts of one cell."""
-    return GATE_COLOURS[dark].get(name, CONTRAST_COLOURS[dark][0])
 
 
 def line_names(table: pd.DataFrame) -> pd.Series:

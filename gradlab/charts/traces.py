@@ -23,6 +23,7 @@ KEYS = ("cell", "layer", "state", "step", "lag")
 RELATIVE = ("log10_relative", "log10_relative_min", "log10_relative_max")
 ABSOLUTE = ("log10_norm", "log10_norm_min", "log10_norm_max")
 COLUMNS = (*KEYS, *RELATIVE, *ABSOLUTE)
+MOST_NAMES = 6  # more names than this find no room at the ends of their lines, and legends take their place
 MOST_BANDS = 8  # bands over the batch of more lines than this would hide the lines
 
 
@@ -45,6 +46,7 @@ def lines(
     marks   steps to point out, such as where the forward pass ceased to be finite: columns annotations.MARK_COLUMNS
     """
     layers = _layers(table, RELATIVE if relative else ABSOLUTE, "step t", 2.0, ends, marks, dark)
+    height += theme.legend_room(table)
     return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
 
 
@@ -60,9 +62,10 @@ def opening(
     width: int | str = "container",
     height: int = 460,
 ) -> alt.LayerChart:
-    """The first picture: one bold line a cell, named at its end, for one layer and one state; the rest as `lines`."""
+    """The first picture: one bold line a cell, named at its end; one layer and one state; the rest as `lines`."""
     names = RELATIVE if relative else ABSOLUTE
     layers = _layers(table, names, "step t    ← the gradient", 4.0, ends, marks, dark)
+    height += theme.legend_room(table) if len(ends) > MOST_NAMES else 0
     return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
 
 
@@ -81,7 +84,8 @@ def _layers(
     drawn = drawn.assign(**{name: drawn[name].where(np.isfinite(drawn[name])) for name in names})
     first, last = int(table["step"].min()), int(table["step"].max())
     x = axes.steps(first, last)
-    labels = None if ends is None or ends.empty else annotations.broken(theme.line_names(ends))
+    few = ends is not None and 0 < len(ends) <= MOST_NAMES
+    labels = annotations.broken(theme.line_names(ends)) if few else None
     shown, legends = _legends(table, labels is not None)
     colour = theme.cells_encoding(table, dark, legend=labels is None)
     domain = axes.decades_domain(drawn[name] for name in names)

@@ -13,7 +13,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from gradlab.charts import axes, theme
+from gradlab.charts import axes, colours, theme
 
 SINGULAR_COLUMNS = ("layer", "gate", "index", "singular_value")
 EIGEN_COLUMNS = ("layer", "gate", "real", "imaginary", "modulus")
@@ -70,7 +70,7 @@ def eigenvalues(
     """
     theme.refuse_empty(table)
     reach = 1.1 * max(1.0, float(table["modulus"].max()))
-    ink = theme.INKS[dark]
+    ink = colours.INKS[dark]
     scale = alt.Scale(domain=[-reach, reach], nice=False)
     real = alt.X("real:Q", scale=scale, axis=alt.Axis(title="real part of λ", tickCount=5, grid=True))
     imaginary = alt.Y("imaginary:Q", scale=scale, axis=alt.Axis(title="imaginary part of λ", tickCount=5))
@@ -134,8 +134,8 @@ def gate_biases(
 
 def _gates(table: pd.DataFrame, dark: bool, symbol: str) -> alt.Color:
     """Colour is the gate."""
-    gates = theme.present(table["gate"], theme.GATE_COLOURS[dark])
-    scale = alt.Scale(domain=gates, range=[theme.gate_colour(gate, dark) for gate in gates])
+    gates = theme.present(table["gate"], colours.GATE_COLOURS[dark])
+    scale = alt.Scale(domain=gates, range=[colours.gate_colour(gate, dark) for gate in gates])
     legend = (
         alt.Legend(title="gate", symbolType=symbol, symbolOpacity=1, symbolSize=SYMBOL_SIZES[symbol], columns=2)
         if len(gates) > 1
@@ -145,5 +145,7 @@ def _gates(table: pd.DataFrame, dark: bool, symbol: str) -> alt.Color:
 
 
 def _rule_at_one(dark: bool) -> alt.Chart:
-    rule = alt.Chart(pd.DataFrame({"singular_value": [1.0]})).mark_rule(color=theme.INKS[dark].rule, strokeDash=[2, 3])
+    rule = alt.Chart(pd.DataFrame({"singular_value": [1.0]})).mark_rule(
+        color=colours.INKS[dark].rule, strokeDash=[2, 3]
+    )
     return rule.encode(y=alt.Y("singular_value:Q"))
