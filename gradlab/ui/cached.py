@@ -32,6 +32,8 @@ class Flow(NamedTuple):
     lines: pd.DataFrame  # the trace's table, thinned for the screen
     diagnosis: Diagnosis  # of the lowest layer's h
     non_finite: NonFinite | None  # where a pass first left the finite numbers
+    losses: int  # at how many steps the loss enters
+    last_loss: int  # the last of them
 
 
 class Spectra(NamedTuple):
@@ -120,7 +122,9 @@ def _traced(experiment: Experiment, _progress: Callable[[float], None] | None) -
 
 @st.cache_data(max_entries=120, show_spinner=False)
 def _flow(experiment: Experiment, points: int, _traced: GradientTrace) -> Flow:
-    return Flow(experiment, thin(_traced.table, points), diagnose(_traced), _traced.non_finite)
+    losses = _traced.loss_steps
+    last = int(losses.max(initial=0))
+    return Flow(experiment, thin(_traced.table, points), diagnose(_traced), _traced.non_finite, len(losses), last)
 
 
 @st.cache_data(max_entries=60, show_spinner=False)

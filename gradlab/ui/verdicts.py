@@ -27,15 +27,17 @@ def title(flow: Flow) -> str:
 
 def opening_sentence(flows: Sequence[Flow]) -> str:
     """How much of what the loss put in reaches the first step of the lowest layer, for every cell."""
-    settings = flows[0].experiment
+    first = flows[0]
+    settings = first.experiment
     left = ", ".join(f"{title(flow)} {power_of_ten(_first(flow))}" for flow in flows)
     left = left.replace("e-", "e−")  # at a hyphen a line may break
-    if settings.loss == "every":
-        return f"A loss at each of {settings.steps} steps. At step 0, relative to all that the losses put in: {left}."
-    middle = settings.steps // 2 if settings.loss_step is None else settings.loss_step
-    at, lag = ("the last step", settings.steps - 1) if settings.loss != "step" else (f"step {middle}", middle)
     where = " in the lowest layer" if settings.depth > 1 else ""
-    return f"Of the gradient that the loss puts in at {at}, this much is left{where} {lag} steps earlier: {left}."
+    if first.losses != 1:
+        entering = f"The loss enters at {first.losses} of {settings.steps} steps"
+        return f"{entering}. Left{where} at step 0, relative to all that it puts in: {left}."
+    at = "the last step" if first.last_loss == settings.steps - 1 else f"step {first.last_loss}"
+    back = f"{first.last_loss} steps earlier"
+    return f"Of the gradient that the loss puts in at {at}, this much is left{where} {back}: {left}."
 
 
 def names(flows: Sequence[Flow]) -> str:

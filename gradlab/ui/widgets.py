@@ -120,7 +120,7 @@ def _relative() -> None:
 def _one_cell() -> None:
     titles = list(link.DISPLAY["one_cell"])
     help_text = "The cell shown on pages about a single stack."
-    st.selectbox("Cell", titles, titles.index(link.ONE_CELL), key="one_cell", help=help_text, **URL_OPTIONS)
+    st.selectbox("Cell examined", titles, titles.index(link.ONE_CELL), key="one_cell", help=help_text, **URL_OPTIONS)
 
 
 SPECIAL: dict[str, Any] = {

@@ -1,0 +1,116 @@
+"""The address bar: what a link says is what is drawn, and what it says wrongly is named."""
+
+from urllib.parse import parse_qs
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gradlab.experiment import Experiment
+from gradlab.ui.link import full_query
+from tests.ui.conftest import SMALL
+
+
+def told(app):
+    return [text.value for text in app.text]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"steps": "1"}, "steps = '1' is not allowed"),
+        ({"hidden_size": "abc"}, "hidden_size = 'abc' is not allowed"),
+        ({"gain": "nan"}, "gain = 'nan' is not allowed"),
+        ({"initialization": "magic"}, "initialization = 'magic' is not allowed"),
+        ({"cells": "perceptron"}, "cells = 'perceptron' is not a cell"),
+        ({"state": "z"}, "state = 'z' is not allowed"),
+        ({"relative": "maybe"}, "relative = 'maybe' is not allowed"),
+        ({"hiden_size": "8"}, "did you mean hidden_size?"),
+        ({"version": "99"}, "version = '99' of the link is not known"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_a_bad_value_falls_back_to_its_default_with_a_message_that_names_it(open_app, query, words):
+    app = open_app(**(SMALL | query))
+    assert any(words in sentence for sentence in told(app)), told(app)
+    used = app.session_state["settings"].experiments[0]
+    for name in query.keys() & Experiment.model_fields.keys():
+        assert getattr(used, name) == Experiment.model_fields[name].default
+
+
+def test_the_message_about_a_bad_value_goes_when_a_setting_changes(open_app):
+    app = open_app(gain="abc")
+    assert told(app)
+    app.run()
+    assert told(app)
+    app.select_slider(key="gain").set_value(0.5).run()
+    assert not told(app)
+
+
+def test_what_a_visitor_typed_is_shown_as_text_and_never_as_markdown(open_app):
+    app = open_app(cells="![x](http://example.com/x.png)")
+    assert any("http://example.com" in sentence for sentence in told(app))
+    assert not any("example.com" in markdown.value for markdown in app.markdown)
+
+
+def test_a_good_link_says_nothing(open_app):
+    assert not told(open_app(**SMALL, cells=["RNN", "LSTM"], forget_bias="3.0"))
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "value"),
+    [
+        ({"steps": "137"}, "steps", 137),
+        ({"steps": "200.0"}, "steps", 200),
+        ({"gain": "1.2345"}, "gain", 1.2345),
+        ({"gain": "2"}, "gain", 2.0),
+        ({"forget_bias": "-3.25"}, "forget_bias", -3.25),
+        ({"forget_bias": ""}, "forget_bias", None),
+        ({"hidden_size": "77"}, "hidden_size", 77),
+        ({"seed": "4294967295"}, "seed", 2**32 - 1),
+        ({"loss": "step", "loss_step": "3"}, "loss_step", 3),
+        ({"inputs": "text", "text": "한글 abc"}, "text", "한글 abc"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_every_value_that_is_allowed_is_used_whether_or_not_a_slider_stops_there(open_app, query, name, value):
+    app = open_app(**query)
+    assert getattr(app.session_state["settings"].experiments[0], name) == value
+    assert not told(app)
+
+
+def test_a_link_made_by_the_library_opens_that_cell(open_app):
+    experiment = Experiment(cell="gru", steps=50, hidden_size=16, gain=0.9)
+    app = open_app(**experiment.to_query())
+    assert app.session_state["settings"].experiments == (experiment,)
+
+
+numbers = {
+    "depth": st.integers(1, 3),
+    "hidden_size": st.integers(1, 20),
+    "steps": st.integers(2, 60),
+    "batch_size": st.integers(1, 4),
+    "gain": st.floats(0, 10),
+    "forget_bias": st.none() | st.floats(-20, 20),
+    "initialization": st.sampled_from(["pytorch", "orthogonal", "zeros"]),
+    "inputs": st.sampled_from(["noise", "sines", "zero"]),
+    "loss": st.sampled_from(["last", "every"]),
+    "seed": st.integers(0, 2**32 - 1),
+    "dtype": st.sampled_from(["float64", "float32"]),
+}
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@given(
+    values=st.fixed_dictionaries(numbers),
+    cells=st.lists(st.sampled_from(["RNN", "LSTM", "GRU", "RNN (linear)"]), min_size=1, unique=True),
+    state=st.sampled_from(["h", "c", "both"]),
+)
+def test_a_copied_link_restores_every_setting_on_a_new_visit(open_app, values, cells, state):
+    query = {name: "" if value is None else str(value) for name, value in values.items()}
+    first = open_app("gradient_flow", **query, cells=cells, state=state).session_state["settings"]
+    link = parse_qs(full_query(first), keep_blank_values=True)
+    assert link.keys() >= {"version", "cells", "state", "relative"} | (Experiment.model_fields.keys() - {"cell"})
+    again = open_app("gradient_flow", **link).session_state["settings"]
+    assert again == first
+    assert again.experiments[0].model_dump(exclude={"cell"}) == Experiment(**values).model_dump(exclude={"cell"})

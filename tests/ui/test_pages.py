@@ -1,0 +1,124 @@
+"""Every page through the whole app, from gradlab/ui/main.py."""
+
+import json
+import tomllib
+
+import pytest
+
+from gradlab.charts.palette import cell_colour
+from gradlab.experiment import Experiment, bounds, default
+from gradlab.ui.presets import PRESETS
+from gradlab.ui.verdicts import COLOURS
+from gradlab.ui.widgets import LADDERS
+from tests.ui.conftest import ROOT, SMALL
+
+PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
+
+
+def charts(app):
+    return [json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_with_a_picture_already_drawn(open_app, page):
+    app = open_app(page, **SMALL)
+    assert app.title[0].value
+    assert charts(app)
+    assert all(chart.proto.alt for chart in app.get("vega_lite_chart"))
+
+
+def test_the_home_page_draws_the_three_cells_over_the_same_input_without_a_click(open_app):
+    settings = open_app().session_state["settings"]
+    assert [experiment.cell for experiment in settings.experiments] == ["rnn", "lstm", "gru"]
+    assert len({experiment.replace(cell="rnn") for experiment in settings.experiments}) == 1
+
+
+def test_the_opening_sentence_holds_the_numbers_of_the_trace(open_app):
+    import gradlab
+
+    app = open_app(**SMALL)
+    for experiment in app.session_state["settings"].experiments:
+        left = gradlab.trace(experiment).table.query("state == 'h' and layer == 0 and step == 0").log10_relative.item()
+        mantissa = f"{gradlab.CELLS[experiment.cell].title} {10 ** (left % 1):.1f}e{left // 1:+.0f}".replace("e-", "e−")
+        assert mantissa in app.markdown[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"depth": "3", "state": "both", "relative": "false"},
+        {"cells": "RNN", "state": "c"},
+        {"loss": "every"},
+        {"loss": "step", "loss_step": "7"},
+        {"inputs": "text", "text": "아버지가 방에 들어가신다"},
+        {"initialization": "zeros", "gain": "0.0"},
+        {"cells": "RNN (ReLU)", "gain": "3.0", "steps": "2000"},
+        {"dtype": "float32", "inputs": "impulse"},
+    ],
+    ids=lambda query: " ".join(query.values()),
+)
+def test_every_page_survives_unusual_settings(open_app, page, query):
+    assert charts(open_app(page, **(SMALL | query)))
+
+
+def test_an_overflowing_forward_pass_is_reported_and_marked(open_app):
+    app = open_app(cells="RNN (ReLU)", gain="5.0", steps="2000")
+    assert "overflow" in app.warning[0].value
+
+
+def test_a_request_too_large_for_memory_is_refused_with_an_estimate_and_what_to_lower(open_app):
+    app = open_app(steps="1000000", batch_size="256", hidden_size="1024", depth="8")
+    assert "GB" in app.error[0].value
+    assert "lower" in app.error[0].value
+    assert not charts(app)
+
+
+def test_settings_survive_a_change_of_page(open_app):
+    app = open_app(**SMALL)
+    app.select_slider(key="forget_bias").set_value(3.0).run()
+    before = app.session_state["settings"]
+    for page in ("gradient_flow", "weights", "home"):
+        app.switch_page(str(ROOT / "pages" / f"{page}.py")).run()
+        assert not app.exception
+        assert app.session_state["settings"] == before
+
+
+def test_the_check_compares_with_autograd_and_finite_differences_and_passes(open_app):
+    app = open_app("gradient_flow", **SMALL, depth="2")
+    assert not app.dataframe
+    app.button(key="check").click().run()
+    table = app.dataframe[0].value
+    assert set(table["check"]) == {"autograd", "finite differences"}
+    assert set(table["verdict" if "verdict" in table else "passed"]) == {"passes"}
+    assert set(table["cell"]) == {"RNN", "LSTM", "GRU"}
+    app.select_slider(key="gain").set_value(0.5).run()
+    assert not app.dataframe, "an answer about other settings must not stay"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_applies_and_reset_undoes_it(open_app, name):
+    app = open_app("gradient_flow", seed="5")
+    app.button(key=f"preset {name}").click().run()
+    assert not app.exception
+    assert not app.session_state["problems"] if "problems" in app.session_state else True
+    experiment = app.session_state["settings"].experiments[0]
+    for setting, value in PRESETS[name].settings.items():
+        if setting != "cells":
+            assert getattr(experiment, setting) == value
+    app.button(key="reset").click().run()
+    assert app.session_state["settings"].experiments[0] == Experiment(cell="rnn")
+
+
+@pytest.mark.parametrize("name", LADDERS)
+def test_every_stop_of_a_slider_is_allowed_and_the_default_is_one(name):
+    low, high = bounds(name)
+    assert default(name) in LADDERS[name]
+    assert all(stop is None or low <= stop <= high for stop in LADDERS[name])
+
+
+def test_the_palette_names_of_the_theme_are_the_cells_colours_on_the_charts():
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+    for dark, section in ((False, theme["light"]), (True, theme["dark"])):
+        for cell, name in COLOURS.items():
+            assert section[f"{name}Color"] == cell_colour(cell, dark)
