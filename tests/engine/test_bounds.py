@@ -16,7 +16,7 @@ import numpy as np
 from gradlab.cells import CELLS
 from gradlab.engine.kernels import affine
 from gradlab.engine.lanes import load, load_gates, store, store_rows
-from gradlab.engine.products import multiply_add, pack
+from gradlab.engine.products import multiply, pack
 
 
 @numba.njit
@@ -40,8 +40,8 @@ def write_rows(array, t, j):
 
 
 @numba.njit
-def product(out, at, a, panels, rows, depth):
-    multiply_add(out, at, 8, a, 0, 8, rows, panels, depth, 8)
+def product(out, at, begin, a, panels, rows, depth):
+    multiply(out, at, 8, begin, 0, 8, a, 0, 8, rows, panels, depth, 8)
 
 
 def refused(function, *arguments):
@@ -57,15 +57,16 @@ vector, panels = np.zeros(16), pack(np.zeros((8, 8)))
 lstm = CELLS["lstm"]()
 within = [
     (read, array, 8), (write, array, 0), (read_rows, lstm, rows, 2, 8), (write_rows, rows, 1, 8),
-    (product, vector, 0, vector, panels, 2, 8), (affine, vector, 0, 8, panels, np.zeros(8), np.zeros((2, 8))),
+    (product, vector, 0, vector, vector, panels, 2, 8), (affine, vector, 0, 8, panels, np.zeros(8), np.zeros((2, 8))),
 ]
 beyond = [
     (read, array, 9), (read, array, 16), (write, array, 12), (write, array, 10**6),
     (read_rows, lstm, rows, 3, 0), (read_rows, lstm, rows, 0, 9), (read_rows, lstm, np.zeros((3, 3, 16)), 0, 0),
     (write_rows, rows, 3, 0), (write_rows, rows, 0, 9), (write_rows, np.zeros((3, 1, 16)), 0, 0),
-    (product, vector, 1, vector, panels, 2, 8), (product, vector, 0, vector, panels, 3, 8),
-    (product, vector, 0, vector, panels, 1, 9),
-    (product, vector, 0, np.zeros(7), panels, 1, 8), (affine, vector, 8, 8, panels, np.zeros(8), np.zeros((2, 8))),
+    (product, vector, 1, vector, vector, panels, 2, 8), (product, vector, 0, vector, vector, panels, 3, 8),
+    (product, vector, 0, vector, vector, panels, 1, 9), (product, vector, 0, np.zeros(15), vector, panels, 2, 8),
+    (product, vector, 0, vector, np.zeros(7), panels, 1, 8),
+    (affine, vector, 8, 8, panels, np.zeros(8), np.zeros((2, 8))),
     (affine, vector, 0, 8, panels, np.zeros(7), np.zeros((2, 8))),
 ]
 print("within", [refused(*call) for call in within])

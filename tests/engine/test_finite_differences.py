@@ -8,7 +8,8 @@ from gradlab.engine import Nudge, finite_difference, sweep, times_power
 from gradlab.traces import sparse
 from tests.networks import drawn_case
 
-ALLOWED = 1e-9  # of the gradient's norm; the differences' own error is some 1e-12
+ALLOWED = 1e-9  # of the gradient's norm
+ROUNDING = 2e-12  # of the loss, over the size of the nudge
 INTO = {"h": "totals", "a_x": "a_x_bar"}
 
 
@@ -34,9 +35,7 @@ def test_the_loss_changes_along_any_nudge_as_the_gradient_says(cell, depth, into
             case = drawn_case(cell, depth, H=9, X=4, T=7, B=3, seed=step, initial=False)
             case.cotangents[-1] += 1  # so that something reaches every step
             found, expected, size = differences(case, layer, step, into)
-            if cell == "rnn_relu" and size == 0:
-                continue
-            assert abs(found - expected) < ALLOWED * size, (layer, step)
+            assert abs(found - expected) < ALLOWED * size + ROUNDING, (layer, step)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -45,4 +44,4 @@ def test_a_gradient_off_by_a_twentieth_of_a_percent_is_seen_by_finite_difference
     case.cotangents[-1] += 1
     for into in INTO:
         found, expected, size = differences(case, 0, 3, into)
-        assert abs(1.0005 * found - expected) > 10 * ALLOWED * size
+        assert abs(1.0005 * found - expected) > 10 * (ALLOWED * size + ROUNDING)

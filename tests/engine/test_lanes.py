@@ -11,12 +11,12 @@ from gradlab.engine.lanes import (
     lane_sum,
     lanes_in,
     lanes_of,
+    larger_magnitude,
     largest_lane,
     load,
     load_gates,
     load_saved,
     load_states,
-    magnitude,
     polynomial,
     power_of_two,
     store,
@@ -32,7 +32,7 @@ _polynomial = polynomial(COEFFICIENTS)
 @numba.njit
 def _arithmetic(a, b, out):
     x, y = load(a, (0,)), load(b, (0,))
-    sums = (x + y, x - y, 1 - x, x - 1, 1 + x, -x, magnitude(x))
+    sums = (x + y, x - y, 1 - x, x - 1, 1 + x, -x, larger_magnitude(x, y))
     products = (x * y, x / y, 2 * x, x * 2, 3.0 / x, x / 4)
     for row, result in enumerate(sums + products):
         store(out, (row, 0), result)
@@ -89,7 +89,21 @@ def test_arithmetic_is_numpys_on_every_lane_with_numbers_on_either_side(dtype):
     x, y = drawn(dtype), drawn(dtype, 1)
     out = np.full((13, len(x)), np.nan, dtype)
     _arithmetic(x, y, out)
-    expected = [x + y, x - y, 1 - x, x - 1, 1 + x, -x, np.abs(x), x * y, x / y, 2 * x, x * 2, 3 / x, x / 4]
+    expected = [
+        x + y,
+        x - y,
+        1 - x,
+        x - 1,
+        1 + x,
+        -x,
+        np.maximum(abs(x), abs(y)),
+        x * y,
+        x / y,
+        2 * x,
+        x * 2,
+        3 / x,
+        x / 4,
+    ]
     for number, (found, exact) in enumerate(zip(out, expected, strict=True)):
         assert np.array_equal(found, exact.astype(dtype)), number
 
@@ -122,14 +136,25 @@ def test_sums_and_largest_lanes_see_every_lane(dtype):
         x = np.zeros(lanes_of(dtype), dtype)
         x[lane] = 3
         assert _reduce(x) == (3, 3)
-        x[lane] = -3
-        assert _reduce(x) == (-3, 0)
         x[lane] = np.nan
         assert np.isnan(_reduce(x)).all()
     x = drawn(dtype)
-    total, largest = _reduce(x)
-    assert abs(total - x.astype(float).sum()) < 10 * np.finfo(dtype).eps
-    assert largest == x.max()
+    total, largest = _reduce(np.abs(x))
+    assert abs(total - np.abs(x).astype(float).sum()) < 10 * np.finfo(dtype).eps * total
+    assert largest == np.abs(x).max()
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_the_larger_magnitude_orders_subnormals_infinities_and_nan(dtype):
+    tiny, most = np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max
+    pairs = [(0, -0.0), (-tiny, 0), (tiny, -2 * tiny), (most, -np.inf), (-np.inf, 1), (np.nan, 1), (1, np.nan)]
+    pairs += [(np.nan, np.inf), (-np.inf, -np.nan)]
+    x, y = (np.resize(np.array(values, dtype), 2 * lanes_of(dtype)) for values in zip(*pairs, strict=True))
+    for start in (0, lanes_of(dtype)):
+        part = slice(start, start + lanes_of(dtype))
+        out = np.empty((13, lanes_of(dtype)), dtype)
+        _arithmetic(x[part], y[part], out)
+        assert np.array_equal(out[6], np.maximum(np.abs(x[part]), np.abs(y[part])), equal_nan=True)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -153,7 +178,8 @@ def test_a_number_is_spread_over_every_lane(dtype):
 def test_rows_of_gates_states_and_saved_values_are_those_at_the_index(name, dtype):
     cell = CELLS[name]
     units = 2 * lanes_of(dtype)
-    array = np.arange(3 * 2 * 6 * units).reshape(3, 2, 6, units).astype(dtype)
+    rows = 1 + max(len(names) for names in (cell.gates, cell.saved, cell.states))
+    array = np.arange(3 * 2 * rows * units).reshape(3, 2, rows, units).astype(dtype)
     out = np.full_like(array, -1)
     _rows_of(cell(), array, 2, 1, out)
     expected = np.full_like(array, -1)

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from gradlab.engine.lanes import lanes_of
-from gradlab.engine.products import PANEL, ROWS, multiply_add, outer_products, pack, padded
+from gradlab.engine.products import PANEL, multiply, outer_products, pack, padded
 
 DTYPES = [np.dtype("float64"), np.dtype("float32")]
 GUARD = 7.0
 
 
 @numba.njit
-def _multiply_add(out, at, out_stride, a, a_at, a_stride, rows, panels, depth, width):
-    multiply_add(out, at, out_stride, a, a_at, a_stride, rows, panels, depth, width)
+def _multiply(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stride, rows, panels, depth, width):
+    multiply(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stride, rows, panels, depth, width)
 
 
 @numba.njit
@@ -27,28 +27,44 @@ def close(found, exact, terms, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("columns", range(1, 2 * PANEL + 2))
-def test_rows_times_a_packed_matrix_are_added_for_every_tile_and_nothing_beside_them_is_touched(columns, dtype):
+def test_rows_times_a_packed_matrix_are_right_for_every_tile_and_nothing_beside_them_is_touched(columns, dtype):
     random = np.random.default_rng(columns)
     lanes = lanes_of(dtype)
     width = columns * lanes
-    for rows in range(1, 2 * ROWS + 2):
-        for depth in (lanes, 3 * lanes, 5 * lanes):
-            M = random.standard_normal((depth, width)).astype(dtype)
-            at, out_stride, a_at, a_stride = 3, width + 5, 2, depth + 1
-            out = np.full(at + rows * out_stride + 4, GUARD, dtype)
-            a = np.full(a_at + rows * a_stride, np.nan, dtype)  # what is between the rows must not be read
-            start = random.standard_normal((rows, width)).astype(dtype)
-            left = random.standard_normal((rows, depth)).astype(dtype)
-            for row in range(rows):
-                out[at + row * out_stride :][:width] = start[row]
-                a[a_at + row * a_stride :][:depth] = left[row]
-            _multiply_add(out, at, out_stride, a, a_at, a_stride, rows, pack(M), depth, width)
+    for rows in (*range(1, 18), 23):  # tiles of eight, four and one row, and all of them together
+        depth = lanes * (1 + rows % 4)
+        M = random.standard_normal((depth, width)).astype(dtype)
+        left = random.standard_normal((rows, depth)).astype(dtype)
+        own = random.standard_normal((rows, width)).astype(dtype)
+        at, out_stride, a_at, a_stride, begin_at, begin_stride = 3, width + 5, 2, depth + 1, 4, width + 2
+        out = np.full(at + rows * out_stride + 4, GUARD, dtype)
+        a = np.full(a_at + rows * a_stride, np.nan, dtype)  # what is between the rows must not be read
+        begin = np.full(begin_at + rows * begin_stride, np.nan, dtype)
+        for row in range(rows):
+            a[a_at + row * a_stride :][:depth] = left[row]
+            begin[begin_at + row * begin_stride :][:width] = own[row]
+        product = left.astype(float) @ M.astype(float)
+        for stride in (begin_stride, 0):  # a `begin` for each row, and one that all rows share
+            _multiply(out, at, out_stride, begin, begin_at, stride, a, a_at, a_stride, rows, pack(M), depth, width)
             for row in range(rows):
                 found = out[at + row * out_stride :][:width]
-                exact = start[row].astype(float) + left[row].astype(float) @ M.astype(float)
-                assert close(found, exact, depth, dtype), (rows, depth, row)
+                assert close(found, (own[row] if stride else own[0]) + product[row], depth, dtype), (rows, depth, row)
                 found[:] = GUARD
             assert (out == GUARD).all(), (rows, depth)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_product_can_be_added_to_the_array_it_is_written_to(dtype):
+    random = np.random.default_rng(0)
+    lanes = lanes_of(dtype)
+    for rows in (1, 5, 13):
+        M = random.standard_normal((lanes, 6 * lanes)).astype(dtype)
+        a = random.standard_normal((rows, lanes)).astype(dtype)
+        out = random.standard_normal((rows, 6 * lanes)).astype(dtype)
+        exact = out + a.astype(float) @ M
+        flat = out.reshape(-1)
+        _multiply(flat, 0, 6 * lanes, flat, 0, 6 * lanes, a.reshape(-1), 0, lanes, rows, pack(M), lanes, 6 * lanes)
+        assert close(out, exact, lanes, dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -76,7 +92,7 @@ def test_a_row_of_zeros_adds_exactly_nothing(dtype):
     M = np.full((lanes, lanes), np.finfo(dtype).max, dtype)
     out = np.linspace(-1, 1, lanes).astype(dtype)
     before = out.copy()
-    _multiply_add(out, 0, lanes, np.zeros(lanes, dtype), 0, lanes, 1, pack(M), lanes, lanes)
+    _multiply(out, 0, lanes, out, 0, lanes, np.zeros(lanes, dtype), 0, lanes, 1, pack(M), lanes, lanes)
     assert np.array_equal(out, before)
 
 

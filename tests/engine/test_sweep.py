@@ -13,7 +13,9 @@ from torch import nn
 
 from gradlab import Experiment, trace
 from gradlab.cells import CELLS
+from gradlab.cells.states import STATES, HiddenAndCell
 from gradlab.engine import NEVER, Cotangents, Sweep, autograd, plan, sweep
+from gradlab.engine.reference import unroll
 from gradlab.stack import Layer, Stack
 from gradlab.traces import sparse
 from tests.networks import drawn_case, drawn_stack, log10_norms, relative_error, totals_of
@@ -200,19 +202,25 @@ def test_weights_of_any_magnitude_give_finite_norms_or_say_where_they_do_not(cel
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_one_overflowing_sequence_is_reported_and_leaves_the_others_bits_alone(cell):
+def test_one_overflowing_sequence_is_reported_as_torch_sees_it_and_leaves_the_others_bits_alone(cell):
     case = drawn_case(cell, depth=2, H=9, T=12, B=4, seed=4)
     huge = case.inputs.copy()
     huge[5, 2] = 1e308
-    layers = [layer._replace(W=np.where(layer.W == 0, 0, 100 * np.sign(layer.W))) for layer in case.stack.layers]
+    layers = [layer._replace(W=np.full_like(layer.W, 4)) for layer in case.stack.layers]
     case = case._replace(stack=Stack(cell, tuple(layers)))
     calm, wild = run(case), run(case._replace(inputs=huge))
     others = [0, 1, 3]
-    assert np.array_equal(wild.log10_norms[:, :, others], calm.log10_norms[:, :, others])
-    assert (wild.non_finite[:, others] == NEVER).all()
-    unbounded = cell in ("rnn_relu", "rnn_linear")  # the others' gates saturate: 1 and -1 are finite
-    assert (wild.non_finite[:, 2] == (5 if unbounded else NEVER)).all()
-    assert np.isnan(wild.log10_norms[:, :, 2]).any() == (cell == "rnn_relu")  # a linear unit's slope is 1 anywhere
+    assert np.isfinite(calm.log10_norms).any()
+    assert np.array_equal(wild.log10_norms[:, :, others], calm.log10_norms[:, :, others], equal_nan=True)
+    first = np.full((2, 4), NEVER)
+    for t, states in enumerate(unroll(case.stack, huge, case.initial_state)):
+        for layer, state in enumerate(states):
+            finite = torch.stack(state).isfinite().all(dim=2).all(dim=0).numpy()
+            first[layer] = np.where(~finite & (first[layer] == NEVER), t, first[layer])
+    assert np.array_equal(wild.non_finite, first)
+    assert (first[:, 2] == 5).all() == (
+        cell in ("rnn_relu", "rnn_linear", "min_gru", "min_lstm")
+    )  # the others saturate
 
 
 @pytest.mark.parametrize("cell", ["rnn_relu", "rnn_linear"])
@@ -290,9 +298,9 @@ def test_threads_that_trace_different_things_at_once_get_the_bits_of_a_serial_ru
 
 
 def test_float32_stays_within_a_thousandth_of_a_decade_of_float64_over_1000_steps():
-    for cell in CELLS:
-        double = trace(Experiment(cell=cell, depth=2, hidden_size=32, steps=1000, batch_size=2))
-        single = trace(Experiment(cell=cell, depth=2, hidden_size=32, steps=1000, batch_size=2, dtype="float32"))
+    settings = Experiment(depth=2, hidden_size=32, steps=1000, batch_size=2)
+    for cell in set(CELLS) - {"lstm_1997"}:  # it never forgets: its c grows until float32 rounds tanh c to 1
+        double, single = (trace(settings.replace(cell=cell, dtype=dtype)) for dtype in ("float64", "float32"))
         assert np.abs(single.log10_norms - double.log10_norms).max() < 1e-3, cell
 
 
@@ -307,7 +315,8 @@ def test_parameter_input_and_initial_state_gradients_are_autograds(cell):
     (torch.from_numpy(case.cotangents) * h).sum().backward()
     for found, exact in zip(swept.parameters_bar, layers, strict=True):
         for array, leaf in zip(found, exact, strict=True):
-            assert np.linalg.norm(array - leaf.grad.numpy()) < ALLOWED * np.linalg.norm(leaf.grad.numpy())
+            right = np.zeros_like(array) if leaf.grad is None else leaf.grad.numpy()  # some cells leave U unread
+            assert np.linalg.norm(array - right) <= ALLOWED * np.linalg.norm(right)
     assert relative_error(swept.inputs_bar, inputs.grad.numpy()) < ALLOWED
     for kind, leaf in enumerate(start):
         found = swept.initial_bar[:, :, kind]
@@ -316,8 +325,6 @@ def test_parameter_input_and_initial_state_gradients_are_autograds(cell):
 
 def states_by_torch(cell, layers, inputs, start):
     """The top layer's h at every step [T, B, H] by the cell's own step on torch tensors."""
-    from gradlab.cells.states import STATES
-
     record, H = STATES[CELLS[cell].states], layers[0][1].shape[1]
     outputs = inputs
     for number, (W, U, b_W, b_U) in enumerate(layers):
@@ -343,8 +350,6 @@ def test_cotangents_of_final_states_are_taken_as_independent_of_each_other():
     W, U, b_W, b_U = map(torch.from_numpy, stack.layers[0])
 
     def last(start):
-        from gradlab.cells.states import HiddenAndCell
-
         state = HiddenAndCell(start[None, :H], start[None, H:])
         for x in torch.from_numpy(inputs):
             a_x, a_h = x @ W.T + b_W, state.h @ U.T + b_U
