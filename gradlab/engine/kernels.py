@@ -38,6 +38,7 @@ from gradlab.engine.lanes import (
 from gradlab.engine.products import multiply, outer_products
 
 NOTHING = -(2**62)  # the exponent of an exactly zero adjoint
+TOTAL, OF_EACH_OTHER, OF_LAYERS = 0, 1, 2  # what `adjoint` keeps of a state's derivatives
 _NEAR_ONE = 2.0**20  # a largest entry within this factor of 1 needs no rescaling
 
 
@@ -218,14 +219,17 @@ def _back_one_row(cell, saved, states, entering, fresh, carry, own, a_x_bar, a_h
     own_scale = math.ldexp(1.0, max(own - e, -2000))
     fresh_scale = math.ldexp(1.0, max(fresh - e, -2000))
     cut = routes.shape[0] > 0
+    zero = broadcast(carry, 0.0)
     for j in range(0, units, lanes_in(a_x_bar)):
-        above = broadcast(carry, 0.0)
+        above = zero
         if fresh != NOTHING:
             above = fresh_scale * load(entering, (t, row, j))
         new_bar = arriving(cell, load_states(cell, carry, (row, j)), own_scale, above)
         kept = load_saved(cell, saved, (t, b, j))
         state = as_state(cell, load_states(cell, states, (t, b, j)))
         new = as_state(cell, load_states(cell, states, (t + 1, b, j)))
+        if independent == OF_LAYERS:
+            store_rows(totals, (at_totals, row, j), arriving(cell, load_states(cell, carry, (row, j)), own_scale, zero))
         a_x, a_h, direct, total = cell_adjoint(cell, kept, state, new, new_bar)
         if cut and routes[gates + 2] == 0.0:
             new_bar = apart(cell, new_bar, total)
@@ -233,9 +237,9 @@ def _back_one_row(cell, saved, states, entering, fresh, carry, own, a_x_bar, a_h
         store_rows(a_x_bar, (t, row, j), a_x)
         store_rows(a_h_bar, (at, row, j), a_h)
         store_rows(carry, (row, j), direct)
-        if independent:
+        if independent == OF_EACH_OTHER:
             store_rows(totals, (at_totals, row, j), new_bar)
-        else:
+        elif independent == TOTAL:
             store_rows(totals, (at_totals, row, j), total)
         if cut:
             for g in range(gates):
@@ -293,8 +297,8 @@ def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, ca
                                        goes to the next group's row, in the last group to its own: orders of paths
     routes               [G+3]         factors of the gates, the direct path, U, and what states pass on to each other
                                        (0 leaves the route out); empty for the whole adjoint
-    independent          whether `totals` are to be the derivatives with the states of a step taken as independent of
-                         each other (rows of a Jacobian), and not the total ones
+    independent          what `totals` are: the `TOTAL` derivatives; or with the states of a step taken as independent
+                         `OF_EACH_OTHER` in a layer; or `OF_LAYERS` too, without what enters from the layer above
     a_x_bar              [n, N, G, H]  written, times 2^exponents
     a_h_bar, totals      [n or 1, N, G or S, H]  ∂L/∂a_h_t and the total ∂L/∂s_t of every step, or of the latest
     exponents            [n, N]        written

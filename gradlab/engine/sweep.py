@@ -16,7 +16,18 @@ from numpy import ndarray
 
 from gradlab.cells import CELLS
 from gradlab.engine.buffers import leave, take
-from gradlab.engine.kernels import NOTHING, accumulate, adjoint, affine, descend, enter, forward
+from gradlab.engine.kernels import (
+    NOTHING,
+    OF_EACH_OTHER,
+    OF_LAYERS,
+    TOTAL,
+    accumulate,
+    adjoint,
+    affine,
+    descend,
+    enter,
+    forward,
+)
 from gradlab.engine.plan import Size, plan
 from gradlab.engine.products import pack, padded
 from gradlab.stack import Layer, Stack
@@ -237,7 +248,8 @@ class Sweep:
         """One adjoint back over the forward pass; `done` hears the fraction after every chunk and may raise.
 
         keep             names of the `Adjoints` that are wanted of every step
-        independent      totals are derivatives with a step's states independent of each other: rows of a Jacobian
+        independent      totals are derivatives with a step's states, also of different layers, independent of each
+                         other: rows of a Jacobian
         with_parameters  the weights' gradients are wanted (then there is one cotangent a sequence)
         with_inputs      the inputs' gradients are wanted
         orders           rows are groups of B: what passes U once more goes to the next group's row (`kernels.adjoint`)
@@ -310,7 +322,7 @@ class _Back:
             squares, scales = np.empty((steps, N, s.kinds)), np.empty((steps, N, s.kinds), np.int64)
             adjoint(
                 s.cell, values[layer].saved, values[layer].states, entering, entering_exponents, weights.U_adjoint,
-                self.carry[layer], self.carry_exponents[layer], self.through, self.routes, self.independent,
+                self.carry[layer], self.carry_exponents[layer], self.through, self.routes, self._independent(layer),
                 a_x_bar, a_h_bar, totals, exponents, squares, scales,
             )  # fmt: skip
             with np.errstate(divide="ignore"):  # a gradient of exactly zero is -inf
@@ -331,6 +343,11 @@ class _Back:
         if len(self.inputs_bar):
             self.inputs_bar[begin:end] = times_power(entering[..., : s.X], entering_exponents)
             leave(entering)
+
+    def _independent(self, layer: int) -> int:
+        if not self.independent:
+            return TOTAL
+        return OF_EACH_OTHER if layer == self.sweep.depth - 1 else OF_LAYERS  # the top layer's loss is no layer
 
     def _loss(self, begin: int, end: int) -> tuple[ndarray, ndarray]:
         """What the loss puts in over a chunk, each entry brought near 1."""
