@@ -18,7 +18,10 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.exports"],
     ["gradlab"],  # the public names, gathered in gradlab/__init__.py
     ["gradlab.diagnosis", "gradlab.check", "gradlab.thinning"],
-    ["gradlab.traces", "gradlab.weights"],
+    ["gradlab.truncation"],
+    ["gradlab.traces", "gradlab.weights", "gradlab.schedules"],
+    ["gradlab.itemised"],
+    ["gradlab.arguments"],
     ["gradlab.engine"],
     ["gradlab.stack"],
     ["gradlab.feeds"],  # what an Experiment feeds a stack
@@ -27,6 +30,7 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.cells", "gradlab.initializations", "gradlab.inputs", "gradlab.losses", "gradlab.readout"],
 ]
 ANALYSES = {"gradlab.diagnosis", "gradlab.check", "gradlab.thinning", "gradlab.traces", "gradlab.weights"}
+ANALYSES |= {"gradlab.itemised", "gradlab.schedules", "gradlab.truncation"}
 NEVER = {"gradlab.charts": ANALYSES, "gradlab.exports": ANALYSES}  # they meet in the column names of a table
 
 LIBRARY_ROOMS = {  # which rooms may import a library

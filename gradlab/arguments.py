@@ -1,0 +1,127 @@
+"""What an analysis is called with: an Experiment's own stack, inputs and loss, or arrays; checked, and small enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+from gradlab.cells import CELLS
+from gradlab.engine import Cotangents, Size, Sweep, memory_limit, plan
+from gradlab.experiment import Experiment
+from gradlab.feeds import cotangents_of, input_size_of, inputs_of, loss_steps_of, needs_states, output_size_of
+from gradlab.stack import Stack
+
+
+class Gathered(NamedTuple):
+    """What every analysis starts from."""
+
+    stack: Stack
+    experiment: Experiment | None
+    inputs: ndarray  # [T, B, X]
+    cotangents: ndarray  # [T, B, H]
+    initial_state: tuple[ndarray, ...]  # one [L, B, H] a state, or none for zeros
+
+
+def gathered(subject: Experiment | Stack, inputs: Any, cotangents: Any, initial_state: Any) -> Gathered:
+    """The arguments of `gradlab.trace`, checked and in the stack's dtype. Raises ValueError as it says."""
+    if isinstance(subject, Experiment):
+        if inputs is not None or cotangents is not None or initial_state is not None:
+            raise ValueError("an Experiment has its own inputs and loss: pass a Stack to choose inputs or cotangents")
+        refuse_too_large(subject)
+        stack = Stack.from_experiment(subject)
+        drawn = inputs_of(subject)
+        return Gathered(stack, subject, drawn, entering(subject, stack, drawn), ())
+    given = as_array(inputs, "inputs", subject.dtype, (None, None, subject.input_size), "[T, B, X]")
+    T, B, _ = given.shape
+    dense = as_array(cotangents, "cotangents", subject.dtype, (T, B, subject.hidden_size), "[T, B, H]")
+    return Gathered(subject, None, given, dense, as_states(subject, initial_state, B))
+
+
+def entering(experiment: Experiment, stack: Stack, inputs: ndarray) -> ndarray:
+    """∂L/∂h_t of the top layer by the Experiment's loss alone, [T, B, H]; a forward pass comes first where needed."""
+    if not needs_states(experiment):
+        return cotangents_of(experiment)
+    run = Sweep(stack, inputs)
+    run.forward()
+    if loss_steps_of(experiment)[0] == experiment.steps - 1:
+        return cotangents_of(experiment, run.last_states[-1, :, 0][None])
+    return cotangents_of(experiment, run.values()[0][-1, :, :, 0])
+
+
+def sparse(cotangents: ndarray) -> Cotangents:
+    """Only the steps and sequences of [T, B, H] at which something enters."""
+    steps, at = np.nonzero(cotangents.any(axis=2))
+    return Cotangents(steps, at, cotangents[steps, at], cotangents.shape[1])
+
+
+def as_array(value: Any, name: str, dtype: np.dtype, shape: Sequence[int | None], letters: str) -> ndarray:
+    """A numpy array or torch tensor as a contiguous array of `dtype`, checked for its shape and for finiteness."""
+    if value is None:
+        raise ValueError(f"{name} is missing: pass an array {letters}")
+    array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    wanted = ", ".join("any" if size is None else str(size) for size in shape)
+    if array.ndim != len(shape) or any(w is not None and w != s for w, s in zip(shape, array.shape, strict=True)):
+        raise ValueError(f"{name} has shape {array.shape}: {letters} = ({wanted}) is needed")
+    if array.dtype.kind not in "fiub" or 0 in array.shape:
+        raise ValueError(
+            f"{name} has dtype {array.dtype} and shape {array.shape}: real numbers, at least one, are needed"
+        )
+    array = np.ascontiguousarray(array, dtype)
+    if not np.isfinite(array).all():
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{name} is {array[first]} at {list(first)}: values must be finite in {dtype}")
+    return array
+
+
+def as_states(stack: Stack, initial_state: Any, sequences: int) -> tuple[ndarray, ...]:
+    """The initial states, one [L, B, H] a state; none for zeros."""
+    if initial_state is None:
+        return ()
+    names = CELLS[stack.cell].states
+    values = initial_state if isinstance(initial_state, tuple | list) else (initial_state,)
+    if len(values) != len(names):
+        raise ValueError(
+            f"initial_state has {len(values)} parts: {stack.cell} needs {len(names)}, ({', '.join(names)})"
+        )
+    shape = (stack.depth, sequences, stack.hidden_size)
+    return tuple(
+        as_array(value, f"initial_state {name}", stack.dtype, shape, "[L, B, H]")
+        for value, name in zip(values, names, strict=True)
+    )
+
+
+def size_of(experiment: Experiment) -> Size:
+    """What decides the cost of an Experiment's trace."""
+    e = experiment
+    inputs = input_size_of(e)
+    return Size(e.cell, e.depth, e.hidden_size, inputs, e.steps, e.batch_size, e.batch_size, e.dtype)
+
+
+def estimate(experiment: Experiment):
+    """The engine's Plan of an Experiment's trace: its `bytes` at the peak and its `multiply_adds`."""
+    return plan(size_of(experiment))
+
+
+def _bytes_of_values(e: Experiment) -> int:
+    """What a loss on many steps' states needs beside the trace: all values of the forward pass, and the scores."""
+    cell = CELLS[e.cell]
+    numbers = e.depth * e.hidden_size * (len(cell.states) + len(cell.saved)) + 4 * output_size_of(e)
+    return e.steps * e.batch_size * numbers * np.dtype(e.dtype).itemsize
+
+
+def refuse_too_large(experiment: Experiment, limit: int | None = None) -> None:
+    """Raises ValueError, naming the settings, if the trace needs more than `limit` bytes (default: `memory_limit`)."""
+    limit = memory_limit() if limit is None else limit
+    needed = estimate(experiment).bytes
+    if needs_states(experiment) and loss_steps_of(experiment)[0] < experiment.steps - 1:
+        needed += _bytes_of_values(experiment)
+    if needed > limit:
+        e = experiment
+        raise ValueError(
+            f"steps = {e.steps}, batch_size = {e.batch_size}, hidden_size = {e.hidden_size}, depth = {e.depth} need "
+            f"{needed / 2**30:.1f} GB; at most {limit / 2**30:.1f} GB are allowed: "
+            "lower steps, batch_size, hidden_size or depth"
+        )
