@@ -23,7 +23,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 @cache
 def source_hash(package=PACKAGE):
     """Hash of everything that a kernel is compiled from."""
-    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
+    settings = (numba.__version__, llvmlite.__version__, numba.config.BOUNDSCHECK, numba.config.OPT)
+    digest = hashlib.sha256(repr(settings).encode())
     for path in sorted([*(package / "cells").glob("*.py"), *(package / "engine").glob("*.py")]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:20]
