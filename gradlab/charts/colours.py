@@ -25,7 +25,7 @@ CELL_COLOURS = {
         "rnn_linear": "#B4B4B4",
     },
 }
-# Cells without a colour of their own take these in turn, in the order in which they are registered.
+# Cells and gates without a colour of their own take these in turn, in the order in which they are registered.
 CONTRAST_COLOURS = {
     False: ("#6A51A3", "#8F7A00", "#3D3D3D", "#C27BA0", "#9E7BC9", "#8A5A2B", "#999999", "#5B7083"),
     True: ("#B39DDB", "#E0CC4A", "#E8E8E8", "#F0B3D0", "#D1B8F0", "#D9A066", "#9A9A9A", "#A9BCCB"),
@@ -72,11 +72,18 @@ def cell_colour(name: str, dark: bool) -> str:
     """The colour of a cell, the same on every chart."""
     if name in CELL_COLOURS[dark]:
         return CELL_COLOURS[dark][name]
-    others = [cell for cell in CELLS if cell not in CELL_COLOURS[dark]]
-    contrast = CONTRAST_COLOURS[dark]
-    return contrast[(others.index(name) if name in others else len(others)) % len(contrast)]
+    return _contrast(name, [cell for cell in CELLS if cell not in CELL_COLOURS[dark]], dark)
 
 
 def gate_colour(name: str, dark: bool) -> str:
     """The colour of a gate on charts of one cell."""
-    return GATE_COLOURS[dark].get(name, CONTRAST_COLOURS[dark][0])
+    if name in GATE_COLOURS[dark]:
+        return GATE_COLOURS[dark][name]
+    others = [gate for cell in CELLS.values() for gate in cell.gates if gate not in GATE_COLOURS[dark]]
+    return _contrast(name, others, dark)
+
+
+def _contrast(name: str, others: list[str], dark: bool) -> str:
+    """The contrast colour of a name by its place among those that have no colour of their own."""
+    palette = CONTRAST_COLOURS[dark]
+    return palette[(others.index(name) if name in others else len(others)) % len(palette)]

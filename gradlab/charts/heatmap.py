@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+import json
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -39,8 +41,10 @@ def layers_by_steps(
     """A row a layer, the lowest at the bottom; cells one below the other, on one scale of colour."""
     theme.refuse_empty(table)
     value = "log10_relative" if relative else "log10_norm"
-    drawn = table[[*COLUMNS[:7], value, "exact_zeros", "not_finite"]].assign(row=_row_names(table))
-    rows, several = _rows(drawn)
+    drawn = table[[*COLUMNS[:7], value, "exact_zeros", "not_finite"]]
+    drawn = drawn.assign(group=_groups(table), row=_groups(table) + " " + table["layer"].astype(str))
+    rows, numbers = _rows(drawn)
+    several = drawn["group"].nunique() > 1
     states = theme.present(table["state"], theme.STATE_DASHES)
     domain = axes.decades_domain([drawn[value]])
     legend = alt.Legend(
@@ -57,11 +61,12 @@ def layers_by_steps(
         "y": alt.Y(
             "row:O",
             scale=alt.Scale(domain=rows, paddingInner=0.06),
-            axis=alt.Axis(title=None if several else "layer", grid=False, labelOverlap=False),
+            axis=alt.Axis(title="layer", labelExpr=f"{json.dumps(numbers)}[datum.value]", grid=False),
         ),
     }
     tips = [
-        alt.Tooltip("row:N", title="cell and layer" if several else "layer"),
+        *([alt.Tooltip("group:N", title="cell")] if several else []),
+        alt.Tooltip("layer:O"),
         alt.Tooltip("step:Q", title="from step", format=",d"),
         alt.Tooltip("lag:Q", title="from lag", format=",d"),
         alt.Tooltip(f"{value}:Q", title="log10 norm", format=".2f"),
@@ -95,33 +100,38 @@ def layers_by_steps(
             "kind:N", scale=alt.Scale(domain=[ZERO, UNDEFINED], range=["transparent", ink.alarm]), legend=key
         )
         rest = rest.assign(kind=kind).drop(columns=value)
-        tips[3] = alt.Tooltip("kind:N", title="norm")
+        tips[-3] = alt.Tooltip("kind:N", title="norm")
         layers.append(
             alt.Chart(rest)
             .mark_rect(x2Offset=SEAM)
             .encode(x=axes.steps(first, last), **shared, fill=fill, tooltip=tips)
         )
+    if several:
+        names = alt.Chart(pd.DataFrame({"group": drawn["group"].unique()}))
+        names = names.mark_text(align="left", baseline="middle", dy=4, fontSize=12, fontWeight=600)
+        layers.append(names.encode(x=alt.XValue(0), y=alt.Y("group:O"), text=alt.Text("group:N")))
     layers.append(axes.lags(int(table["lag_end"].min()), int(table["lag"].max())))
     height = height or FRAME_PIXELS + ROW_PIXELS * len(rows)
     return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
 
 
-def _row_names(table: pd.DataFrame) -> pd.Series:
-    """A row's name: the layer's number, after the cell and the state where there are several."""
-    names = table["layer"].astype(str)
-    if table["state"].nunique() > 1:
-        names = table["state"] + " " + names
-    return table["cell"].map(theme.cell_title) + " " + names if table["cell"].nunique() > 1 else names
+def _groups(table: pd.DataFrame) -> pd.Series:
+    """Whose layers stand together: a cell's, and of a cell a state's where there are several."""
+    names = table["cell"].map(theme.cell_title)
+    return names + " " + table["state"] if table["state"].nunique() > 1 else names
 
 
-def _rows(drawn: pd.DataFrame) -> tuple[list[str], bool]:
-    """The rows from the top, higher layers first, a blank between two groups; and whether there are several groups."""
-    groups = []
+def _rows(drawn: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
+    """The rows from the top, a group's higher layers first and its name above them, and what the axis calls each."""
+    rows: list[str] = []
+    numbers: dict[str, str] = {}
+    groups = drawn["group"].unique()
     for cell in theme.present(drawn["cell"], CELLS):
         for state in theme.present(drawn["state"], theme.STATE_DASHES):
-            group = drawn[(drawn["cell"] == cell) & (drawn["state"] == state)].sort_values("layer", ascending=False)
-            groups += [list(dict.fromkeys(group["row"]))] if len(group) else []
-    rows = groups[0]
-    for number, group in enumerate(groups[1:], start=1):
-        rows = [*rows, " " * number, *group]  # blanks of different length, because a row's name stands once
-    return rows, len(groups) > 1
+            of_group = drawn[(drawn["cell"] == cell) & (drawn["state"] == state)].sort_values("layer", ascending=False)
+            if len(groups) > 1 and len(of_group):
+                rows.append(of_group["group"].iloc[0])
+                numbers[rows[-1]] = ""
+            numbers |= dict(zip(of_group["row"], of_group["layer"].astype(str), strict=True))
+            rows += list(dict.fromkeys(of_group["row"]))
+    return rows, numbers

@@ -1,0 +1,96 @@
+"""The picture language: colours, names, fonts, numbers as powers of ten."""
+
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradlab import exports
+from gradlab.cells import CELLS
+from gradlab.charts import colours, theme
+
+
+@pytest.mark.parametrize(
+    ("log10", "text"),
+    [
+        (0.0, "1.0e+0"),
+        (-1300.4, "4.0e-1301"),
+        (6020.3, "2.0e+6020"),
+        (-0.001, "1.0e+0"),  # 9.98e-1 rounds up into the next decade
+        (-math.inf, "exactly 0"),
+        (math.nan, "not finite"),
+    ],
+)
+def test_a_number_is_written_from_its_log10(log10, text):
+    assert theme.power_of_ten(log10) == text
+
+
+@given(st.floats(-300, 300))
+def test_what_is_written_reads_back_to_its_two_digits(log10):
+    assert math.log10(float(theme.power_of_ten(log10))) == pytest.approx(log10, abs=0.0218)  # half of .1 in 1.0
+
+
+def test_every_cell_has_a_colour_of_its_own_in_each_theme():
+    for dark in (False, True):
+        assert len({colours.cell_colour(cell, dark) for cell in CELLS}) == len(CELLS)
+    for cell in CELLS:
+        assert colours.cell_colour(cell, dark=False) != colours.cell_colour(cell, dark=True)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.1."""
+    channels = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_lines_stand_out_from_the_paper_and_texts_can_be_read(dark):
+    ink = colours.INKS[dark]
+
+    def contrast(colour: str) -> float:
+        low, high = sorted((luminance(colour), luminance(ink.paper)))
+        return (high + 0.05) / (low + 0.05)
+
+    for cell in CELLS:
+        assert contrast(colours.cell_colour(cell, dark)) >= 2.8, cell  # WCAG asks 3 of graphics; GRU's green has 3.4
+    assert min(contrast(ink.text), contrast(ink.muted), contrast(ink.alarm)) >= 4.5
+
+
+def test_every_gate_of_every_cell_has_a_colour_that_its_other_gates_have_not():
+    for dark in (False, True):
+        for cell in CELLS.values():
+            assert len({colours.gate_colour(gate, dark) for gate in cell.gates}) == len(cell.gates), cell
+
+
+def test_every_font_stack_has_korean_and_ends_in_sans_serif():
+    def fonts(value):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if key.lower().endswith("font"):
+                    yield inner
+                yield from fonts(inner)
+
+    for dark in (False, True):
+        found = list(fonts(theme.configuration(dark)))
+        assert found
+        for stack in found:
+            names = [name.strip() for name in stack.split(",")]
+            assert names[-1] == "sans-serif"
+            assert "Noto Sans CJK KR" in names
+
+
+def test_lines_are_named_by_what_tells_them_apart():
+    def names(*lines):
+        return list(theme.line_names(pd.DataFrame(lines, columns=["cell", "layer", "state"])))
+
+    assert names(("rnn", 0, "h")) == ["RNN"]
+    assert names(("rnn", 0, "h"), ("lstm", 0, "h")) == ["RNN", "LSTM"]
+    assert names(("lstm", 0, "h"), ("lstm", 1, "c")) == ["layer 0 h", "layer 1 c"]
+    assert names(("gru", 0, "h"), ("lstm", 1, "h")) == ["GRU layer 0", "LSTM layer 1"]
+
+
+def test_marks_for_the_pointer_bear_the_name_that_still_pictures_leave_out():
+    assert theme.POINTER == exports.pictures.POINTER
