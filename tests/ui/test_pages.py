@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from gradlab.charts.palette import cell_colour
+from gradlab.charts.colours import cell_colour
 from gradlab.experiment import Experiment, bounds, default
 from gradlab.ui.presets import PRESETS
 from gradlab.ui.verdicts import COLOURS

@@ -1,0 +1,222 @@
+"""The app in a real browser: what AppTest cannot see."""
+
+import io
+import re
+import struct
+import time
+
+import pandas as pd
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+
+import gradlab
+from gradlab.charts.colours import INKS
+from gradlab.charts.theme import power_of_ten
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+RUNNING = '[data-testid="stApp"]'
+CHART = '[data-testid="stVegaLiteChart"]'
+LONG = "steps=10000&hidden_size=512&depth=2&batch_size=8&cells=LSTM"
+PROBES = ("/_stcore/health", "/_stcore/host-config")  # below a page's address Streamlit looks for its server, in vain
+WAIT = 60_000
+
+
+@pytest.fixture(autouse=True)
+def quiet(page: Page):
+    """No request leaves the machine, no error reaches the console, no exception the page."""
+    outside, errors = [], []
+    local = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
+    page.on("request", lambda request: None if request.url.startswith(local) else outside.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            errors.append(message.text)
+            if message.type == "error" and not message.location["url"].endswith(PROBES)
+            else None
+        ),
+    )
+    yield
+    assert outside == []
+    assert errors == []
+    assert page.is_closed() or page.get_by_test_id("stException").count() == 0
+
+
+def idle(page: Page) -> None:
+    expect(page.locator(RUNNING)).to_have_attribute("data-test-script-state", "notRunning", timeout=WAIT)
+
+
+def visit(page: Page, url: str) -> None:
+    page.goto(url)
+    page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
+    idle(page)
+
+
+def drawing(page: Page) -> str:
+    """What the first chart looks like: its paths, or its pixels."""
+    return page.locator(CHART).first.evaluate(
+        "view => view.querySelector('canvas')?.toDataURL()"
+        " ?? [...view.querySelectorAll('path')].map(path => path.getAttribute('d')).join()"
+    )
+
+
+def press(page: Page, slider: str, key: str) -> None:
+    """One key press on a slider; returns when the first chart is another."""
+    before = drawing(page)
+    page.get_by_role("slider", name=slider).press(key)
+    page.wait_for_timeout(50)
+    for _ in range(200):
+        idle(page)
+        if drawing(page) != before:
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the chart did not change")
+
+
+def download(page: Page, subject: str, kind: str) -> bytes:
+    opener = page.get_by_role("button", name=f"Export {subject}")
+    button = page.get_by_role("button", name=kind, exact=True)
+    if not button.is_visible():
+        opener.click()
+    with page.expect_download(timeout=WAIT) as started:
+        button.click()
+    return started.value.path().read_bytes()
+
+
+def test_a_cold_deep_link_on_a_fresh_server_draws_its_own_picture(page, fresh_app_url):
+    visit(page, f"{fresh_app_url}/gradient_flow?cells=GRU&steps=60&seed=3")
+    expect(page.get_by_role("heading", name="Gradient flow", exact=True)).to_be_visible()
+    left = (
+        gradlab.trace(gradlab.Experiment(cell="gru", steps=60, seed=3)).table.query("step == 0").log10_relative.item()
+    )
+    expect(page.get_by_text(f"GRU {power_of_ten(left)}".replace("e-", "e−"))).to_be_visible()
+    expect(page.get_by_role("slider", name="Steps")).to_have_attribute("aria-valuetext", re.compile("60"))
+
+
+def test_a_key_press_on_a_slider_changes_the_chart_and_the_address(page, app_url):
+    visit(page, app_url)
+    press(page, "Steps", "ArrowRight")
+    expect(page).to_have_url(re.compile("steps=250"))
+
+
+def test_downloads_are_real_files_and_the_csv_holds_the_plotted_numbers(page, app_url):
+    visit(page, f"{app_url}/gradient_flow?steps=100")
+    png = download(page, "gradient norms", "PNG")
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    assert struct.unpack(">I", png[16:20])[0] > 1500, "twice as many pixels as the chart has"
+    svg = download(page, "gradient norms", "SVG").decode()
+    assert svg.startswith("<svg")
+    assert "LSTM" in svg
+    table = pd.read_csv(io.BytesIO(download(page, "gradient norms", "CSV")))
+    assert len(table) == 100 * (1 + 2 + 1), "every step of RNN h, LSTM h and c, GRU h"
+    page.keyboard.press("Escape")
+    box = page.locator(CHART).first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tip = page.locator("#vg-tooltip-element, .vg-tooltip").first
+    expect(tip).to_be_visible()
+    words = tip.inner_text().split()
+    step = int(words[words.index("step") + 1])
+    assert int(words[words.index("lag") + 1]) == 99 - step
+    for cell, title in (("rnn", "RNN"), ("lstm", "LSTM"), ("gru", "GRU")):
+        value = table.query(f"cell == {cell!r} and state == 'h' and step == {step}").log10_relative.item()
+        assert words[words.index(title) + 1].replace("−", "-") == power_of_ten(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"), [("PDF", b"%PDF"), ("HTML", b"<!DOCTYPE html>"), ("JSON", b"["), ("Python", b"# Made with")]
+)
+def test_every_other_format_downloads_too(page, app_url, kind, start):
+    visit(page, app_url)
+    assert download(page, "gradient norms", kind).startswith(start)
+
+
+@pytest.mark.parametrize("address", ["", "gradient_flow?depth=3", "weights?depth=2"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_a_phone_and_charts_follow_the_theme(page, app_url, address, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, f"{app_url}/{address}")
+    wide = """main => [...main.querySelectorAll('svg, canvas, p, h1, h2, h3')]
+        .filter(e => e.getBoundingClientRect().right > 391).map(e => e.tagName + ' ' + e.textContent.slice(0, 60))"""
+    assert page.get_by_test_id("stMain").evaluate(wide) == []
+    app = page.locator(RUNNING).evaluate("app => getComputedStyle(app).backgroundColor")
+    assert app == {"light": "rgb(255, 255, 255)", "dark": "rgb(14, 17, 23)"}[scheme]
+    labels = page.locator(f"{CHART} svg text").first.evaluate("text => text.getAttribute('fill')")
+    assert labels in INKS[scheme == "dark"], "the chart's text has the theme's ink"
+
+
+def test_back_and_forward_restore_each_page_as_it_was_left_and_reload_keeps(page, app_url):
+    visit(page, app_url)
+    steps = page.get_by_role("slider", name="Steps")
+    press(page, "Steps", "ArrowRight")
+    expect(page).to_have_url(re.compile(r"/\?steps=250$"))
+    page.get_by_role("link", name="Gradient flow").click()
+    expect(page).to_have_url(re.compile(r"/gradient_flow\?steps=250$"))
+    expect(page.get_by_role("heading", name="Every layer at every step")).to_be_visible()
+    press(page, "Steps", "ArrowRight")
+    expect(page).to_have_url(re.compile(r"/gradient_flow\?steps=300$"))
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"/\?steps=250$"))
+    expect(page.get_by_role("heading", name="Where does the gradient go?")).to_be_visible()
+    expect(steps).to_have_attribute("aria-valuetext", "250")
+    page.go_forward()
+    expect(page).to_have_url(re.compile(r"/gradient_flow\?steps=300$"))
+    expect(steps).to_have_attribute("aria-valuetext", "300")
+    page.reload()
+    idle(page)
+    expect(page.get_by_role("heading", name="Every layer at every step")).to_be_visible()
+    expect(steps).to_have_attribute("aria-valuetext", "300")
+
+
+def test_a_bad_value_in_the_address_is_named_and_taken_out_of_it(page, app_url):
+    visit(page, f"{app_url}/?hidden_size=9999&steps=60")
+    expect(page.get_by_text("hidden_size = '9999' is not allowed")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/\?steps=60$"))
+
+
+def test_the_copied_link_names_every_setting_and_opens_the_same_picture(page, app_url):
+    visit(page, f"{app_url}/gradient_flow?cells=GRU&gain=0.7&steps=60")
+    picture = drawing(page)
+    page.get_by_role("button", name="Copy link").click()
+    link = page.get_by_test_id("stCode").inner_text().strip()
+    assert link.startswith(f"{app_url}/gradient_flow?version=")
+    for name in gradlab.Experiment.model_fields.keys() - {"cell"}:
+        assert f"{name}=" in link
+    visit(page, link)
+    assert drawing(page) == picture
+
+
+def busy(server: psutil.Process) -> float:
+    """Share of a core that the server uses over the next second."""
+    return server.cpu_percent(interval=1.0) / 100
+
+
+def server_of(url: str) -> psutil.Process:
+    port = int(url.rpartition(":")[2])
+    found = [c.pid for c in psutil.net_connections() if c.status == "LISTEN" and c.laddr.port == port]
+    return psutil.Process(found[0])
+
+
+def test_long_work_shows_progress_and_stops_when_a_setting_changes(page, app_url):
+    page.goto(f"{app_url}/?{LONG}")
+    expect(page.get_by_test_id("stProgress")).to_contain_text("s left", timeout=WAIT)
+    assert busy(server_of(app_url)) > 0.5
+    start = time.monotonic()
+    page.get_by_role("button", name="Reset every setting").click()
+    expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=WAIT)
+    stopped = time.monotonic() - start
+    page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
+    idle(page)
+    assert busy(server_of(app_url)) < 0.3, "the old work goes on beside the new"
+    assert stopped < 3, "half a second on a quiet machine"
+
+
+def test_long_work_stops_when_the_tab_is_closed(page, app_url):
+    page.goto(f"{app_url}/?{LONG}")
+    expect(page.get_by_test_id("stProgress")).to_contain_text("s left", timeout=WAIT)
+    assert busy(server_of(app_url)) > 0.5
+    page.close()
+    time.sleep(0.5)
+    assert busy(server_of(app_url)) < 0.3
