@@ -15,19 +15,14 @@ the largest entry of its layer's adjoint at the same step is lost to rounding.
 import math
 
 import numpy as np
-from numba import types
-from numba.core.errors import TypingError
-from numba.extending import overload, register_jitable
+from numba.extending import register_jitable
 
-import gradlab.engine.elementary  # noqa: F401  puts sigmoid and tanh on Lanes in place
-from gradlab.cells.states import STATES, Hidden, HiddenAndCell
+from gradlab.engine.authored import apart, arriving, as_state, cell_adjoint, cell_step
 from gradlab.engine.compiled import compiled
 from gradlab.engine.lanes import (
     broadcast,
     lane_sum,
     lanes_in,
-    larger_magnitude,
-    largest_lane,
     load,
     load_gates,
     load_saved,
@@ -36,125 +31,9 @@ from gradlab.engine.lanes import (
     store_rows,
 )
 from gradlab.engine.products import multiply, outer_products
+from gradlab.engine.scaling import NOTHING, largest_and_squares, norm_squared, normalise
 
-NOTHING = -(2**62)  # the exponent of an exactly zero adjoint
 TOTAL, OF_EACH_OTHER, OF_LAYERS = 0, 1, 2  # what `adjoint` keeps of a state's derivatives
-_NEAR_ONE = 2.0**20  # a largest entry within this factor of 1 needs no rescaling
-
-
-def cell_step(cell, a_x, a_h, state):
-    """The step of the cell, as its author wrote it."""
-    return cell.step(a_x, a_h, state)
-
-
-def cell_adjoint(cell, saved, state, new, new_bar):
-    """The adjoint of the cell, as its author wrote it."""
-    return cell.adjoint(saved, state, new, new_bar)
-
-
-def arriving(cell, values, scale, entering):
-    """The tuple of a row's adjoints under the states' names, scaled; what enters from above is added to h."""
-    scaled = [scale * value for value in values]
-    return STATES[cell.states](scaled[0] + entering, *scaled[1:])
-
-
-def as_state(cell, values):
-    """A tuple of the cell's states under their names."""
-    return STATES[cell.states](*values)
-
-
-def apart(cell, new_bar, total):
-    """`new_bar` less what its parts pass on to each other, so that the adjoint then gives what comes without that."""
-    return new_bar._replace(**{name: 2 * getattr(new_bar, name) - getattr(total, name) for name in cell.states[1:]})
-
-
-def _author(cell):
-    if not isinstance(cell, types.BaseNamedTuple):
-        raise TypingError(f"a cell is a NamedTuple, not {cell}")
-    return cell.instance_class
-
-
-@overload(cell_step)
-def _(cell, a_x, a_h, state):
-    step = register_jitable(_author(cell).step)
-    return lambda cell, a_x, a_h, state: step(a_x, a_h, state)
-
-
-@overload(cell_adjoint)
-def _(cell, saved, state, new, new_bar):
-    adjoint = register_jitable(_author(cell).adjoint)
-    return lambda cell, saved, state, new, new_bar: adjoint(saved, state, new, new_bar)
-
-
-@overload(as_state)
-def _(cell, values):
-    if _author(cell).states == ("h",):
-        return lambda cell, values: Hidden(values[0])
-    return lambda cell, values: HiddenAndCell(values[0], values[1])
-
-
-@overload(apart)
-def _(cell, new_bar, total):
-    if _author(cell).states == ("h",):
-        return lambda cell, new_bar, total: new_bar
-    return lambda cell, new_bar, total: HiddenAndCell(new_bar.h, 2.0 * new_bar.c - total.c)
-
-
-@overload(arriving)
-def _(cell, values, scale, entering):
-    if _author(cell).states == ("h",):
-        return lambda cell, values, scale, entering: Hidden(scale * values[0] + entering)
-    return lambda cell, values, scale, entering: HiddenAndCell(scale * values[0] + entering, scale * values[1])
-
-
-@register_jitable
-def largest_and_squares(values, start, count):
-    """(largest magnitude, sum of squares) of values[start : start + count]; the first is NaN if any is."""
-    largest = broadcast(values, 0.0)
-    squares = broadcast(values, 0.0)
-    for j in range(start, start + count, lanes_in(values)):
-        value = load(values, (j,))
-        largest = larger_magnitude(largest, value)
-        squares = squares + value * value
-    return largest_lane(largest), lane_sum(squares)
-
-
-@register_jitable
-def rescale(values, start, count, exponent):
-    """Multiplies values[start : start + count] by 2^-exponent, in two halves, each of which is a normal number."""
-    half = exponent // 2
-    one = math.ldexp(1.0, -half)
-    other = math.ldexp(1.0, half - exponent)
-    for j in range(start, start + count, lanes_in(values)):
-        store(values, (j,), load(values, (j,)) * one * other)
-
-
-@register_jitable
-def normalise(values, start, count, exponent):
-    """Brings the largest entry near 1 by an exact power of two; returns the new exponent (`NOTHING` if all are 0)."""
-    largest, _ = largest_and_squares(values, start, count)
-    if largest == 0.0:
-        return NOTHING
-    if 1 / _NEAR_ONE < largest < _NEAR_ONE or not largest < math.inf:
-        return exponent
-    shift = math.frexp(largest)[1]
-    rescale(values, start, count, shift)
-    return exponent + shift
-
-
-@register_jitable
-def norm_squared(values, start, count, exponent):
-    """(m, e): m · 4^e is the squared norm of values[start : start + count] · 2^exponent; NaN if any is not finite."""
-    largest, squares = largest_and_squares(values, start, count)
-    if 1 / _NEAR_ONE < largest < _NEAR_ONE or largest == 0.0:
-        return squares, exponent
-    if not largest < math.inf:
-        return math.nan, exponent
-    shift = math.frexp(largest)[1]  # the squares may have left the range
-    rescale(values, start, count, shift)
-    _, squares = largest_and_squares(values, start, count)
-    rescale(values, start, count, -shift)
-    return squares, exponent + shift
 
 
 @compiled

@@ -16,7 +16,8 @@ import numpy as np
 from numpy import ndarray
 
 from gradlab.engine.plan import Size, plan
-from gradlab.engine.sweep import Adjoints, Cotangents, Sweep, Swept
+from gradlab.engine.records import Adjoints, Cotangents, Swept
+from gradlab.engine.sweep import Sweep
 from gradlab.stack import Layer, Stack
 
 SLICE_WORK = 2 * 10**7  # multiply-adds: below it a thread costs more than it brings

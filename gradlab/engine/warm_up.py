@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from gradlab.cells import CELLS
+from gradlab.engine.records import Cotangents
 from gradlab.engine.slices import sweep
-from gradlab.engine.sweep import Cotangents
 from gradlab.stack import Layer, Stack
 
 

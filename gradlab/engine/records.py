@@ -1,0 +1,60 @@
+"""What goes into a sweep and what comes out; numbers beside their powers of two."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+from gradlab.stack import Layer
+
+NEVER = 2**62  # the step of what does not happen
+
+
+class Cotangents(NamedTuple):
+    """∂L/∂h_t of the top layer by the loss alone, where it is not zero: m entries, ordered by step.
+
+    There are `rows` rows, B times the number of cotangents of a sequence; row r belongs to sequence r mod B.
+    """
+
+    steps: ndarray  # [m]
+    at: ndarray  # [m]  each entry's row
+    values: ndarray  # [m, H]
+    rows: int
+    final: ndarray | None = None  # [L, N, S, H]  ∂L/∂(last states), each taken as independent of the others
+
+
+class Adjoints(NamedTuple):
+    """All adjoints of one layer, each times 2^exponents; what was not asked for has no steps."""
+
+    totals: ndarray  # [T, N, S, H]  ∂L/∂s_t
+    a_x_bar: ndarray  # [T, N, G, H]  ∂L/∂a^x_t
+    a_h_bar: ndarray  # [T, N, G, H]  ∂L/∂a^h_t
+    exponents: ndarray  # [T, N]
+
+
+class Swept(NamedTuple):
+    """What an adjoint found, over the forward pass that it went back over."""
+
+    log10_norms: ndarray  # [L, T, N, S]
+    non_finite: ndarray  # [L, B]  first step with a non-finite state, NEVER if none
+    last_states: ndarray  # [L, B, S, H]
+    adjoints: tuple[Adjoints, ...]  # one a layer
+    initial_bar: ndarray  # [L, N, S, H]  ∂L/∂(initial states)
+    inputs_bar: ndarray  # [T, N, X]  ∂L/∂x_t, no steps unless asked for
+    parameters_bar: tuple[Layer, ...]  # ∂L/∂ weights, summed over the batch, one Layer a layer if asked for
+
+
+class Chunk(NamedTuple):
+    """One layer's forward values over a chunk."""
+
+    states: ndarray  # [n+1, B, S, H]
+    saved: ndarray  # [n, B, V, H]
+
+
+def times_power(values: ndarray, exponents: ndarray) -> ndarray:
+    """values · 2^exponents, exponents along the leading axes; what is out of range becomes 0 or infinite."""
+    one = values.dtype.type(1)
+    exponents = exponents.clip(-5000, 5000).reshape(*exponents.shape, *[1] * (values.ndim - exponents.ndim))
+    half = exponents // 2  # a power of two that is a number itself, for all but what is out of range anyway
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return values * np.ldexp(one, half) * np.ldexp(one, exponents - half)
