@@ -122,9 +122,9 @@ def _traced(experiment: Experiment, _progress: Callable[[float], None] | None) -
 
 @st.cache_data(max_entries=120, show_spinner=False)
 def _flow(experiment: Experiment, points: int, _traced: GradientTrace) -> Flow:
-    losses = _traced.loss_steps
-    last = int(losses.max(initial=0))
-    return Flow(experiment, thin(_traced.table, points), diagnose(_traced), _traced.non_finite, len(losses), last)
+    losses = set(_traced.loss_steps.tolist())
+    lines, diagnosis = thin(_traced.table, points), diagnose(_traced)
+    return Flow(experiment, lines, diagnosis, _traced.non_finite, len(losses), max(losses, default=0))
 
 
 @st.cache_data(max_entries=60, show_spinner=False)

@@ -62,6 +62,20 @@ def test_every_page_survives_unusual_settings(open_app, page, query):
     assert charts(open_app(page, **(SMALL | query)))
 
 
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({}, "puts in at the last step, this much is left 29 steps earlier"),
+        ({"loss": "step", "loss_step": "7"}, "puts in at step 7, this much is left 7 steps earlier"),
+        ({"loss": "every"}, "enters at 30 of 30 steps. Left at step 0"),
+        ({"depth": "2"}, "left in the lowest layer 29 steps earlier"),
+    ],
+    ids=["last", "step", "every", "depth"],
+)
+def test_the_opening_sentence_says_where_the_loss_enters(open_app, query, words):
+    assert words in open_app(**SMALL, **query).markdown[0].value
+
+
 def test_an_overflowing_forward_pass_is_reported_and_marked(open_app):
     app = open_app(cells="RNN (ReLU)", gain="5.0", steps="2000")
     assert "overflow" in app.warning[0].value
