@@ -6,7 +6,8 @@
 
 Every file carries `record(experiments)` (settings with their seed, and versions) where its kind has a place for it: PNG
 a tEXt chunk, SVG <metadata>, PDF the document information, HTML a JSON script, Vega-Lite `usermeta`, Parquet the file's
-metadata. CSV has none and stays plain. Nothing in a file depends on the clock: the same call gives the same bytes.
+metadata. CSV has none and stays plain. Nothing in a file depends on the clock: the same call gives the same bytes, but
+for PDF, which lists its resources in any order.
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ from gradlab.exports.record import Experiments, one_line, record
 
 
 def csv(table: pd.DataFrame) -> bytes:
-    """UTF-8 CSV of every row; numbers as Python's repr, so that they read back to the bit; -inf and nan spelled out.
+    """CSV (RFC 4180, UTF-8) of every row; numbers read back to the bit, -inf and nan are spelled out.
 
     Text that a spreadsheet would run as a formula (beginning with = + - @, a tab or a return) gets an apostrophe.
     """
     safe = table.rename(columns=_not_a_formula)
     text = [name for name in safe if not pd.api.types.is_numeric_dtype(safe[name])]
     safe = safe.assign(**{name: safe[name].map(_not_a_formula) for name in text})
-    return safe.to_csv(index=False, na_rep="nan", lineterminator="\n").encode()
+    return safe.to_csv(index=False, na_rep="nan", lineterminator="\r\n").encode()
 
 
 def _not_a_formula(cell: Any) -> Any:

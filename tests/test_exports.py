@@ -1,0 +1,296 @@
+"""Files taken home: right kind, right size, the plotted numbers to the bit, the record inside, no request."""
+
+import io
+import json
+import re
+import struct
+import subprocess
+import sys
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gradlab
+from gradlab import exports
+from gradlab.charts.heatmap import layers_by_steps
+from gradlab.charts.traces import lines
+from gradlab.charts.weights import eigenvalues
+from gradlab.thinning import bin_steps
+from gradlab.weights import eigenvalues as spectrum
+
+ROOT = Path(__file__).resolve().parents[1]
+EXPERIMENTS = tuple(
+    gradlab.Experiment(cell=cell, steps=40, hidden_size=8, input_size=4, batch_size=3, seed=11)
+    for cell in ("rnn", "gru")
+)
+NASTY = '기울기 </script><b>&amp; "quoted" ]]> ${scripts}'
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return pd.concat([gradlab.trace(one).table for one in EXPERIMENTS], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def chart(table):
+    return lines(table)
+
+
+def png_chunks(data: bytes):
+    """(kind, content) of every chunk, its checksum verified."""
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    at = 8
+    while at < len(data):
+        (length,), kind = struct.unpack(">I", data[at : at + 4]), data[at + 4 : at + 8]
+        content = data[at + 8 : at + 8 + length]
+        (checksum,) = struct.unpack(">I", data[at + 8 + length : at + 12 + length])
+        assert checksum == zlib.crc32(kind + content)
+        yield kind, content
+        at += 12 + length
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3.5])
+def test_a_png_has_scale_pixels_for_each_of_the_chart_s(chart, scale):
+    size = next(
+        content for kind, content in png_chunks(exports.png(chart, EXPERIMENTS, scale=scale)) if kind == b"IHDR"
+    )
+    assert struct.unpack(">II", size[:8]) == (900 * scale, 440 * scale)
+
+
+def test_a_heading_makes_the_picture_higher_and_not_the_plot_lower(chart):
+    plain, headed = exports.specification(chart), exports.specification(chart, title="Title", subtitle="Subtitle")
+    assert headed["height"] == plain["height"] + exports.pictures.TITLE_LINE + exports.pictures.SUBTITLE_LINE
+    assert headed["title"]["text"] == ["Title"]
+
+
+def test_a_long_heading_is_broken_within_the_width_and_loses_no_word(chart):
+    words = "RNN loses 26 decades over 100 steps while 기울기는 거의 사라진다 and the GRU keeps more of it " * 4
+    title = exports.specification(chart, title=words, subtitle=words, width=400)["title"]
+    for key, size in (("text", 16), ("subtitle", 13)):
+        assert " ".join(title[key]).split() == words.split()
+        assert all(len(line) * size / 2 <= 400 for line in title[key])
+        assert len(title[key]) > 4
+
+
+def test_an_svg_keeps_its_text_and_titles_as_text(chart):
+    data = exports.svg(chart, EXPERIMENTS, title=NASTY, subtitle="what came out").decode()
+    root = ElementTree.fromstring(data)
+    svg = "{http://www.w3.org/2000/svg}"
+    assert root.find(f"{svg}title").text == NASTY
+    assert root.find(f"{svg}desc").text == "what came out"
+    written = ["".join(text.itertext()) for text in root.iter(f"{svg}text")]
+    assert {NASTY, "what came out", "step t", "RNN", "GRU", "1"} <= set(written)
+
+
+def test_still_pictures_leave_out_marks_of_the_pointer_and_interactive_ones_keep_them(chart):
+    def rules(spec):
+        return [layer for layer in spec["layer"] if layer["mark"].get("style") == exports.pictures.POINTER]
+
+    assert rules(json.loads(exports.vega_lite(chart)))
+    drawing = exports.svg(chart).decode()
+    assert len(re.findall('aria-roledescription="rule mark"', drawing)) == 0
+    assert len(re.findall('aria-roledescription="line mark"', drawing)) == 2
+
+
+def pdf_information(data: bytes) -> dict[str, str]:
+    """The information dictionary that the last trailer names, found by the last cross-reference table."""
+    start = int(re.search(rb"startxref\s+(\d+)\s+%%EOF\s*$", data).group(1))
+    number, offset = re.match(rb"xref\n(\d+) 1\n(\d{10}) 00000 n", data[start:]).groups()
+    assert b"/Info %s 0 R" % number in data[start:]
+    previous = int(re.search(rb"/Prev (\d+)", data[start:]).group(1))
+    assert data[previous : previous + 4] == b"xref"
+    entry = data[int(offset) :]
+    assert entry.startswith(b"%s 0 obj" % number)
+    pairs = re.findall(rb"/(\w+) <([0-9A-F]+)>", entry[: entry.index(b"endobj")])
+    return {key.decode(): bytes.fromhex(text.decode()).decode("utf-16") for key, text in pairs}
+
+
+def test_a_pdf_has_its_heading_and_record_where_its_last_table_points(chart):
+    data = exports.pdf(chart, EXPERIMENTS, title=NASTY)
+    assert data.startswith(b"%PDF-")
+    about = pdf_information(data)
+    assert about["Title"] == NASTY
+    assert json.loads(about["Subject"]) == exports.record(EXPERIMENTS)
+
+
+class Page(HTMLParser):
+    """The tags of a page with their attributes, and what each script and heading holds."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.held: dict[str, str] = {}
+        self.feed(data.decode())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if not self.tags:
+            return
+        tag, attributes = self.tags[-1]
+        key = attributes.get("id", tag)
+        self.held[key] = self.held.get(key, "") + data
+
+
+def test_an_html_page_asks_nobody_for_anything_and_carries_its_chart_and_record(chart):
+    page = Page(exports.html(chart, EXPERIMENTS, title=NASTY, subtitle="what came out"))
+    assert not [tag for tag, attributes in page.tags if {"src", "href", "srcset", "data"} & set(attributes)]
+    assert {tag for tag, _ in page.tags} == {
+        "html", "head", "meta", "title", "style", "body", "h1", "p", "div", "script"
+    }  # fmt: skip
+    policy = next(a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+    assert page.held["title"].strip() == page.held["h1"].strip() == NASTY
+    assert json.loads(page.held["gradlab"]) == exports.record(EXPERIMENTS)
+    spec = json.loads(page.held["spec"])
+    assert spec["width"] == "container"
+    assert spec["description"].startswith(NASTY)
+    assert "vegaEmbed" in page.held["script"]
+    assert spec["usermeta"]["embedOptions"]["actions"]["editor"] is False  # the menu's one way out of the page
+
+
+def test_a_chart_of_fixed_width_keeps_it_on_a_page():
+    stack = gradlab.Stack.from_experiment(EXPERIMENTS[0])
+    square = eigenvalues(spectrum(stack))
+    spec = json.loads(Page(exports.html(square, title="λ")).held["spec"])
+    assert spec["width"] == spec["height"] == 270
+
+
+def drawn_values(spec: dict, column: str) -> list:
+    """The column as the document's line layer holds it."""
+    layer = next(layer for layer in spec["layer"] if layer["mark"]["type"] == "line")
+    return [row[column] for row in spec["datasets"][layer["data"]["name"]]]
+
+
+def test_a_vega_lite_document_holds_every_plotted_number_and_no_address_but_its_schema(chart, table):
+    text = exports.vega_lite(chart, EXPERIMENTS).decode()
+    spec = json.loads(text)
+    assert drawn_values(spec, "log10_relative") == list(table["log10_relative"])
+    assert spec["usermeta"]["gradlab"] == exports.record(EXPERIMENTS)
+    assert re.findall(r"https?://[^\"]*", text) == [spec["$schema"]]
+    alt.Chart.from_dict(spec)  # raises where the document breaks the schema
+
+
+def test_more_rows_than_altair_allows_are_drawn_without_touching_its_global_settings():
+    random = np.random.default_rng(0).normal(size=6000)
+    step = np.arange(6000)
+    long = pd.DataFrame({"cell": "rnn", "layer": 0, "state": "h", "step": step, "lag": step[::-1]})
+    names = ("log10_norm", "log10_norm_min", "log10_norm_max", "log10_relative")
+    long = long.assign(**dict.fromkeys((*names, "log10_relative_min", "log10_relative_max"), random))
+    before = alt.data_transformers.active, alt.data_transformers.options
+    assert drawn_values(exports.specification(lines(long)), "log10_relative") == list(random)
+    assert (alt.data_transformers.active, alt.data_transformers.options) == before
+
+
+def test_a_dark_chart_is_drawn_on_dark_paper(table):
+    assert exports.specification(lines(table, dark=True))["background"] == "#0E1117"
+    assert exports.specification(lines(table))["background"] == "#FFFFFF"
+
+
+def test_a_table_in_a_chart_is_never_fetched_from_elsewhere():
+    elsewhere = alt.Chart("https://example.invalid/table.csv").mark_point().encode(x="a:Q")
+    with pytest.raises(ValueError, match="External data url not allowed"):
+        exports.png(elsewhere)
+
+
+def read_back(data: bytes) -> pd.DataFrame:
+    return pd.read_csv(io.BytesIO(data))
+
+
+def test_csv_gives_back_every_plotted_number_to_the_bit(table):
+    table = table.copy()
+    table.loc[3, "log10_norm"], table.loc[4, "log10_norm"] = -np.inf, np.nan
+    pd.testing.assert_frame_equal(read_back(exports.csv(table)), table, check_exact=True, check_dtype=False)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True, width=64), min_size=1, max_size=30))
+def test_csv_keeps_every_float(numbers):
+    back = read_back(exports.csv(pd.DataFrame({"number": numbers})))
+    np.testing.assert_array_equal(back["number"].to_numpy(dtype=float), np.array(numbers))
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
+def test_csv_text_that_a_spreadsheet_would_run_is_quoted_and_numbers_are_not(sign):
+    table = pd.DataFrame({f"{sign}name": [f"{sign}1+2", "plain", None], "number": [-1.5, -np.inf, 2.0]})
+    back = read_back(exports.csv(table))
+    assert list(back.columns) == [f"'{sign}name", "number"]
+    assert list(back[f"'{sign}name"])[:2] == [f"'{sign}1+2", "plain"]
+    assert list(back["number"]) == [-1.5, -np.inf, 2.0]
+
+
+def test_categories_of_text_are_quoted_too():
+    table = pd.DataFrame({"name": pd.Categorical(["=1", "b", "=1"])})
+    assert list(read_back(exports.csv(table))["name"]) == ["'=1", "b", "'=1"]
+
+
+def test_parquet_gives_back_the_table_and_the_record(table):
+    data = exports.parquet(table, EXPERIMENTS)
+    pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(data)), table)
+    assert json.loads(pq.read_schema(io.BytesIO(data)).metadata[b"gradlab"]) == exports.record(EXPERIMENTS)
+
+
+def test_json_makes_the_experiment_again():
+    one = EXPERIMENTS[0].replace(forget_bias=1.5, inputs="text", text='한국어 "text"\n=1', dtype="float32")
+    assert gradlab.Experiment.model_validate_json(exports.settings_json([one])) == one
+    several = json.loads(exports.settings_json(EXPERIMENTS))
+    assert tuple(gradlab.Experiment.model_validate(settings) for settings in several) == EXPERIMENTS
+
+
+def test_the_python_program_makes_the_same_numbers_again_in_a_fresh_interpreter(table, tmp_path):
+    program = tmp_path / "again.py"
+    program.write_bytes(exports.python_code(EXPERIMENTS) + b'table.to_parquet("again.parquet")\n')
+    path = {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, str(program)], cwd=tmp_path, env=path, check=True, capture_output=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "again.parquet"), table, check_exact=True)
+
+
+def test_the_python_program_names_every_setting_so_that_defaults_may_change():
+    program = exports.python_code(EXPERIMENTS).decode()
+    for name in gradlab.Experiment.model_fields:
+        assert program.count(f" {name}=") == len(EXPERIMENTS)
+
+
+def test_the_record_has_every_setting_with_the_seed_and_the_versions():
+    record = exports.record(EXPERIMENTS)
+    assert [gradlab.Experiment.model_validate(one) for one in record["experiments"]] == list(EXPERIMENTS)
+    assert record["experiments"][0]["seed"] == 11
+    assert record["versions"]["numpy"] == np.__version__
+    assert {"gradlab", "torch", "numba", "python", "altair", "pandas"} <= set(record["versions"])
+
+
+def test_png_and_svg_carry_the_record(chart):
+    texts = [content for kind, content in png_chunks(exports.png(chart, EXPERIMENTS)) if kind == b"tEXt"]
+    records = [json.loads(text.split(b"\0", 1)[1]) for text in texts if text.startswith(b"gradlab\0")]
+    assert records == [exports.record(EXPERIMENTS)]
+    metadata = ElementTree.fromstring(exports.svg(chart, EXPERIMENTS)).find("{http://www.w3.org/2000/svg}metadata")
+    assert json.loads(metadata.text)["gradlab"] == exports.record(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("name", [name for name in exports.PICTURES if name != "PDF"])
+def test_the_same_picture_twice_is_the_same_file(table, name):
+    first, second = (exports.PICTURES[name].write(lines(table), EXPERIMENTS, title="T") for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("name", exports.PICTURES)
+def test_every_kind_of_chart_leaves_in_every_format(table, name):
+    stack = gradlab.Stack.from_experiment(EXPERIMENTS[0])
+    for chart in (layers_by_steps(bin_steps(table)), eigenvalues(spectrum(stack))):
+        assert len(exports.PICTURES[name].write(chart, EXPERIMENTS, title="T", subtitle="S")) > 1000
+
+
+def test_a_file_s_name_tells_what_is_in_it():
+    name = exports.file_name(EXPERIMENTS, "Gradient flow: h/c", ".png")
+    assert name == "gradlab-Gradient-flow-h-c-rnn-gru-T40-seed11.png"
