@@ -7,7 +7,7 @@ READINGS = {
         r"\left\lVert \frac{\partial L}{\partial h_t} \right\rVert_2"
         r"\quad\text{and}\quad \left\lVert \frac{\partial L}{\partial c_t} \right\rVert_2,"
         r"\qquad \text{relative to}\quad \Big(\sum_t \lVert \bar y_t \rVert_2^2\Big)^{1/2}",
-        "The loss stands at the right and its gradient travels left; a straight line is exponential decay or growth, "
+        "From where the loss enters its gradient travels left; a straight line is exponential decay or growth, "
         "and its slope is the rate. Derivatives are total: over all later steps, all higher layers, and for c also "
         "through h. ȳ is what the loss itself puts into the top layer. Lines are means of log10 over the batch, bands "
         "its range.",

@@ -1,0 +1,50 @@
+"""What a preset's sentence claims is what its settings give."""
+
+import numpy as np
+import pytest
+
+import gradlab
+from gradlab.ui.link import DEFAULT_CELLS
+from gradlab.ui.presets import PRESETS
+
+
+def found(name: str) -> dict[str, gradlab.Diagnosis]:
+    """The diagnosis of every cell that a preset compares."""
+    settings = dict(PRESETS[name].settings)
+    cells = settings.pop("cells", DEFAULT_CELLS)
+    return {cell: gradlab.diagnose(gradlab.trace(gradlab.Experiment(cell=cell, **settings))) for cell in cells}
+
+
+def test_with_pytorchs_defaults_all_three_cells_vanish_and_the_gated_ones_slower():
+    rates = {cell: diagnosis.decades_per_100_steps for cell, diagnosis in found("PyTorch defaults").items()}
+    assert {diagnosis.verdict for diagnosis in found("PyTorch defaults").values()} == {"vanishing"}
+    assert rates["rnn"] < min(rates["lstm"], rates["gru"])
+
+
+def test_an_open_forget_gate_keeps_the_lstms_gradient_alone():
+    verdicts = {cell: diagnosis.verdict for cell, diagnosis in found("Open forget gate").items()}
+    assert verdicts == {"rnn": "vanishing", "lstm": "steady", "gru": "vanishing"}
+
+
+def test_an_orthogonal_linear_rnn_neither_grows_nor_shrinks_and_tanh_shrinks():
+    diagnoses = found("Orthogonal")
+    assert diagnoses["rnn_linear"].decades_per_100_steps == pytest.approx(0, abs=1e-9)
+    assert diagnoses["rnn"].verdict == "vanishing"
+
+
+def test_the_exploding_preset_explodes_where_nothing_saturates():
+    diagnoses = found("Exploding")
+    assert diagnoses["rnn_linear"].verdict == "exploding"
+    assert diagnoses["rnn"].decades_per_100_steps < diagnoses["rnn_linear"].decades_per_100_steps / 2
+
+
+def test_a_relu_unit_with_identity_weight_passes_the_gradient_unchanged_while_it_is_on():
+    trace = gradlab.trace(gradlab.Experiment(cell="rnn_relu", initialization="identity"))
+    steps = np.diff(trace.log10_norm("h")[0], axis=0)  # [T-1, B]: what each step takes away going back
+    assert (steps >= -1e-12).all(), "no step makes it larger"
+    assert (np.abs(steps) < 1e-12).any(), "some steps leave it unchanged"
+
+
+def test_a_loss_at_every_step_hides_the_vanishing():
+    assert all(diagnosis.verdict == "steady" for diagnosis in found("A loss at every step").values())
+    assert all(diagnosis.verdict == "vanishing" for diagnosis in found("PyTorch defaults").values())
