@@ -104,7 +104,7 @@ def test_still_pictures_leave_out_marks_of_the_pointer_and_interactive_ones_keep
 def pdf_information(data: bytes) -> dict[str, str]:
     """The information dictionary that the last trailer names, found by the last cross-reference table."""
     start = int(re.search(rb"startxref\s+(\d+)\s+%%EOF\s*$", data).group(1))
-    number, offset = re.match(rb"xref\n(\d+) 1\n(\d{10}) 00000 n", data[start:]).groups()
+    number, offset = re.match(rb"xref\n0 1\n0{10} 65535 f\r\n(\d+) 1\n(\d{10}) 00000 n", data[start:]).groups()
     assert b"/Info %s 0 R" % number in data[start:]
     previous = int(re.search(rb"/Prev (\d+)", data[start:]).group(1))
     assert data[previous : previous + 4] == b"xref"

@@ -96,7 +96,7 @@ def pdf(chart: Any, experiments: Experiments = (), **options: Any) -> bytes:
     written = b" ".join(b"/%s <%s>" % (key, _utf16(text)) for key, text in entries.items())
     start = data if data.endswith(b"\n") else data + b"\n"
     update = b"%s 0 obj\n<< %s >>\nendobj\n" % (info, written)
-    table = b"xref\n%s 1\n%010d 00000 n\r\n" % (info, len(start))
+    table = b"xref\n0 1\n0000000000 65535 f\r\n%s 1\n%010d 00000 n\r\n" % (info, len(start))
     trailer = b"trailer\n<< /Size %s /Root %s /Info %s 0 R /Prev %s >>\n" % (size, root, info, previous)
     return start + update + table + trailer + b"startxref\n%d\n%%%%EOF\n" % (len(start) + len(update))
 
