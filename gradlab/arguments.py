@@ -34,10 +34,18 @@ def gathered(subject: Experiment | Stack, inputs: Any, cotangents: Any, initial_
         stack = Stack.from_experiment(subject)
         drawn = inputs_of(subject)
         return Gathered(stack, subject, drawn, entering(subject, stack, drawn), ())
+    if not isinstance(subject, Stack):
+        raise TypeError(f"{type(subject).__name__} is neither an Experiment nor a Stack: see Stack.from_torch")
     given = as_array(inputs, "inputs", subject.dtype, (None, None, subject.input_size), "[T, B, X]")
     T, B, _ = given.shape
     dense = as_array(cotangents, "cotangents", subject.dtype, (T, B, subject.hidden_size), "[T, B, H]")
-    return Gathered(subject, None, given, dense, as_states(subject, initial_state, B))
+    states = as_states(subject, initial_state, B)
+    L, H, X = subject.depth, subject.hidden_size, subject.input_size
+    needed = plan(Size(subject.cell, L, H, X, T, B, B, subject.dtype.name)).bytes
+    _refuse(
+        needed, memory_limit(), f"inputs of T = {T} steps and B = {B} sequences, H = {H} units, {L} layers", "T or B"
+    )
+    return Gathered(subject, None, given, dense, states)
 
 
 def entering(experiment: Experiment, stack: Stack, inputs: ndarray) -> ndarray:
@@ -61,7 +69,7 @@ def as_array(value: Any, name: str, dtype: np.dtype, shape: Sequence[int | None]
     """A numpy array or torch tensor as a contiguous array of `dtype`, checked for its shape and for finiteness."""
     if value is None:
         raise ValueError(f"{name} is missing: pass an array {letters}")
-    array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    array = _on_the_cpu(value, name)
     wanted = ", ".join("any" if size is None else str(size) for size in shape)
     if array.ndim != len(shape) or any(w is not None and w != s for w, s in zip(shape, array.shape, strict=True)):
         raise ValueError(f"{name} has shape {array.shape}: {letters} = ({wanted}) is needed")
@@ -69,11 +77,23 @@ def as_array(value: Any, name: str, dtype: np.dtype, shape: Sequence[int | None]
         raise ValueError(
             f"{name} has dtype {array.dtype} and shape {array.shape}: real numbers, at least one, are needed"
         )
-    array = np.ascontiguousarray(array, dtype)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+        array = np.ascontiguousarray(array, dtype)
     if not np.isfinite(array).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(f"{name} is {array[first]} at {list(first)}: values must be finite in {dtype}")
     return array
+
+
+def _on_the_cpu(value: Any, name: str) -> ndarray:
+    """A numpy array of whatever was given; half precisions, which numpy lacks, become float64."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value.double() if value.is_floating_point() else value
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} cannot be read as an array: {error}") from error
 
 
 def as_states(stack: Stack, initial_state: Any, sequences: int) -> tuple[ndarray, ...]:
@@ -118,10 +138,13 @@ def refuse_too_large(experiment: Experiment, limit: int | None = None) -> None:
     needed = estimate(experiment).bytes
     if needs_states(experiment) and loss_steps_of(experiment)[0] < experiment.steps - 1:
         needed += _bytes_of_values(experiment)
+    e = experiment
+    what = f"steps = {e.steps}, batch_size = {e.batch_size}, hidden_size = {e.hidden_size}, depth = {e.depth}"
+    _refuse(needed, limit, what, "steps, batch_size, hidden_size or depth")
+
+
+def _refuse(needed: int, limit: int, what: str, to_lower: str) -> None:
     if needed > limit:
-        e = experiment
         raise ValueError(
-            f"steps = {e.steps}, batch_size = {e.batch_size}, hidden_size = {e.hidden_size}, depth = {e.depth} need "
-            f"{needed / 2**30:.1f} GB; at most {limit / 2**30:.1f} GB are allowed: "
-            "lower steps, batch_size, hidden_size or depth"
+            f"{what} need {needed / 2**30:.1f} GB; at most {limit / 2**30:.1f} GB are allowed: lower {to_lower}"
         )

@@ -95,14 +95,16 @@ class GradientTrace:
     def log10_norm(self, state: str = "h") -> ndarray:
         """log10 ‖∂L/∂s_t‖₂ a layer, step and sequence, [L, T, B].
 
-        -inf only where the gradient is exactly zero; NaN where it is undefined because a pass was not finite.
+        -inf only where the gradient is exactly zero as computed; NaN where it is undefined because a pass was not
+        finite. Zero are then also what a saturated σ or tanh rounds to zero, as in autograd, and entries some 10^300
+        (float32: 10^37) below the largest of the same layer, sequence and step, h and c together.
         Raises ValueError for a state the cell does not have.
         """
         return self.log10_norms[..., self._kind(state)]
 
     def log10_relative(self, state: str = "h") -> ndarray:
-        """`log10_norm` less log10 of what the loss put into the same sequence, [L, T, B]."""
-        return self.log10_norm(state) - self.log10_cotangent
+        """`log10_norm` less log10 of what the loss put into the same sequence, [L, T, B]; -inf if it put in nothing."""
+        return relative(self.log10_norm(state), self.log10_cotangent)
 
     def _kind(self, state: str) -> int:
         if state not in self.states:
@@ -132,10 +134,11 @@ class GradientTrace:
         decades_per_step   least-squares slope of the batch's mean log10 norm against lag, decades a step; negative
                            where the gradient shrinks on its way back
         intercept          the line at lag 0
-        lag_from, lag_to   the lags fitted: the last three quarters of those behind the last loss step, where finite
+        lag_from, lag_to   the lags fitted: the last three quarters of those behind the last loss step, where finite;
+                           all of them where that leaves fewer than two
         rms_residual       root mean square distance from the line, decades
 
-        NaN where fewer than two finite points are left.
+        NaN where there are fewer than two finite points.
         """
         last_loss = int(self.loss_steps.max(initial=0))
         lags = np.arange(self.steps)[::-1]
@@ -144,7 +147,9 @@ class GradientTrace:
             for state in self.states:
                 values = mean(self.log10_norm(state)[layer])
                 first = self.steps - 1 - last_loss
-                chosen = (lags >= first + FITTED_FROM * last_loss) & np.isfinite(values)
+                finite = (lags >= first) & np.isfinite(values)
+                settled = finite & (lags >= first + FITTED_FROM * last_loss)
+                chosen = settled if settled.sum() > 1 else finite
                 rows.append((self.cell, layer, state, *_line(lags[chosen], values[chosen])))
         return pd.DataFrame(rows, columns=list(RATE_COLUMNS))
 
@@ -194,10 +199,21 @@ def _result(stack, experiment, swept, cotangents: Cotangents, sequences: int) ->
 
 def log10_entered(cotangents: Cotangents, sequences: int) -> ndarray:
     """log10 of what the loss puts into each sequence, [B]: the root of the sum over steps of ‖cotangent_t‖²."""
+    largest = np.zeros(sequences)
+    magnitudes = np.abs(cotangents.values.astype(np.float64))
+    np.maximum.at(largest, cotangents.at, magnitudes.max(axis=1, initial=0))
+    scale = np.where(largest == 0, 1, largest)  # squares of 1e±200 leave the floating-point range
     squares = np.zeros(sequences)
-    np.add.at(squares, cotangents.at, np.square(cotangents.values.astype(np.float64)).sum(axis=1))
+    np.add.at(squares, cotangents.at, np.square(magnitudes / scale[cotangents.at, None]).sum(axis=1))
     with np.errstate(divide="ignore"):
-        return 0.5 * np.log10(squares)
+        return 0.5 * np.log10(squares) + np.log10(scale)
+
+
+def relative(log10_norms: ndarray, log10_entered: ndarray) -> ndarray:
+    """Log norms less what the loss put into each sequence (the last axis); exact zeros stay -inf."""
+    return np.where(
+        np.isneginf(log10_norms), -np.inf, log10_norms - np.where(np.isneginf(log10_entered), 0, log10_entered)
+    )
 
 
 def _first(swept) -> NonFinite | None:
