@@ -18,10 +18,11 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.exports"],
     ["gradlab"],  # the public names, gathered in gradlab/__init__.py
     ["gradlab.diagnosis", "gradlab.check", "gradlab.thinning"],
-    ["gradlab.truncation"],
+    ["gradlab.truncation", "gradlab.paths"],
     ["gradlab.traces", "gradlab.weights", "gradlab.schedules"],
-    ["gradlab.itemised"],
+    ["gradlab.itemised", "gradlab.jacobians"],
     ["gradlab.arguments"],
+    ["gradlab.recurrent"],  # a stack that torch trains
     ["gradlab.engine"],
     ["gradlab.stack"],
     ["gradlab.feeds"],  # what an Experiment feeds a stack
@@ -30,7 +31,7 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.cells", "gradlab.initializations", "gradlab.inputs", "gradlab.losses", "gradlab.readout"],
 ]
 ANALYSES = {"gradlab.diagnosis", "gradlab.check", "gradlab.thinning", "gradlab.traces", "gradlab.weights"}
-ANALYSES |= {"gradlab.itemised", "gradlab.schedules", "gradlab.truncation"}
+ANALYSES |= {"gradlab.itemised", "gradlab.jacobians", "gradlab.schedules", "gradlab.truncation", "gradlab.paths"}
 NEVER = {"gradlab.charts": ANALYSES, "gradlab.exports": ANALYSES}  # they meet in the column names of a table
 
 LIBRARY_ROOMS = {  # which rooms may import a library
@@ -41,6 +42,7 @@ LIBRARY_ROOMS = {  # which rooms may import a library
     "torch": {
         "gradlab.check",
         "gradlab.traces",
+        "gradlab.recurrent",
         "gradlab.engine",
         "gradlab.stack",
         "gradlab.feeds",
