@@ -42,7 +42,7 @@ class PeepholeLSTM(NamedTuple):
     def adjoint(saved, state, new, new_bar):
         i, f, g, o, tanh_c, p_i, p_f, p_o = saved
         a_o_bar = new_bar.h * tanh_c * o * (1 - o)  # (4) (3)
-        c_bar = new_bar.c + new_bar.h * o * (1 - tanh_c * tanh_c) + a_o_bar * p_o
+        c_bar = new_bar.c + (new_bar.h * o * (1 - tanh_c * tanh_c) + a_o_bar * p_o)
         a_i_bar = c_bar * g * i * (1 - i)  # (2) (1)
         a_f_bar = c_bar * state.c * f * (1 - f)
         a_g_bar = c_bar * i * (1 - g * g)

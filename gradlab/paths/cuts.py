@@ -1,0 +1,57 @@
+"""Causal experiments on one network: the same forward pass, with routes left out of the adjoint alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gradlab.arguments import gathered, sparse
+from gradlab.cells import CELLS
+from gradlab.engine import Swept, cotangents_of_slice, plan
+from gradlab.experiment import Experiment
+from gradlab.paths.run import Done, Progress, forward, over_slices, size_of, table
+from gradlab.stack import Stack
+
+
+def cut(
+    subject: Experiment | Stack,
+    inputs: Any = None,
+    cotangents: Any = None,
+    initial_state: Any = None,
+    *,
+    without: str | Sequence[str] = "direct",
+    progress: Progress = None,
+) -> pd.DataFrame:
+    """The gradient over the same forward pass, with one route, or several, left out of the adjoint alone.
+
+    without    names of `routes(cell)`: "direct" the additive update (for peepholes, these too), "recurrent" the weight
+               U, "h to c" what a step's h passes on to its c, or a gate: nothing flows through its pre-activation
+
+    Other arguments, units and errors as in `gradlab.trace`; ValueError for a route that the cell does not have.
+    `path` reads "without direct", "without recurrent and forget".
+    """
+    given = gathered(subject, inputs, cotangents, initial_state)
+    names = (without,) if isinstance(without, str) else tuple(without)
+    allowed = routes(given.stack.cell)
+    for name in names:
+        if name not in allowed:
+            raise ValueError(f"without = {name!r} is no route of {given.stack.cell}: use {', '.join(allowed)}")
+    gates = CELLS[given.stack.cell].gates
+    factors = np.array([0.0 if name in names else 1.0 for name in (*gates, "direct", "recurrent", "h to c")])
+    whole, (_, B, _) = sparse(given.cotangents), given.inputs.shape
+
+    def run(own: slice, done: Done) -> tuple[Swept]:
+        sweep = forward(given, own, own.stop - own.start, lambda fraction: done(fraction / 2))
+        part = cotangents_of_slice(whole, own, B)
+        return (sweep.adjoint(part, routes=factors, done=lambda fraction: done(0.5 + fraction / 2)),)
+
+    work = plan(size_of(given, B)).multiply_adds
+    (swept,) = over_slices(run, work, B, progress)
+    return table(given, swept.log10_norms, "without " + " and ".join(names) if names else "total")
+
+
+def routes(cell: str) -> tuple[str, ...]:
+    """What `cut` can leave out of a cell's adjoint."""
+    own = ("h to c",) if "c" in CELLS[cell].states else ()
+    return ("direct", "recurrent", *CELLS[cell].gates, *own)

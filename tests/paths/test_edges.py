@@ -1,0 +1,89 @@
+"""What flows through the unrolled network's edges sums to the total at every node; single edges have known answers."""
+
+import numpy as np
+import pytest
+
+from gradlab import Experiment
+from gradlab.arguments import gathered, sparse
+from gradlab.cells import CELLS
+from gradlab.cells.states import STATES
+from gradlab.engine import Sweep, autograd, sweep, times_power
+from gradlab.paths import cut, edges
+from gradlab.paths.edges import EDGE_COLUMNS, edge_vectors
+from tests.networks import drawn_case
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_arrives_at_a_node_sums_to_its_total(cell):
+    T, depth = 8, 3
+    case = drawn_case(cell, depth=depth, T=T, gain=1.5)
+    given = gathered(*case)
+    totals = autograd(case.stack, case.inputs, case.cotangents, case.initial_state)
+    sums, sizes = {}, {}
+    for edge in edge_vectors(given, 0, T - 1):
+        place, vector = (edge.layer, edge.step, edge.state), times_power(edge.vector, edge.exponent)
+        sums[place] = sums.get(place, 0) + vector
+        sizes[place] = max(sizes.get(place, 0), np.abs(vector).max())
+    for layer in range(depth):
+        for t in range(T):
+            h = totals[layer, t, :, 0]
+            arrived, size = sums.get((layer, t, "h"), 0 * h), sizes.get((layer, t, "h"), 0)
+            assert arrived == pytest.approx(h, abs=1e-11 * size)
+            if "c" in CELLS[cell].states and t < T - 1:
+                passed = passed_on(case, layer, t, h)
+                both = sums[layer, t, "c"] + passed
+                assert both == pytest.approx(totals[layer, t, :, 1], abs=1e-11 * np.abs(both).max(initial=1e-30))
+
+
+def passed_on(case, layer, t, h_bar):
+    """What h of a step passes on to its own c, from the cell's adjoint with nothing at c."""
+    cell = CELLS[case.stack.cell]
+    record = STATES[cell.states]
+    run = Sweep(case.stack, case.inputs, case.initial_state)
+    run.forward()
+    states, saved = run.values()
+    new = record(*states[layer, t].swapaxes(0, 1))
+    old = new  # the total does not read it
+    return cell.adjoint(tuple(saved[layer, t].swapaxes(0, 1)), old, new, record(h_bar, 0 * h_bar))[3][1]
+
+
+def test_the_input_edge_is_the_inputs_gradient():
+    case = drawn_case("gru", depth=2, T=6)
+    swept = sweep(case.stack, case.inputs, sparse(case.cotangents), case.initial_state, with_inputs=True)
+    for edge in edge_vectors(gathered(*case), 0, 5):
+        if edge.kind == "input":
+            assert times_power(edge.vector, edge.exponent) == pytest.approx(swept.inputs_bar[edge.step], rel=1e-10)
+
+
+def test_the_direct_edge_of_a_resting_lstm_loses_its_forget_gate_a_step():
+    experiment = Experiment(
+        cell="lstm", initialization="zeros", inputs="zero", forget_bias=1.0, hidden_size=4, steps=60
+    )
+    table = edges(experiment, first=10, last=20).set_index(["edge", "step"])["log10_norm"]
+    assert np.diff(table["direct"]) == pytest.approx(-np.log10(1 / (1 + np.exp(-1.0))), abs=1e-12)
+    assert (table["recurrent"] == -np.inf).all()
+
+
+def test_edges_of_an_rnn_are_recurrent_and_those_of_a_minimal_cell_direct():
+    rnn = edges(Experiment(cell="rnn", hidden_size=8, steps=20), first=3, last=9)
+    assert (rnn[rnn["edge"] == "direct"]["log10_norm"] == -np.inf).all()
+    minimal = edges(Experiment(cell="min_gru", hidden_size=8, steps=20), first=3, last=9)
+    assert (minimal[minimal["edge"] == "recurrent"]["log10_norm"] == -np.inf).all()
+    whole = cut(Experiment(cell="min_gru", hidden_size=8, steps=20), without=())
+    direct = minimal[minimal["edge"] == "direct"]["log10_norm"].to_numpy()
+    assert direct == pytest.approx(whole["log10_norm"].to_numpy()[3:10], abs=1e-12)
+
+
+def test_far_back_the_edges_leave_the_floating_point_range_and_stay_finite():
+    table = edges(Experiment(cell="rnn", hidden_size=8, steps=3000, gain=0.3), last=5)
+    recurrent = table[table["edge"] == "recurrent"]["log10_norm"]
+    assert (recurrent < -1000).all()
+    assert np.isfinite(recurrent).all()
+    assert tuple(table.columns) == EDGE_COLUMNS
+
+
+@pytest.mark.parametrize(("first", "last"), [(-1, 5), (3, 20), (6, 5), (0, 250)])
+def test_steps_that_are_not_there_or_too_many_are_refused(first, last):
+    steps = 300 if last == 250 else 20
+    with pytest.raises(ValueError, match=f"first = {first}, last = {last} is not allowed: use steps 0 to {steps - 1}"):
+        edges(Experiment(steps=steps, hidden_size=8), first=first, last=last)

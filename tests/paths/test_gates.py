@@ -1,0 +1,117 @@
+"""Gates over all units, and one sequence unit by unit, against the forward pass and the trace they come from."""
+
+import numpy as np
+import pytest
+
+from gradlab import Experiment, Stack, trace
+from gradlab.arguments import entering
+from gradlab.cells import CELLS
+from gradlab.engine import autograd
+from gradlab.feeds import inputs_of
+from gradlab.paths import gate_statistics, microscope
+from gradlab.paths.gates import STATISTICS_COLUMNS, UNITS_COLUMNS, drawn_gates
+from tests.networks import drawn_case
+
+SMALL = Experiment(hidden_size=12, steps=30, batch_size=4, depth=2, input_size=3)
+
+
+def at_rest(cell, **settings):
+    """Zero weights and inputs: every gate stands at the σ of its bias."""
+    return Experiment(cell=cell, initialization="zeros", inputs="zero", hidden_size=6, steps=20, **settings)
+
+
+@pytest.mark.parametrize(("bias", "low", "high"), [(-3.0, 1, 0), (0.0, 0, 0), (3.0, 0, 1)])
+def test_a_gates_mean_quantiles_and_saturation_are_those_of_its_bias(bias, low, high):
+    table = gate_statistics(at_rest("lstm", forget_bias=bias))
+    forget = table[table["gate"] == "forget"]
+    value = 1 / (1 + np.exp(-bias))
+    for column in ("mean", "q05", "q25", "median", "q75", "q95"):
+        assert forget[column].to_numpy() == pytest.approx(value, rel=1e-12)
+    assert (forget["saturated_low"] == low).all()
+    assert (forget["saturated_high"] == high).all()
+
+
+def test_statistics_are_over_units_and_sequences_of_the_layer_and_step():
+    T, B, H = 3, 2, 40
+    case = drawn_case("gru", depth=2, T=T, B=B, H=H, gain=8.0, initial=False)
+    table = gate_statistics(case.stack, case.inputs)
+    assert tuple(table.columns) == STATISTICS_COLUMNS
+    W, _, b_W, b_U = case.stack.layers[0]
+    first = 1 / (1 + np.exp(-(case.inputs[0] @ W[:H].T + b_W[:H] + b_U[:H])))  # reset, from h = 0
+    row = table[(table["layer"] == 0) & (table["step"] == 0) & (table["gate"] == "reset")].iloc[0]
+    assert row["mean"] == pytest.approx(first.mean(), rel=1e-12)
+    assert row["q75"] == pytest.approx(np.quantile(first, 0.75), rel=1e-12)
+    assert row["saturated_low"] == (first < 0.1).mean()
+    assert row["saturated_high"] == (first > 0.9).mean()
+    assert table[table["gate"] == "candidate"][["saturated_low", "saturated_high"]].isna().all(axis=None)
+    assert len(table) == 2 * 3 * T
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_has_statistics_of_its_gates_or_no_rows(cell):
+    table = gate_statistics(SMALL.replace(cell=cell))
+    assert tuple(dict.fromkeys(table["gate"])) == drawn_gates(cell)
+    assert tuple(table.columns) == STATISTICS_COLUMNS
+    assert (len(table) == 0) == cell.startswith("rnn")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_microscope_shows_autograds_gradient_of_every_unit(cell):
+    experiment = SMALL.replace(cell=cell)
+    stack, inputs = Stack.from_experiment(experiment), inputs_of(experiment)
+    exact = autograd(stack, inputs, entering(experiment, stack, inputs))
+    for layer in range(2):
+        found = microscope(experiment, layer=layer, sequence=2).values["log10 gradient"]
+        with np.errstate(divide="ignore"):
+            expected = np.log10(np.abs(exact[layer, :, 2, -1]))
+        assert found == pytest.approx(expected, abs=1e-6)  # single units cancel to some digits
+    state = CELLS[cell].states[-1]
+    with np.errstate(divide="ignore"):
+        norms = 0.5 * np.log10((10 ** (2 * found)).sum(axis=1))
+    assert norms == pytest.approx(trace(experiment).log10_norm(state)[1, :, 2], abs=1e-9)
+
+
+def test_the_direct_factor_is_the_gate_that_keeps():
+    lstm = microscope(SMALL.replace(cell="lstm")).values
+    assert (lstm["direct factor"] == lstm["forget"]).all()
+    gru = microscope(SMALL.replace(cell="gru")).values
+    assert (gru["direct factor"] == gru["update"]).all()
+    squashed = microscope(SMALL.replace(cell="lstm_squashed")).values
+    assert squashed["direct factor"] == pytest.approx(squashed["forget"] * (1 - squashed["c"] ** 2), rel=1e-12)
+    assert not microscope(SMALL.replace(cell="rnn")).values["direct factor"].any()
+
+
+@pytest.mark.parametrize("bias", [0.0, 1.0, 3.0, 5.0])
+def test_half_life_is_that_of_the_forget_gate(bias):
+    units = microscope(at_rest("lstm", forget_bias=bias)).units
+    keep = 1 / (1 + np.exp(-bias))
+    assert units["half_life"].to_numpy() == pytest.approx(np.log(2) / -np.log(keep), rel=1e-12)
+
+
+def test_units_come_by_memory_the_longest_first():
+    scope = microscope(SMALL.replace(cell="lstm"))
+    units = scope.units
+    assert sorted(units["unit"]) == list(range(12))
+    assert (np.diff(units["half_life"]) <= 0).all()
+    assert units["half_life"].iloc[0] > 1.05 * units["half_life"].iloc[-1]
+    outside = (scope.values["output"] < 0.1) | (scope.values["output"] > 0.9)
+    assert (units["output_saturated"] == outside.mean(axis=0)[units["unit"]]).all()
+    endless = microscope(SMALL.replace(cell="lstm_1997")).units
+    assert (endless["half_life"] == np.inf).all()
+    assert (microscope(SMALL.replace(cell="rnn")).units["half_life"] == 0).all()
+
+
+def test_the_table_holds_every_value_under_its_unit_and_step():
+    scope = microscope(SMALL.replace(cell="gru"), layer=1, sequence=3)
+    table = scope.table
+    assert tuple(table.columns) == UNITS_COLUMNS
+    for quantity in ("h", "update", "log10 gradient"):
+        rows = table[table["quantity"] == quantity].pivot_table(index="step", columns="unit", values="value")
+        assert (rows.to_numpy() == scope.values[quantity]).all()
+
+
+@pytest.mark.parametrize(("wrong", "most"), [({"layer": 2}, 1), ({"sequence": 4}, 3), ({"layer": -1}, 1)])
+def test_a_layer_or_sequence_that_is_not_there_is_refused(wrong, most):
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=f"{name} = {value} is not there: use 0 to {most}"):
+        microscope(SMALL, **wrong)
