@@ -19,6 +19,7 @@ and one is negative where the part points against the total.
     products    `gate_product`: the direct path by the textbook's formula
     gates       `gate_statistics`; `microscope`: every unit's states, gates and gradient in one sequence
     edges       `edges`: what flows through each edge of the unrolled network
+    scalar      `one_unit`: one unit and one weight, by the engine and by hand
     run         a forward pass over slices of the batch, and the tables
 
 Tables have the columns of a trace (`gradlab.traces.TABLE_COLUMNS`), `path` naming the part or the cut.
@@ -29,5 +30,6 @@ from gradlab.paths.edges import edges
 from gradlab.paths.gates import gate_statistics, microscope
 from gradlab.paths.orders import decompose
 from gradlab.paths.products import gate_product
+from gradlab.paths.scalar import one_unit
 
-__all__ = ["cut", "decompose", "edges", "gate_product", "gate_statistics", "microscope", "routes"]
+__all__ = ["cut", "decompose", "edges", "gate_product", "gate_statistics", "microscope", "one_unit", "routes"]

@@ -15,7 +15,7 @@ from gradlab.stack import Stack
 
 SHARE_COLUMNS = ("share", "share_min", "share_max")  # mean, min and max over the batch
 MOST_ORDERS = 64
-HELD = 3 * 8  # bytes a number of a kept adjoint takes while shares are formed
+STEPS_AT_ONCE = 256  # while shares are formed
 
 
 class Split(NamedTuple):
@@ -28,16 +28,25 @@ class Split(NamedTuple):
     def shares(self, layer: int) -> ndarray:
         """⟨part, total⟩ / ⟨total, total⟩, [P, T, B, S]; NaN where the total is zero or not finite."""
         total, parts = self.total.adjoints[layer], self.parts.adjoints[layer]
-        T, B, S, H = total.totals.shape
-        whole = total.totals.astype(np.float64, copy=False)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            # states of a step may be many orders of magnitude apart, and squares leave the range before they do
-            largest = np.abs(whole).max(axis=-1, keepdims=True)
-            unit = whole / largest
-            part = parts.totals.reshape(T, -1, B, S, H)
-            along = np.einsum("tpbsh,tbsh->ptbs", part, unit) / np.einsum("tbsh,tbsh->tbs", unit, unit)
-            apart = np.moveaxis(parts.exponents.reshape(T, -1, B) - total.exponents[:, None], 1, 0)
-            return times_power(along / largest[..., 0], apart)
+        T, B, S, _ = total.totals.shape
+        found = np.empty((len(self.names), T, B, S))
+        for begin in range(0, T, STEPS_AT_ONCE):
+            some = slice(begin, begin + STEPS_AT_ONCE)
+            apart = parts.exponents[some].reshape(-1, len(self.names), B) - total.exponents[some, None]
+            found[:, some] = _projections(parts.totals[some], total.totals[some], np.moveaxis(apart, 1, 0))
+        return found
+
+
+def _projections(parts: ndarray, total: ndarray, exponents: ndarray) -> ndarray:
+    """⟨part, total⟩ / ⟨total, total⟩ · 2^exponents, [P, T, B, S]; parts [T, P·B, S, H], total [T, B, S, H]."""
+    whole = total.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        # states of a step may be many orders of magnitude apart, and squares leave the range before they do
+        largest = np.abs(whole).max(axis=-1, keepdims=True)
+        unit = whole / largest
+        part = parts.reshape(len(whole), -1, *whole.shape[1:])
+        along = np.einsum("tpbsh,tbsh->ptbs", part, unit) / np.einsum("tbsh,tbsh->tbs", unit, unit)
+        return times_power(along / largest[..., 0], exponents)
 
 
 def decompose(
@@ -85,9 +94,7 @@ def split_by_order(given: Gathered, orders: int, progress: Progress = None) -> S
     in_groups = whole._replace(rows=len(names) * B)
     size = size_of(given, in_groups.rows)
     states = len(CELLS[stack.cell].states)
-    _refuse_too_large(
-        size, plan(size).bytes + HELD * T * (in_groups.rows + B) * stack.depth * states * size.hidden_size
-    )
+    _refuse_too_large(size, plan(size).bytes + 8 * T * (in_groups.rows + B) * stack.depth * states * size.hidden_size)
 
     def run(own: slice, done: Done) -> tuple[Swept, Swept]:
         whole_part, parts = (cotangents_of_slice(c, own, B) for c in (whole, in_groups))

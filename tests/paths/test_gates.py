@@ -81,6 +81,15 @@ def test_the_direct_factor_is_the_gate_that_keeps():
     assert not microscope(SMALL.replace(cell="rnn")).values["direct factor"].any()
 
 
+def test_the_direct_factor_of_peepholes_has_their_terms_too():
+    experiment = SMALL.replace(cell="lstm_peephole")
+    scope = microscope(experiment).values
+    p = Stack.from_experiment(experiment).layers[0].b_W.reshape(7, -1)[4:]
+    i, f, g, c = scope["input"][1:], scope["forget"][1:], scope["candidate"][1:], scope["c"][:-1]
+    expected = f + c * f * (1 - f) * p[1] + g * i * (1 - i) * p[0]
+    assert scope["direct factor"][1:] == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("bias", [0.0, 1.0, 3.0, 5.0])
 def test_half_life_is_that_of_the_forget_gate(bias):
     units = microscope(at_rest("lstm", forget_bias=bias)).units
