@@ -7,6 +7,7 @@ to the first frame in which the drawing of the lines has changed.
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -64,6 +65,22 @@ def measure(url: str, slider: str, presses: int) -> list[float]:
     return found
 
 
+def measure_stop(url: str) -> float:
+    """Milliseconds from the click on "Reset" in the middle of long work until its progress bar is gone."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto(f"{url}/?steps=10000&hidden_size=512&depth=2&cells=LSTM")
+        page.get_by_test_id("stProgress").wait_for(timeout=120_000)
+        page.wait_for_timeout(2000)
+        start = time.monotonic()
+        page.get_by_role("button", name="Reset every setting").click()
+        page.get_by_test_id("stProgress").wait_for(state="detached", timeout=120_000)
+        stopped = 1000 * (time.monotonic() - start)
+        browser.close()
+    return stopped
+
+
 def main() -> None:
     process, url = (None, sys.argv[1]) if len(sys.argv) > 1 else start_server(Path(tempfile.mkdtemp()) / "log.txt")
     presses = int(sys.argv[2]) if len(sys.argv) > 2 else 24
@@ -72,6 +89,8 @@ def main() -> None:
             times = sorted(measure(url, slider, presses))
             median = statistics.median(times)
             print(f"{slider}: median {median:.0f} ms, {times[0]:.0f} to {times[-1]:.0f} ms, {presses} presses")
+        stops = sorted(measure_stop(url) for _ in range(5))
+        print(f"Stop of long work: median {statistics.median(stops):.0f} ms, {stops[0]:.0f} to {stops[-1]:.0f} ms")
     finally:
         if process:
             stop_server(process)

@@ -200,23 +200,22 @@ def server_of(url: str) -> psutil.Process:
 
 
 def test_long_work_shows_progress_and_stops_when_a_setting_changes(page, app_url):
+    server = server_of(app_url)
     page.goto(f"{app_url}/?{LONG}")
     expect(page.get_by_test_id("stProgress")).to_contain_text("s left", timeout=WAIT)
-    assert busy(server_of(app_url)) > 0.5
-    start = time.monotonic()
+    working = busy(server)
     page.get_by_role("button", name="Reset every setting").click()
     expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=WAIT)
-    stopped = time.monotonic() - start
     page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
     idle(page)
-    assert busy(server_of(app_url)) < 0.3, "the old work goes on beside the new"
-    assert stopped < 3, "half a second on a quiet machine"
+    assert busy(server) < working / 4, "the old work goes on beside the new"
 
 
 def test_long_work_stops_when_the_tab_is_closed(page, app_url):
+    server = server_of(app_url)
     page.goto(f"{app_url}/?{LONG}")
     expect(page.get_by_test_id("stProgress")).to_contain_text("s left", timeout=WAIT)
-    assert busy(server_of(app_url)) > 0.5
+    working = busy(server)
     page.close()
     time.sleep(0.5)
-    assert busy(server_of(app_url)) < 0.3
+    assert busy(server) < working / 4
