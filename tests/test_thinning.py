@@ -16,12 +16,10 @@ values = st.one_of(st.floats(-4000, 4000), st.sampled_from([-np.inf, np.nan, 0.0
 
 @st.composite
 def tables(draw, longest: int = 90):
-    """One to three lines over the same steps: random values, jumps, runs of exact zeros and of undefined ones."""
-    steps = draw(st.integers(1, longest))
-    lines = draw(st.integers(1, 3))
-    first = draw(st.integers(0, 5))
+    """One to three lines, each over steps of its own: random values, jumps, runs of exact zeros and undefined ones."""
     parts = []
-    for layer in range(lines):
+    for layer in range(draw(st.integers(1, 3))):
+        steps, first = draw(st.integers(1, longest)), draw(st.integers(0, 5))
         column = st.lists(values, min_size=steps, max_size=steps)
         norms = {name: draw(column) for name in COLUMNS}
         step = np.arange(first, first + steps)
