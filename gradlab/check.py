@@ -1,4 +1,10 @@
-"""The engine against other means, on given settings: autograd and finite differences."""
+"""The engine against other means, on given settings: autograd and finite differences.
+
+Two right computations of a gradient differ by rounding, and a chaotic network multiplies that at every step until
+nothing is left to compare; a saturated one keeps few digits of its slopes. So autograd is also run on weights changed
+in their last digit and with σ and tanh computed in another way: what that changes, the `rounding` of the settings,
+decides over how many steps they are compared and how closely.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +14,29 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.arguments import entering, sparse
 from gradlab.cells import CELLS
-from gradlab.engine import Nudge, Swept, autograd, finite_difference, sweep, times_power
+from gradlab.engine import NEVER, Nudge, Swept, autograd, finite_difference, sweep, times_power
 from gradlab.experiment import Experiment
 from gradlab.feeds import inputs_of
-from gradlab.stack import Stack
-from gradlab.traces import entering, sparse
+from gradlab.stack import Layer, Stack
 
 CHECK_COLUMNS = ("check", "quantity", "largest_error", "allowed", "passed", "compared")
 STEPS, SEQUENCES = 200, 2  # autograd and finite differences are slow: longer settings are checked on their first steps
+FEWEST_STEPS = 8
 ALLOWED = {"float64": 1e-10, "float32": 1e-3}  # relative to the gradient's norm at the same layer, step and sequence
+ROUNDINGS = 30  # that many times what a change of the last digits does
+TOO_MUCH = {"float64": 1e-6, "float32": 1e-2}  # where more than that would have to be allowed, fewer steps are compared
 ALLOWED_DIFFERENCE = {"float64": 1e-6, "float32": 1e-3}
-LAGS = (0, 1, 2, 5)  # finite differences see only what is not lost beside the loss itself
+LAGS = (0, 1, 2, 5)
+SMALLEST = 1e-290  # autograd in float64 cannot hold much less
 
 
 class Checked(NamedTuple):
     """What `check` found, and on what."""
 
     table: pd.DataFrame  # columns CHECK_COLUMNS
-    experiment: Experiment  # the settings that were run
+    experiment: Experiment  # the settings that were run against autograd
     sentence: str
 
     @property
@@ -34,63 +44,112 @@ class Checked(NamedTuple):
         return bool(self.table.passed.all())
 
 
+class _Run(NamedTuple):
+    """An Experiment's stack with the engine's results on it."""
+
+    experiment: Experiment
+    stack: Stack
+    inputs: ndarray
+    cotangents: ndarray
+    swept: Swept
+
+
 def check(experiment: Experiment) -> Checked:
     """Compares the engine's ∂L/∂s_t with autograd's and with finite differences, on an Experiment's first steps.
 
-    Errors are relative: ‖difference‖ / ‖gradient‖ for each layer, step and sequence, the largest of them; where
-    autograd's own gradient is below 1e-290 it is left out, since float64 cannot hold it.
+    Errors are relative: ‖difference‖ / ‖gradient‖ for each layer, step and sequence, the largest of them. What is
+    exactly zero must be found as zero. Finite differences are taken on the first 8 steps; only those that are good
+    enough themselves are compared, or all of them beside their own error where none is.
     """
-    e = _small(experiment)
-    stack, inputs = Stack.from_experiment(e), inputs_of(e)
-    cotangents = entering(e, stack, inputs)
-    swept = sweep(stack, inputs, sparse(cotangents), keep=("totals", "a_x_bar"))
+    run, found, exact, rounding = _comparable(experiment)
+    e = run.experiment
+    allowed = min(max(ALLOWED[e.dtype], ROUNDINGS * rounding), TOO_MUCH[e.dtype])
     rows = [
-        *_against_autograd(stack, inputs, cotangents, swept),
-        *_against_differences(stack, inputs, cotangents, swept),
+        _row("autograd", f"∂L/∂{state}", _errors(found[..., kind, :], exact[..., kind, :]), allowed)
+        for kind, state in enumerate(CELLS[e.cell].states)
     ]
+    rows += _against_differences(_run(_shortened(experiment, FEWEST_STEPS)))
     table = pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
-    sentence = f"Compared on {e.steps} steps of {e.batch_size} sequences, all {e.depth} layers, in {e.dtype}."
-    return Checked(table, e, sentence)
+    return Checked(table, e, _sentence(experiment, e))
 
 
-def _small(experiment: Experiment) -> Experiment:
-    short = experiment.shortened(STEPS)
+def _sentence(asked: Experiment, e: Experiment) -> str:
+    layers = "one layer" if e.depth == 1 else f"all {e.depth} layers"
+    sentence = f"Compared on the first {e.steps} steps of {e.batch_size} sequences, {layers}, in {e.dtype}."
+    if e.steps < min(asked.steps, STEPS):
+        sentence += " Over more steps rounding alone would change the gradients of these settings, or they overflow."
+    return sentence
+
+
+def _shortened(experiment: Experiment, steps: int) -> Experiment:
+    short = experiment.shortened(min(steps, experiment.steps))
     return short.replace(batch_size=min(experiment.batch_size, SEQUENCES))
 
 
-def _against_autograd(stack: Stack, inputs: ndarray, cotangents: ndarray, swept: Swept) -> list[tuple]:
-    with np.errstate(all="ignore"):  # an overflowing network is compared too: both must then be undefined
-        expected = autograd(stack, inputs, cotangents)
-    rows = []
-    for kind, state in enumerate(CELLS[stack.cell].states):
-        found = np.stack(
-            [times_power(part.totals[:, :, kind].astype(np.float64), part.exponents) for part in swept.adjoints]
-        )
-        exact = expected[:, :, :, kind]
-        size = np.linalg.norm(exact, axis=-1)
-        seen = size > 1e-290
-        difference = np.linalg.norm(found - exact, axis=-1)[seen] / size[seen]
-        rows.append(_row("autograd", f"∂L/∂{state}", difference, ALLOWED[stack.dtype.name]))
-    return rows
+def _run(e: Experiment) -> _Run:
+    stack, inputs = Stack.from_experiment(e), inputs_of(e)
+    cotangents = entering(e, stack, inputs)
+    return _Run(e, stack, inputs, cotangents, sweep(stack, inputs, sparse(cotangents), keep=("totals", "a_x_bar")))
 
 
-def _against_differences(stack: Stack, inputs: ndarray, cotangents: ndarray, swept: Swept) -> list[tuple]:
+def _comparable(experiment: Experiment) -> tuple[_Run, ndarray, ndarray, float]:
+    """(the longest run that can be compared, the engine's totals, autograd's, what rounding alone changes)."""
+    steps = min(STEPS, experiment.steps)
+    while True:
+        run = _run(_shortened(experiment, steps))
+        with np.errstate(all="ignore"):  # an overflowing network is tried too
+            exact = autograd(run.stack, run.inputs, run.cotangents)
+            nudged = autograd(_nudged(run.stack), run.inputs, run.cotangents, rewritten=True)
+            found = np.stack(
+                [times_power(part.totals.astype(np.float64), part.exponents) for part in run.swept.adjoints]
+            )
+            finite = (run.swept.non_finite == NEVER).all() and all(np.isfinite(g).all() for g in (exact, nudged, found))
+            rounding = float(_errors(nudged, exact).max()) if finite else np.inf
+        if rounding * ROUNDINGS <= TOO_MUCH[run.experiment.dtype] or steps <= FEWEST_STEPS:
+            return run, found, exact, rounding if finite else 0.0
+        steps = max(steps // 2, FEWEST_STEPS)
+
+
+def _nudged(stack: Stack) -> Stack:
+    """The stack in float64 with every weight changed by half of its dtype's last digit, up or down."""
     random = np.random.default_rng(0)
-    last = int(np.flatnonzero(cotangents.reshape(len(cotangents), -1).any(axis=1))[-1])
-    errors: dict[str, list[float]] = {"h": [], "a_x": []}
-    for layer, adjoints in enumerate(swept.adjoints):
-        for lag in (lag for lag in LAGS if lag <= last):
-            t = last - lag
+    half = np.finfo(stack.dtype).eps / 2
+    layers = [[part.astype(np.float64) for part in layer] for layer in stack.layers]
+    return Stack(
+        stack.cell,
+        tuple(Layer(*(part * (1 + half * random.choice([-1, 1], part.shape)) for part in layer)) for layer in layers),
+    )
+
+
+def _errors(found: ndarray, exact: ndarray) -> ndarray:
+    """Relative distances of vectors along the last axis; those that autograd cannot hold are compared beside 1e-290."""
+    return np.linalg.norm(found - exact, axis=-1) / np.maximum(np.linalg.norm(exact, axis=-1), SMALLEST)
+
+
+def _against_differences(run: _Run) -> list[tuple]:
+    random = np.random.default_rng(0)
+    allowed = ALLOWED_DIFFERENCE[run.experiment.dtype]
+    entered = np.flatnonzero(run.cotangents.reshape(len(run.cotangents), -1).any(axis=1))
+    last = int(entered[-1]) if len(entered) else 0
+    compared: dict[str, list[tuple]] = {"h": [], "a_x": []}
+    for layer, adjoints in enumerate(run.swept.adjoints):
+        for t in (last - lag for lag in LAGS if lag <= last):
             for into, values in (("h", adjoints.totals[t, :, 0]), ("a_x", adjoints.a_x_bar[t])):
                 vectors = times_power(values.astype(np.float64), adjoints.exponents[t]).reshape(len(values), -1)
                 direction = random.standard_normal(vectors.shape)
                 direction /= np.linalg.norm(direction)
                 found = float((vectors * direction).sum())
-                expected = finite_difference(stack, inputs, cotangents, Nudge(layer, t, into, direction))
-                errors[into].append(abs(found - expected) / max(float(np.linalg.norm(vectors)), 1e-300))
-    allowed = ALLOWED_DIFFERENCE[stack.dtype.name]
-    names = {"h": "∂L/∂h", "a_x": "∂L/∂a (pre-activations)"}
-    return [_row("finite differences", names[into], np.array(found), allowed) for into, found in errors.items()]
+                exact = finite_difference(run.stack, run.inputs, run.cotangents, Nudge(layer, t, into, direction))
+                size = max(float(np.linalg.norm(vectors)), SMALLEST)
+                off = abs(found - exact.value)
+                compared[into].append((exact.error / size, off / size, max(off - exact.error, 0) / size))
+    rows = []
+    for into, name in (("h", "∂L/∂h"), ("a_x", "∂L/∂a (pre-activations)")):
+        own, off, beyond = np.array(compared[into]).T
+        good = own <= allowed
+        errors = off[good] if good.any() else beyond  # none is good where gradients are lost beside the loss
+        rows.append(_row("finite differences", name, errors, 2 * allowed))
+    return rows
 
 
 def _row(name: str, quantity: str, errors: ndarray, allowed: float) -> tuple:

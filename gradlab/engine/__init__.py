@@ -16,7 +16,7 @@ reference            the same by torch's autograd
 
 from gradlab.engine.plan import Plan, Size, memory_limit, plan
 from gradlab.engine.records import NEVER, Adjoints, Cotangents, Swept, times_power
-from gradlab.engine.reference import Nudge, autograd, finite_difference
+from gradlab.engine.reference import Difference, Nudge, autograd, finite_difference
 from gradlab.engine.slices import cotangents_of_slice, in_threads, joined, slices_of, sweep
 from gradlab.engine.sweep import Sweep
 from gradlab.engine.warm_up import warm_up
@@ -25,6 +25,7 @@ __all__ = [
     "NEVER",
     "Adjoints",
     "Cotangents",
+    "Difference",
     "Nudge",
     "Plan",
     "Size",

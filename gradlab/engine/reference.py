@@ -25,16 +25,27 @@ class Nudge(NamedTuple):
     direction: ndarray  # [B, G·H] or [B, H]
 
 
+class _Rewritten(Tensor):
+    """A tensor whose σ and tanh are computed by each other: equal, but for the rounding of values and derivatives."""
+
+    def sigmoid(self):
+        return 0.5 + 0.5 * Tensor.tanh(0.5 * self)
+
+    def tanh(self):
+        return 2 * Tensor.sigmoid(2 * self) - 1
+
+
 def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge: Nudge | None = None,
-           size: float = 0.0) -> Iterator[list]:  # fmt: skip
+           size: float = 0.0, rewritten: bool = False) -> Iterator[list]:  # fmt: skip
     """Runs the stack in float64 and yields, at every step, the new states of all layers.
 
-    inputs [T, B, X]; initial_state one [L, B, H] a state, or none for zeros, as arrays or tensors
+    inputs [T, B, X]; initial_state one [L, B, H] a state, or none for zeros, as arrays or tensors;
+    rewritten: with σ and tanh computed in another way, to see what rounding does
     """
     cell, H = CELLS[stack.cell], stack.hidden_size
     record = STATES[cell.states]
     layers = [[torch.from_numpy(np.array(part, np.float64)) for part in layer] for layer in stack.layers]
-    x_all = torch.from_numpy(np.array(inputs, np.float64))
+    x_all = torch.from_numpy(np.array(inputs, np.float64)).as_subclass(_Rewritten if rewritten else Tensor)
     zeros = [torch.zeros(stack.depth, x_all.shape[1], H, dtype=torch.float64)] * len(cell.states)
     given = [torch.as_tensor(value, dtype=torch.float64) for value in initial_state] or zeros
     states = [record(*(value[layer] for value in given)) for layer in range(stack.depth)]
@@ -53,10 +64,11 @@ def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge:
         yield list(states)
 
 
-def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequence[ndarray] = ()) -> ndarray:
+def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequence[ndarray] = (),
+             rewritten: bool = False) -> ndarray:  # fmt: skip
     """∂L/∂s_t of every layer and step by autograd, in float64, [L, T, B, S, H].
 
-    inputs [T, B, X], cotangents [T, B, H] dense, initial_state one [L, B, H] a state or none
+    inputs [T, B, X], cotangents [T, B, H] dense, initial_state one [L, B, H] a state or none; rewritten: see `unroll`
     """
     shape = (stack.depth, inputs.shape[1], stack.hidden_size)
     kinds = len(CELLS[stack.cell].states)
@@ -64,7 +76,8 @@ def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequenc
     start = [torch.tensor(value, requires_grad=True) for value in given]  # a graph even where no weight asks for one
     history: list[list] = []
     loss: Tensor | float = 0.0
-    for states, weight in zip(unroll(stack, inputs, start), np.array(cotangents, np.float64), strict=True):
+    steps = unroll(stack, inputs, start, rewritten=rewritten)
+    for states, weight in zip(steps, np.array(cotangents, np.float64), strict=True):
         for state in states:
             for value in state:
                 value.retain_grad()
@@ -80,17 +93,35 @@ def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequenc
     return gradients
 
 
-def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge, size: float = 1e-3) -> float:
-    """The loss's derivative along a nudge by central differences at two sizes, extrapolated (Richardson 1911).
+class Difference(NamedTuple):
+    """A derivative by finite differences, and how far it can be off."""
 
-    The error is of order size^4, and of rounding / size.
+    value: float
+    error: float
+
+
+def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
+                      sizes: Sequence[float] = (1e-3, 1e-5, 1e-7)) -> Difference:  # fmt: skip
+    """The loss's derivative along a nudge by central differences, extrapolated to size 0 (Richardson 1911).
+
+    Each size is halved; the size that moves least by it is used (after Ridders 1982), and what it moves, with the
+    rounding of the loss, is the stated error. Steep networks need small sizes, flat ones large sizes.
     """
 
-    def loss(size: float) -> float:
+    def loss(size: float) -> tuple[float, float]:
         with torch.no_grad():
             steps = zip(unroll(stack, inputs, nudge=nudge, size=size), np.array(cotangents, np.float64), strict=True)
-            return float(sum((torch.from_numpy(weight) * states[-1].h).sum() for states, weight in steps))
+            terms = [torch.from_numpy(weight) * states[-1].h for states, weight in steps]
+            return float(sum(term.sum() for term in terms)), float(sum(term.abs().sum() for term in terms))
 
-    wide = (loss(size) - loss(-size)) / (2 * size)
-    narrow = (loss(size / 2) - loss(-size / 2)) / size
-    return (4 * narrow - wide) / 3
+    found = []
+    for size in sizes:
+        (wide, terms), (narrow, _) = (
+            ((above - below) / (2 * width), largest)
+            for width in (size, size / 2)
+            for (above, largest), (below, _) in [(loss(width), loss(-width))]
+        )
+        value = (4 * narrow - wide) / 3
+        rounding = 4 * np.finfo(np.float64).eps * terms / size
+        found.append(Difference(value, abs(value - narrow) + rounding))
+    return min(found, key=lambda difference: difference.error)
