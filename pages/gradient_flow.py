@@ -8,6 +8,7 @@ from gradlab.charts.heatmap import layers_by_steps
 from gradlab.charts.traces import lines
 from gradlab.ui import cached, check_section, controls, verdicts
 from gradlab.ui.export_bar import export_bar
+from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
 
 settings = controls.current()
@@ -20,7 +21,7 @@ table = partial(cached.full_table, settings.experiments)
 st.markdown(told["subtitle"])
 verdicts.non_finite(flows)
 chart = lines(cached.shown(flows, state), marks=cached.marks(flows), **look)
-st.altair_chart(chart, theme=None, alt=verdicts.alternative(flows))
+show(chart, verdicts.alternative(flows))
 with st.container(horizontal=True):
     export_bar(chart, table, settings.experiments, "gradient norms", f"Gradient norms: {verdicts.names(flows)}", **told)
     how_to_read("gradient norms")
@@ -29,7 +30,7 @@ verdicts.cards(flows, st.columns(len(flows)))
 st.subheader("Every layer at every step", anchor=False)
 bins = cached.bins(settings.experiments, state)
 chart = layers_by_steps(bins, **look)
-st.altair_chart(chart, theme=None, alt=verdicts.alternative(flows))
+show(chart, verdicts.alternative(flows))
 with st.container(horizontal=True):
     export_bar(
         chart, table, settings.experiments, "layers and steps", f"Layers and steps: {verdicts.names(flows)}", **told

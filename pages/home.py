@@ -7,6 +7,7 @@ import streamlit as st
 from gradlab.charts.traces import opening
 from gradlab.ui import cached, controls, verdicts
 from gradlab.ui.export_bar import export_bar
+from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
 
 settings = controls.current()
@@ -18,7 +19,7 @@ lines = cached.shown(flows, state="h", layer=0)
 ends = cached.ends(lines, settings.relative)
 look = {"relative": settings.relative, "marks": cached.marks(flows), "dark": controls.dark()}
 chart = opening(lines, ends, **look)
-st.altair_chart(chart, theme=None, alt=verdicts.alternative(flows))
+show(chart, verdicts.alternative(flows))
 with st.container(horizontal=True):
     told = {"title": f"Gradient norms: {verdicts.names(flows)}", "subtitle": verdicts.opening_sentence(flows)}
     table = partial(cached.full_table, settings.experiments)

@@ -5,6 +5,7 @@ import streamlit as st
 from gradlab.charts import weights
 from gradlab.ui import cached, controls, verdicts
 from gradlab.ui.export_bar import export_bar
+from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
 
 experiment = controls.current().one
@@ -22,7 +23,7 @@ pictures = [
 for column, subject, width, chart, table in pictures:
     with column:
         st.subheader(subject.capitalize(), anchor=False)
-        st.altair_chart(chart, theme=None, width=width, alt=f"{subject.capitalize()}. {sentence}")
+        show(chart, f"{subject.capitalize()}. {sentence}", width)
         with st.container(horizontal=True):
             export_bar(chart, table.copy, [experiment], subject, title=subject.capitalize(), subtitle=sentence)
             how_to_read(subject)

@@ -1,0 +1,20 @@
+"""A chart on a page, as it is: its own theme, and no check against the schema, which costs as much as drawing it."""
+
+from typing import Any
+
+import streamlit as st
+
+
+class _Checked:
+    """A chart that the tests have held against Vega-Lite's schema, for Streamlit, which would do so at every run."""
+
+    def __init__(self, chart: Any):
+        self.chart = chart
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.chart.to_dict(validate=False)
+
+
+def show(chart: Any, description: str, width: str = "stretch") -> None:
+    """Draws the chart; `description` says what it shows to those who cannot see it."""
+    st.altair_chart(_Checked(chart), theme=None, width=width, alt=description)
