@@ -142,9 +142,11 @@ def _when(shown: dict | None, value: float, otherwise: float) -> alt.OpacityValu
 
 
 def _legends(table: pd.DataFrame, named: bool) -> tuple[dict | None, list[alt.Parameter]]:
-    """A legend to click for each of cell, layer and state that varies: what is selected is shown, the rest dimmed."""
+    """A legend to click for each of cell, layer and state that varies: what is clicked is shown, the rest dimmed."""
     varied = [field for field in ("cell", "layer", "state") if table[field].nunique() > 1 and not named]
-    params = [alt.selection_point(name=f"{field}_shown", fields=[field], bind="legend") for field in varied]
+    params = [
+        alt.selection_point(name=f"{field}_shown", fields=[field], bind="legend", toggle="true") for field in varied
+    ]
     return {"and": [{"param": param.name} for param in params]} if params else None, params
 
 
