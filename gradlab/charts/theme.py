@@ -100,6 +100,7 @@ def line_names(table: pd.DataFrame) -> pd.Series:
 
 
 def refuse_empty(table: pd.DataFrame) -> None:
+    """ValueError where there is nothing to draw."""
     if table.empty:
         raise ValueError("the table has no rows, so there is nothing to draw: no cell has the chosen layer or state")
 
