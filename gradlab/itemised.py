@@ -194,3 +194,31 @@ def _refuse_too_large(call: Gathered, rows: int, result: int) -> None:
 def evenly(steps: ndarray, count: int) -> ndarray:
     """At most `count` of the steps, spread evenly, the first and the last among them."""
     return steps if len(steps) <= count else steps[np.unique(np.linspace(0, len(steps) - 1, count).round().astype(int))]
+
+
+def binned(found: Pairs, layer: int = 0, state: int = 0, most: int = 100) -> pd.DataFrame:
+    """One layer's and state's matrix in at most `most` bins of loss steps and of steps, for a picture.
+
+    Columns loss_step, loss_step_end, step, step_end (first of a bin and one past its last) and log10_norm: the mean
+    over the bin's pairs t ≤ t' and the batch, of the finite ones. Bins without any are left out. Where rows were
+    chosen, a bin of loss steps reaches to the next one.
+    """
+    norms = found.log10_norms[layer, :, :, :, state].mean(axis=-1)  # [K, T]
+    K, T = norms.shape
+    size = -(-T // most)
+    starts = np.arange(0, K, -(-K // most))
+    counted = np.isfinite(norms)
+    columns = np.arange(0, T, size)
+    sums = np.add.reduceat(np.add.reduceat(np.where(counted, norms, 0), starts, axis=0), columns, axis=1)
+    counts = np.add.reduceat(np.add.reduceat(counted.astype(np.int64), starts, axis=0), columns, axis=1)
+    row, column = np.nonzero(counts)
+    edges = np.append(found.loss_steps[starts], found.loss_steps[-1] + 1)
+    return pd.DataFrame(
+        {
+            "loss_step": edges[row],
+            "loss_step_end": edges[row + 1],
+            "step": columns[column],
+            "step_end": np.minimum(columns[column] + size, T),
+            "log10_norm": sums[row, column] / counts[row, column],
+        }
+    )

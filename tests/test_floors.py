@@ -17,7 +17,9 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.charts"],
     ["gradlab.exports"],
     ["gradlab"],  # the public names, gathered in gradlab/__init__.py
-    ["gradlab.diagnosis", "gradlab.check", "gradlab.thinning"],
+    ["gradlab.diagnosis", "gradlab.check", "gradlab.thinning", "gradlab.checkpoints", "gradlab.character_model"],
+    ["gradlab.training"],
+    ["gradlab.sequences"],
     ["gradlab.truncation", "gradlab.paths"],
     ["gradlab.traces", "gradlab.weights", "gradlab.schedules"],
     ["gradlab.itemised", "gradlab.jacobians"],
@@ -27,11 +29,19 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.stack"],
     ["gradlab.feeds"],  # what an Experiment feeds a stack
     ["gradlab.experiment"],
-    ["gradlab.combinations"],  # settings that do not fit each other
+    ["gradlab.combinations", "gradlab.tasks"],  # settings that do not fit each other; what is trained
     ["gradlab.cells", "gradlab.initializations", "gradlab.inputs", "gradlab.losses", "gradlab.readout"],
 ]
 ANALYSES = {"gradlab.diagnosis", "gradlab.check", "gradlab.thinning", "gradlab.traces", "gradlab.weights"}
-ANALYSES |= {"gradlab.itemised", "gradlab.jacobians", "gradlab.schedules", "gradlab.truncation", "gradlab.paths"}
+ANALYSES |= {"gradlab.training", "gradlab.checkpoints", "gradlab.character_model"}
+ANALYSES |= {
+    "gradlab.sequences",
+    "gradlab.itemised",
+    "gradlab.jacobians",
+    "gradlab.schedules",
+    "gradlab.truncation",
+    "gradlab.paths",
+}
 NEVER = {"gradlab.charts": ANALYSES, "gradlab.exports": ANALYSES}  # they meet in the column names of a table
 
 LIBRARY_ROOMS = {  # which rooms may import a library
@@ -43,6 +53,8 @@ LIBRARY_ROOMS = {  # which rooms may import a library
         "gradlab.check",
         "gradlab.traces",
         "gradlab.recurrent",
+        "gradlab.training",
+        "gradlab.checkpoints",
         "gradlab.engine",
         "gradlab.stack",
         "gradlab.feeds",

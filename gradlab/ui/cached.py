@@ -63,7 +63,7 @@ def flows(experiments: Sequence[Experiment]) -> list[Flow]:
     slot = st.empty()
     found = []
     for one in map(essential, experiments):
-        traced = _traced(one, _Progress(slot, f"Tracing the {CELLS[one.cell].title}"))
+        traced = _traced(one, Progress(slot, f"Tracing the {CELLS[one.cell].title}"))
         found.append(_flow(one, points, traced))
     slot.empty()
     return found
@@ -143,7 +143,7 @@ def _checked(experiment: Experiment) -> Checked:
     return check(experiment)
 
 
-class _Progress:
+class Progress:
     """Shows how far the work is; to show it is also to give Streamlit the chance to stop it.
 
     A stop arrives as an exception out of the call. The bar stands outside the cached function and must not be recorded

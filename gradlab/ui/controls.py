@@ -13,6 +13,9 @@ from gradlab.ui.widgets import widget
 AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
     "": ("steps", "forget_bias", "gain", "initialization"),
     "weights": ("one_cell", "initialization", "gain", "forget_bias"),
+    "sequence_types": ("one_cell", "loss", "inputs", "steps"),
+    "itemised": ("steps", "forget_bias", "gain", "initialization"),
+    "truncation": ("truncation", "k1", "k2", "forget_bias", "steps"),
 }
 NETWORK = ("cells", "depth", "hidden_size", "initialization", "gain", "forget_bias", "seed", "dtype")
 SEQUENCE = ("steps", "batch_size", "inputs", "input_size", "text")
@@ -47,9 +50,9 @@ def dark() -> bool:
 
 def draw(page: str, at_hand: Any) -> None:
     """Draws every setting and keeps their values for `current`; the page's own go into the container `at_hand`."""
-    own = AT_HAND.get(page, ())
     link.read()
     idle = _idle()
+    own = [name for name in AT_HAND.get(page, ()) if name not in idle]
     with st.sidebar:
         _starting_points()
         for group, names in GROUPS.items():

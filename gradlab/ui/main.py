@@ -17,6 +17,11 @@ SECTIONS = {
         st.Page(PAGES / "gradient_flow.py", title="Gradient flow"),
     ],
     "Begin": [st.Page(PAGES / "weights.py", title="What was built")],
+    "Sequences": [
+        st.Page(PAGES / "sequence_types.py", title="Sequence types"),
+        st.Page(PAGES / "itemised.py", title="Itemised gradients"),
+        st.Page(PAGES / "truncation.py", title="Truncated back-propagation"),
+    ],
 }
 
 ICON = str(Path(__file__).with_name("icon.svg"))

@@ -29,6 +29,46 @@ READINGS = {
         r"b_W + b_U",
         "PyTorch keeps two biases a gate; only their sum matters to a gate, and it is what is drawn.",
     ),
+    "unrolled network": (
+        r"\bar h_t = \underbrace{\bar y_t}_{\text{loss}} + \underbrace{W'^\top \bar a'_t}_{\text{layer above}}"
+        r" + \underbrace{U^\top \bar a_{t+1} + \text{additive update}}_{\text{step } t+1}",
+        "Time runs to the right, the gradient comes down from the losses and runs to the left. Where a cell has an "
+        "additive update, its rail is the upper one and the one through U the lower. Colour is the norm that flows "
+        "over a link, relative to what the loss put in; a dotted link carries nothing; an empty input reads zeros.",
+    ),
+    "itemised matrix": (
+        r"\left\lVert \frac{\partial \ell_{t'}}{\partial h_t} \right\rVert_2,\qquad"
+        r" \frac{\partial L}{\partial h_t} = \sum_{t' \ge t} \frac{\partial \ell_{t'}}{\partial h_t}",
+        "A row is one loss, a column one state: what that loss sends to that state. Right of the diagonal it is "
+        "exactly zero. Point at a row: below, it is a curve, beside the norm of the sum of all rows. Colours are means "
+        "of log10 over a bin and the batch, on one scale for all cells.",
+    ),
+    "sum of losses": (
+        r"\frac{\partial L}{\partial h_t} = \sum_{t' \ge t} \frac{\partial \ell_{t'}}{\partial h_t}",
+        "Thin lines are rows of the matrix, each falling from its own loss; the bold line is the norm of their sum, as "
+        "vectors. Norms do not add.",
+    ),
+    "truncation band": (
+        r"\ell_{t'} \text{ reaches } h_t \iff e - k_2 < t \le t' \le e,\qquad e = \text{end of its window}",
+        "Under the veil are the pairs that the truncation leaves out; pairs inside keep their gradient exactly, since "
+        "no path between them leaves the window.",
+    ),
+    "lost gradient": (
+        r"1 - \frac{\sum_{t' - t < K} \lVert \partial \ell_{t'} / \partial h_t \rVert}"
+        r"{\sum_{t' \ge t} \lVert \partial \ell_{t'} / \partial h_t \rVert}",
+        "The share of all gradient norm that comes from K or more steps behind its loss. Bands are over the batch. "
+        "Norms are summed, so parts that would cancel count in full.",
+    ),
+    "angle": (
+        r"\cos\angle\big(\nabla_\theta^{\text{truncated}},\ \nabla_\theta^{\text{full}}\big)",
+        "1: the truncated gradient of a layer's weights points where the full one does; 0: it says nothing about it. "
+        "Each window goes back as often, as a share of its length, as the chosen one.",
+    ),
+    "savings": (
+        r"\text{memory} \propto \max(\text{span}),\qquad \text{work} = T\,w_{\to} + \sum \text{span}\; w_{\leftarrow}",
+        "Counted, not timed. Values must wait for the longest back-propagation; chunks cost what full costs, and "
+        "windows that overlap go over the same steps several times.",
+    ),
 }
 
 

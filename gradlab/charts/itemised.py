@@ -1,0 +1,202 @@
+"""The itemised matrix: loss step × state step, and what its rows and their sum look like.
+
+`matrix` and `band` read bins of pairs, one row a bin, of one cell, layer and state:
+
+    loss_step, loss_step_end, step, step_end     a bin's first steps and one past its last
+    log10_norm                                   mean log10 ‖∂ℓ_{t'}/∂s_t‖
+
+`matrix` and `comb` read the total, one row a step: step, log10_norm; `comb` also some rows of the matrix themselves:
+loss_step, step, log10_norm.
+"""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from gradlab.charts import axes, theme
+from gradlab.charts.colours import INKS, cell_colour
+
+BIN_COLUMNS = ("loss_step", "loss_step_end", "step", "step_end", "log10_norm")
+ROW_COLUMNS = ("loss_step", "step", "log10_norm")
+TOTAL_COLUMNS = ("step", "log10_norm")
+SPAN_COLUMNS = ("first", "first_loss", "end")
+SPLIT = 0.60  # of the height is the matrix, the rest the chosen row's curve
+SEAM = 0.6  # pixels by which a bin reaches into the next
+
+
+def matrix(
+    bins: pd.DataFrame,
+    total: pd.DataFrame,
+    *,
+    cell: str,
+    domain: list[float],
+    last: int,
+    state: str = "h",
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    width: int | str = "container",
+    height: int = 520,
+) -> alt.LayerChart:
+    """Above the matrix; below the row under the pointer as a curve, beside the sum of all rows.
+
+    domain   log10 range of the colours and of the curves, the same for every cell
+    """
+    ink = INKS[dark]
+    above = [alt.ExprRef(f"height * {SPLIT}"), alt.ExprRef("0")]
+    below = [alt.ExprRef("height"), alt.ExprRef(f"height * {SPLIT + 0.07}")]
+    chosen = alt.selection_point(
+        name="row",
+        fields=["loss_step"],
+        on="pointerover",
+        clear=False,
+        empty=False,
+        value=[{"loss_step": int(bins["loss_step"].max())}],
+    )
+    heat = _heat(bins, last, domain, above, state).add_params(chosen)
+    row_scale = alt.Scale(domain=[0, last + 1], nice=False, range=above)
+    marked = (
+        alt.Chart(bins[["loss_step", "loss_step_end"]].drop_duplicates())
+        .mark_rect(fillOpacity=0, stroke=ink.text, strokeWidth=1.5)
+        .encode(
+            x=alt.XValue(0),
+            x2=alt.X2Value("width"),
+            y=alt.Y("loss_step:Q", scale=row_scale, axis=None),
+            y2="loss_step_end:Q",
+        )
+        .transform_filter(chosen)
+    )
+    scale = alt.Scale(domain=domain, nice=False, zero=False, range=below, clamp=True)
+    count = axes.ticks("height", 110, domain[1] - domain[0])
+    axis = alt.Axis(title="norm", labelExpr=axes.POWER_LABEL, tickCount=count)
+    curves = alt.Y("log10_norm:Q", scale=scale, axis=axis)
+    x = axes.steps(0, last + 1)
+    row = (
+        alt.Chart(bins)
+        .mark_line(color=cell_colour(cell, dark), strokeWidth=2.5, clip=True)
+        .encode(x=x, y=curves)
+        .transform_filter(chosen)
+    )
+    finite = total[np.isfinite(total["log10_norm"])]
+    whole = alt.Chart(finite).mark_line(color=ink.text, strokeWidth=2, strokeDash=[4, 3], clip=True)
+    words = pd.DataFrame({"step": [0, 0], "text": ["- - sum of all rows", "— the marked row"]})
+    names = [
+        alt.Chart(words.iloc[[n]])
+        .mark_text(align="left", baseline="top", fontSize=11, color=colour, dy=4 + 14 * n, dx=4)
+        .encode(x=x, y=alt.YValue(alt.ExprRef(f"height * {SPLIT + 0.07}")), text="text:N")
+        for n, colour in enumerate((ink.text, cell_colour(cell, dark)))
+    ]
+    layers = [heat, marked, whole.encode(x=x, y=curves), row, *names]
+    chart = theme.finished(layers, title, subtitle, dark, width, height)
+    return chart.resolve_scale(y="independent")
+
+
+def _heat(bins: pd.DataFrame, last: int, domain: list[float], place: list | None, state: str) -> alt.Chart:
+    legend = alt.Legend(
+        title=f"norm of ∂ℓ/∂{state}, the loss at t', the state at t",
+        labelExpr=axes.POWER_LABEL,
+        tickCount=int(min(4, max(1, domain[1] - domain[0]))),
+        gradientLength=200,
+        gradientThickness=10,
+        titleOrient="top",
+        titleLimit=280,
+    )
+    options = {} if place is None else {"range": place}
+    scale = alt.Scale(domain=[0, last + 1], nice=False, **options)
+    axis = alt.Axis(title="loss step t'", format=",d", tickCount=axes.ticks("height", 75, last), grid=False)
+    tips = [
+        alt.Tooltip("loss_step:Q", title="loss step", format=",d"),
+        alt.Tooltip("step:Q", title="state step", format=",d"),
+        alt.Tooltip("log10_norm:Q", title="log10 norm", format=".2f"),
+    ]
+    return (
+        alt.Chart(bins)
+        .mark_rect(x2Offset=SEAM, y2Offset=-SEAM)
+        .encode(
+            x=axes.steps(0, last + 1, "state step t"),
+            x2="step_end:Q",
+            y=alt.Y("loss_step:Q", scale=scale, axis=axis),
+            y2="loss_step_end:Q",
+            color=alt.Color(
+                "log10_norm:Q", scale=alt.Scale(scheme="cividis", domain=domain, nice=False, clamp=True), legend=legend
+            ),
+            tooltip=tips,
+        )
+    )
+
+
+def band(
+    bins: pd.DataFrame,
+    spans: pd.DataFrame,
+    *,
+    domain: list[float],
+    last: int,
+    state: str = "h",
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    width: int | str = "container",
+    height: int = 430,
+) -> alt.LayerChart:
+    """The matrix with what a truncation leaves out under a veil: `spans`, columns `SPAN_COLUMNS`."""
+    ink = INKS[dark]
+    scale = alt.Scale(domain=[0, last + 1], nice=False)
+    y = alt.Y("first_loss:Q", scale=scale, axis=None)
+    x = alt.Scale(domain=[0, last + 1], nice=False)
+    covered = spans.assign(origin=0)
+    veil = alt.Chart(covered).mark_rect(color=ink.paper, opacity=0.8, y2Offset=-SEAM)
+    edge = alt.Chart(spans).mark_rule(color=ink.alarm, strokeWidth=2)
+    return theme.finished(
+        [
+            _heat(bins, last, domain, None, state),
+            veil.encode(x=alt.X("origin:Q", scale=x), x2="first:Q", y=y, y2="end:Q"),
+            edge.encode(x=alt.X("first:Q", scale=x), y=y, y2="end:Q"),
+        ],
+        title,
+        subtitle,
+        dark,
+        width,
+        height,
+    )
+
+
+def comb(
+    rows: pd.DataFrame,
+    total: pd.DataFrame,
+    *,
+    cell: str,
+    domain: list[float],
+    state: str = "h",
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    width: int | str = "container",
+    height: int = 330,
+) -> alt.LayerChart:
+    """Some losses' own gradients, each falling from its step, and the sum of all losses' gradients above them."""
+    ink = INKS[dark]
+    last = int(total["step"].max())
+    y = axes.decades("log10_norm", domain, [f"norm of ∂ℓ/∂{state} and ∂L/∂{state}"])
+    finite = rows[np.isfinite(rows["log10_norm"])]
+    own = alt.Chart(finite).mark_line(color=cell_colour(cell, dark), strokeWidth=1.6, clip=True)
+    own = own.encode(
+        x=axes.steps(0, last, "state step t"),
+        y=y,
+        detail="loss_step:N",
+        tooltip=[
+            alt.Tooltip("loss_step:Q", title="loss step", format=",d"),
+            alt.Tooltip("step:Q", title="state step", format=",d"),
+            alt.Tooltip("log10_norm:Q", title="log10 norm", format=".2f"),
+        ],
+    )
+    whole = alt.Chart(total[np.isfinite(total["log10_norm"])]).mark_line(color=ink.text, strokeWidth=3)
+    at = total[np.isfinite(total["log10_norm"])].nsmallest(1, "step")
+    label = alt.Chart(at.assign(text="sum over all losses")).mark_text(
+        align="left", baseline="bottom", dx=4, dy=-7, fontSize=13, fontWeight=600, color=ink.text
+    )
+    x = axes.steps(0, last)
+    return theme.finished(
+        [own, whole.encode(x=x, y=y), label.encode(x=x, y=y, text="text:N")], title, subtitle, dark, width, height
+    )

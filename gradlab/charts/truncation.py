@@ -1,0 +1,103 @@
+"""What a truncation window costs and saves. All tables are tidy, one row a cell and window.
+
+lost       cell, window, lost, lost_min, lost_max        share of the gradient beyond a window; mean and range
+angle      cell, layer, k1, k2, cosine, relative_error   of the truncated parameter gradient to the full one
+savings    k2, share, what                               "memory" or "multiply-adds", as a share of the full
+"""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from gradlab.charts import theme
+from gradlab.charts.colours import INKS
+
+LOST_COLUMNS = ("cell", "window", "lost", "lost_min", "lost_max")
+ANGLE_COLUMNS = ("cell", "layer", "k1", "k2", "cosine", "relative_error")
+SAVING_COLUMNS = ("k2", "share", "what")
+
+
+def lost(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "", dark: bool = False,
+         width: int | str = "container", height: int = 340) -> alt.LayerChart:  # fmt: skip
+    """Share of the gradient that comes from further back than a window, a line a cell, the chosen window marked."""
+    x = _windows("window", table["window"].max(), "window, steps")
+    y = _share("lost", "gradient from beyond the window")
+    colour = theme.cells_encoding(table, dark)
+    tips = [alt.Tooltip("cell:N"), alt.Tooltip("window:Q", format=",d"), alt.Tooltip("lost:Q", format=".3%")]
+    area = (
+        alt.Chart(table).mark_area(opacity=0.14).encode(x=x, y=_share("lost_min", None), y2="lost_max:Q", color=colour)
+    )
+    line = alt.Chart(table).mark_line(strokeWidth=3).encode(x=x, y=y, color=colour)
+    dots = alt.Chart(table).mark_point(filled=True, size=60, opacity=0).encode(x=x, y=y, color=colour, tooltip=tips)
+    layers = [area, line, dots, *_chosen(chosen, table["window"].max(), dark)]
+    return theme.finished(layers, title, subtitle, dark, width, height)
+
+
+def angle(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "", dark: bool = False,
+          width: int | str = "container", height: int = 340) -> alt.LayerChart:  # fmt: skip
+    """Cosine of the angle between truncated and full parameter gradient against the window, a line a cell and layer."""
+    finite = table[np.isfinite(table["cosine"])]
+    x = _windows("k2", table["k2"].max(), "window k2, steps")
+    low = min(0.0, float(finite["cosine"].min())) if len(finite) else 0.0
+    y = alt.Y("cosine:Q", scale=alt.Scale(domain=[low, 1.02], nice=False), axis=alt.Axis(title="cosine", tickCount=5))
+    colour = theme.cells_encoding(table, dark)
+    lines = [alt.Detail("cell:N"), alt.Detail("layer:O")]
+    tips = [
+        alt.Tooltip("cell:N"),
+        alt.Tooltip("layer:O"),
+        alt.Tooltip("k1:Q", format=",d"),
+        alt.Tooltip("k2:Q", format=",d"),
+        alt.Tooltip("cosine:Q", format=".6f"),
+        alt.Tooltip("relative_error:Q", title="relative error", format=".3g"),
+    ]
+    shade = theme.shade(table["layer"], legend=True)
+    line = alt.Chart(finite).mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour, opacity=shade, detail=lines)
+    dots = alt.Chart(finite).mark_point(filled=True, size=55)
+    dots = dots.encode(x=x, y=y, color=colour, opacity=shade, tooltip=tips)
+    return theme.finished([line, dots, *_chosen(chosen, table["k2"].max(), dark)], title, subtitle, dark, width, height)
+
+
+def savings(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "", dark: bool = False,
+            width: int | str = "container", height: int = 300) -> alt.LayerChart:  # fmt: skip
+    """Memory and multiply-adds by count, as shares of full back-propagation, against the window."""
+    ink = INKS[dark]
+    x = _windows("k2", table["k2"].max(), "window k2, steps")
+    y = alt.Y(
+        "share:Q",
+        scale=alt.Scale(zero=True, nice=True),
+        axis=alt.Axis(title="share of full", format=".0%", tickCount=5),
+    )
+    dash = alt.StrokeDash(
+        "what:N",
+        scale=alt.Scale(domain=["memory", "multiply-adds"], range=[[1, 0], [6, 4]]),
+        legend=alt.Legend(title=None, symbolStrokeColor=ink.text),
+    )
+    tips = [alt.Tooltip("what:N"), alt.Tooltip("k2:Q", format=",d"), alt.Tooltip("share:Q", format=".1%")]
+    line = alt.Chart(table).mark_line(color=ink.text, strokeWidth=2.5).encode(x=x, y=y, strokeDash=dash)
+    dots = alt.Chart(table).mark_point(filled=True, size=50, color=ink.text).encode(x=x, y=y, tooltip=tips)
+    return theme.finished([line, dots, *_chosen(chosen, table["k2"].max(), dark)], title, subtitle, dark, width, height)
+
+
+def _windows(column: str, longest: int, title: str) -> alt.X:
+    """The axis of windows, logarithmic: a window is at least 1."""
+    ticks = [n for k in range(7) for n in (10**k, 2 * 10**k, 5 * 10**k) if n <= longest]
+    axis = alt.Axis(title=title, format=",d", values=ticks, grid=False)
+    return alt.X(f"{column}:Q", scale=alt.Scale(type="log", domain=[1, int(max(longest, 2))], nice=False), axis=axis)
+
+
+def _share(column: str, title: str | None) -> alt.Y:
+    axis = alt.Axis(title=title, format=".0%", tickCount=5)
+    return alt.Y(f"{column}:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=axis)
+
+
+def _chosen(window: int, longest: int, dark: bool) -> list[alt.Chart]:
+    """A rule at the chosen window, with its name on the side that has room."""
+    ink, at = INKS[dark], pd.DataFrame({"k": [window], "label": [f"k2 = {window}"]})
+    x = alt.X("k:Q", scale=alt.Scale(type="log", domain=[1, int(max(longest, 2))], nice=False), axis=None)
+    right = window * window > longest
+    text = {"align": "right" if right else "left", "dx": -5 if right else 5, "baseline": "top", "dy": 2}
+    rule = alt.Chart(at).mark_rule(color=ink.alarm, strokeWidth=1.5).encode(x=x)
+    name = alt.Chart(at).mark_text(color=ink.alarm, fontWeight=600, **text)
+    return [rule, name.encode(x=x, y=alt.YValue(0), text="label:N")]

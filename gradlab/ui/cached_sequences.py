@@ -1,0 +1,178 @@
+"""Cached calls of the pages about sequences: an Experiment in, small tables for the screen out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from gradlab.cells import CELLS
+from gradlab.experiment import Experiment
+from gradlab.feeds import loss_steps_of
+from gradlab.itemised import Pairs, binned, evenly, itemised, pairs
+from gradlab.sequences import Diagram, diagram
+from gradlab.stack import Stack
+from gradlab.truncation import Schedule, bias, cost, kept_by, share_by_lag
+from gradlab.ui.cached import Progress, essential
+
+MOST_PAIRS = 200_000  # of one cell and sequence: all loss steps of 400 steps, some of more
+FEWEST_ROWS = 40
+WINDOWS = 12
+TEETH = 8  # rows drawn as lines beside their sum
+STATE = 0  # h, which every cell has
+
+
+class Matrix(NamedTuple):
+    """The itemised matrix of one experiment, lowest layer, state h."""
+
+    experiment: Experiment
+    bins: pd.DataFrame
+    rows: pd.DataFrame  # a few rows in full: loss_step, step, log10_norm
+    lags: pd.DataFrame  # share_by_lag
+    losses: int  # at how many steps the loss enters
+    chosen: int  # of how many of them a row was computed
+
+
+class Truncated(NamedTuple):
+    """What a truncation does to one experiment, and what windows of other lengths would."""
+
+    experiment: Experiment
+    schedule: Schedule
+    kept: float  # share of the gradient inside, mean over the batch
+    angle: pd.DataFrame  # cell, layer, k1, k2, cosine, relative_error
+    cost: pd.DataFrame
+
+
+def with_rows(experiment: Experiment) -> Experiment:
+    """The experiment, with a loss at every step where its own enters at one alone: a matrix of one row says little."""
+    return experiment.replace(loss="every") if len(loss_steps_of(experiment)) == 1 else experiment
+
+
+def with_window(experiment: Experiment) -> Experiment:
+    """The experiment with many losses and a truncation: windows of the default lengths where it has none."""
+    many = with_rows(experiment)
+    return many.replace(truncation="windows") if many.truncation == "full" else many
+
+
+def in_threes(items: Sequence[Any]) -> list[Sequence[Any]]:
+    """Rows of a page, three charts in each at most."""
+    return [items[i : i + 3] for i in range(0, len(items), 3)]
+
+
+def diagrams(experiments: Sequence[Experiment], most: int) -> list[Diagram]:
+    """One unrolled network an experiment."""
+    return [_diagram(essential(one), most) for one in experiments]
+
+
+def matrices(experiments: Sequence[Experiment]) -> list[Matrix]:
+    """One Matrix an experiment; stops the page with a sentence where memory does not reach."""
+    return _each(experiments, "Itemising the {}", _matrix)
+
+
+def truncated(experiments: Sequence[Experiment]) -> list[Truncated]:
+    """One Truncated an experiment, under its own truncation."""
+    return _each(experiments, "Truncating the {}", _truncated)
+
+
+def matrix_table(experiments: Sequence[Experiment]) -> pd.DataFrame:
+    """Every pair whose row was computed, for exports."""
+    tables = [itemised(one, loss_steps=_rows_of(one)).assign(cell=one.cell) for one in map(essential, experiments)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def lost(found: Sequence[Matrix]) -> pd.DataFrame:
+    """Share of each network's gradient from beyond a window, columns gradlab.charts.truncation.LOST_COLUMNS."""
+    parts = []
+    for one in found:
+        names = {"lost": "kept", "lost_min": "kept_max", "lost_max": "kept_min"}
+        shares = {name: (1 - one.lags[column]).clip(lower=0) for name, column in names.items()}
+        parts.append(pd.DataFrame({"cell": one.experiment.cell, "window": one.lags["lag"] + 1} | shares))
+    return pd.concat(parts, ignore_index=True)
+
+
+def angles(found: Sequence[Truncated]) -> pd.DataFrame:
+    """The networks' cosines and relative errors, one below the other."""
+    return pd.concat([one.angle for one in found], ignore_index=True)
+
+
+def savings(one: Truncated) -> pd.DataFrame:
+    """Memory and work against the window, columns gradlab.charts.truncation.SAVING_COLUMNS."""
+    shares = {"memory": "share_of_bytes", "multiply-adds": "share_of_multiply_adds"}
+    counted = one.cost.iloc[:-1]
+    parts = [pd.DataFrame({"k2": counted["k2"], "share": counted[name], "what": what}) for what, name in shares.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def spans(one: Truncated) -> pd.DataFrame:
+    """Where the back-propagations begin and end, columns gradlab.charts.itemised.SPAN_COLUMNS."""
+    return pd.DataFrame(one.schedule.spans(one.experiment.steps))
+
+
+def _each(experiments: Sequence[Experiment], title: str, call: Callable[..., Any]) -> list[Any]:
+    slot = st.empty()
+    found = []
+    for one in experiments:
+        try:
+            found.append(call(essential(one), Progress(slot, title.format(CELLS[one.cell].title))))
+        except ValueError as error:
+            st.error(str(error), title="This does not fit into memory")
+            st.stop()
+    slot.empty()
+    return found
+
+
+def _rows_of(experiment: Experiment) -> np.ndarray:
+    return evenly(loss_steps_of(experiment), max(FEWEST_ROWS, MOST_PAIRS // experiment.steps))
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def _diagram(experiment: Experiment, most: int) -> Diagram:
+    return diagram(experiment, most)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _pairs(experiment: Experiment, _progress: Callable[[float], None] | None) -> Pairs:
+    return pairs(experiment, loss_steps=_rows_of(experiment), progress=_progress)
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def _matrix_of(experiment: Experiment, _found: Pairs) -> Matrix:
+    means = _found.log10_norms[0, :, :, :, STATE].mean(axis=-1)  # [K, T]
+    teeth = evenly(np.arange(len(_found.loss_steps)), TEETH + 1)[1:] if len(means) > 1 else np.array([0])
+    kept = [
+        pd.DataFrame(
+            {"loss_step": int(_found.loss_steps[k]), "step": np.arange(means.shape[1]), "log10_norm": means[k]}
+        )
+        for k in teeth
+    ]
+    losses = len(loss_steps_of(experiment))
+    return Matrix(experiment, binned(_found), pd.concat(kept), share_by_lag(_found), losses, len(_found.loss_steps))
+
+
+def _matrix(experiment: Experiment, progress: Callable[[float], None]) -> Matrix:
+    experiment = essential(experiment.replace(truncation="full"))
+    return _matrix_of(experiment, _pairs(experiment, progress))
+
+
+def _truncated(experiment: Experiment, progress: Callable[[float], None]) -> Truncated:
+    schedule = Schedule.of(experiment)
+    plain = essential(experiment.replace(truncation="full"))
+    kept = float(kept_by(schedule, _pairs(plain, progress)).mean())
+    schedules = windows_of(schedule, experiment.steps)
+    angle = _bias(plain, schedules, progress)
+    stack = Stack.from_experiment(plain)
+    counted = cost(stack, plain.steps, plain.batch_size, [*schedules, schedule])
+    return Truncated(experiment, schedule, kept, angle.assign(cell=experiment.cell), counted)
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def _bias(experiment: Experiment, schedules: tuple[Schedule, ...], _progress: Callable[[float], None]) -> pd.DataFrame:
+    return bias(experiment, schedules=schedules, progress=_progress).query("parameter == 'all'")
+
+
+def windows_of(schedule: Schedule, steps: int) -> tuple[Schedule, ...]:
+    """At most WINDOWS windows from one step to the whole sequence, each gone back as often as the schedule's own."""
+    often = schedule.k1 / schedule.k2
+    lengths = np.unique(np.geomspace(1, steps, WINDOWS).round().astype(int))
+    return tuple(Schedule(schedule.kind, max(int(often * k2), 1), int(k2)) for k2 in lengths)

@@ -1,0 +1,53 @@
+"""What each loss sends to each state, cell beside cell, and why their sum hides that it vanishes."""
+
+from functools import partial
+
+import streamlit as st
+
+from gradlab.charts import itemised
+from gradlab.charts.axes import decades_domain
+from gradlab.ui import cached, cached_sequences, controls, verdicts
+from gradlab.ui import sequence_words as words
+from gradlab.ui.export_bar import export_bar
+from gradlab.ui.reading import how_to_read
+
+settings = controls.current()
+dark = controls.dark()
+experiments = [cached_sequences.with_rows(one) for one in settings.experiments]
+flows = cached.flows(experiments)
+matrices = cached_sequences.matrices(experiments)
+totals = [cached.shown([flow], "h", layer=0) for flow in flows]
+domain = decades_domain([matrix.bins["log10_norm"] for matrix in matrices])
+sentence = words.hiding_sentence(matrices, [float(total["log10_norm"].iloc[0]) for total in totals])
+
+st.markdown(sentence)
+verdicts.non_finite(flows)
+st.caption(words.rows_note(matrices, settings.experiments[0]))
+look = {"domain": domain, "dark": dark}
+for group in cached_sequences.in_threes(range(len(matrices))):
+    for column, number in zip(st.columns(len(group)), group, strict=True):
+        matrix, total = matrices[number], totals[number]
+        name = words.title(matrix.experiment)
+        with column:
+            st.subheader(name, anchor=False)
+            last = matrix.experiment.steps - 1
+            curve = total[["step", "log10_norm"]]
+            chart = itemised.matrix(matrix.bins, curve, cell=matrix.experiment.cell, last=last, **look)
+            st.altair_chart(chart, theme=None, alt=f"Itemised gradients of the {name}. {sentence}")
+            table = partial(cached_sequences.matrix_table, [matrix.experiment])
+            export_bar(chart, table, [matrix.experiment], f"{name} matrix", f"Itemised gradients: {name}", sentence)
+how_to_read("itemised matrix")
+
+st.subheader("Why a loss at every step hides vanishing", anchor=False)
+st.markdown(words.comb_sentence(matrices[0].experiment))
+for group in cached_sequences.in_threes(range(len(matrices))):
+    for column, number in zip(st.columns(len(group)), group, strict=True):
+        matrix, total = matrices[number], totals[number]
+        name = words.title(matrix.experiment)
+        with column:
+            chart = itemised.comb(matrix.rows, total[["step", "log10_norm"]], cell=matrix.experiment.cell, **look)
+            st.altair_chart(chart, theme=None, alt=f"{name}: some losses' own gradients and their sum. {sentence}")
+            export_bar(
+                chart, matrix.rows.copy, [matrix.experiment], f"{name} sum", f"Losses and their sum: {name}", sentence
+            )
+how_to_read("sum of losses")

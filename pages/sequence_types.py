@@ -1,0 +1,75 @@
+"""Five ways to read and be judged: the unrolled networks, alive, and the gradient that each gives."""
+
+from functools import partial
+
+import streamlit as st
+
+from gradlab.charts import itemised, sequences, traces
+from gradlab.charts.axes import decades_domain
+from gradlab.ui import cached, cached_sequences, controls, verdicts
+from gradlab.ui import sequence_words as words
+from gradlab.ui.export_bar import export_bar
+from gradlab.ui.reading import how_to_read
+
+settings = controls.current()
+one = settings.one
+dark = controls.dark()
+chosen = words.kind_of(one)
+flows = cached.flows(settings.experiments)
+(own,) = cached.flows([one])
+total = cached.shown([own], "h", layer=0)
+sentence = words.type_sentence(one, float(total["log10_relative"].iloc[0]), one.steps, own.losses)
+
+st.markdown(sentence)
+short = [
+    one.replace(loss=kind.loss, objective="direction", reads=None, writes=None).shortened(5) for kind in words.KINDS
+]
+gallery = cached_sequences.diagrams(short, most=5)
+domain = decades_domain([found.links["log10_relative"] for found in gallery])
+for column, kind, found in zip(st.columns(len(words.KINDS)), words.KINDS, gallery, strict=True):
+    with column.container(border=True):
+        st.markdown(f"**{kind.name}**  \n:small[{kind.task}]")
+        parts = (found.boxes, found.links, found.gaps)
+        chart = sequences.unrolled(*parts, cell=one.cell, columns=5, domain=domain, small=True, dark=dark)
+        st.altair_chart(chart, theme=None, alt=f"{kind.name}, {kind.task}, over {short[0].steps} steps")
+        st.button(
+            "Shown below" if kind == chosen else "Show",
+            key=f"show {kind.loss}",
+            disabled=kind == chosen,
+            on_click=st.session_state.update,
+            kwargs={"loss": kind.loss},
+            width="stretch",
+        )
+
+st.subheader(chosen.name if chosen else f"Loss: {one.loss}", anchor=False)
+(found,) = cached_sequences.diagrams([one], most=12)
+chart = sequences.unrolled(found.boxes, found.links, found.gaps, cell=one.cell, columns=found.columns, dark=dark)
+st.altair_chart(chart, theme=None, alt=sentence)
+with st.container(horizontal=True):
+    told = {"title": chosen.name if chosen else one.loss, "subtitle": sentence}
+    export_bar(chart, found.links.copy, [one], "unrolled network", **told)
+    how_to_read("unrolled network")
+
+left, right = st.columns(2)
+with left:
+    st.subheader("The trace it gives", anchor=False)
+    state = verdicts.state_shown(flows, settings.state)
+    chart = traces.lines(cached.shown(flows, state), relative=settings.relative, dark=dark)
+    st.altair_chart(chart, theme=None, alt=verdicts.alternative(flows))
+    with st.container(horizontal=True):
+        table = partial(cached.full_table, settings.experiments)
+        export_bar(
+            chart, table, settings.experiments, "gradient norms", "Gradient norms", verdicts.opening_sentence(flows)
+        )
+        how_to_read("gradient norms")
+with right:
+    st.subheader("The itemised matrix", anchor=False)
+    (matrix,) = cached_sequences.matrices([one])
+    domain = decades_domain([matrix.bins["log10_norm"]])
+    curve = total[["step", "log10_norm"]]
+    chart = itemised.matrix(matrix.bins, curve, cell=one.cell, domain=domain, last=one.steps - 1, dark=dark)
+    st.altair_chart(chart, theme=None, alt=sentence)
+    with st.container(horizontal=True):
+        table = partial(cached_sequences.matrix_table, [one])
+        export_bar(chart, table, [one], "itemised matrix", "Itemised gradients", sentence)
+        how_to_read("itemised matrix")

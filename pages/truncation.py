@@ -1,0 +1,64 @@
+"""Truncated back-propagation: what a window keeps, what it loses, and what it saves."""
+
+from functools import partial
+
+import streamlit as st
+
+from gradlab.charts import itemised, truncation
+from gradlab.charts.axes import decades_domain
+from gradlab.ui import cached_sequences, controls
+from gradlab.ui import sequence_words as words
+from gradlab.ui.export_bar import export_bar
+from gradlab.ui.reading import how_to_read
+
+settings = controls.current()
+dark = controls.dark()
+experiments = [cached_sequences.with_window(one) for one in settings.experiments]
+one = cached_sequences.with_window(settings.one)
+found = cached_sequences.truncated(experiments)
+(own,) = cached_sequences.truncated([one])
+matrices = cached_sequences.matrices(experiments)
+(matrix,) = cached_sequences.matrices([one])
+sentence = words.statement(found)
+window = own.schedule.k2
+
+st.subheader(sentence, anchor=False)
+st.caption(f"{words.window_note(settings.one)} {words.rows_note([matrix], settings.one)}")
+lost, angle = cached_sequences.lost(matrices), cached_sequences.angles(found)
+domain = decades_domain([matrix.bins["log10_norm"]])
+spans = cached_sequences.spans(own)
+last = one.steps - 1
+pictures = [
+    (
+        "truncation band",
+        f"What the {words.title(one)} loses: under the veil",
+        itemised.band(matrix.bins, spans, domain=domain, last=last, dark=dark),
+        partial(cached_sequences.matrix_table, [one]),
+    ),
+    (
+        "lost gradient",
+        "Gradient from beyond the window",
+        truncation.lost(lost, window, dark=dark),
+        lost.copy,
+    ),
+    (
+        "angle",
+        "Cosine to the full parameter gradient",
+        truncation.angle(angle, window, dark=dark),
+        angle.copy,
+    ),
+    (
+        "savings",
+        words.savings_sentence(own),
+        truncation.savings(cached_sequences.savings(own), window, dark=dark),
+        own.cost.copy,
+    ),
+]
+for row in (pictures[:2], pictures[2:]):
+    for column, (subject, heading, chart, table) in zip(st.columns(2), row, strict=True):
+        with column:
+            st.markdown(f"**{heading}**")
+            st.altair_chart(chart, theme=None, alt=f"{heading}. {sentence}")
+            with st.container(horizontal=True):
+                export_bar(chart, table, experiments, subject, title=heading, subtitle=sentence)
+                how_to_read(subject)
