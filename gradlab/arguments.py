@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Size, Sweep, memory_limit, plan
+from gradlab.engine import Cotangents, Plan, Size, Sweep, memory_limit, plan
 from gradlab.experiment import Experiment
-from gradlab.feeds import cotangents_of, input_size_of, inputs_of, loss_steps_of, needs_states, output_size_of
+from gradlab.feeds import (
+    cotangents_of,
+    entries_of,
+    input_size_of,
+    inputs_of,
+    loss_steps_of,
+    needs_states,
+    output_size_of,
+)
 from gradlab.stack import Stack
 
 
-class Gathered(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Gathered:
     """What every analysis starts from."""
 
     stack: Stack
     experiment: Experiment | None
     inputs: ndarray  # [T, B, X]
-    cotangents: ndarray  # [T, B, H]
+    loss: Cotangents  # what enters, and where
     initial_state: tuple[ndarray, ...]  # one [L, B, H] a state, or none for zeros
+
+    @cached_property
+    def cotangents(self) -> ndarray:
+        """The loss's cotangents at every step, [T, B, H], mostly zeros: for short sequences."""
+        T, B, _ = self.inputs.shape
+        dense = np.zeros((T, B, self.stack.hidden_size), self.stack.dtype)
+        dense[self.loss.steps, self.loss.at] = self.loss.values
+        return dense
 
 
 def gathered(subject: Experiment | Stack, inputs: Any, cotangents: Any, initial_state: Any) -> Gathered:
@@ -33,7 +52,7 @@ def gathered(subject: Experiment | Stack, inputs: Any, cotangents: Any, initial_
         refuse_too_large(subject)
         stack = Stack.from_experiment(subject)
         drawn = inputs_of(subject)
-        return Gathered(stack, subject, drawn, entering(subject, stack, drawn), ())
+        return Gathered(stack, subject, drawn, loss_of(subject, stack, drawn), ())
     if not isinstance(subject, Stack):
         raise TypeError(f"{type(subject).__name__} is neither an Experiment nor a Stack: see Stack.from_torch")
     given = as_array(inputs, "inputs", subject.dtype, (None, None, subject.input_size), "[T, B, X]")
@@ -43,20 +62,37 @@ def gathered(subject: Experiment | Stack, inputs: Any, cotangents: Any, initial_
     L, H, X = subject.depth, subject.hidden_size, subject.input_size
     needed = plan(Size(subject.cell, L, H, X, T, B, B, subject.dtype.name)).bytes
     _refuse(
-        needed, memory_limit(), f"inputs of T = {T} steps and B = {B} sequences, H = {H} units, {L} layers", "T or B"
+        needed, memory_limit(), f"inputs of T = {T} steps and B = {B} sequences, H = {H} units, depth = {L}", "T or B"
     )
-    return Gathered(subject, None, given, dense, states)
+    return Gathered(subject, None, given, sparse(dense), states)
 
 
 def entering(experiment: Experiment, stack: Stack, inputs: ndarray) -> ndarray:
     """∂L/∂h_t of the top layer by the Experiment's loss alone, [T, B, H]; a forward pass comes first where needed."""
+    return cotangents_of(experiment, _states_read(experiment, stack, inputs))
+
+
+def loss_of(experiment: Experiment, stack: Stack, inputs: ndarray) -> Cotangents:
+    """The same as entries; those of exactly zero are left out."""
+    values = entries_of(experiment, _states_read(experiment, stack, inputs))
+    m, B, H = values.shape
+    steps, at = np.repeat(loss_steps_of(experiment), B), np.tile(np.arange(B), m)
+    values = values.reshape(m * B, H)
+    enters = values.any(axis=1)
+    if not enters.all():
+        steps, at, values = steps[enters], at[enters], values[enters]
+    return Cotangents(steps, at, values, B)
+
+
+def _states_read(experiment: Experiment, stack: Stack, inputs: ndarray) -> ndarray | None:
+    """The top layer's h that the loss reads, from its first step on at least; None where it reads none."""
     if not needs_states(experiment):
-        return cotangents_of(experiment)
+        return None
     run = Sweep(stack, inputs)
     run.forward()
     if loss_steps_of(experiment)[0] == experiment.steps - 1:
-        return cotangents_of(experiment, run.last_states[-1, :, 0][None])
-    return cotangents_of(experiment, run.values()[0][-1, :, :, 0])
+        return run.last_states[-1, :, 0][None]
+    return run.top_h()
 
 
 def sparse(cotangents: ndarray) -> Cotangents:
@@ -120,24 +156,25 @@ def size_of(experiment: Experiment) -> Size:
     return Size(e.cell, e.depth, e.hidden_size, inputs, e.steps, e.batch_size, e.batch_size, e.dtype)
 
 
-def estimate(experiment: Experiment):
+def estimate(experiment: Experiment) -> Plan:
     """The engine's Plan of an Experiment's trace: its `bytes` at the peak and its `multiply_adds`."""
-    return plan(size_of(experiment))
+    found = plan(size_of(experiment))
+    return found._replace(bytes=found.bytes + _bytes_of_loss(experiment))
 
 
-def _bytes_of_values(e: Experiment) -> int:
-    """What a loss on many steps' states needs beside the trace: all values of the forward pass, and the scores."""
-    cell = CELLS[e.cell]
-    numbers = e.depth * e.hidden_size * (len(cell.states) + len(cell.saved)) + 4 * output_size_of(e)
-    return e.steps * e.batch_size * numbers * np.dtype(e.dtype).itemsize
+def _bytes_of_loss(e: Experiment) -> int:
+    """What the loss's entries need beside the sweep; where they depend on states, those and the readout's scores."""
+    item, steps = np.dtype(e.dtype).itemsize, loss_steps_of(e)
+    entries = len(steps) * e.batch_size * (item * e.hidden_size + 16)
+    if not needs_states(e) or steps[0] == e.steps - 1:
+        return entries
+    return entries + e.steps * e.batch_size * item * (2 * e.hidden_size + 4 * output_size_of(e))
 
 
 def refuse_too_large(experiment: Experiment, limit: int | None = None) -> None:
     """Raises ValueError, naming the settings, if the trace needs more than `limit` bytes (default: `memory_limit`)."""
     limit = memory_limit() if limit is None else limit
     needed = estimate(experiment).bytes
-    if needs_states(experiment) and loss_steps_of(experiment)[0] < experiment.steps - 1:
-        needed += _bytes_of_values(experiment)
     e = experiment
     what = f"steps = {e.steps}, batch_size = {e.batch_size}, hidden_size = {e.hidden_size}, depth = {e.depth}"
     _refuse(needed, limit, what, "steps, batch_size, hidden_size or depth")
