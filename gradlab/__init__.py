@@ -13,6 +13,7 @@ from gradlab.initializations import INITIALIZATIONS
 from gradlab.inputs import INPUTS
 from gradlab.losses import LOSSES
 from gradlab.stack import Stack
+from gradlab.tasks import TASKS
 from gradlab.traces import GradientTrace, estimate, trace
 
 __version__ = "0.1.0"
@@ -22,6 +23,7 @@ __all__ = [
     "INITIALIZATIONS",
     "INPUTS",
     "LOSSES",
+    "TASKS",
     "Diagnosis",
     "Experiment",
     "GradientTrace",

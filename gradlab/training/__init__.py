@@ -1,0 +1,16 @@
+"""Training: a stack and a readout learn a task, and every update is measured.
+
+recipe       Recipe: optimizer, learning rate, clipping, how often to trace
+network      what is trained, and the loss of a batch, back-propagated in full or truncated
+run          Run and train: one record an update
+divergence   where a run left the floating-point range
+tables       records as tidy tables
+"""
+
+from gradlab.training.divergence import Diverged
+from gradlab.training.network import Network
+from gradlab.training.recipe import OPTIMIZERS, Recipe
+from gradlab.training.run import Record, Run, fitted, train
+from gradlab.training.tables import gradients, history
+
+__all__ = ["OPTIMIZERS", "Diverged", "Network", "Recipe", "Record", "Run", "fitted", "gradients", "history", "train"]

@@ -1,0 +1,170 @@
+"""Run: a network under training, one update at a time; and `train`, its records.
+
+Update n draws its batch, and its noise if any, from generators of (seed, n) alone. So the batches are the same for
+every cell, a run that was stopped and resumed sees what it would have seen, and nothing that is measured can move them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from gradlab.arguments import refuse_too_large
+from gradlab.experiment import Experiment
+from gradlab.inputs import default_text
+from gradlab.schedules import Schedule
+from gradlab.tasks import TASKS, Batch, Task, characters
+from gradlab.traces import GradientTrace, trace
+from gradlab.training.divergence import Diverged, forward_divergence, gradient_divergence, weights_divergence
+from gradlab.training.network import Network, Tensors, back_propagated, loss_of, metric_of
+from gradlab.training.recipe import Recipe
+
+BATCHES, PROBE, NOISE = 100, 101, 102  # spawn keys of the seed, beyond those of gradlab.feeds
+MOST_SYMBOLS = 512  # of a text too long to be a setting
+
+
+class Record(NamedTuple):
+    """One update: what was measured of the weights as they were before it."""
+
+    update: int  # updates done before this one, from 0
+    loss: float  # of its batch
+    metric: float  # accuracy, or bits a character
+    gradient_norm: float  # of all parameters together, before clipping
+    clipped_norm: float  # after clipping
+    learning_rate: float
+    trace: GradientTrace | None  # on the probe batch
+    diverged: Diverged | None  # then the update was not made, and the run ends
+
+
+class Run:
+    """A network, its optimizer and how many updates were made.
+
+    experiment   of which cell, depth, hidden_size, initialization, gain, forget_bias, seed, dtype, steps, batch_size
+                 and truncation are read; the task decides inputs and loss
+    task         a name in TASKS or a Task; "text" reads the Experiment's text
+    """
+
+    def __init__(self, experiment: Experiment, task: str | Task, recipe: Recipe | None = None):
+        self.task = task_named(task, experiment)
+        self.recipe = recipe or Recipe()
+        self.experiment = fitted(experiment, self.task)
+        refuse_too_large(self.experiment)
+        self.schedule = Schedule.of(self.experiment)
+        self.network = Network.from_experiment(self.experiment)
+        self.parameters = list(self.network.parameters())
+        self.optimizer = self.recipe.optimizer_of(self.parameters)
+        self.done = 0
+        self.diverged: Diverged | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.diverged is not None or self.done >= self.recipe.updates
+
+    def records(self) -> Iterator[Record]:
+        """One record an update, until the recipe's updates are made or the run diverges."""
+        while not self.finished:
+            yield self.update()
+
+    def batch(self, update: int) -> Batch:
+        """The batch of an update, [T, B, …]."""
+        return self._drawn((BATCHES, update), self.experiment.batch_size)
+
+    def probe_batch(self) -> Batch:
+        """The batch that every trace of this run is made on."""
+        return self._drawn((PROBE,), self.recipe.probe_sequences)
+
+    def update(self) -> Record:
+        """Makes one update; after a divergence, none."""
+        recipe, batch = self.recipe, self.network.tensors(self.batch(self.done))
+        last = self.done + 1 == recipe.updates
+        traced = recipe.trace_every is not None and (self.done % recipe.trace_every == 0 or last)
+        found = self.trace() if traced else None
+        self.optimizer.zero_grad()
+        loss, scores = back_propagated(self.network, self.task, batch, self.schedule)
+        self.network.hold()
+        metric, before, after = metric_of(self.task, loss, scores, batch), math.nan, math.nan
+        if not math.isfinite(loss):
+            self.diverged = forward_divergence(self.done, self.network, self.task, batch)
+        else:
+            before, after = recipe.clipped(self.parameters)
+            if not math.isfinite(before):
+                self.diverged = gradient_divergence(self.done, self.network, batch, self._cotangents(batch))
+            else:
+                self._step()
+        rate = self.optimizer.param_groups[0]["lr"]
+        record = Record(self.done, loss, metric, before, after, rate, found, self.diverged)
+        self.done += 0 if self.diverged else 1
+        return record
+
+    def trace(self) -> GradientTrace:
+        """The full trace of the present weights on the probe batch, every sequence's own loss; nothing is changed."""
+        batch = self.network.tensors(self.probe_batch())
+        return trace(self.network.recurrent.stack, batch.inputs, self._cotangents(batch))
+
+    def _cotangents(self, batch: Tensors) -> torch.Tensor:
+        """∂ℓ_b/∂h_t of the top layer by the loss alone, ℓ_b being sequence b's own loss, [T, B, H]."""
+        with torch.no_grad():
+            h, _ = self.network.recurrent(batch.inputs)
+        h.requires_grad_()
+        loss = loss_of(self.task, self.network.readout(h), batch.targets, batch.scored)
+        return torch.autograd.grad(h.shape[1] * loss, h)[0]
+
+    def _step(self) -> None:
+        if self.recipe.gradient_noise:
+            noise = self._generator((NOISE, self.done))
+            for parameter in self.parameters:
+                drawn = self.recipe.gradient_noise * noise.standard_normal(parameter.shape)
+                parameter.grad += torch.from_numpy(drawn).to(parameter.dtype)
+            self.network.hold()
+        self.optimizer.step()
+        self.diverged = weights_divergence(self.done, self.network)
+
+    def _generator(self, key: tuple[int, ...]) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence(self.experiment.seed, spawn_key=key))
+
+    def _drawn(self, key: tuple[int, ...], sequences: int) -> Batch:
+        return self.task.draw(self.experiment.steps, sequences, self._generator(key))
+
+
+def train(experiment: Experiment, task: str | Task, **recipe: Any) -> Iterator[Record]:
+    """Trains and yields a Record an update; `recipe` are the fields of Recipe: updates, optimizer, learning_rate, ….
+
+    The same arguments always give the same records. Hold a `Run` instead where the trained weights are wanted.
+    """
+    return Run(experiment, task, Recipe(**recipe)).records()
+
+
+def task_named(task: str | Task, experiment: Experiment) -> Task:
+    """The Task of a name. Raises ValueError for a name that is not in TASKS."""
+    if isinstance(task, Task):
+        return task
+    if task not in TASKS:
+        raise ValueError(f"task = {task!r} is not allowed: use one of {', '.join(TASKS)}, or a Task")
+    return characters(experiment.text) if task == "text" and experiment.text is not None else TASKS[task]
+
+
+def fitted(experiment: Experiment, task: Task) -> Experiment:
+    """The Experiment of a network that can do the task: its inputs, loss and readout have the task's sizes."""
+    free = {"loss": "last", "loss_step": None, "loss_steps": None, "reads": None, "writes": None}
+    steps = task.steps(experiment.steps)
+    shorter = experiment.replace(**free, objective="direction").shortened(steps)
+    scored = np.flatnonzero(task.draw(steps, 1, np.random.default_rng(0)).scored)
+    loss = {"loss": "last"} if len(scored) == 1 else {"loss": "every"}
+    if 1 < len(scored) < steps:
+        loss = {"loss": "steps", "loss_steps": f"{scored[0]}-{scored[-1]}"}
+    reads: dict[str, Any] = {"inputs": "noise", "input_size": task.input_size, "output_size": task.output_size}
+    if task.text is not None:
+        reads = {"inputs": "text", "text": None if task.text == default_text() else task.text}
+    settings = {"steps": steps, "objective": task.objective, **loss, **reads}
+    try:
+        return shorter.replace(**settings)
+    except ValueError:
+        if task.text is None or task.input_size > MOST_SYMBOLS:
+            raise
+    # A text too long to be a setting: its vocabulary decides the sizes.
+    sizes = {"inputs": "noise", "input_size": task.input_size, "output_size": task.output_size}
+    return shorter.replace(**settings | {"text": None} | sizes)

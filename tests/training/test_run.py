@@ -1,0 +1,232 @@
+"""Training against torch's own loop, and the laws that every run keeps."""
+
+import numpy as np
+import pytest
+import torch
+
+from gradlab.cells import CELLS
+from gradlab.experiment import Experiment
+from gradlab.tasks import TASKS
+from gradlab.training import OPTIMIZERS, Recipe, Run, train
+from tests.training.loops import MODULES, copied, gradients_held, loss_of
+
+UPDATES = 20
+SMALL = {"hidden_size": 6, "steps": 12, "batch_size": 4, "seed": 3}
+
+
+def small(**settings):
+    return Experiment(**SMALL | settings)
+
+
+def weights(run):
+    return torch.cat([parameter.detach().flatten() for parameter in run.parameters])
+
+
+def compare(run, optimizer, clip=None):
+    """Runs both loops side by side; every loss and at the end every weight must be the same."""
+    module, readout = copied(run)
+    parameters = [*module.parameters(), *readout.parameters()]
+    stepper = optimizer(parameters)
+    for update in range(UPDATES):
+        record = run.update()
+        stepper.zero_grad()
+        loss = loss_of(run, module, readout, update)
+        loss.backward()
+        gradients_held(run, module)
+        norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters])
+        if clip:
+            clip(parameters)
+        stepper.step()
+        assert record.loss == pytest.approx(float(loss.detach()), rel=1e-6)
+        assert record.gradient_norm == pytest.approx(float(norm), rel=1e-6)
+    theirs = torch.cat([parameter.detach().flatten() for parameter in parameters])
+    torch.testing.assert_close(weights(run), theirs, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_twenty_updates_equal_torchs_own_loop(cell):
+    experiment = small(cell=cell, depth=2, steps=12 if cell in MODULES else 5)  # loops over steps are slow
+    run = Run(experiment, "adding", Recipe(updates=UPDATES, learning_rate=0.01, clip_norm=None))
+    compare(run, lambda parameters: torch.optim.Adam(parameters, lr=0.01))
+
+
+THEIRS = {
+    "adam": lambda p: torch.optim.Adam(p, lr=0.01),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=0.01),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01),
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.01),
+    "momentum": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_and_clipping_by_norm_equal_torchs(optimizer):
+    recipe = Recipe(updates=UPDATES, optimizer=optimizer, learning_rate=0.01, clip_norm=0.3)
+    run = Run(small(cell="gru"), "delayed_recall", recipe)
+    compare(run, THEIRS[optimizer], lambda parameters: torch.nn.utils.clip_grad_norm_(parameters, 0.3))
+
+
+def test_clipping_by_value_equals_torchs():
+    run = Run(
+        small(cell="lstm"), "parity", Recipe(updates=UPDATES, learning_rate=0.01, clip_norm=None, clip_value=0.01)
+    )
+    compare(run, THEIRS["adam"], lambda parameters: torch.nn.utils.clip_grad_value_(parameters, 0.01))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_trains_as_torchs_own_loop_does(task):
+    run = Run(small(cell="rnn", steps=24), task, Recipe(updates=UPDATES, learning_rate=0.01, clip_norm=None))
+    compare(run, THEIRS["adam"])
+
+
+def test_the_norm_is_recorded_before_and_after_clipping():
+    records = list(train(small(), "temporal_order", updates=8, clip_norm=0.05))
+    for record in records:
+        assert record.gradient_norm > 0.05
+        assert record.clipped_norm == pytest.approx(0.05, rel=1e-4)
+    unclipped = list(train(small(), "temporal_order", updates=8, clip_norm=None))
+    assert all(record.clipped_norm == record.gradient_norm for record in unclipped)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_the_same_arguments_give_the_same_records_to_the_bit_and_another_seed_others(cell):
+    def losses(**settings):
+        return [record.loss for record in train(small(cell=cell, **settings), "adding", updates=5)]
+
+    assert losses() == losses()
+    assert losses() != losses(seed=4)
+
+
+def test_training_neither_reads_nor_moves_the_global_random_states():
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    legacy = np.random.get_state()[1].copy()
+    first = [record.loss for record in train(small(), "text", updates=3, trace_every=1, gradient_noise=0.1)]
+    assert torch.equal(before, torch.get_rng_state())
+    assert (legacy == np.random.get_state()[1]).all()
+    torch.manual_seed(2)
+    assert [record.loss for record in train(small(), "text", updates=3, trace_every=1, gradient_noise=0.1)] == first
+
+
+def test_cells_of_one_seed_see_the_same_batches():
+    runs = [Run(small(cell=cell, steps=30), "copy_memory") for cell in ("rnn", "lstm")]
+    for update in (0, 1, 7):
+        first, second = (run.batch(update) for run in runs)
+        assert (first.inputs == second.inputs).all()
+    assert (runs[0].batch(0).inputs != runs[0].batch(1).inputs).any()
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_measuring_does_not_change_the_training(cell):
+    runs = [Run(small(cell=cell), "adding", Recipe(updates=6, trace_every=every)) for every in (None, 1)]
+    records = [list(run.records()) for run in runs]
+    assert torch.equal(weights(runs[0]), weights(runs[1]))
+    assert [record.loss for record in records[0]] == [record.loss for record in records[1]]
+    assert all(record.trace is not None for record in records[1])
+
+
+def test_a_trace_is_the_gradient_of_each_probe_sequences_own_loss():
+    run = Run(small(cell="lstm"), "sine_continuation", Recipe(probe_sequences=3))
+    found = run.trace()
+    batch = run.probe_batch()
+    for sequence in range(3):
+        x = torch.from_numpy(batch.inputs[:, [sequence]])
+        module, readout = copied(run)
+        entered = float(top_entering(run, batch, sequence))
+        assert 10 ** found.log10_norm("h")[0, 0, sequence] == pytest.approx(
+            at_first_step(module, readout, x, batch, sequence), rel=1e-9
+        )
+        assert 10 ** found.log10_cotangent[sequence] == pytest.approx(entered, rel=1e-9)
+
+
+def at_first_step(module, readout, x, batch, sequence):
+    """‖∂L/∂h_0‖: the state after step 0 is made a leaf, and the rest is run from it."""
+    with torch.no_grad():
+        _, state = module(x[:1])
+    state = tuple(part.clone().requires_grad_() for part in state)
+    h, _ = module(x[1:], state)
+    scored = torch.from_numpy(batch.scored)[1:]
+    wanted = torch.from_numpy(batch.targets[1:][batch.scored[1:]][:, [sequence]])
+    loss = ((readout(h)[scored] - wanted) ** 2).mean()
+    return float(torch.autograd.grad(loss, state[0])[0][0].norm())
+
+
+def top_entering(run, batch, sequence):
+    """The root of Σ ‖∂L/∂o_t V‖²: what the loss alone puts into the top layer."""
+    x = torch.from_numpy(batch.inputs[:, [sequence]])
+    with torch.no_grad():
+        h, _ = run.network.recurrent(x)
+        scores = run.network.readout(h)
+        wanted = torch.from_numpy(batch.targets[:, [sequence]])
+        bar = 2 * (scores - wanted) / int(batch.scored.sum()) * torch.from_numpy(batch.scored)[:, None, None]
+        return (bar @ run.network.readout.weight).norm()
+
+
+def test_truncated_to_chunks_the_gradient_is_that_of_a_loop_that_detaches():
+    experiment = small(cell="lstm", truncation="chunks", k2=5)
+    run = Run(experiment, "parity", Recipe(updates=UPDATES, learning_rate=0.01, clip_norm=None))
+    module, readout = copied(run)
+    stepper = torch.optim.Adam([*module.parameters(), *readout.parameters()], lr=0.01)
+    for update in range(UPDATES):
+        record, batch = run.update(), run.batch(update)
+        stepper.zero_grad()
+        state, total = None, 0.0
+        for first in range(0, 12, 5):
+            steps = slice(first, first + 5)
+            h, state = module(torch.from_numpy(batch.inputs[steps]), state)
+            state = tuple(part.detach() for part in state)
+            targets = torch.from_numpy(batch.targets[steps]).flatten()
+            total = total + torch.nn.functional.cross_entropy(readout(h).flatten(0, 1), targets, reduction="sum") / 48
+        total.backward()
+        stepper.step()
+        assert record.loss == pytest.approx(float(total.detach()), rel=1e-6)
+    theirs = torch.cat([p.detach().flatten() for p in [*module.parameters(), *readout.parameters()]])
+    torch.testing.assert_close(weights(run), theirs, rtol=1e-6, atol=1e-9)
+
+
+def test_windows_as_long_as_the_sequence_are_full_back_propagation_and_short_ones_are_not():
+    def after(**truncation):
+        run = Run(small(cell="gru", **truncation), "parity", Recipe(updates=4))
+        list(run.records())
+        return weights(run)
+
+    full = after()
+    torch.testing.assert_close(after(truncation="windows", k1=3, k2=12), full, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(
+        after(truncation="windows", k1=4, k2=4), after(truncation="chunks", k2=4), rtol=1e-9, atol=1e-12
+    )
+    assert (after(truncation="chunks", k2=4) - full).abs().max() > 1e-6
+
+
+def test_rows_that_a_cell_does_not_read_stay_zero_under_noise_and_every_optimizer():
+    for cell in ("lstm_peephole", "min_gru"):
+        run = Run(small(cell=cell), "adding", Recipe(updates=3, optimizer="adamw", gradient_noise=0.1))
+        list(run.records())
+        before = Run(small(cell=cell), "adding").network.recurrent.stack
+        after = run.network.recurrent.stack
+        for old, new in zip(before.layers[0], after.layers[0], strict=True):
+            assert (old == 0).sum() == (new == 0).sum()
+            assert (old != new).any() or not old.any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"updates": 0}, "updates = 0"),
+        ({"learning_rate": float("nan")}, "learning_rate = nan"),
+        ({"optimizer": "newton"}, "use one of adam"),
+        ({"clip_norm": -1.0}, "clip_norm = -1.0"),
+        ({"trace_every": 2.5}, "trace_every = 2.5"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_a_bad_setting_is_named_with_its_value_and_what_is_allowed(settings, words):
+    with pytest.raises(ValueError, match=words):
+        Recipe(**settings)
+
+
+def test_a_task_that_does_not_exist_or_fit_is_named():
+    with pytest.raises(ValueError, match="'sorting' is not allowed: use one of adding"):
+        train(small(), "sorting")
+    with pytest.raises(ValueError, match="steps = 12 is too short for Copy memory: use 21 or more"):
+        train(small(), "copy_memory")
