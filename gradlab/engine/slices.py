@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from gradlab.cells import CELLS
 from gradlab.engine.plan import Size, plan
 from gradlab.engine.records import Adjoints, Cotangents, Swept
+from gradlab.engine.refusals import refuse_inputs, refuse_places, refuse_shapes
 from gradlab.engine.sweep import Sweep
 from gradlab.stack import Layer, Stack
 
@@ -84,9 +86,14 @@ def sweep(
     progress hears a fraction some ten times a second, in the calling thread; what it raises stops the work and is
     passed on. wanted: as `Sweep.adjoint` takes it.
     """
+    states = CELLS[stack.cell].states
+    refuse_shapes(stack, inputs, initial_state, states)
     T, B, X = inputs.shape
     size = Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, cotangents.rows, stack.dtype.name)
     slices = slices_of(plan(size).multiply_adds, B)
+    if len(slices) > 1:  # they would count their indices anew
+        refuse_inputs(stack, inputs, initial_state, states)
+        refuse_places(cotangents, T, (stack.depth, B, len(states), stack.hidden_size), stack.dtype)
 
     def run(number: int, done: Callable[[float], None]) -> Swept:
         own = slices[number]

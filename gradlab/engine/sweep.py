@@ -20,6 +20,7 @@ from gradlab.engine.packing import packed, pad_columns
 from gradlab.engine.plan import Size, plan
 from gradlab.engine.products import padded
 from gradlab.engine.records import NEVER, Chunk, Cotangents, Swept
+from gradlab.engine.refusals import refuse_cotangents, refuse_inputs, refuse_places, refuse_wanted
 from gradlab.stack import Stack
 
 NO_CUT = np.empty(0)
@@ -28,9 +29,13 @@ Done = Callable[[float], None]
 
 
 class Sweep:
-    """A stack over inputs [T, B, X] in its dtype, from initial states (one [L, B, H] a state, or none for zeros)."""
+    """A stack over inputs [T, B, X] in its dtype, from initial states (one [L, B, H] a state, or none for zeros).
+
+    Raises ValueError for arrays of another shape or dtype and for inputs that are not finite.
+    """
 
     def __init__(self, stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, ...] = (), rows: int | None = None):
+        refuse_inputs(stack, inputs, initial_state, CELLS[stack.cell].states)
         T, B, X = inputs.shape
         self.cell = CELLS[stack.cell]()
         self.gates, self.kinds, self.kept = (
@@ -150,7 +155,18 @@ class Sweep:
         with_inputs      the inputs' gradients are wanted
         orders           rows are groups of B: what passes U once more goes to the next group's row (`kernels.adjoint`)
         routes           factors that leave routes out of the adjoint (`kernels.adjoint`)
+
+        Raises ValueError, before any kernel runs, for cotangents or options that do not fit (`refusals`).
         """
+        shape = (self.depth, self.B, self.kinds, self.hidden)
+        refuse_places(cotangents, self.T, shape, self.dtype)
+        refuse_cotangents(cotangents, self.non_finite)
+        refuse_wanted(keep, cotangents.rows, self.B, self.gates, with_parameters, routes)
+        cotangents = cotangents._replace(
+            steps=cotangents.steps.astype(np.int64, copy=False),
+            at=cotangents.at.astype(np.int64, copy=False),
+            values=np.ascontiguousarray(cotangents.values),
+        )
         back = Back(self, cotangents, frozenset(keep), independent, with_parameters, with_inputs, orders, routes)
         for count, number in enumerate(reversed(range(self.plan.chunks))):
             stored = self.stored.get(number)
