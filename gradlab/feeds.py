@@ -96,20 +96,25 @@ def read_of(experiment: Experiment, states: ndarray) -> Read:
 
 
 def cotangents_of(experiment: Experiment, states: ndarray | None = None) -> ndarray:
-    """∂L/∂h_t of the top layer by the loss alone, [T, B, H], in the Experiment's dtype.
+    """∂L/∂h_t of the top layer by the loss alone, [T, B, H], in the Experiment's dtype; arguments as `entries_of`."""
+    e = experiment
+    entering = np.zeros((e.steps, e.batch_size, e.hidden_size), e.dtype)
+    entering[loss_steps_of(e)] = entries_of(e, states)
+    return entering
+
+
+def entries_of(experiment: Experiment, states: ndarray | None = None) -> ndarray:
+    """∂L/∂h_t of the top layer by the loss alone, at its m steps (`loss_steps_of`), [m, B, H], in the dtype.
 
     `states` are the top layer's h_t [T, B, H], of which those from the first loss step on are read; ValueError where
     the loss needs them and they are not given.
     """
     e = experiment
-    shape = (e.steps, e.batch_size, e.hidden_size)
     if e.objective == "direction":
-        entering = LOSSES[e.loss](shape, streams(e.seed).loss, states=states, **e.placement)
-        return entering.astype(e.dtype, copy=False)
+        shape = (len(loss_steps_of(e)), e.batch_size, e.hidden_size)
+        return LOSSES[e.loss].entries(shape, streams(e.seed).loss, states).astype(e.dtype, copy=False)
     if states is None:
         raise ValueError(
             f"objective = {e.objective!r} needs the top layer's states [T, B, H]: run the forward pass first"
         )
-    entering = np.zeros(shape, e.dtype)
-    entering[loss_steps_of(e)] = read_of(e, states).cotangents
-    return entering
+    return read_of(e, states).cotangents.astype(e.dtype, copy=False)

@@ -7,6 +7,9 @@ and its attribute `needs_states` is True. With a readout (`gradlab.readout`) the
 
 The five sequence types are losses too. Their attribute `reads(T, ...)` is how many leading steps have an input; the
 steps behind read zeros of the same size. What places a loss: `loss_step`, `loss_steps`, `reads` and `writes`.
+
+A long sequence is mostly zeros: the attribute `entries(shape, generator, states)` gives the values at the m loss steps
+alone, [m, B, H].
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ Shape = tuple[int, int, int]
 def _directions(shape: tuple[int, ...], generator: Generator) -> ndarray:
     """Random vectors along the last axis, each of norm 1."""
     direction = generator.standard_normal(shape)
-    return direction / np.linalg.norm(direction, axis=-1, keepdims=True)
+    direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+    return direction
 
 
 def all_steps(steps: int, **_) -> int:
@@ -54,10 +58,11 @@ def _placed(
         def entering(shape: Shape, generator: Generator, *, states: ndarray | None = None, **where) -> ndarray:
             at = place(shape[0], **where)
             cotangents = np.zeros(shape)
-            cotangents[at] = _directions((len(at), *shape[1:]), generator)
+            cotangents[at] = entering.entries((len(at), *shape[1:]), generator)
             return cotangents
 
         entering.steps, entering.reads, entering.needs_states = place, reads, False
+        entering.entries = lambda shape, generator, states=None: _directions(shape, generator)
         return entering
 
     return loss
@@ -127,14 +132,19 @@ def many_to_many_delayed(steps: int, **where) -> range:
 
 def half_square(shape: Shape, generator: Generator, *, states: ndarray | None = None, **_) -> ndarray:
     """½‖h‖² of the top layer at the last step; the cotangent is that state itself."""
-    if states is None:
-        raise ValueError("loss = 'half_square' needs the top layer's states [T, B, H]: run the forward pass first")
     cotangents = np.zeros(shape)
-    cotangents[-1] = states[-1]
+    cotangents[-1:] = _last_state((1, *shape[1:]), generator, states)
     return cotangents
 
 
+def _last_state(shape: Shape, generator: Generator, states: ndarray | None = None) -> ndarray:
+    if states is None:
+        raise ValueError("loss = 'half_square' needs the top layer's states [T, B, H]: run the forward pass first")
+    return states[-1:]
+
+
 half_square.steps, half_square.reads, half_square.needs_states = last.steps, all_steps, True
+half_square.entries = _last_state
 
 
 def step_set(text: str) -> list[int]:

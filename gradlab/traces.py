@@ -186,10 +186,9 @@ def trace(
     Raises ValueError for shapes that do not fit, for values that are not finite, and where more memory would be needed
     than there is. A forward pass that overflows is no error: see `GradientTrace.non_finite`.
     """
-    stack, experiment, given, dense, states = gathered(subject, inputs, cotangents, initial_state)
-    chosen = sparse(dense)
-    swept = sweep(stack, given, chosen, states, progress=progress)
-    return _result(stack, experiment, swept, chosen, given.shape[1])
+    given = gathered(subject, inputs, cotangents, initial_state)
+    swept = sweep(given.stack, given.inputs, given.loss, given.initial_state, progress=progress)
+    return _result(given.stack, given.experiment, swept, given.loss, given.inputs.shape[1])
 
 
 def _result(stack, experiment, swept, cotangents: Cotangents, sequences: int) -> GradientTrace:
@@ -199,12 +198,14 @@ def _result(stack, experiment, swept, cotangents: Cotangents, sequences: int) ->
 
 def log10_entered(cotangents: Cotangents, sequences: int) -> ndarray:
     """log10 of what the loss puts into each sequence, [B]: the root of the sum over steps of ‖cotangent_t‖²."""
-    largest = np.zeros(sequences)
-    magnitudes = np.abs(cotangents.values.astype(np.float64))
-    np.maximum.at(largest, cotangents.at, magnitudes.max(axis=1, initial=0))
+    largest, squares = np.zeros(sequences), np.zeros(sequences)
+    blocks = [slice(i, i + 2**14) for i in range(0, len(cotangents.at), 2**14)]  # many steps' values fit in no copy
+    for own in blocks:
+        np.maximum.at(largest, cotangents.at[own], np.abs(cotangents.values[own]).max(axis=1, initial=0))
     scale = np.where(largest == 0, 1, largest)  # squares of 1e±200 leave the floating-point range
-    squares = np.zeros(sequences)
-    np.add.at(squares, cotangents.at, np.square(magnitudes / scale[cotangents.at, None]).sum(axis=1))
+    for own in blocks:
+        at = cotangents.at[own]
+        np.add.at(squares, at, np.square(cotangents.values[own].astype(np.float64) / scale[at, None]).sum(axis=1))
     with np.errstate(divide="ignore"):
         return 0.5 * np.log10(squares) + np.log10(scale)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gradlab.arguments import gathered, sparse
+from gradlab.arguments import gathered
 from gradlab.cells import CELLS
 from gradlab.engine import Swept, cotangents_of_slice, plan
 from gradlab.experiment import Experiment
@@ -39,7 +39,7 @@ def cut(
             raise ValueError(f"without = {name!r} is no route of {given.stack.cell}: use {', '.join(allowed)}")
     gates = CELLS[given.stack.cell].gates
     factors = np.array([0.0 if name in names else 1.0 for name in (*gates, "direct", "recurrent", "h to c")])
-    whole, (_, B, _) = sparse(given.cotangents), given.inputs.shape
+    whole, (_, B, _) = given.loss, given.inputs.shape
 
     def run(own: slice, done: Done) -> tuple[Swept]:
         sweep = forward(given, own, own.stop - own.start, lambda fraction: done(fraction / 2))

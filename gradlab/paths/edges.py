@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.arguments import Gathered, gathered, sparse
+from gradlab.arguments import Gathered, gathered
 from gradlab.cells import CELLS
 from gradlab.cells.states import STATES
 from gradlab.engine import memory_limit, plan
@@ -62,7 +62,7 @@ def edges(
     last = min(T - 1, first + MOST_STEPS - 1) if last is None else last
     if not 0 <= first <= last < T or last - first >= MOST_STEPS:
         raise ValueError(f"first = {first}, last = {last} is not allowed: use steps 0 to {T - 1}, at most {MOST_STEPS}")
-    entered = log10_entered(sparse(given.cotangents), B)
+    entered = log10_entered(given.loss, B)
     rows = []
     for edge in edge_vectors(given, first, last, progress):
         vector = edge.vector.astype(np.float64)
@@ -85,7 +85,7 @@ def edge_vectors(given: Gathered, first: int, last: int, progress: Progress = No
         )
     sweep = forward(given, slice(None), B, lambda fraction: progress and progress(fraction / 2))
     swept = sweep.adjoint(
-        sparse(given.cotangents),
+        given.loss,
         keep=("totals", "a_x_bar", "a_h_bar"),
         done=lambda fraction: progress and progress(0.5 + fraction / 2),
     )

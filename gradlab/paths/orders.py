@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.arguments import Gathered, gathered, sparse
+from gradlab.arguments import Gathered, gathered
 from gradlab.cells import CELLS
 from gradlab.engine import Swept, cotangents_of_slice, memory_limit, plan, times_power
 from gradlab.experiment import Experiment
@@ -90,7 +90,7 @@ def split_by_order(given: Gathered, orders: int, progress: Progress = None) -> S
         raise ValueError(f"orders = {orders} is not allowed: use a whole number from 0 to {MOST_ORDERS}")
     names = ("direct", *(f"order {k}" for k in range(1, orders + 1)), "rest")
     stack, (T, B, _) = given.stack, given.inputs.shape
-    whole = sparse(given.cotangents)
+    whole = given.loss
     in_groups = whole._replace(rows=len(names) * B)
     size = size_of(given, in_groups.rows)
     states = len(CELLS[stack.cell].states)

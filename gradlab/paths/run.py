@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.arguments import Gathered, sparse
+from gradlab.arguments import Gathered
 from gradlab.cells import CELLS
 from gradlab.engine import Size, Sweep, Swept, in_threads, joined, slices_of
 from gradlab.traces import GradientTrace, log10_entered
@@ -46,6 +46,6 @@ def over_slices(run: Callable, work: int, sequences: int, progress: Progress) ->
 
 def table(given: Gathered, norms: ndarray, path: str) -> pd.DataFrame:
     """Log10 norms [L, T, B, S] as rows of a trace's table."""
-    loss = sparse(given.cotangents)
+    loss = given.loss
     entered = log10_entered(loss, given.inputs.shape[1])
     return GradientTrace(given.stack, given.experiment, norms, entered, loss.steps, None).table.assign(path=path)
