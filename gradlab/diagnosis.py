@@ -35,8 +35,12 @@ class Diagnosis:
     verdict: str  # "vanishing" | "exploding" | "steady" | "zero" | "undefined"
     decades_per_100_steps: float  # negative where the gradient shrinks on its way back
     half_life: float  # steps in which it halves; negative: in which it doubles; infinite where it keeps
-    steps_to_float32_zero: float  # back from the last loss, to where float32 prints all entries as 0; infinite if never
-    steps_to_float32_norm_zero: float  # to where float32's .norm() prints 0, as its squares do; infinite if never
+    steps_to_float32_zero: (
+        float  # back from the last loss, to where float32 prints entries of equal size as 0; inf: never
+    )
+    steps_to_float32_norm_zero: (
+        float  # to where float32's .norm() prints 0, as the squares of such entries do; inf: never
+    )
     measured: bool  # whether the first of the two lies within the trace (else the fitted line was continued)
     sentence: str
     rule: str = RULE
@@ -55,9 +59,11 @@ def diagnose(trace: GradientTrace, state: str = "h", layer: int = 0) -> Diagnosi
     at_loss = float(fitted.intercept) + rate * (trace.steps - 1 - last_loss)
     verdict = _verdict(values, rate)
     half_life = math.inf if rate == 0 else -LOG10_2 / rate
-    zero, measured = _reaches(values, FLOAT32_ZERO, rate, at_loss)
-    entry = FLOAT32_SQUARE_ZERO + 0.5 * math.log10(trace.stack.hidden_size)  # the norm of H such entries
-    norm_zero, norm_measured = _reaches(values, entry, rate, at_loss)
+    H = trace.stack.hidden_size
+    equal = 0.5 * math.log10(H)  # the norm of H equal entries beside one of them
+    zero, measured = _reaches(values, FLOAT32_ZERO + equal, rate, at_loss)
+    squares = FLOAT32_SQUARE_ZERO if H > 1 else FLOAT32_ZERO  # of one entry alone torch takes the magnitude
+    norm_zero, norm_measured = _reaches(values, squares + equal, rate, at_loss)
     if verdict == "undefined":
         said = _why_undefined(trace, values)
     elif verdict == "zero":
@@ -82,8 +88,8 @@ def _verdict(values: np.ndarray, rate: float) -> str:
 
 
 def _reaches(values: np.ndarray, level: float, rate: float, at_loss: float) -> tuple[float, bool]:
-    """(the steps back from which log10 norms stay below the level, whether it was seen or the line was continued)."""
-    above = np.flatnonzero(~(values < level))
+    """(the steps back from which log10 norms stay at or below the level, whether seen or by continuing the line)."""
+    above = np.flatnonzero(~(values <= level))
     last_above = int(above[-1]) if len(above) else -1
     if last_above + 1 < len(values):
         return float(last_above + 1), True

@@ -157,7 +157,11 @@ class GradientTrace:
 def _line(x: ndarray, y: ndarray) -> tuple[float, ...]:
     if len(x) < 2:
         return (np.nan, np.nan, *((int(x[0]), int(x[0])) if len(x) else (-1, -1)), np.nan)
-    slope, intercept = np.polynomial.polynomial.Polynomial.fit(x, y, 1).convert(domain=[-1, 1]).coef[::-1]
+    centred = x - x.mean()
+    slope = (centred * (y - y.mean())).sum() / (centred * centred).sum()
+    if abs(slope) * np.ptp(x) < 1e-12 * max(1.0, np.abs(y).max()):  # the rounding of what stays the same
+        slope = 0.0
+    intercept = y.mean() - slope * x.mean()
     residual = float(np.sqrt(np.mean((y - slope * x - intercept) ** 2)))
     return float(slope), float(intercept), int(x.min()), int(x.max()), residual
 
