@@ -24,6 +24,8 @@ PLAN = importlib.import_module("gradlab.engine.plan")  # the package's own `plan
 SLICES = importlib.import_module("gradlab.engine.slices")
 ALLOWED = 1e-10
 SHAPES = [(1, 1), (3, 3), (8, 5), (11, 9), (17, 3), (33, 5)]  # (H, B): one side and the other of whole vectors
+MAIN = ("rnn", "lstm", "gru")  # the others' kernels are compiled in float32 by slow tests alone
+IN_FLOAT32 = [cell if cell in MAIN else pytest.param(cell, marks=pytest.mark.slow) for cell in CELLS]
 TORCH = {
     "rnn": nn.RNN,
     "rnn_relu": lambda *a, **k: nn.RNN(*a, nonlinearity="relu", **k),
@@ -173,8 +175,14 @@ def test_sequences_and_layers_of_very_different_gradients_do_not_disturb_each_ot
         assert np.abs(found[shown] - expected[shown]).max() < 1e-12 * 300
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    ("cell", "dtype"),
+    [
+        pytest.param(cell, dtype, marks=[pytest.mark.slow] if dtype == "float32" and cell not in MAIN else [])
+        for dtype in ("float64", "float32")
+        for cell in CELLS
+    ],
+)
 def test_weights_of_any_magnitude_give_finite_norms_or_say_where_they_do_not(cell, dtype):
     """Zeros, subnormals, the smallest and the largest numbers as weights: autograd in float64 agrees where it can."""
     limits = np.finfo(dtype)
@@ -297,11 +305,13 @@ def test_threads_that_trace_different_things_at_once_get_the_bits_of_a_serial_ru
             assert all(np.array_equal(expected, again, equal_nan=True) for again in found)
 
 
-def test_float32_stays_within_a_thousandth_of_a_decade_of_float64_over_1000_steps():
-    settings = Experiment(depth=2, hidden_size=32, steps=1000, batch_size=2)
-    for cell in set(CELLS) - {"lstm_1997"}:  # it never forgets: its c grows until float32 rounds tanh c to 1
-        double, single = (trace(settings.replace(cell=cell, dtype=dtype)) for dtype in ("float64", "float32"))
-        assert np.abs(single.log10_norms - double.log10_norms).max() < 1e-3, cell
+@pytest.mark.parametrize("cell", IN_FLOAT32)
+def test_float32_stays_within_a_thousandth_of_a_decade_of_float64_over_1000_steps(cell):
+    e = Experiment(cell=cell, depth=2, hidden_size=32, steps=1000, batch_size=2)
+    double, single = (trace(e.replace(dtype=dtype)) for dtype in ("float64", "float32"))
+    # the LSTM of 1997 never forgets: its c grows until float32 rounds tanh c to 1, and digits of its slope are lost
+    allowed = 0.2 if cell == "lstm_1997" else 1e-3
+    assert np.abs(single.log10_norms - double.log10_norms).max() < allowed
 
 
 @pytest.mark.parametrize("cell", CELLS)
