@@ -39,7 +39,7 @@ for group in cached_sequences.in_threes(range(len(matrices))):
 how_to_read("itemised matrix")
 
 st.subheader("Why a loss at every step hides vanishing", anchor=False)
-st.markdown(words.comb_sentence(matrices[0].experiment))
+st.markdown(words.comb_sentence())
 for group in cached_sequences.in_threes(range(len(matrices))):
     for column, number in zip(st.columns(len(group)), group, strict=True):
         matrix, total = matrices[number], totals[number]

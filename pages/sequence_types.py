@@ -27,11 +27,11 @@ short = [
 gallery = cached_sequences.diagrams(short, most=5)
 domain = decades_domain([found.links["log10_relative"] for found in gallery])
 for column, kind, found in zip(st.columns(len(words.KINDS)), words.KINDS, gallery, strict=True):
-    with column.container(border=True):
-        st.markdown(f"**{kind.name}**  \n:small[{kind.task}]")
+    with column.container(border=True, height="stretch"):
         parts = (found.boxes, found.links, found.gaps)
         chart = sequences.unrolled(*parts, cell=one.cell, columns=5, domain=domain, small=True, dark=dark)
         st.altair_chart(chart, theme=None, alt=f"{kind.name}, {kind.task}, over {short[0].steps} steps")
+        st.markdown(f"**{kind.name}**  \n:small[{kind.task}]")
         st.button(
             "Shown below" if kind == chosen else "Show",
             key=f"show {kind.loss}",

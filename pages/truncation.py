@@ -26,13 +26,13 @@ st.subheader(sentence, anchor=False)
 st.caption(f"{words.window_note(settings.one)} {words.rows_note([matrix], settings.one)}")
 lost, angle = cached_sequences.lost(matrices), cached_sequences.angles(found)
 domain = decades_domain([matrix.bins["log10_norm"]])
-spans = cached_sequences.spans(own)
+outline = cached_sequences.outline(own)
 last = one.steps - 1
 pictures = [
     (
         "truncation band",
         f"What the {words.title(one)} loses: under the veil",
-        itemised.band(matrix.bins, spans, domain=domain, last=last, dark=dark),
+        itemised.band(matrix.bins, outline, domain=domain, last=last, dark=dark),
         partial(cached_sequences.matrix_table, [one]),
     ),
     (

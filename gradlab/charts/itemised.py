@@ -21,9 +21,9 @@ from gradlab.charts.colours import INKS, cell_colour
 BIN_COLUMNS = ("loss_step", "loss_step_end", "step", "step_end", "log10_norm")
 ROW_COLUMNS = ("loss_step", "step", "log10_norm")
 TOTAL_COLUMNS = ("step", "log10_norm")
-SPAN_COLUMNS = ("first", "first_loss", "end")
+OUTLINE_COLUMNS = ("loss_step", "first")
 SPLIT = 0.60  # of the height is the matrix, the rest the chosen row's curve
-SEAM = 0.6  # pixels by which a bin reaches into the next
+SEAM = 1  # pixels by which a bin reaches into the next
 
 
 def matrix(
@@ -56,7 +56,7 @@ def matrix(
         value=[{"loss_step": int(bins["loss_step"].max())}],
     )
     heat = _heat(bins, last, domain, above, state).add_params(chosen)
-    row_scale = alt.Scale(domain=[0, last + 1], nice=False, range=above)
+    row_scale = alt.Scale(domain=_rows(bins), nice=False, range=above)
     marked = (
         alt.Chart(bins[["loss_step", "loss_step_end"]].drop_duplicates())
         .mark_rect(fillOpacity=0, stroke=ink.text, strokeWidth=1.5)
@@ -70,7 +70,7 @@ def matrix(
     )
     scale = alt.Scale(domain=domain, nice=False, zero=False, range=below, clamp=True)
     count = axes.ticks("height", 110, domain[1] - domain[0])
-    axis = alt.Axis(title="norm", labelExpr=axes.POWER_LABEL, tickCount=count)
+    axis = alt.Axis(title="norm", labelExpr=axes.POWER_LABEL, tickCount=count, orient="left")
     curves = alt.Y("log10_norm:Q", scale=scale, axis=axis)
     x = axes.steps(0, last + 1)
     row = (
@@ -103,9 +103,6 @@ def _heat(bins: pd.DataFrame, last: int, domain: list[float], place: list | None
         titleOrient="top",
         titleLimit=280,
     )
-    options = {} if place is None else {"range": place}
-    scale = alt.Scale(domain=[0, last + 1], nice=False, **options)
-    axis = alt.Axis(title="loss step t'", format=",d", tickCount=axes.ticks("height", 75, last), grid=False)
     tips = [
         alt.Tooltip("loss_step:Q", title="loss step", format=",d"),
         alt.Tooltip("step:Q", title="state step", format=",d"),
@@ -117,7 +114,7 @@ def _heat(bins: pd.DataFrame, last: int, domain: list[float], place: list | None
         .encode(
             x=axes.steps(0, last + 1, "state step t"),
             x2="step_end:Q",
-            y=alt.Y("loss_step:Q", scale=scale, axis=axis),
+            y=_loss_steps("loss_step", _rows(bins), place),
             y2="loss_step_end:Q",
             color=alt.Color(
                 "log10_norm:Q", scale=alt.Scale(scheme="cividis", domain=domain, nice=False, clamp=True), legend=legend
@@ -127,9 +124,21 @@ def _heat(bins: pd.DataFrame, last: int, domain: list[float], place: list | None
     )
 
 
+def _rows(bins: pd.DataFrame) -> list[int]:
+    """The range of the rows that there are."""
+    return [int(bins["loss_step"].min()), int(bins["loss_step_end"].max())]
+
+
+def _loss_steps(column: str, rows: list[int], place: list | None) -> alt.Y:
+    options = {} if place is None else {"range": place}
+    count = axes.ticks("height", 75, max(rows[1] - rows[0] - 1, 1))
+    axis = alt.Axis(title="loss step t'", format=",d", tickCount=count, grid=False)
+    return alt.Y(f"{column}:Q", scale=alt.Scale(domain=rows, nice=False, **options), axis=axis)
+
+
 def band(
     bins: pd.DataFrame,
-    spans: pd.DataFrame,
+    outline: pd.DataFrame,
     *,
     domain: list[float],
     last: int,
@@ -140,26 +149,24 @@ def band(
     width: int | str = "container",
     height: int = 430,
 ) -> alt.LayerChart:
-    """The matrix with what a truncation leaves out under a veil: `spans`, columns `SPAN_COLUMNS`."""
+    """The matrix, and under a veil what a truncation leaves out: its `outline`, corner by corner, `OUTLINE_COLUMNS`."""
     ink = INKS[dark]
-    scale = alt.Scale(domain=[0, last + 1], nice=False)
-    y = alt.Y("first_loss:Q", scale=scale, axis=None)
-    x = alt.Scale(domain=[0, last + 1], nice=False)
-    covered = spans.assign(origin=0)
-    veil = alt.Chart(covered).mark_rect(color=ink.paper, opacity=0.8, y2Offset=-SEAM)
-    edge = alt.Chart(spans).mark_rule(color=ink.alarm, strokeWidth=2)
-    return theme.finished(
-        [
-            _heat(bins, last, domain, None, state),
-            veil.encode(x=alt.X("origin:Q", scale=x), x2="first:Q", y=y, y2="end:Q"),
-            edge.encode(x=alt.X("first:Q", scale=x), y=y, y2="end:Q"),
-        ],
-        title,
-        subtitle,
-        dark,
-        width,
-        height,
-    )
+    y, x = _loss_steps("loss_step", _rows(bins), None), _across("first", last)
+    corners = outline.assign(corner=range(len(outline)))
+    veil = alt.Chart(corners).mark_area(color=ink.paper, opacity=0.82, orient="horizontal", clip=True)
+    edge = alt.Chart(corners).mark_line(color=ink.alarm, strokeWidth=2, clip=True)
+    layers = [
+        _heat(bins, last, domain, None, state),
+        veil.encode(x=x, x2=alt.X2Datum(0), y=y),
+        edge.encode(x=x, y=y, order="corner:Q"),
+    ]
+    return theme.finished(layers, title, subtitle, dark, width, height)
+
+
+def _across(column: str, last: int) -> alt.X:
+    """The state steps, the axis the same as the matrix's."""
+    axis = alt.Axis(title="state step t", format=",d", tickCount=axes.ticks("width", 75, last + 1))
+    return alt.X(f"{column}:Q", scale=alt.Scale(domain=[0, last + 1], nice=False), axis=axis)
 
 
 def comb(

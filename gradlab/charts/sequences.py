@@ -59,7 +59,6 @@ def unrolled(
     x, y = across("x"), up("y")
     key = alt.Legend(
         title="gradient that flows back, relative to what the loss put in",
-        type="gradient",
         labelExpr=axes.POWER_LABEL,
         tickCount=int(min(5, max(1, domain[1] - domain[0]))),
         gradientLength=240,
@@ -68,7 +67,8 @@ def unrolled(
         titleLimit=330,
     )
     scale = alt.Scale(scheme="viridis" if dark else "cividis", domain=domain, nice=False, clamp=True)
-    colour = alt.Color("log10_relative:Q", scale=scale, legend=None if small else key)
+    # a rule's legend would be of strokes: rules, heads and the legend's own mark each have a channel
+    stroke, fill = (kind("log10_relative:Q", scale=scale, legend=None) for kind in (alt.Stroke, alt.Fill))
     drawn = links.assign(norm=links["log10_relative"].where(links["flows"], -np.inf).map(theme.power_of_ten))
     tips = [
         alt.Tooltip("kind:N", title="link"),
@@ -77,14 +77,14 @@ def unrolled(
         alt.Tooltip("norm:N", title="gradient, relative"),
     ]
     flowing, still = drawn[drawn["flows"]], drawn[~drawn["flows"]]
-    stroke = 3.5 if small else 5
+    wide = 3.5 if small else 5
     parts = [
         alt.Chart(still)
         .mark_rule(color=ink.rule, strokeDash=[2, 3], strokeWidth=1)
         .encode(x=x, y=y, x2="x2:Q", y2="y2:Q", tooltip=tips),
         alt.Chart(flowing)
-        .mark_rule(strokeWidth=stroke)
-        .encode(x=x, y=y, x2="x2:Q", y2="y2:Q", color=colour, tooltip=tips),
+        .mark_rule(strokeWidth=wide)
+        .encode(x=x, y=y, x2="x2:Q", y2="y2:Q", stroke=stroke, tooltip=tips),
     ]
     nose = 3 if small else 5
     for way, angle in (("left", 270), ("down", 180)):
@@ -98,10 +98,15 @@ def unrolled(
             xOffset=nose if way == "left" else 0,
             yOffset=-nose if way == "down" else 0,
         )
-        parts.append(arrow.encode(x=across("x2"), y=up("y2"), color=colour))
+        parts.append(arrow.encode(x=across("x2"), y=up("y2"), fill=fill))
     parts += [
         _boxes(boxes[boxes["kind"] == kind], kind, cell, x, y, small, dark) for kind in ("input", "hidden", "loss")
     ]
+    if not small:
+        nothing = alt.Chart(flowing.head(1)).mark_rect(aria=False)
+        parts.append(
+            nothing.encode(x=x, x2="x:Q", y=y, y2="y:Q", color=alt.Color("log10_relative:Q", scale=scale, legend=key))
+        )
     labels = boxes[boxes["label"] != ""]
     text = alt.Chart(labels).mark_text(fontSize=11 if small else 14, fontWeight=600, baseline="middle")
     parts.append(
@@ -109,7 +114,7 @@ def unrolled(
             x=across("middle"),
             y=up("centre"),
             text="label:N",
-            color=alt.when(alt.datum.kind == "loss").then(alt.value(ink.paper)).otherwise(alt.value(ink.text)),
+            fill=alt.when(alt.datum.kind == "loss").then(alt.value(ink.paper)).otherwise(alt.value(ink.text)),
             opacity=alt.when(alt.datum.active).then(alt.value(1)).otherwise(alt.value(0.45)),
         )
     )

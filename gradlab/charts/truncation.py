@@ -27,11 +27,13 @@ def lost(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "
     colour = theme.cells_encoding(table, dark)
     tips = [alt.Tooltip("cell:N"), alt.Tooltip("window:Q", format=",d"), alt.Tooltip("lost:Q", format=".3%")]
     area = (
-        alt.Chart(table).mark_area(opacity=0.14).encode(x=x, y=_share("lost_min", None), y2="lost_max:Q", color=colour)
+        alt.Chart(table)
+        .mark_area(opacity=0.14)
+        .encode(x=x, y=_share("lost_min", "gradient from beyond the window"), y2="lost_max:Q", color=colour)
     )
     line = alt.Chart(table).mark_line(strokeWidth=3).encode(x=x, y=y, color=colour)
     dots = alt.Chart(table).mark_point(filled=True, size=60, opacity=0).encode(x=x, y=y, color=colour, tooltip=tips)
-    layers = [area, line, dots, *_chosen(chosen, table["window"].max(), dark)]
+    layers = [area, line, dots, *_chosen(chosen, x, table["window"].max(), dark)]
     return theme.finished(layers, title, subtitle, dark, width, height)
 
 
@@ -56,7 +58,9 @@ def angle(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = 
     line = alt.Chart(finite).mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour, opacity=shade, detail=lines)
     dots = alt.Chart(finite).mark_point(filled=True, size=55)
     dots = dots.encode(x=x, y=y, color=colour, opacity=shade, tooltip=tips)
-    return theme.finished([line, dots, *_chosen(chosen, table["k2"].max(), dark)], title, subtitle, dark, width, height)
+    return theme.finished(
+        [line, dots, *_chosen(chosen, x, table["k2"].max(), dark)], title, subtitle, dark, width, height
+    )
 
 
 def savings(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "", dark: bool = False,
@@ -77,7 +81,9 @@ def savings(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str 
     tips = [alt.Tooltip("what:N"), alt.Tooltip("k2:Q", format=",d"), alt.Tooltip("share:Q", format=".1%")]
     line = alt.Chart(table).mark_line(color=ink.text, strokeWidth=2.5).encode(x=x, y=y, strokeDash=dash)
     dots = alt.Chart(table).mark_point(filled=True, size=50, color=ink.text).encode(x=x, y=y, tooltip=tips)
-    return theme.finished([line, dots, *_chosen(chosen, table["k2"].max(), dark)], title, subtitle, dark, width, height)
+    return theme.finished(
+        [line, dots, *_chosen(chosen, x, table["k2"].max(), dark)], title, subtitle, dark, width, height
+    )
 
 
 def _windows(column: str, longest: int, title: str) -> alt.X:
@@ -87,17 +93,16 @@ def _windows(column: str, longest: int, title: str) -> alt.X:
     return alt.X(f"{column}:Q", scale=alt.Scale(type="log", domain=[1, int(max(longest, 2))], nice=False), axis=axis)
 
 
-def _share(column: str, title: str | None) -> alt.Y:
+def _share(column: str, title: str) -> alt.Y:
     axis = alt.Axis(title=title, format=".0%", tickCount=5)
     return alt.Y(f"{column}:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=axis)
 
 
-def _chosen(window: int, longest: int, dark: bool) -> list[alt.Chart]:
-    """A rule at the chosen window, with its name on the side that has room."""
-    ink, at = INKS[dark], pd.DataFrame({"k": [window], "label": [f"k2 = {window}"]})
-    x = alt.X("k:Q", scale=alt.Scale(type="log", domain=[1, int(max(longest, 2))], nice=False), axis=None)
+def _chosen(window: int, x: alt.X, longest: int, dark: bool) -> list[alt.Chart]:
+    """A rule at the chosen window, with its name on the side that has room; `x` is the axis of a column `window`."""
+    ink, at = INKS[dark], pd.DataFrame({"window": [window], "k2": [window], "label": [f"k2 = {window}"]})
     right = window * window > longest
-    text = {"align": "right" if right else "left", "dx": -5 if right else 5, "baseline": "top", "dy": 2}
+    text = {"align": "right" if right else "left", "dx": -5 if right else 5, "baseline": "bottom", "dy": -4}
     rule = alt.Chart(at).mark_rule(color=ink.alarm, strokeWidth=1.5).encode(x=x)
     name = alt.Chart(at).mark_text(color=ink.alarm, fontWeight=600, **text)
     return [rule, name.encode(x=x, y=alt.YValue(0), text="label:N")]

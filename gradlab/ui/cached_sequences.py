@@ -104,9 +104,11 @@ def savings(one: Truncated) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def spans(one: Truncated) -> pd.DataFrame:
-    """Where the back-propagations begin and end, columns gradlab.charts.itemised.SPAN_COLUMNS."""
-    return pd.DataFrame(one.schedule.spans(one.experiment.steps))
+def outline(one: Truncated) -> pd.DataFrame:
+    """The earliest state that each loss reaches, from corner to corner: columns loss_step and first."""
+    spans = one.schedule.spans(one.experiment.steps)
+    corners = [(step, span.first) for span in spans for step in (span.first_loss, span.end)]
+    return pd.DataFrame(corners, columns=["loss_step", "first"])
 
 
 def _each(experiments: Sequence[Experiment], title: str, call: Callable[..., Any]) -> list[Any]:
@@ -172,7 +174,8 @@ def _bias(experiment: Experiment, schedules: tuple[Schedule, ...], _progress: Ca
 
 
 def windows_of(schedule: Schedule, steps: int) -> tuple[Schedule, ...]:
-    """At most WINDOWS windows from one step to the whole sequence, each gone back as often as the schedule's own."""
-    often = schedule.k1 / schedule.k2
-    lengths = np.unique(np.geomspace(1, steps, WINDOWS).round().astype(int))
-    return tuple(Schedule(schedule.kind, max(int(often * k2), 1), int(k2)) for k2 in lengths)
+    """At most WINDOWS + 1 windows up to the whole sequence, with k1 : k2 as in the schedule."""
+    often = 1.0 if schedule.kind == "chunks" else schedule.k1 / schedule.k2
+    strides = np.unique(np.geomspace(1, max(steps * often, 1), WINDOWS).round().astype(int))
+    lengths = {min(max(round(k1 / often), 1), steps): int(k1) for k1 in strides} | {steps: max(int(steps * often), 1)}
+    return tuple(Schedule(schedule.kind, k1, k2) for k2, k1 in sorted(lengths.items()))

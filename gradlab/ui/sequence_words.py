@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from gradlab.cells import CELLS
 from gradlab.charts.theme import power_of_ten
 from gradlab.experiment import Experiment
@@ -42,6 +40,13 @@ def title(experiment: Experiment) -> str:
     return CELLS[experiment.cell].title
 
 
+def size(log10_value: float) -> str:
+    """A norm in words: as a plain number near 1, else as a power of ten."""
+    if abs(log10_value) < 2:
+        return f"{10**log10_value:.2g}"
+    return power_of_ten(log10_value).replace("e-", "e−")  # at a hyphen a line may break
+
+
 def type_sentence(experiment: Experiment, first: float, steps: int, losses: int) -> str:
     """What is read and judged, and how much of the gradient reaches the first step; `first` relative, log10."""
     kind = kind_of(experiment)
@@ -49,10 +54,9 @@ def type_sentence(experiment: Experiment, first: float, steps: int, losses: int)
     reads = read_steps_of(experiment)
     read = "one step" if reads == 1 else f"{reads} steps"
     judged = "one step" if losses == 1 else f"{losses} steps"
-    left = power_of_ten(first).replace("e-", "e−")
     return (
         f"{name}: the {title(experiment)} reads at {read} and is judged at {judged} of {steps}. "
-        f"Of the gradient that the loss puts in, {left} reaches step 0 of the lowest layer."
+        f"Of the gradient that the loss puts in, {size(first)} reaches step 0 of the lowest layer."
     )
 
 
@@ -61,19 +65,19 @@ def hiding_sentence(found: Sequence[Matrix], first: Sequence[float]) -> str:
     parts = []
     for matrix, total in zip(found, first, strict=True):
         last = matrix.rows[matrix.rows["loss_step"] == matrix.rows["loss_step"].max()]
-        own = power_of_ten(float(last["log10_norm"].iloc[0])).replace("e-", "e−")
-        parts.append(f"{title(matrix.experiment)} {own} of {power_of_ten(total).replace('e-', 'e−')}")
+        own = size(float(last["log10_norm"].iloc[0]))
+        parts.append(f"{title(matrix.experiment)} {own} and {size(total)}")
     return (
-        "At step 0, the gradient of the last loss alone, and of all losses together: "
-        f"{', '.join(parts)}. The sum looks steady because the nearest losses make it up."
+        "The gradient at step 0, of the last loss alone and of all losses together: "
+        f"{'; '.join(parts)}. The sum says nothing of the last loss: the nearest ones make it up."
     )
 
 
-def comb_sentence(experiment: Experiment) -> str:
+def comb_sentence() -> str:
     """What the teeth and the line above them are."""
     return (
         "Each thin line is one loss's own gradient on its way back; the bold line is the sum of all of them, as "
-        f"vectors: what a trace of the {title(experiment)} shows. Fresh gradient enters at every step, so the sum "
+        f"vectors: what a trace shows. Fresh gradient enters at every step, so the sum "
         "stays up however fast the parts fall."
     )
 
@@ -119,9 +123,10 @@ def percent(share: float) -> str:
     """A share in percent: digits where they tell it from 0 and from 100."""
     if math.isnan(share):
         return "an undefined part"
-    if share > 0.995:
-        lost = 1 - share
-        return "all" if lost < 1e-9 else f"{100 * share:.{min(9, max(1, -math.floor(np.log10(lost)) - 2))}f} %"
+    if share > 0.9999:
+        return "more than 99.99 %" if share < 1 - 1e-9 else "all"
+    if share > 0.99:
+        return f"{100 * share:.2f} %"
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
