@@ -12,6 +12,9 @@ from gradlab.ui.widgets import widget
 
 AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
     "": ("steps", "forget_bias", "gain", "initialization"),
+    "why_addition": ("one_cell", "forget_bias", "gain", "depth", "steps", "initialization"),
+    "gates": ("one_cell", "forget_bias", "inputs", "steps"),
+    "unrolled": ("one_cell", "forget_bias", "depth", "steps"),
     "weights": ("one_cell", "initialization", "gain", "forget_bias"),
     "sequence_types": ("one_cell", "loss", "inputs", "steps"),
     "itemised": ("steps", "forget_bias", "gain", "initialization"),

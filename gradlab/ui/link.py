@@ -21,7 +21,13 @@ ONE_CELL = CELLS["lstm"].title
 TITLES = {cell.title: name for name, cell in CELLS.items()}
 DISPLAY = {"state": ("h", "c", "both"), "relative": ("true", "false"), "one_cell": tuple(TITLES)}
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
-OWN_KEYS = ("cells", *DISPLAY, *PASSED_ON[1:])
+PAGES_OWN = ("weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "lag")  # settings of single pages
+PASSED_ON += PAGES_OWN
+ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by themselves from what is not allowed
+    "task", "task_steps", "task_batch", "updates", "optimizer", "learning_rate", "clip_norm",
+    "reads_text", "text_updates", "temperature", "shown_text", "learned_text",
+)  # fmt: skip
+OWN_KEYS = ("cells", *DISPLAY, *ON_PAGES, *PASSED_ON[1:])
 
 
 def read() -> None:
@@ -43,7 +49,7 @@ def read() -> None:
     st.session_state["visited"] = True
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
     spelt = {name: str(value) for name, value in settings.items()}
-    spelt |= display | {name: query[name] for name in PASSED_ON if name in query}
+    spelt |= display | {name: query[name] for name in (*PASSED_ON, *ON_PAGES) if name in query}
     if cells:
         spelt["cells"] = as_widgets({"cells": cells})["cells"]
     if spelt != {name: values if name == "cells" else values[0] for name, values in _all(query)}:
@@ -120,6 +126,8 @@ def full_query(settings: "Settings") -> str:
     cells = [CELLS[experiment.cell].title for experiment in settings.experiments]
     display = {"state": settings.state, "relative": str(settings.relative).lower()}
     display["one_cell"] = CELLS[settings.one.cell].title
+    display |= {name: str(st.session_state[name]) for name in ON_PAGES if name in st.session_state}
+    display |= {name: st.session_state[name] for name in PAGES_OWN if st.session_state.get(name) is not None}
     return urlencode(
         {name: value for name, value in shared.items() if name != "cell"} | {"cells": cells} | display, True
     )

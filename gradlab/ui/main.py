@@ -16,11 +16,21 @@ SECTIONS = {
         st.Page(PAGES / "home.py", title="Where does the gradient go?", default=True),
         st.Page(PAGES / "gradient_flow.py", title="Gradient flow"),
     ],
+    "Why": [
+        st.Page(PAGES / "one_unit.py", title="One unit, one weight"),
+        st.Page(PAGES / "why_addition.py", title="Why addition wins"),
+        st.Page(PAGES / "gates.py", title="Gates and units"),
+        st.Page(PAGES / "unrolled.py", title="The unrolled network"),
+    ],
     "Begin": [st.Page(PAGES / "weights.py", title="What was built")],
     "Sequences": [
         st.Page(PAGES / "sequence_types.py", title="Sequence types"),
         st.Page(PAGES / "itemised.py", title="Itemised gradients"),
         st.Page(PAGES / "truncation.py", title="Truncated back-propagation"),
+    ],
+    "Learn": [
+        st.Page(PAGES / "training.py", title="Training"),
+        st.Page(PAGES / "character_model.py", title="Character model"),
     ],
 }
 

@@ -3,6 +3,40 @@
 import streamlit as st
 
 READINGS = {
+    "loss": (
+        r"L = \frac1{|S|\,B} \sum_{t \in S} \sum_b \ell\big(V h_t^{(b)} + b_V,\; y_t^{(b)}\big)",
+        "The mean over the scored steps S and the sequences of a fresh batch, before the update: the squared error, or "
+        "the cross-entropy in nats. The faint line is every batch, the bold one a running mean. The dashed rules are "
+        "what can be had without learning the task, and where it counts as solved.",
+    ),
+    "gradient norm": (
+        r"\lVert g \rVert_2,\qquad g \leftarrow g\,\frac{\theta}{\lVert g \rVert_2} "
+        r"\;\text{ where }\; \lVert g \rVert_2 > \theta",
+        "Of all parameters together, before clipping. Above the dashed line the gradient is shortened to the "
+        "threshold θ; its direction stays (Pascanu et al. 2013).",
+    ),
+    "reach": (
+        r"\log_{10} \left\lVert \frac{\partial L}{\partial h_{T-1-\text{lag}}} \right\rVert_2 "
+        r"- \log_{10} \Big(\sum_t \lVert \bar y_t \rVert_2^2\Big)^{1/2}",
+        "Every column is one moment of the training, lag 0 at the bottom is the last step. A column that is bright up "
+        "to its top has a gradient that reaches the first step. Measured on one fixed batch, in the lowest layer.",
+    ),
+    "expectations": (
+        r"p(y \mid x_0 \dots x_t) = \operatorname{softmax}(V h_t + b_V)_y",
+        "Under each character that was read stand the likeliest next ones. The green bar is what the text really goes "
+        "on with: learning makes the green bars long.",
+    ),
+    "characters' gradients": (
+        r"\log_{10} \left\lVert \frac{\partial \ell_T}{\partial x_t} \right\rVert_2,"
+        r"\qquad \ell_T = -\ln p(x_{T+1} \mid x_0 \dots x_T)",
+        "How much the prediction after the outlined character would change if an earlier one did. The scale is "
+        "absolute: a dark character cannot teach this prediction anything.",
+    ),
+    "unit": (
+        r"h_t[k] \quad\text{or}\quad c_t[k]",
+        "The value of one unit after each character: blue is negative, orange positive. Some units follow something "
+        "readable, such as spaces or the place in a line; most do not.",
+    ),
     "gradient norms": (
         r"\left\lVert \frac{\partial L}{\partial h_t} \right\rVert_2"
         r"\quad\text{and}\quad \left\lVert \frac{\partial L}{\partial c_t} \right\rVert_2,"
@@ -69,11 +103,66 @@ READINGS = {
         "Counted, not timed. Values must wait for the longest back-propagation; chunks cost what full costs, and "
         "windows that overlap go over the same steps several times.",
     ),
+    "one unit": (
+        r"\left|\frac{\partial h_T}{\partial h_t}\right| = |w|^{\,T-t}"
+        r"\qquad\text{and}\qquad |z + (1-z)\,w|^{\,T-t}",
+        "Lines are the formulas, dots what the engine computes. A factor below 1 is a line that falls to the left; the "
+        "gate adds a part z that does not pass w.",
+    ),
+    "parts": (
+        r"\frac{\partial L}{\partial s_t} = \sum_{k=0}^{K} \big(\text{paths through } U \text{ exactly } k "
+        r"\text{ times}\big) + \text{rest}",
+        "Every path from the loss back to the state passes the recurrent weights some number of times, in a "
+        "stack those of "
+        "all layers together. Direct is never: only the additive update, input weights between layers, and h → c. The "
+        "parts add up to the pale line behind them, as vectors; their norms do not. Drawn is the lowest "
+        "layer's c, or h "
+        "where there is no c.",
+    ),
+    "shares": (
+        r"\frac{\langle \text{part}, \text{total} \rangle}{\langle \text{total}, \text{total} \rangle}",
+        "How much of the arriving gradient each order makes up: shares sum to 1 at every step; one below 0 "
+        "points against "
+        "the total. Means over the batch. Blue at the right is what went around U.",
+    ),
+    "cuts": (
+        r"\bar h_{t-1} = \underbrace{\bar s_{\text{direct}}}_{\text{cut?}} + "
+        r"\underbrace{U^{\top} \bar a^h_t}_{\text{cut?}} + \dots",
+        "The forward pass stays as it is; one route is left out on the way back alone. What is left is what "
+        "came by the "
+        "other routes.",
+    ),
+    "units": (
+        r"\text{half-life of a unit} = \ln 2 \,\big/\, \overline{-\ln |\partial s'/\partial s|_{\text{direct}}}",
+        "Every row is a unit, the longest memory on top, every column a step of one sequence. Click a row to "
+        "choose it. "
+        "Gates run from 0 to 1, states are blue below 0 and orange above.",
+    ),
+    "one of the units": (
+        r"f_t,\; i_t,\; o_t,\qquad \frac{\partial s_{t+1}}{\partial s_t}\Big|_{\text{direct}},"
+        r"\qquad \log_{10}\left|\frac{\partial L}{\partial s_t}\right|",
+        "The same unit's state, its gates with the factor of its direct path, and its own gradient, from first to last "
+        "step.",
+    ),
+    "gates": (
+        r"\sigma(a) < 0.1 \quad\text{or}\quad \sigma(a) > 0.9",
+        "Line: median over all units and sequences; band: from the 5 % to the 95 % quantile. Beyond the "
+        "dashed lines a gate "
+        "counts as saturated.",
+    ),
+    "unrolled": (
+        r"\bar h_{t} = U^{\top}\bar a^h_{t+1} + \text{direct} + W^{\top}\bar a^x_t[\text{layer above}] + "
+        r"\text{loss}",
+        "The gradient flows down from the loss and left in time. Upper arrow: the additive path; lower "
+        "arrow: through U. "
+        "The brighter, the more; dotted: exactly nothing.",
+    ),
 }
 
 
-def how_to_read(subject: str) -> None:
+def how_to_read(subject: str, which: str = "") -> None:
+    """`which` tells several charts of one kind on a page apart."""
     formula, text = READINGS[subject]
-    with st.popover("How to read it", key=f"read {subject}"):
+    with st.popover("How to read it", key=f"read {subject} {which}".strip()):
         st.latex(formula)
         st.markdown(text)

@@ -1,0 +1,169 @@
+"""The state microscope: units × steps as pictures, one unit over the steps, and how saturated gates are.
+
+`heat_map` reads a wide table: index unit, in the order of the rows, columns step. `one_unit` reads unit, step, lag,
+quantity, value; `spread` reads gate, step, lag, mean, median, q05, q95, saturated_low, saturated_high.
+"""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from gradlab.charts import axes, colours, raster, theme
+
+ONE_UNIT_COLUMNS = ("unit", "step", "lag", "quantity", "value")
+SPREAD_COLUMNS = ("gate", "step", "lag", "mean", "median", "q05", "q95", "saturated_low", "saturated_high")
+CHOSEN = "unit_chosen"  # the selection's name
+UNIT_INTERVAL = ("input", "forget", "output", "reset", "update", "kept", "direct factor")
+COLUMNS_SHOWN = 700  # pixels of a picture: more steps than this are averaged
+
+
+def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, letters: pd.Series | None = None,
+             title: str = "", subtitle: str = "", dark: bool = False, width: int | str = "container",
+             height: int = 230) -> alt.LayerChart:  # fmt: skip
+    """One quantity of every unit at every step; a click chooses a unit, whose row is framed.
+
+    letters     what the network reads, by step: shown on the axis where there is room
+    """
+    theme.refuse_empty(table)
+    scale = scale_of(table.to_numpy(), quantity, dark)
+    first, last = int(table.columns[0]), int(table.columns[-1])
+    units = [int(unit) for unit in table.index]
+    picture = pd.DataFrame({"url": [raster.data_url(_binned(table.to_numpy()), scale, colours.INKS[dark].alarm)]})
+    image = (
+        alt.Chart(picture)
+        .mark_image(
+            aspect=False, align="left", baseline="top", width=alt.ExprRef("width"), height=alt.ExprRef("height")
+        )
+        .encode(x=alt.XValue(0), y=alt.YValue(0), url="url:N")
+    )
+    rows = pd.DataFrame({"unit": units, "rank": range(len(units)), "beneath": np.arange(len(units)) + 1})
+    y = alt.Y("rank:Q", scale=alt.Scale(domain=[0, len(units)], reverse=True, nice=False), axis=None)
+    pick = alt.selection_point(name=CHOSEN, fields=["unit"], on="click", empty=False)
+    x = axes.steps(first, last + 1, "" if letters is not None else "step t")
+    touched = (
+        alt.Chart(rows)
+        .mark_rect(opacity=0)
+        .encode(x=alt.XValue(0), x2=alt.X2Value("width"), y=y, y2="beneath:Q", tooltip=[alt.Tooltip("unit:O")])
+        .add_params(pick)
+    )
+    layers = [image, touched]
+    if chosen in units:
+        frame = alt.Chart(rows[rows["unit"] == chosen]).mark_rect(
+            filled=False, stroke=colours.INKS[dark].text, strokeWidth=1.5
+        )
+        layers.append(frame.encode(x=alt.XValue(0), x2=alt.X2Value("width"), y=y, y2="beneath:Q"))
+    layers.append(_legend(scale, first, x))
+    layers += _letters(letters, first, last) if letters is not None else []
+    return theme.finished(layers, title, subtitle, dark, width, height)
+
+
+def scale_of(values: np.ndarray, quantity: str, dark: bool) -> raster.Scale:
+    """From 0 to 1 for gates, decades for gradients, symmetric around 0 for the rest."""
+    if quantity in UNIT_INTERVAL:
+        return raster.Scale(0.0, 1.0, raster.SEQUENTIAL)
+    finite = values[np.isfinite(values)]
+    if quantity.startswith("log10"):
+        low, high = np.quantile(finite, [0.01, 1.0]) if finite.size else (-1.0, 0.0)
+        return raster.Scale(float(low), float(high), raster.SEQUENTIAL)
+    most = float(np.abs(finite).max(initial=1e-9))
+    return raster.Scale(-most, most, raster.DIVERGING[dark])
+
+
+def one_unit(
+    table: pd.DataFrame,
+    axis: str,
+    *,
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    width: int | str = "container",
+    height: int = 180,
+) -> alt.LayerChart:
+    """One unit's quantities over the steps, a line each, on an axis of the given name."""
+    theme.refuse_empty(table)
+    ink = colours.INKS[dark]
+    first, last = int(table["step"].min()), int(table["step"].max())
+    order = list(dict.fromkeys(table["quantity"]))
+    drawn = table[list(ONE_UNIT_COLUMNS)].assign(value=table["value"].where(np.isfinite(table["value"])))
+    looks = {
+        "h": ink.text,
+        "c": ink.muted,
+        "direct factor": ink.text,
+        "log10 gradient": colours.cell_colour("rnn", dark),
+    }
+    scale = alt.Scale(domain=order, range=[looks.get(name) or colours.gate_colour(name, dark) for name in order])
+    dashes = [[4, 3] if name in ("c", "direct factor") else [1, 0] for name in order]
+    key = alt.Legend(title=None, columns=3, symbolDash=[1, 0]) if len(order) > 1 else None
+    line = (
+        alt.Chart(drawn)
+        .mark_line(strokeWidth=1.8)
+        .encode(
+            x=axes.steps(first, last, "step t"),
+            y=alt.Y("value:Q", title=axis, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
+            color=alt.Color("quantity:N", scale=scale, legend=key),
+            strokeDash=alt.StrokeDash("quantity:N", legend=None, scale=alt.Scale(domain=order, range=dashes)),
+            tooltip=[alt.Tooltip("quantity:N"), alt.Tooltip("step:Q"), alt.Tooltip("value:Q", format=".4g")],
+        )
+    )
+    return theme.finished([line], title, subtitle, dark, width, height)
+
+
+def spread(
+    table: pd.DataFrame,
+    *,
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    width: int | str = "container",
+    height: int = 280,
+) -> alt.LayerChart:
+    """Where the gates stand over all units and sequences: median, and the band from the 5 to the 95 % quantile."""
+    theme.refuse_empty(table)
+    gates = list(dict.fromkeys(table["gate"]))
+    first, last = int(table["step"].min()), int(table["step"].max())
+    scale = alt.Scale(domain=gates, range=[colours.gate_colour(gate, dark) for gate in gates])
+    colour = alt.Color("gate:N", scale=scale, legend=alt.Legend(title=None, columns=4, symbolOpacity=1))
+    y = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(title="gate", values=[0, 0.1, 0.5, 0.9, 1], format="~g")}
+    shares = [alt.Tooltip(f"saturated_{side}:Q", title=f"saturated {side}", format=".0%") for side in ("low", "high")]
+    tips = [alt.Tooltip("gate:N"), alt.Tooltip("step:Q"), alt.Tooltip("mean:Q", format=".3f"), *shares]
+    drawn = alt.Chart(table[list(SPREAD_COLUMNS)])
+    x = axes.steps(first, last, "step t")
+    band = drawn.mark_area(opacity=0.2).encode(x=x, y=alt.Y("q05:Q", **y), y2="q95:Q", color=colour, tooltip=tips)
+    line = drawn.mark_line(strokeWidth=2).encode(
+        x=axes.steps(first, last), y=alt.Y("median:Q", **y), color=colour, tooltip=tips
+    )
+    bounds = alt.Chart(pd.DataFrame({"bound": [0.1, 0.9]})).mark_rule(strokeDash=[3, 3], color=colours.INKS[dark].rule)
+    return theme.finished([band, bounds.encode(y=alt.Y("bound:Q")), line], title, subtitle, dark, width, height)
+
+
+def _binned(values: np.ndarray) -> np.ndarray:
+    """Means over equally many neighbouring steps, at most `COLUMNS_SHOWN` of them; zeros' -inf are left out."""
+    steps = values.shape[1]
+    size = -(-steps // COLUMNS_SHOWN)
+    if size == 1:
+        return values
+    padded = np.full((len(values), -(-steps // size) * size), np.nan)
+    padded[:, :steps] = np.where(np.isfinite(values), values, np.nan)
+    groups = padded.reshape(len(values), -1, size)
+    count = np.isfinite(groups).sum(axis=2)
+    with np.errstate(invalid="ignore"):
+        return np.nansum(groups, axis=2) / count
+
+
+def _legend(scale: raster.Scale, first: int, x: alt.X) -> alt.Chart:
+    """Two points that nobody sees, which bring the axis of steps and the scale of colours with its legend."""
+    ends = pd.DataFrame({"step": [first, first], "shown": [scale.low, scale.high]})
+    key = alt.Legend(title=None, gradientLength=160, gradientThickness=9, tickCount=3, format=".2~g")
+    colour = alt.Color("shown:Q", legend=key, scale=alt.Scale(domain=[scale.low, scale.high], range=list(scale.stops)))
+    return alt.Chart(ends).mark_point(opacity=0).encode(x=x, color=colour)
+
+
+def _letters(letters: pd.Series, first: int, last: int) -> list[alt.Chart]:
+    """What is read, below the picture, as many as there is room for."""
+    shown = pd.DataFrame({"step": letters.index + 0.5, "letter": letters.str.replace(" ", "␣").to_numpy()})
+    text = alt.Chart(shown).mark_text(
+        baseline="top", dy=4, fontSize=alt.ExprRef(f"min(14, 1.5 * width / {last - first + 1})")
+    )
+    return [text.encode(x=axes.steps(first, last + 1), y=alt.YValue("height"), text="letter:N")]

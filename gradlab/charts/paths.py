@@ -1,0 +1,155 @@
+"""The gradient by path: its parts as lines and as stacked shares, what cuts leave, and one unit by hand.
+
+`parts` and `left` read rows of a trace's table whose column `path` names the line:
+
+    path, step, lag, log10_norm or log10_relative       means over the batch; -inf exactly zero, NaN undefined
+
+`shares` reads path, step, lag, share; `by_hand` reads cell, step, lag, log10_norm, log10_formula.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from gradlab.charts import annotations, axes, colours, theme
+
+COLUMNS = ("cell", "layer", "state", "path", "step", "lag", "log10_norm", "log10_relative")
+SHARE_COLUMNS = ("path", "step", "lag", "share")
+BY_HAND_COLUMNS = ("cell", "step", "lag", "log10_norm", "log10_formula")
+SHARES_SHOWN = [-0.25, 1.25]  # parts that cancel can be larger than the whole: they leave the picture
+# Orders by rank, from warm to dark: never beside cells, but beside the direct path in its cell's colour.
+ORDERS = {
+    False: ("#E69F00", "#EE8434", "#E4695B", "#CC5179", "#AA4089", "#84378F", "#5C318C", "#3B2A78"),
+    True: ("#FFC247", "#FF9E57", "#FA7F77", "#EA6C99", "#CF62B4", "#AD62C8", "#8C68D2", "#7471D6"),
+}
+CUTS = {False: ("#6A51A3", "#8F7A00", "#A5568A", "#3D3D3D"), True: ("#B39DDB", "#E0CC4A", "#E39AC6", "#E8E8E8")}
+
+
+def parts(table: pd.DataFrame, *, relative: bool = True, title: str = "", subtitle: str = "", dark: bool = False,
+          width: int | str = "container", height: int = 380) -> alt.LayerChart:  # fmt: skip
+    """A line a part; the total behind them, wide and pale."""
+    names = theme.present(table["path"], ())
+    return _lines(table, names, _part_colours(names, table["cell"].iloc[0], dark), {"total": 7.0, "direct": 3.5},
+                  relative, title, subtitle, dark, width, height)  # fmt: skip
+
+
+def shares(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bool = False,
+           width: int | str = "container", height: int = 300, cell: str = "lstm") -> alt.LayerChart:  # fmt: skip
+    """Signed shares of the parts, stacked: they sum to 1 at every step; negative ones hang below 0."""
+    theme.refuse_empty(table)
+    names = theme.present(table["path"], ())
+    shown = _part_colours(names, cell, dark)
+    drawn = table[list(SHARE_COLUMNS)].assign(rank=table["path"].map(names.index))
+    first, last = int(table["step"].min()), int(table["step"].max())
+    scale = alt.Scale(domain=names, range=[shown[name] for name in names])
+    area = (
+        alt.Chart(drawn[np.isfinite(drawn["share"])])
+        .mark_area(clip=True, opacity=0.9)
+        .encode(
+            x=axes.steps(first, last, "step t"),
+            y=alt.Y(
+                "share:Q",
+                stack="zero",
+                scale=alt.Scale(domain=SHARES_SHOWN, nice=False),
+                axis=alt.Axis(title="share of ∂L/∂s", format="%", values=[0, 0.25, 0.5, 0.75, 1]),
+            ),
+            color=alt.Color("path:N", scale=scale, legend=alt.Legend(title=None, symbolType="square", columns=4)),
+            order=alt.Order("rank:Q"),
+            tooltip=[alt.Tooltip("path:N"), alt.Tooltip("lag:Q", format=",d"), alt.Tooltip("share:Q", format=".1%")],
+        )
+    )
+    rule = alt.Chart(pd.DataFrame({"whole": [0.0, 1.0]})).mark_rule(color=colours.INKS[dark].text, strokeWidth=1)
+    lags = axes.lags(int(table["lag"].min()), int(table["lag"].max()))
+    return theme.finished([area, rule.encode(y="whole:Q"), lags], title, subtitle, dark, width, height, two_x_axes=True)
+
+
+def left(table: pd.DataFrame, *, relative: bool = True, title: str = "", subtitle: str = "", dark: bool = False,
+         width: int | str = "container", height: int = 380) -> alt.LayerChart:  # fmt: skip
+    """What is left of a cell's gradient after each cut, beside the whole of it and of other cells.
+
+    A line whose `path` is "total" has its cell's colour and name.
+    """
+    whole = table["path"] == "total"
+    names = np.where(whole, table["cell"].map(theme.cell_title), table["path"])
+    drawn = table.assign(path=names)
+    order = theme.present(drawn["path"], ())
+    cells = dict(zip(names[whole], table.loc[whole, "cell"], strict=True))
+    cuts = [name for name in order if name not in cells]
+    shown = {name: colours.cell_colour(cells[name], dark) for name in cells}
+    shown |= {name: CUTS[dark][number % len(CUTS[dark])] for number, name in enumerate(cuts)}
+    strokes = dict.fromkeys(cuts, 3.0)
+    return _lines(drawn, order, shown, strokes, relative, title, subtitle, dark, width, height)
+
+
+def by_hand(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bool = False,
+            width: int | str = "container", height: int = 380) -> alt.LayerChart:  # fmt: skip
+    """The computed gradient as dots on the line that the formula gives, for the unit alone and behind its gate."""
+    names = {"rnn_linear": "one weight", "gru": "behind a gate"}
+    drawn = table.assign(path=table["cell"].map(names), layer=0, state="h")
+    shown = {"one weight": colours.cell_colour("rnn", dark), "behind a gate": colours.cell_colour("gru", dark)}
+    formula = drawn.assign(log10_norm=drawn["log10_formula"])
+    chart = _lines(formula, list(shown), shown, {}, False, title, subtitle, dark, width, height)
+    every = max(1, len(drawn) // 2 // 25)
+    some = drawn[(drawn["lag"] % every == 0) & np.isfinite(drawn["log10_norm"])]
+    scale = alt.Scale(domain=list(shown), range=list(shown.values()))
+    dots = alt.Chart(some[["path", "step", "log10_norm"]]).mark_point(size=60, filled=True, opacity=1)
+    x = axes.steps(int(table["step"].min()), int(table["step"].max()))
+    chart.layer.insert(1, dots.encode(x=x, y="log10_norm:Q", color=alt.Color("path:N", scale=scale)))
+    return chart
+
+
+def _part_colours(names: list[str], cell: str, dark: bool) -> dict[str, str]:
+    ink = colours.INKS[dark]
+    fixed = {"total": ink.rule, "rest": ink.muted, "direct": colours.cell_colour(cell, dark)}
+    orders = [name for name in names if name not in fixed]
+    ramp = ORDERS[dark]
+    return {name: fixed.get(name) or ramp[orders.index(name) % len(ramp)] for name in names}
+
+
+def _lines(table: pd.DataFrame, names: list[str], shown: dict[str, str], strokes: dict[str, float], relative: bool,
+           title: str, subtitle: str, dark: bool, width: int | str, height: int) -> alt.LayerChart:  # fmt: skip
+    """A line a path on one axis of powers of ten, with exact zeros, a legend to click and a hover that names all."""
+    theme.refuse_empty(table)
+    value = "log10_relative" if relative else "log10_norm"
+    table = table.reset_index(drop=True).assign(cell=table["path"].to_numpy(), layer=0, state="")  # lines are paths
+    drawn = table[["cell", "layer", "state", "step", "lag", value]]
+    zeros = drawn[np.isneginf(drawn[value])]
+    drawn = drawn.assign(**{value: drawn[value].where(np.isfinite(drawn[value]))})
+    first, last = int(table["step"].min()), int(table["step"].max())
+    x, domain = axes.steps(first, last), axes.decades_domain([drawn[value]])
+    scale = alt.Scale(domain=names, range=[shown[name] for name in names])
+    clicked = alt.selection_point(name="path_shown", fields=["cell"], bind="legend")
+    key = alt.Legend(title=None, symbolOpacity=1, columns=4)
+    colour: Any = alt.Color("cell:N", scale=scale, legend=key)
+    visible = alt.OpacityValue(theme.DIMMED, condition={"param": clicked.name, "value": 1})
+    layers = []
+    for stroke in sorted({strokes.get(name, 1.8) for name in names}, reverse=True):
+        own = [name for name in names if strokes.get(name, 1.8) == stroke]
+        pale = 0.35 if stroke > 5 else 1
+        opacity = alt.OpacityValue(theme.DIMMED, condition={"param": clicked.name, "value": pale})
+        line = alt.Chart(drawn[drawn["cell"].isin(own)]).mark_line(strokeWidth=stroke)
+        y_title = ["norm of ∂L/∂s", "relative to what the loss put in"] if relative else ["norm of ∂L/∂s"]
+        layers.append(
+            line.encode(
+                x=x if layers else axes.steps(first, last, "step t"),
+                y=axes.decades(value, domain, y_title),
+                color=colour,
+                opacity=opacity,
+                detail=theme.LINE,
+            )
+        )
+    layers[0] = layers[0].add_params(clicked)
+    layers += annotations.exact_zeros(_few(zeros), x, last, colour, visible, dark)
+    layers += annotations.hover(table, drawn, value, x, colour, dark)
+    layers.append(axes.lags(int(table["lag"].min()), int(table["lag"].max())))
+    return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
+
+
+def _few(zeros: pd.DataFrame) -> pd.DataFrame:
+    """Marks of at most 3 lines, since more rows would hide the others; orders begin with zeros, which say nothing."""
+    some = zeros[~zeros["cell"].str.startswith("order ") & (zeros["cell"] != "rest")]
+    return some[some["cell"].isin(list(dict.fromkeys(some["cell"]))[:3])]

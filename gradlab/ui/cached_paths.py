@@ -1,0 +1,140 @@
+"""Cached calls of the pages that ask why: parts and cuts of a gradient, gates, units, edges."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from gradlab import paths
+from gradlab.experiment import Experiment
+from gradlab.thinning import thin
+from gradlab.ui.cached import Progress, essential
+
+ORDERS = 8
+POINTS_ON_SCREEN = 6000  # of all lines of a chart together
+SHARES_ON_SCREEN = 400  # steps of the stacked picture
+BIASES = (0.0, 1.0, 3.0)  # forget biases that the story compares
+
+
+class Parts(NamedTuple):
+    """A gradient by the order of its paths, of the lowest layer's additive state (c, else h)."""
+
+    lines: pd.DataFrame  # thinned for the screen
+    shares: pd.DataFrame  # at evenly spaced steps, without the total
+    at_lag: pd.DataFrame  # all rows of one lag
+    lag: int
+
+
+def refused(call: Callable, *arguments, **options):
+    """What the call gives; a sentence instead of the page where it is too large for memory."""
+    try:
+        return call(*arguments, **options)
+    except ValueError as error:
+        st.error(str(error), title="This does not fit into memory")
+        st.stop()
+
+
+def parts(experiment: Experiment) -> Parts:
+    """The parts of one experiment's gradient, for the screen."""
+    slot = st.empty()
+    found = refused(_parts, essential(experiment), Progress(slot, "Splitting the gradient by path"))
+    slot.empty()
+    return found
+
+
+def parts_table(experiment: Experiment) -> pd.DataFrame:
+    """Every row, for exports."""
+    return paths.decompose(essential(experiment), orders=ORDERS)
+
+
+def direct_at_biases(experiment: Experiment) -> pd.DataFrame:
+    """How much of the gradient is direct at lag 100 (or the first step) for three forget biases: bias, lag,
+    log10_direct, log10_total, share."""
+    return _direct_at_biases(essential(experiment))
+
+
+def left(experiment: Experiment, cuts: tuple[str, ...]) -> pd.DataFrame:
+    """The whole gradient and what each cut leaves of it, thinned for the screen; path names the cut."""
+    return thin(left_table(experiment, cuts), POINTS_ON_SCREEN // (len(cuts) + 1), by=("path",))
+
+
+def left_table(experiment: Experiment, cuts: tuple[str, ...]) -> pd.DataFrame:
+    """Every row of the same."""
+    one = essential(experiment)
+    whole = refused(_cut, one, (), None)
+    return pd.concat([whole, *(_cut(one, (name,), None) for name in cuts)], ignore_index=True)
+
+
+def statistics(experiment: Experiment) -> pd.DataFrame:
+    """Gates over all units and sequences, step by step."""
+    return refused(_statistics, essential(experiment))
+
+
+def microscope(experiment: Experiment, layer: int, sequence: int) -> paths.Microscope:
+    """All units of one layer in one sequence."""
+    return refused(_microscope, essential(experiment), layer, sequence)
+
+
+def edges(experiment: Experiment, first: int, last: int) -> pd.DataFrame:
+    """What flows through the edges that arrive at some steps."""
+    return refused(_edges, essential(experiment), first, last)
+
+
+def one_unit(weight: float, gate: float, steps: int) -> pd.DataFrame:
+    return _one_unit(weight, gate, steps)
+
+
+def of_lowest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the lowest layer's additive state: c where there is one, else h."""
+    state = "c" if (table["state"] == "c").any() else "h"
+    return table[(table["layer"] == 0) & (table["state"] == state)].reset_index(drop=True)
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _parts(experiment: Experiment, _progress: Callable[[float], None]) -> Parts:
+    table = of_lowest(paths.decompose(experiment, orders=ORDERS, progress=_progress))
+    every = math.ceil(experiment.steps / SHARES_ON_SCREEN)
+    lag = min(100, experiment.steps - 1)
+    some = table[((table["lag"] % every == 0) | (table["step"] == 0)) & (table["path"] != "total")]
+    lines = thin(table, POINTS_ON_SCREEN // (ORDERS + 3), columns=("log10_relative",), by=("path",))
+    return Parts(lines, some.reset_index(drop=True), table[table["lag"] == lag].set_index("path"), lag)
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _direct_at_biases(experiment: Experiment) -> pd.DataFrame:
+    lag = min(100, experiment.steps - 1)
+    rows = []
+    for bias in BIASES:
+        table = of_lowest(paths.decompose(experiment.replace(forget_bias=bias), orders=0))
+        at = table[table["lag"] == lag].set_index("path")
+        rows.append((bias, lag, at.log10_norm["direct"], at.log10_norm["total"], at.share["direct"]))
+    return pd.DataFrame(rows, columns=["bias", "lag", "log10_direct", "log10_total", "share"])
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def _cut(experiment: Experiment, without: tuple[str, ...], _progress: Callable[[float], None] | None) -> pd.DataFrame:
+    return of_lowest(paths.cut(experiment, without=without, progress=_progress))
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _statistics(experiment: Experiment) -> pd.DataFrame:
+    return paths.gate_statistics(experiment)
+
+
+@st.cache_resource(max_entries=10, show_spinner=False)
+def _microscope(experiment: Experiment, layer: int, sequence: int) -> paths.Microscope:
+    return paths.microscope(experiment, layer=layer, sequence=sequence)
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def _edges(experiment: Experiment, first: int, last: int) -> pd.DataFrame:
+    table = paths.edges(experiment, first=first, last=last)
+    return table.assign(log10_relative=table["log10_relative"].replace(np.nan, -np.inf))
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _one_unit(weight: float, gate: float, steps: int) -> pd.DataFrame:
+    return paths.one_unit(weight, gate, steps)

@@ -1,0 +1,28 @@
+"""One unit, one weight: the power that one can work out by hand, and what a gate adds to it."""
+
+from functools import partial
+
+import streamlit as st
+
+from gradlab.charts.paths import by_hand
+from gradlab.ui import cached_paths, controls, story
+from gradlab.ui.export_bar import export_bar
+from gradlab.ui.picture import show
+from gradlab.ui.reading import how_to_read
+from gradlab.ui.widgets import URL_OPTIONS
+
+weights, gates = [n / 20 for n in range(31)], [n / 20 for n in range(1, 20)] + [0.99, 0.999]
+places = st.columns(3)
+weight = places[0].select_slider("Weight w", weights, 0.9, key="weight", help="h′ = w h", **URL_OPTIONS)
+gate = places[1].select_slider("Gate z", gates, 0.9, key="gate", help="h′ = z h + (1 − z) tanh(w h)", **URL_OPTIONS)
+lags = places[2].select_slider("Steps", [25, 50, 100, 200, 500, 1000], 100, key="lags", **URL_OPTIONS)
+
+table = cached_paths.one_unit(weight, gate, lags)
+sentence = story.of_one_unit(table, weight, gate)
+st.markdown(sentence)
+chart = by_hand(table, dark=controls.dark())
+show(chart, sentence)
+with st.container(horizontal=True):
+    title = f"One unit: w = {weight:g}, gate z = {gate:g}"
+    export_bar(chart, partial(table.copy), [controls.current().one], "one unit", title=title, subtitle=sentence)
+    how_to_read("one unit")
