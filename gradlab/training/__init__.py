@@ -11,6 +11,20 @@ from gradlab.training.divergence import Diverged
 from gradlab.training.network import Network
 from gradlab.training.recipe import OPTIMIZERS, Recipe
 from gradlab.training.run import Record, Run, fitted, train
-from gradlab.training.tables import gradients, history
+from gradlab.training.tables import curve, gradients, history, reach, solved_at
 
-__all__ = ["OPTIMIZERS", "Diverged", "Network", "Recipe", "Record", "Run", "fitted", "gradients", "history", "train"]
+__all__ = [
+    "OPTIMIZERS",
+    "Diverged",
+    "Network",
+    "Recipe",
+    "Record",
+    "Run",
+    "curve",
+    "fitted",
+    "gradients",
+    "history",
+    "reach",
+    "solved_at",
+    "train",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -74,6 +74,3 @@ class Recipe:
         if self.clip_value is not None or (self.clip_norm is not None and before > self.clip_norm):
             after = float(torch.nn.utils.get_total_norm(gradients))
         return before, after
-
-
-RECIPE_FIELDS = tuple(field.name for field in fields(Recipe))

@@ -1,0 +1,141 @@
+"""Learning: what falls, what is clipped, and how the gradient's reach changes with the updates.
+
+    curve     cell, update, log10_value, log10_mean      a quantity and its running mean, log10
+    reach     cell, update, update_end, lag, lag_end, log10_relative      one cell: update × lag
+    flow      cell, layer, state, step, lag, log10_relative      the trace at one update
+
+Rules are labelled levels such as a baseline: columns log10_value, label.
+"""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from gradlab.charts import axes, colours, theme
+
+CURVE_COLUMNS = ("cell", "update", "log10_value", "log10_mean")
+RULE_COLUMNS = ("log10_value", "label")
+REACH_COLUMNS = ("cell", "update", "update_end", "lag", "lag_end", "log10_relative")
+FLOW_COLUMNS = ("cell", "layer", "state", "step", "lag", "log10_relative")
+FEW_DECADES = 3  # in view, up to which the axis needs numbers between the powers of ten
+PLAIN_LABEL = "format(pow(10, datum.value), '.2~g')"
+
+
+def curve(
+    table: pd.DataFrame,
+    rules: pd.DataFrame,
+    updates: int,
+    *,
+    quantity: str,
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    width: int | str = "container",
+    height: int = 300,
+) -> alt.LayerChart:
+    """A line a cell from update 0 to `updates`: every value faint, the running mean bold; rules where it is judged."""
+    theme.refuse_empty(table)
+    drawn = table[list(CURVE_COLUMNS)]
+    ink = colours.INKS[dark]
+    shown = pd.concat([drawn["log10_value"], rules["log10_value"]])
+    shown = shown[np.isfinite(shown)]
+    low, high = (float(shown.min()), float(shown.max())) if len(shown) else (-1.0, 0.0)
+    scale = alt.Scale(domain=[low - 0.1, high + 0.15], nice=False, zero=False)
+    label = PLAIN_LABEL if high - low < FEW_DECADES else axes.POWER_LABEL
+    count = 5 if high - low < FEW_DECADES else axes.ticks("height", 45, high - low)
+    y = alt.Y("log10_value:Q", scale=scale, axis=alt.Axis(title=quantity, labelExpr=label, tickCount=count))
+    mean = alt.Y("log10_mean:Q", scale=scale)
+    x = alt.X(
+        "update:Q",
+        scale=alt.Scale(domain=[0, updates], nice=False),
+        axis=alt.Axis(title="update", format=",d", tickCount=axes.ticks("width", 75, updates)),
+    )
+    colour = theme.cells_encoding(table, dark)
+    rule_x = alt.XValue("width")
+    name = {"align": "right", "dx": -4, "dy": -5, "baseline": "bottom", "fontSize": 11, "color": ink.muted}
+    beside = [
+        alt.Tooltip("update:Q", format=",d"),
+        alt.Tooltip("log10_mean:Q", title=f"log10 {quantity}", format=".3f"),
+    ]
+    ends = drawn[drawn["update"] == drawn.groupby("cell")["update"].transform("max")]
+    layers = [
+        alt.Chart(rules).mark_rule(color=ink.rule, strokeDash=[4, 3]).encode(y=y),
+        alt.Chart(rules).mark_text(**name).encode(x=rule_x, y=y, text=alt.Text("label:N")),
+        alt.Chart(drawn).mark_line(strokeWidth=1, opacity=0.3).encode(x=x, y=y, color=colour),
+        alt.Chart(drawn).mark_line(strokeWidth=2.5).encode(x=x, y=mean, color=colour),
+        alt.Chart(ends).mark_point(filled=True, opacity=1, size=60).encode(x=x, y=mean, color=colour, tooltip=beside),
+    ]
+    return theme.finished(layers, title, subtitle, dark, width, height)
+
+
+def reach(
+    table: pd.DataFrame,
+    domain: list[float],
+    *,
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    width: int | str = "container",
+    height: int = 260,
+) -> alt.LayerChart:
+    """Update × lag of one cell: how bright a column stays towards the top is how far back the gradient reaches."""
+    theme.refuse_empty(table)
+    last, highest = int(table["update_end"].max()), int(table["lag"].max())
+    x = alt.X(
+        "update:Q",
+        scale=alt.Scale(domain=[0, last], nice=False),
+        axis=alt.Axis(title="update", format=",d", tickCount=axes.ticks("width", 75, last)),
+    )
+    y = alt.Y(
+        "lag:Q",
+        scale=alt.Scale(domain=[-1, highest], nice=False),
+        axis=alt.Axis(title="lag T − 1 − t", format=",d", tickCount=axes.ticks("height", 45, highest), grid=False),
+    )
+    legend = alt.Legend(
+        title="norm of ∂L/∂h, relative", labelExpr=axes.POWER_LABEL, titleOrient="top",
+        tickCount=int(min(4, domain[1] - domain[0])), gradientLength=180, gradientThickness=10,
+    )  # fmt: skip
+    colour = alt.Color("log10_relative:Q", scale=alt.Scale(scheme="cividis", domain=domain, clamp=True), legend=legend)
+    tips = [
+        alt.Tooltip("update:Q", format=",d"),
+        alt.Tooltip("lag:Q", title="up to lag", format=",d"),
+        alt.Tooltip("log10_relative:Q", title="log10 norm, relative", format=".2f"),
+    ]
+    finite = table.loc[np.isfinite(table["log10_relative"]), list(REACH_COLUMNS)]
+    rects = alt.Chart(finite).mark_rect(x2Offset=1, y2Offset=1).encode(
+        x=x, x2=alt.X2("update_end"), y=y, y2=alt.Y2("lag_end"), color=colour, tooltip=tips
+    )  # fmt: skip
+    return theme.finished([rects], title, subtitle, dark, width, height)
+
+
+def flow(
+    table: pd.DataFrame,
+    domain: list[float],
+    *,
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    width: int | str = "container",
+    height: int = 300,
+) -> alt.LayerChart:
+    """The traces at one update, on a given range of decades, so that two updates can stand side by side."""
+    theme.refuse_empty(table)
+    drawn = table[list(FLOW_COLUMNS)]
+    drawn = drawn.assign(log10_relative=drawn["log10_relative"].where(np.isfinite(drawn["log10_relative"])))
+    first, last = int(drawn["step"].min()), int(drawn["step"].max())
+    tips = [
+        alt.Tooltip("cell:N"), alt.Tooltip("layer:O"), alt.Tooltip("step:Q"), alt.Tooltip("lag:Q"),
+        alt.Tooltip("log10_relative:Q", title="log10 norm, relative", format=".2f"),
+    ]  # fmt: skip
+    line = alt.Chart(drawn).mark_line(strokeWidth=2.5, tooltip=True).encode(
+        x=axes.steps(first, last, "step t    ← the gradient"),
+        y=axes.decades("log10_relative", domain, ["norm of ∂L/∂h", "relative to what the loss put in"]),
+        color=theme.cells_encoding(table, dark),
+        opacity=theme.shade(table["layer"], True),
+        detail=theme.LINE,
+        tooltip=tips,
+    )  # fmt: skip
+    layers = [line, axes.lags(int(drawn["lag"].min()), int(drawn["lag"].max()))]
+    return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)

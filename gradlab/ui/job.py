@@ -1,0 +1,112 @@
+"""Job: training in a thread of its own, as long as somebody looks.
+
+A page that shows a job calls `watch` at every look. Where none comes for `PATIENCE` seconds, because the page was left
+or the tab closed, the thread ends after the update it is in; the next look goes on from there.
+"""
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from gradlab.training import Record, Run
+
+PATIENCE = 4.0  # seconds without a look
+PUBLISH_EVERY = 0.4  # seconds from one snapshot to the next
+# Training leaves the interpreter some fifty times an update. Each time it would wait for Python's default of 5 ms to get
+# back from a page that is being drawn, which took a third of its time; of 0.5 ms it is some percent.
+SWITCH_INTERVAL = 0.0005  # seconds
+
+
+class Job:
+    """Runs that take their updates in turn, so that all have made equally many. It belongs to one session.
+
+    records      one list a run, growing
+    snapshots    what `snapshot` made last of each run, by the thread that trains, so never of weights half changed
+    """
+
+    def __init__(self, runs: Sequence[Run], snapshot: Callable[[Run], Any] = lambda run: None):
+        self.runs = tuple(runs)
+        self.records: list[list[Record]] = [[] for _ in runs]
+        self.snapshot = snapshot
+        self.wanted = False  # somebody has pressed start, and neither pause nor stop since
+        self.error: Exception | None = None
+        self.seconds = 0.0  # at work
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._seen = time.monotonic()
+        self._round()
+        self._publish()
+
+    @property
+    def running(self) -> bool:
+        return self.wanted and not self.finished and self.error is None
+
+    @property
+    def finished(self) -> bool:
+        return all(run.finished for run in self.runs)
+
+    @property
+    def done(self) -> int:
+        """Updates made, of the run that has made most."""
+        return max(run.done for run in self.runs)
+
+    @property
+    def updates(self) -> int:
+        return self.runs[0].recipe.updates
+
+    @property
+    def seconds_left(self) -> float:
+        """At the pace so far."""
+        return self.seconds / max(self.done - 1, 1) * (self.updates - self.done)
+
+    def start(self) -> None:
+        """Begins, or goes on after a pause."""
+        self.wanted = True
+        self.watch()
+
+    def pause(self) -> None:
+        """Ends the thread after the update it is in."""
+        self.wanted = False
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def watch(self) -> None:
+        """Somebody looks: the work goes on, also where it had ended for want of a look."""
+        self._seen = time.monotonic()
+        alive = self._thread is not None and self._thread.is_alive()
+        if self.running and not alive:
+            self._ending = threading.Event()
+            self._thread = threading.Thread(target=self._work, args=(self._ending,), name="training", daemon=True)
+            self._thread.start()
+
+    def _work(self, ending: threading.Event) -> None:
+        torch.set_num_threads(1)  # of this thread alone; more are slower at these sizes
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        published = time.monotonic()
+        try:
+            while not (ending.is_set() or self.finished or time.monotonic() - self._seen > PATIENCE):
+                before = time.monotonic()
+                self._round()
+                after = time.monotonic()
+                self.seconds += after - before
+                if after - published > PUBLISH_EVERY:
+                    self._publish()
+                    published = after
+        except Exception as error:
+            self.error = error  # the page shows it
+        with contextlib.suppress(ValueError):  # weights that a divergence left not finite: the last sound ones stay
+            self._publish()
+
+    def _round(self) -> None:
+        for run, records in zip(self.runs, self.records, strict=True):
+            if not run.finished:
+                records.append(run.update())
+
+    def _publish(self) -> None:
+        self.snapshots = [self.snapshot(run) for run in self.runs]

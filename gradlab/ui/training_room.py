@@ -1,0 +1,224 @@
+"""The training page's parts: what is chosen, the job that belongs to the session, its buttons, and its tables."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from gradlab import checkpoints
+from gradlab.cells import CELLS
+from gradlab.experiment import Experiment
+from gradlab.tasks import TASKS
+from gradlab.thinning import thin
+from gradlab.training import OPTIMIZERS, Recipe, Run, curve, history, reach, solved_at
+from gradlab.ui import controls
+from gradlab.ui.job import Job
+
+BOUND = {"bind": "query-params", "persist_state": "session"}
+LENGTHS = (10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500)
+BATCHES = (1, 4, 8, 16, 32, 64, 128)
+UPDATES = (20, 100, 200, 500, 1000, 2000, 3000, 5000, 10000)
+RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
+CLIPS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, "none")
+TRACES = 40  # over a run
+POINTS = 500  # of a curve on the screen
+LOOK_EVERY = 0.5  # seconds, at the curves
+LOOK_AT_MAPS_EVERY = 2.0
+
+
+class Choice(NamedTuple):
+    """What is to be trained; it names a job."""
+
+    task: str
+    experiments: tuple[Experiment, ...]
+    recipe: Recipe
+
+
+def choose() -> Choice:
+    """The page's own settings, and the networks of the shared ones."""
+    tasks = [name for name in TASKS if TASKS[name].text is None]
+    first = st.columns([3, 2, 2, 2])
+    titles = {name: TASKS[name].title for name in tasks}
+    help_text = "\n".join(f"- **{titles[name]}**: {TASKS[name].meaning}" for name in tasks)
+    with first[0]:
+        task = st.selectbox("Task", tasks, format_func=titles.get, key="task", help=help_text, **BOUND)
+    with first[1]:
+        steps = st.select_slider("Length (steps)", LENGTHS, 50, key="task_steps", **BOUND)
+    with first[2]:
+        updates = st.select_slider("Updates", UPDATES, 1000, key="updates", **BOUND)
+    with first[3], st.popover("Optimizer", width="stretch"):
+        optimizer = st.selectbox("Optimizer", list(OPTIMIZERS), key="optimizer", **BOUND)
+        rate = st.select_slider("Learning rate", RATES, 3e-3, key="learning_rate", **BOUND)
+        clip = st.select_slider("Clip the gradient's norm at", CLIPS, 1.0, key="clip_norm", **BOUND)
+        batch = st.select_slider("Batch (sequences)", BATCHES, 64, key="task_batch", **BOUND)
+    recipe = Recipe(
+        updates=updates, optimizer=optimizer, learning_rate=rate, clip_norm=None if clip == "none" else clip,
+        trace_every=max(1, updates // TRACES),
+    )  # fmt: skip
+    sized = {"batch_size": batch, "steps": steps, "loss": "last", "loss_step": None, "loss_steps": None}
+    free = sized | {"reads": None, "writes": None, "truncation": "full", "k1": None, "k2": None}
+    return Choice(task, tuple(one.replace(**free) for one in controls.current().experiments), recipe)
+
+
+def job_of(page: str, choice: Any, make: Callable[[], Job]) -> Job:
+    """The session's job for a choice; another choice ends the one before. Stops the page where it cannot be made."""
+    kept = st.session_state.get(f"job {page}")
+    if kept is not None and kept[0] == choice:
+        return kept[1]
+    if kept is not None:
+        kept[1].pause()
+    try:
+        with st.spinner("Preparing the networks …"):
+            job = make()
+    except ValueError as error:
+        st.error(str(error), title="This cannot be trained")
+        st.stop()
+    st.session_state[f"job {page}"] = (choice, job)
+    return job
+
+
+def training_job(choice: Choice) -> Job:
+    return job_of("training", choice, lambda: Job([Run(one, choice.task, choice.recipe) for one in choice.experiments]))
+
+
+def buttons(page: str, job: Job) -> None:
+    """Start, pause, stop: a stopped run is put aside, and start begins anew."""
+    with st.container(horizontal=True):
+        if job.running:
+            st.button("Pause", key=f"pause {page}", on_click=job.pause, type="primary")
+        elif not job.finished:
+            word = "Start training" if job.done <= 1 else "Continue"
+            st.button(word, key=f"start {page}", on_click=job.start, type="primary")
+        if job.done > 1:
+            st.button("Stop and begin anew", key=f"stop {page}", on_click=_put_aside, args=(page, job))
+
+
+def _put_aside(page: str, job: Job) -> None:
+    job.pause()
+    st.session_state.pop(f"job {page}", None)
+
+
+def look(job: Job, draw: Callable[[], None], every: float) -> None:
+    """Draws, and draws again while the job runs; when it has ended the whole page is drawn once more."""
+    running = job.running
+
+    def part() -> None:
+        job.watch()
+        if job.error is not None:
+            st.error(str(job.error), title="The training ended with an error")
+        draw()
+        if running and not job.running:
+            st.rerun()
+
+    st.fragment(part, run_every=every if running else None)()
+
+
+def progress(job: Job) -> None:
+    """How far, how fast, how long still."""
+    pace = job.done / job.seconds if job.seconds else 0.0
+    text = f"Update {job.done} of {job.updates}"
+    if job.running and job.done > 1:
+        text += f", {pace:.0f} updates a second, about {job.seconds_left:.0f} s left"
+    elif job.finished:
+        text += f", done in {job.seconds:.1f} s"
+    st.progress(min(job.done / job.updates, 1.0), text)
+    for run in job.runs:
+        if run.diverged is not None:
+            st.warning(f"{CELLS[run.experiment.cell].title}: {run.diverged.sentence}")
+
+
+def histories(job: Job) -> list[pd.DataFrame]:
+    """One table an update a run, of what is there now."""
+    return [history(list(records), run.experiment.cell) for run, records in zip(job.runs, job.records, strict=True)]
+
+
+def curves(tables: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
+    """The curves of all runs for the screen."""
+    columns = ["log10_value", "log10_mean"]
+    return pd.concat([thin(curve(table, column), POINTS, "update", columns, ("cell",)) for table in tables])
+
+
+def rules(levels: Sequence[tuple[float, str]]) -> pd.DataFrame:
+    """Labelled levels for a chart of log10 values."""
+    return pd.DataFrame(
+        {"log10_value": [np.log10(level) for level, _ in levels], "label": [name for _, name in levels]}
+    )
+
+
+def levels(run: Run) -> list[tuple[float, str]]:
+    """A task's baselines and where it counts as solved."""
+    steps = run.experiment.steps
+    found = [(baseline.loss, f"{baseline.of}: {baseline.loss:.4g}") for baseline in run.task.baselines(steps)]
+    solved = run.task.solved(steps)
+    return found if run.task.solved_share == 1 else [*found, (solved, f"solved: {solved:.3g}")]
+
+
+def result_sentence(job: Job, tables: Sequence[pd.DataFrame]) -> str:
+    """Which cell has solved the task at which update, and where the others are."""
+    run = job.runs[0]
+    level = run.task.solved(run.experiment.steps)
+    baseline = run.task.baselines(run.experiment.steps)[0]
+    if job.done <= 1:
+        return f"{run.task.meaning} Without learning: {baseline.loss:.4g}, {baseline.of}."
+    parts = []
+    for one, table in zip(job.runs, tables, strict=True):
+        name, at = CELLS[one.experiment.cell].title, solved_at(table, level)
+        last = table["loss"].tail(10).mean()
+        parts.append(f"{name} solved it at update {at}" if at is not None else f"{name} is at {last:.3g}")
+    return (
+        f"After {job.done} updates: {', '.join(parts)} (solved below {level:.3g}; {baseline.of}: {baseline.loss:.4g})."
+    )
+
+
+def maps(job: Job) -> tuple[list[pd.DataFrame], list[float]]:
+    """Update × lag of every run, and the decades they share."""
+    tables = [reach(list(records)) for records in job.records]
+    values = np.concatenate([table["log10_relative"].to_numpy(float) for table in tables])
+    values = values[np.isfinite(values)]
+    return tables, [min(-1.0, float(values.min(initial=0))), max(1.0, float(values.max(initial=0)))]
+
+
+def traced_updates(job: Job) -> list[int]:
+    """The updates of which there is a trace."""
+    return [record.update for record in list(job.records[0]) if record.trace is not None]
+
+
+def flow_at(job: Job, update: int) -> pd.DataFrame:
+    """Every run's trace of h at an update."""
+    parts = [r.trace.table for records in job.records for r in list(records) if r.update == update and r.trace]
+    table = pd.concat(parts, ignore_index=True)
+    return table[table["state"] == "h"]
+
+
+def keep_and_open(page: str, job: Job) -> None:
+    """Checkpoints of runs that stand still, and a checkpoint to go on from."""
+    with st.popover("Keep or open a run"):
+        if job.running:
+            st.caption("Pause the training to keep its runs.")
+        for run in () if job.running else job.runs:
+            name = f"gradlab-{run.task.name}-{run.experiment.cell}-{run.done}.safetensors"
+            make = partial(checkpoints.save, run)
+            label = f"{CELLS[run.experiment.cell].title}, {run.done} updates"
+            st.download_button(label, make, name, "application/octet-stream", on_click="ignore", key=f"keep {name}")
+        file = st.file_uploader("Open a kept run", ["safetensors"], key=f"open {page}")
+        if file is not None and st.button("Open", key=f"opened {page}"):
+            try:
+                opened = Job([checkpoints.load(file.getvalue())])
+            except ValueError as error:
+                st.text(str(error))
+                return
+            job.pause()
+            st.session_state[f"job {page}"] = (st.session_state[f"job {page}"][0], opened)
+            st.rerun()
+
+
+def title(run: Run) -> str:
+    return CELLS[run.experiment.cell].title
+
+
+def together(job: Job) -> pd.DataFrame:
+    """Every update of every run, for exports."""
+    return pd.concat(histories(job), ignore_index=True)

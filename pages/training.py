@@ -1,0 +1,78 @@
+"""The training room: the same batches for every cell, the loss as it falls, and the gradient's reach as it changes."""
+
+import streamlit as st
+
+from gradlab.charts import training
+from gradlab.ui import controls, training_room
+from gradlab.ui.export_bar import export_bar
+from gradlab.ui.picture import show
+from gradlab.ui.reading import how_to_read
+from gradlab.ui.training_cards import cards
+
+choice = training_room.choose()
+job = training_room.training_job(choice)
+dark = controls.dark()
+experiments = [run.experiment for run in job.runs]
+
+
+def curves() -> None:
+    tables = training_room.histories(job)
+    sentence = training_room.result_sentence(job, tables)
+    training_room.progress(job)
+    st.markdown(sentence)
+    cards(job, tables)
+    clip = [(job.runs[0].recipe.clip_norm, "clipped above")] if job.runs[0].recipe.clip_norm else []
+    pictures = [("loss", "loss", training_room.levels(job.runs[0])), ("gradient norm", "gradient_norm", clip)]
+    for column, (subject, name, levels) in zip(st.columns(2), pictures, strict=True):
+        with column:
+            st.markdown(f"**{subject.capitalize()}**")
+            rules, drawn = training_room.rules(levels), training_room.curves(tables, name)
+            chart = training.curve(drawn, rules, job.updates, quantity=subject, dark=dark)
+            show(chart, f"{subject.capitalize()} against update. {sentence}")
+            if not job.running:
+                with st.container(horizontal=True):
+                    export_bar(chart, lambda: training_room.together(job), experiments, subject, subject, sentence)
+                    how_to_read(subject)
+
+
+def maps() -> None:
+    tables, domain = training_room.maps(job)
+    for column, run, table in zip(st.columns(len(tables)), job.runs, tables, strict=True):
+        with column:
+            name = training_room.title(run)
+            st.markdown(f"**{name}**: how far back the gradient reaches")
+            chart = training.reach(table, domain, dark=dark)
+            show(chart, f"{name}: log10 gradient norm by update and lag")
+            if not job.running:
+                export_bar(chart, table.copy, [run.experiment], f"{name} reach", f"Gradient by update and lag: {name}")
+
+
+training_room.buttons("training", job)
+training_room.look(job, curves, training_room.LOOK_EVERY)
+st.subheader("The gradient as the network learns", anchor=False)
+training_room.look(job, maps, training_room.LOOK_AT_MAPS_EVERY)
+with st.container(horizontal=True):
+    how_to_read("reach")
+    training_room.keep_and_open("training", job)
+
+
+def before_and_after() -> None:
+    updates = training_room.traced_updates(job)
+    _, domain = training_room.maps(job)
+    chosen = updates[-1]
+    if len(updates) > 1:
+        chosen = st.select_slider("Update shown at the right", updates, updates[-1], key=f"shown update {job.running}")
+    for column, (word, update) in zip(st.columns(2), (("Before", 0), ("After", chosen)), strict=True):
+        with column:
+            st.markdown(f"**{word}: {update} updates**")
+            table = training_room.flow_at(job, update)
+            chart = training.flow(table, domain, dark=dark)
+            show(chart, f"Gradient norms {word.lower()}, at update {update}")
+            if not job.running:
+                export_bar(
+                    chart, table.copy, experiments, f"traces {word.lower()}", f"Gradient norms at update {update}"
+                )
+
+
+st.subheader("Before and after", anchor=False)
+training_room.look(job, before_and_after, training_room.LOOK_AT_MAPS_EVERY)
