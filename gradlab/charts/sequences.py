@@ -66,9 +66,11 @@ def unrolled(
         titleOrient="top",
         titleLimit=330,
     )
-    scale = alt.Scale(scheme="viridis" if dark else "cividis", domain=domain, nice=False, clamp=True)
-    # a rule's legend would be of strokes: rules, heads and the legend's own mark each have a channel
-    stroke, fill = (kind("log10_relative:Q", scale=scale, legend=None) for kind in (alt.Stroke, alt.Fill))
+    scheme = alt.SchemeParams(name="viridis" if dark else "cividis", extent=[0.2, 1] if dark else [0, 1])
+    scale = alt.Scale(scheme=scheme, domain=domain, nice=False, clamp=True)
+    # the legend is the arrowheads': a rule's would be of strokes and not a gradient
+    stroke = alt.Stroke("log10_relative:Q", scale=scale, legend=None)
+    fill = alt.Fill("log10_relative:Q", scale=scale, legend=None if small else key)
     drawn = links.assign(norm=links["log10_relative"].where(links["flows"], -np.inf).map(theme.power_of_ten))
     tips = [
         alt.Tooltip("kind:N", title="link"),
@@ -102,11 +104,6 @@ def unrolled(
     parts += [
         _boxes(boxes[boxes["kind"] == kind], kind, cell, x, y, small, dark) for kind in ("input", "hidden", "loss")
     ]
-    if not small:
-        nothing = alt.Chart(flowing.head(1)).mark_rect(aria=False)
-        parts.append(
-            nothing.encode(x=x, x2="x:Q", y=y, y2="y:Q", color=alt.Color("log10_relative:Q", scale=scale, legend=key))
-        )
     labels = boxes[boxes["label"] != ""]
     text = alt.Chart(labels).mark_text(fontSize=11 if small else 14, fontWeight=600, baseline="middle")
     parts.append(

@@ -17,6 +17,8 @@ from gradlab.charts.colours import INKS
 LOST_COLUMNS = ("cell", "window", "lost", "lost_min", "lost_max")
 ANGLE_COLUMNS = ("cell", "layer", "k1", "k2", "cosine", "relative_error")
 SAVING_COLUMNS = ("k2", "share", "what")
+ROOM = 1.12  # of the full height: above it stands the name of the chosen window
+TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1]
 
 
 def lost(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "", dark: bool = False,
@@ -43,7 +45,7 @@ def angle(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = 
     finite = table[np.isfinite(table["cosine"])]
     x = _windows("k2", table["k2"].max(), "window k2, steps")
     low = min(0.0, float(finite["cosine"].min())) if len(finite) else 0.0
-    y = alt.Y("cosine:Q", scale=alt.Scale(domain=[low, 1.02], nice=False), axis=alt.Axis(title="cosine", tickCount=5))
+    y = alt.Y("cosine:Q", scale=alt.Scale(domain=[low, ROOM], nice=False), axis=alt.Axis(title="cosine", values=TICKS))
     colour = theme.cells_encoding(table, dark)
     lines = [alt.Detail("cell:N"), alt.Detail("layer:O")]
     tips = [
@@ -70,7 +72,7 @@ def savings(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str 
     x = _windows("k2", table["k2"].max(), "window k2, steps")
     y = alt.Y(
         "share:Q",
-        scale=alt.Scale(zero=True, nice=True),
+        scale=alt.Scale(domain=[0, ROOM * float(table["share"].max())], nice=False),
         axis=alt.Axis(title="share of full", format=".0%", tickCount=5),
     )
     dash = alt.StrokeDash(
@@ -94,15 +96,15 @@ def _windows(column: str, longest: int, title: str) -> alt.X:
 
 
 def _share(column: str, title: str) -> alt.Y:
-    axis = alt.Axis(title=title, format=".0%", tickCount=5)
-    return alt.Y(f"{column}:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=axis)
+    axis = alt.Axis(title=title, format=".0%", values=TICKS)
+    return alt.Y(f"{column}:Q", scale=alt.Scale(domain=[0, ROOM], nice=False), axis=axis)
 
 
 def _chosen(window: int, x: alt.X, longest: int, dark: bool) -> list[alt.Chart]:
     """A rule at the chosen window, with its name on the side that has room; `x` is the axis of a column `window`."""
     ink, at = INKS[dark], pd.DataFrame({"window": [window], "k2": [window], "label": [f"k2 = {window}"]})
     right = window * window > longest
-    text = {"align": "right" if right else "left", "dx": -5 if right else 5, "baseline": "bottom", "dy": -4}
+    text = {"align": "right" if right else "left", "dx": -5 if right else 5, "baseline": "top", "dy": 2}
     rule = alt.Chart(at).mark_rule(color=ink.alarm, strokeWidth=1.5).encode(x=x)
     name = alt.Chart(at).mark_text(color=ink.alarm, fontWeight=600, **text)
     return [rule, name.encode(x=x, y=alt.YValue(0), text="label:N")]

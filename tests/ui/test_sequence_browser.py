@@ -1,0 +1,37 @@
+"""The pages of sequences in a real browser: pictures that are pressed, rows that are pointed at, windows typed in."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.ui.test_browser import CHART, WAIT, drawing, idle, quiet, visit  # noqa: F401 `quiet` is a fixture
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def test_a_type_is_chosen_by_its_picture(page, app_url):
+    visit(page, f"{app_url}/sequence_types?steps=40&hidden_size=16&batch_size=2")
+    page.get_by_role("button", name="Show", exact=True).nth(2).click()
+    expect(page.get_by_role("heading", name="Many-to-many, delayed")).to_be_visible(timeout=WAIT)
+    idle(page)
+    assert "loss=many_to_many_delayed" in page.url
+
+
+def test_pointing_at_a_row_of_the_matrix_draws_its_curve(page, app_url):
+    visit(page, f"{app_url}/itemised?steps=40&hidden_size=16&batch_size=2&cells=LSTM")
+    before = drawing(page)
+    box = page.locator(CHART).first.bounding_box()
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.45 * box["height"])
+    for _ in range(50):
+        if drawing(page) != before:
+            return
+        page.wait_for_timeout(100)
+    pytest.fail("the picture did not follow the pointer")
+
+
+def test_the_window_is_in_the_address_and_changes_the_statement(page, app_url):
+    visit(page, f"{app_url}/truncation?steps=60&hidden_size=16&batch_size=2&truncation=chunks&k2=12")
+    expect(page.get_by_role("heading", name="Chunks of 12 steps keep")).to_be_visible(timeout=WAIT)
+    page.get_by_role("spinbutton", name="k2").fill("20")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Chunks of 20 steps keep")).to_be_visible(timeout=WAIT)
+    assert "k2=20" in page.url

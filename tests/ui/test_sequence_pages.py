@@ -1,0 +1,67 @@
+"""Pages of sequences: what they say is what the library computes, and what is chosen is what is drawn."""
+
+import pytest
+
+import gradlab
+from gradlab.itemised import pairs
+from gradlab.truncation import Schedule, kept_by
+from gradlab.ui.sequence_words import KINDS, percent, size
+from tests.ui.conftest import SMALL
+
+PAGES = ("sequence_types", "itemised", "truncation")
+
+
+def words(app):
+    return " ".join([part.value for part in (*app.markdown, *app.subheader, *app.caption)])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.loss)
+def test_every_type_can_be_shown_and_names_its_task(open_app, kind):
+    app = open_app("sequence_types", **SMALL)
+    button = app.button(key=f"show {kind.loss}")
+    if not button.disabled:  # the default loss is many-to-one by another name
+        button.click().run()
+        assert app.session_state["settings"].one.loss == kind.loss
+    assert not app.exception
+    assert app.markdown[0].value.startswith(f"{kind.name} ({kind.task})")
+
+
+def test_the_share_of_the_first_step_is_the_traces(open_app):
+    app = open_app("sequence_types", **SMALL, loss="many_to_many_delayed", reads="20")
+    one = app.session_state["settings"].one
+    assert (one.reads, one.loss) == (20, "many_to_many_delayed")
+    left = gradlab.trace(one).table.query("state == 'h' and step == 0").log10_relative.item()
+    assert f"judged at 10 steps of 30. Of the gradient that the loss puts in, {size(left)} reaches" in words(app)
+
+
+def test_the_statement_about_a_window_is_computed(open_app):
+    app = open_app("truncation", **SMALL, truncation="windows", k1="3", k2="6", loss="every", forget_bias="3.0")
+    for one in app.session_state["settings"].experiments:
+        share = kept_by(Schedule("windows", 3, 6), pairs(one)).mean()
+        assert f"{percent(share)} of this {gradlab.CELLS[one.cell].title}'s" in app.subheader[0].value
+    assert "A window of 6, every 3 steps" in app.subheader[0].value
+
+
+def test_a_window_longer_than_the_sequence_is_named_and_left_out(open_app):
+    app = open_app("truncation", **SMALL, truncation="chunks", k2="400")
+    assert any("k2 = 400 is a window longer than the sequence of steps = 30" in text.value for text in app.text)
+
+
+def test_a_loss_that_enters_once_is_replaced_and_said_to_be(open_app):
+    assert "The chosen loss, last, enters once; here it enters at every step." in words(open_app("itemised", **SMALL))
+    assert "enters once" not in words(open_app("itemised", **SMALL, loss="every"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("objective", ["cross_entropy", "squared_error"])
+def test_pages_draw_a_readouts_gradient_too(open_app, name, objective):
+    app = open_app(name, **SMALL, objective=objective, loss="many_to_many", cells=["RNN", "LSTM"])
+    assert app.get("vega_lite_chart")
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [(1.0, "all"), (0.99995, "more than 99.99 %"), (0.9987, "99.87 %"), (0.41, "41 %"), (0.012, "1.2 %")],
+)
+def test_a_share_is_told_with_the_digits_it_needs(share, told):
+    assert percent(share) == told
