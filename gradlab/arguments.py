@@ -11,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Plan, Size, Sweep, memory_limit, plan
+from gradlab.engine import Cotangents, Plan, Size, Sweep, memory_limit, plan_in_slices
 from gradlab.experiment import Experiment
 from gradlab.feeds import (
     cotangents_of,
@@ -60,7 +60,7 @@ def gathered(subject: Experiment | Stack, inputs: Any, cotangents: Any, initial_
     dense = as_array(cotangents, "cotangents", subject.dtype, (T, B, subject.hidden_size), "[T, B, H]")
     states = as_states(subject, initial_state, B)
     L, H, X = subject.depth, subject.hidden_size, subject.input_size
-    needed = plan(Size(subject.cell, L, H, X, T, B, B, subject.dtype.name)).bytes
+    needed = plan_in_slices(Size(subject.cell, L, H, X, T, B, B, subject.dtype.name)).bytes
     _refuse(
         needed, memory_limit(), f"inputs of T = {T} steps and B = {B} sequences, H = {H} units, depth = {L}", "T or B"
     )
@@ -158,7 +158,7 @@ def size_of(experiment: Experiment) -> Size:
 
 def estimate(experiment: Experiment) -> Plan:
     """The engine's Plan of an Experiment's trace: its `bytes` at the peak and its `multiply_adds`."""
-    found = plan(size_of(experiment))
+    found = plan_in_slices(size_of(experiment))
     return found._replace(bytes=found.bytes + _bytes_of_loss(experiment))
 
 

@@ -27,7 +27,9 @@ Shape = tuple[int, int, int]
 def _directions(shape: tuple[int, ...], generator: Generator) -> ndarray:
     """Random vectors along the last axis, each of norm 1."""
     direction = generator.standard_normal(shape)
-    direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+    direction /= np.sqrt(np.einsum("...i,...i->...", direction, direction))[
+        ..., None
+    ]  # squares in no array of their own
     return direction
 
 

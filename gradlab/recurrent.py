@@ -34,7 +34,7 @@ class _Run(torch.autograd.Function):
 
         def run(number: int, done) -> Sweep:
             own = ctx.slices[number]
-            sweep = Sweep(stack, x[:, own], tuple(state[:, own] for state in states))
+            sweep = Sweep(stack, x[:, own], tuple(state[:, own] for state in states), parts=len(ctx.slices))
             sweep.forward(done)
             return sweep
 

@@ -31,6 +31,7 @@ class Size(NamedTuple):
     rows: int  # of cotangents: sequences times cotangents of each
     dtype: str
     keep: bool = False  # all adjoints are wanted, and not only their norms
+    parts: int = 1  # sweeps that run at once, this one among them, and share what may be stored
 
 
 class Plan(NamedTuple):
@@ -66,7 +67,7 @@ def plan(size):
     step_bytes = forward_step + adjoint_step + transient_step
     chunk = max(1, min(size.steps, max(CHUNK_BYTES // step_bytes, 64), max(1, CHUNK_WORK // work_step)))
     chunks = -(-size.steps // chunk)
-    stored = max(1, min(chunks, STORE_BYTES // max(1, chunk * forward_step * size.depth)))
+    stored = max(1, min(chunks, STORE_BYTES // size.parts // max(1, chunk * forward_step * size.depth)))
     boundaries = chunks * size.depth * item * size.sequences * units * states
     held = stored * chunk * forward_step * size.depth
     result = 8 * size.steps * size.rows * size.depth * states

@@ -54,7 +54,8 @@ class Chunk(NamedTuple):
 def times_power(values: ndarray, exponents: ndarray) -> ndarray:
     """values · 2^exponents, exponents along the leading axes; what is out of range becomes 0 or infinite."""
     one = values.dtype.type(1)
-    exponents = exponents.clip(-5000, 5000).reshape(*exponents.shape, *[1] * (values.ndim - exponents.ndim))
-    half = exponents // 2  # a power of two that is a number itself, for all but what is out of range anyway
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+    most = 2 * (np.finfo(values.dtype).maxexp - 4)  # beyond it all is out of range; half of it is not, and 0 stays 0
+    exponents = exponents.clip(-most, most).reshape(*exponents.shape, *[1] * (values.ndim - exponents.ndim))
+    half = exponents // 2
+    with np.errstate(over="ignore", under="ignore"):
         return values * np.ldexp(one, half) * np.ldexp(one, exponents - half)

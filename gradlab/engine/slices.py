@@ -16,7 +16,7 @@ import numpy as np
 from numpy import ndarray
 
 from gradlab.cells import CELLS
-from gradlab.engine.plan import Size, plan
+from gradlab.engine.plan import Plan, Size, plan
 from gradlab.engine.records import Adjoints, Cotangents, Swept
 from gradlab.engine.refusals import refuse_inputs, refuse_places, refuse_shapes
 from gradlab.engine.sweep import Sweep
@@ -31,6 +31,18 @@ def slices_of(work: int, sequences: int) -> list[slice]:
     count = max(1, min(os.cpu_count() or 1, sequences, work // SLICE_WORK))
     edges = [sequences * i // count for i in range(count + 1)]
     return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def plan_in_slices(size: Size) -> Plan:
+    """The Plan of a `sweep`, whose slices of the batch take memory side by side and are then put together."""
+    whole = plan(size)
+    parts = len(slices_of(whole.multiply_adds, size.sequences))
+    if parts == 1:
+        return whole
+    own = -(-size.sequences // parts)
+    part = plan(size._replace(sequences=own, rows=size.rows // size.sequences * own, parts=parts))
+    together = 8 * size.steps * size.rows * size.depth * len(CELLS[size.cell].states)
+    return whole._replace(bytes=parts * part.bytes + together)
 
 
 @cache
@@ -98,7 +110,7 @@ def sweep(
     def run(number: int, done: Callable[[float], None]) -> Swept:
         own = slices[number]
         part = cotangents_of_slice(cotangents, own, B)
-        s = Sweep(stack, inputs[:, own], tuple(value[:, own] for value in initial_state), part.rows)
+        s = Sweep(stack, inputs[:, own], tuple(value[:, own] for value in initial_state), part.rows, len(slices))
         s.forward(lambda fraction: done(fraction / 2))
         swept = s.adjoint(part, done=lambda fraction: done(0.5 + fraction / 2), **wanted)
         s.close()

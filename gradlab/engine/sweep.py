@@ -31,10 +31,13 @@ Done = Callable[[float], None]
 class Sweep:
     """A stack over inputs [T, B, X] in its dtype, from initial states (one [L, B, H] a state, or none for zeros).
 
+    rows    of cotangents that adjoints will have: B if None
+    parts   how many sweeps, slices of one batch, share the memory
     Raises ValueError for arrays of another shape or dtype and for inputs that are not finite.
     """
 
-    def __init__(self, stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, ...] = (), rows: int | None = None):
+    def __init__(self, stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, ...] = (),
+                 rows: int | None = None, parts: int = 1):  # fmt: skip
         refuse_inputs(stack, inputs, initial_state, CELLS[stack.cell].states)
         T, B, X = inputs.shape
         self.cell = CELLS[stack.cell]()
@@ -45,7 +48,8 @@ class Sweep:
         self.units = padded(self.hidden, self.dtype)
         self.inputs, self.T, self.B, self.X = inputs, T, B, X
         self.weights = [packed(layer, self.gates) for layer in stack.layers]
-        self.plan = plan(Size(stack.cell, stack.depth, self.hidden, X, T, B, rows or B, self.dtype.name))
+        size = Size(stack.cell, stack.depth, self.hidden, X, T, B, rows or B, self.dtype.name, parts=parts)
+        self.plan = plan(size)
         start = np.zeros((self.depth, B, self.kinds, self.units), self.dtype)
         for kind, value in enumerate(initial_state):
             start[:, :, kind, : self.hidden] = value

@@ -17,7 +17,9 @@ Progress = Done | None
 
 def forward(given: Gathered, own: slice, rows: int, done: Done = lambda fraction: None) -> Sweep:
     """A Sweep over some sequences that has gone forward."""
-    sweep = Sweep(given.stack, given.inputs[:, own], tuple(value[:, own] for value in given.initial_state), rows)
+    inputs = given.inputs[:, own]
+    parts = -(-given.inputs.shape[1] // inputs.shape[1])
+    sweep = Sweep(given.stack, inputs, tuple(value[:, own] for value in given.initial_state), rows, parts)
     sweep.forward(done)
     return sweep
 
