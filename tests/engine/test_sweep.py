@@ -14,8 +14,9 @@ from torch import nn
 from gradlab import Experiment, trace
 from gradlab.cells import CELLS
 from gradlab.cells.states import STATES, HiddenAndCell
-from gradlab.engine import NEVER, Cotangents, Sweep, autograd, plan, sweep
+from gradlab.engine import NEVER, Cotangents, Sweep, autograd, plan, sweep, times_power
 from gradlab.engine.reference import unroll
+from gradlab.engine.scaling import NOTHING
 from gradlab.stack import Layer, Stack
 from gradlab.traces import sparse
 from tests.networks import drawn_case, drawn_stack, log10_norms, relative_error, totals_of
@@ -368,3 +369,26 @@ def test_cotangents_of_final_states_are_taken_as_independent_of_each_other():
 
     jacobian = torch.autograd.functional.jacobian(last, torch.zeros(rows, dtype=torch.float64)).numpy()
     assert np.abs(swept.initial_bar[0].reshape(rows, rows) - jacobian).max() < 1e-14
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_numbers_times_any_power_of_two_are_exact_or_zero_or_infinite_and_never_nan(dtype):
+    limits = np.finfo(dtype)
+    values = np.array([[0.0, 1.5, -(2.0**20), 2.0**-20]] * 9, dtype)
+    exponents = np.array([NOTHING, -5000, limits.minexp - 60, -7, 0, 7, limits.maxexp - 30, 3000, 2**40])
+    found = times_power(values, exponents)
+    with np.errstate(over="ignore", under="ignore"):
+        exact = np.ldexp(values, exponents.clip(-9000, 9000)[:, None])
+    assert np.array_equal(found, exact)
+    assert np.array_equal(found[[1, -1]], np.where(values[:2] == 0, 0, [[0], [np.inf]]) * np.sign(values[:2]))
+
+
+def test_parameter_gradients_beyond_any_number_are_infinite_and_unread_weights_keep_a_gradient_of_zero():
+    case = drawn_case("rnn_linear", H=5, T=60, initial=False)
+    layer = case.stack.layers[0]
+    case.inputs[:] = 0
+    stack = Stack("rnn_linear", (layer._replace(U=2.0**200 * np.eye(5), b_W=0 * layer.b_W, b_U=0 * layer.b_U),))
+    swept = run(case._replace(stack=stack), with_parameters=True)
+    assert np.isinf(swept.parameters_bar[0].b_W).all()
+    assert (swept.parameters_bar[0].W == 0).all()
+    assert (swept.parameters_bar[0].U == 0).all()
