@@ -24,6 +24,7 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, cell: str, depth: int, inputs: Tensor, *tensors: Tensor):
+        ctx.save_for_backward(inputs)  # torch then notices changes, and a second use of what is gone
         arrays = [tensor.detach().numpy() for tensor in tensors]
         layers = tuple(Layer(*arrays[4 * layer : 4 * layer + 4]) for layer in range(depth))
         stack, states = Stack(cell, layers), tuple(arrays[4 * depth :])
@@ -47,6 +48,7 @@ class _Run(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, h_bar: Tensor, last_bar: Tensor):
+        _ = ctx.saved_tensors  # raises for a graph that was freed, or inputs changed since
         T, B, H = h_bar.shape
         steps, at = np.divmod(np.arange(T * B), B)
         values = np.ascontiguousarray(h_bar.numpy()).reshape(T * B, H)
@@ -99,8 +101,9 @@ class Recurrent(nn.Module):
         states = (states,) if isinstance(states, Tensor) else tuple(states)
         names = CELLS[self.cell].states
         dtype = self.layers[0].U.dtype
-        if inputs.ndim != 3 or inputs.shape[2] != self.layers[0].W.shape[1] or inputs.dtype != dtype:
-            wanted = f"[T, B, {self.layers[0].W.shape[1]}] in {dtype}"
+        X = self.layers[0].W.shape[1]
+        if inputs.ndim != 3 or inputs.shape[2] != X or inputs.dtype != dtype or not inputs.numel():
+            wanted = f"[T, B, {X}] in {dtype}"
             raise ValueError(f"inputs has shape {list(inputs.shape)} in {inputs.dtype}: {wanted} is needed")
         if len(states) not in (0, len(names)):
             raise ValueError(f"initial_state has {len(states)} parts: {self.cell} needs {len(names)}, {names}")
