@@ -12,12 +12,12 @@ from gradlab.ui.reading import how_to_read
 
 one = controls.current().one
 dark = controls.dark()
-layer, sequence = microscope.place(one)
+layer, sequence, typed = microscope.place(one)
 scope = cached_paths.microscope(one, layer, sequence)
 sentence = story.of_units(scope)
 st.markdown(sentence)
 
-unit = microscope.chosen(scope)
+unit = int(scope.units["unit"].iloc[0]) if typed is None else typed
 letters = microscope.letters(one, sequence)
 columns = st.columns(2)
 for number, quantity in enumerate(scope.values):

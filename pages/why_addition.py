@@ -7,8 +7,7 @@ import streamlit as st
 
 from gradlab.charts import paths
 from gradlab.charts.traces import opening
-from gradlab.paths import routes
-from gradlab.ui import cached, cached_paths, controls, story, verdicts
+from gradlab.ui import cached, cached_paths, controls, cuts, story, verdicts
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
@@ -50,24 +49,22 @@ for subject, chart in pictures:
         how_to_read(subject)
 
 st.subheader("3. Cut a route and see what is left", anchor=False)
-names = list(routes(one.cell))
-options = {"key": f"cuts {one.cell}", "default": names[:2], "selection_mode": "multi"}
-cuts = tuple(st.pills("Leave out, on the way back alone", names, format_func=story.route_title, **options))
-left = cached_paths.left(one, cuts)
-renamed = {f"without {name}": f"without {story.route_title(name)}" for name in names}
-left = left.assign(path=left["path"].replace(renamed))
+cut = cuts.chosen(one.cell)
+left = cached_paths.left(one, cut)
+left = left.assign(path=left["path"].replace({f"without {name}": f"without {story.route_title(name)}" for name in cut}))
 rnn = cached_paths.left(one.replace(cell="rnn"), ())
 sentence = story.of_cuts(left, parts.lag)
 st.markdown(sentence)
 beside = [left] if one.cell == "rnn" else [left, rnn]
-chart = paths.left(pd.concat(beside, ignore_index=True), **look)
+chart = paths.left(cached_paths.for_the_screen(pd.concat(beside, ignore_index=True)), **look)
 show(chart, sentence)
 with st.container(horizontal=True):
-    table = partial(cached_paths.left_table, one, cuts)
+    table = partial(cached_paths.left, one, cut)
     export_bar(chart, table, [one], "cuts", title="What is left after a cut", subtitle=sentence)
     how_to_read("cuts")
 
 st.subheader("What textbooks say, at these settings", anchor=False)
 rnn_left = rnn.loc[rnn["lag"].sub(parts.lag).abs().idxmin(), "log10_relative"]
-for holds, claim in story.textbook(one, parts, rnn_left):
+verdict = next(flow.diagnosis.verdict for flow in flows if flow.experiment.cell == one.cell)
+for holds, claim in story.textbook(one, parts, rnn_left, verdict):
     st.markdown(f"{':green[**holds**]' if holds else ':red[**does not hold**]'} {claim}")

@@ -95,7 +95,7 @@ def one_unit(
     }
     scale = alt.Scale(domain=order, range=[looks.get(name) or colours.gate_colour(name, dark) for name in order])
     dashes = [[4, 3] if name in ("c", "direct factor") else [1, 0] for name in order]
-    key = alt.Legend(title=None, columns=3, symbolDash=[1, 0]) if len(order) > 1 else None
+    key = alt.Legend(title=None, columns=3) if len(order) > 1 else None
     line = (
         alt.Chart(drawn)
         .mark_line(strokeWidth=1.8)
@@ -103,7 +103,7 @@ def one_unit(
             x=axes.steps(first, last, "step t"),
             y=alt.Y("value:Q", title=axis, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
             color=alt.Color("quantity:N", scale=scale, legend=key),
-            strokeDash=alt.StrokeDash("quantity:N", legend=None, scale=alt.Scale(domain=order, range=dashes)),
+            strokeDash=alt.StrokeDash("quantity:N", legend=key, scale=alt.Scale(domain=order, range=dashes)),
             tooltip=[alt.Tooltip("quantity:N"), alt.Tooltip("step:Q"), alt.Tooltip("value:Q", format=".4g")],
         )
     )

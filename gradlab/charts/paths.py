@@ -57,7 +57,7 @@ def shares(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bo
                 scale=alt.Scale(domain=SHARES_SHOWN, nice=False),
                 axis=alt.Axis(title="share of ∂L/∂s", format="%", values=[0, 0.25, 0.5, 0.75, 1]),
             ),
-            color=alt.Color("path:N", scale=scale, legend=alt.Legend(title=None, symbolType="square", columns=4)),
+            color=alt.Color("path:N", scale=scale, legend=alt.Legend(title=None, symbolType="square", columns=3)),
             order=alt.Order("rank:Q"),
             tooltip=[alt.Tooltip("path:N"), alt.Tooltip("lag:Q", format=",d"), alt.Tooltip("share:Q", format=".1%")],
         )
@@ -123,7 +123,8 @@ def _lines(table: pd.DataFrame, names: list[str], shown: dict[str, str], strokes
     x, domain = axes.steps(first, last), axes.decades_domain([drawn[value]])
     scale = alt.Scale(domain=names, range=[shown[name] for name in names])
     clicked = alt.selection_point(name="path_shown", fields=["cell"], bind="legend")
-    key = alt.Legend(title=None, symbolOpacity=1, columns=4)
+    columns = 3 if max(map(len, names)) <= 8 else 1
+    key = alt.Legend(title=None, symbolOpacity=1, columns=columns, labelLimit=300)
     colour: Any = alt.Color("cell:N", scale=scale, legend=key)
     visible = alt.OpacityValue(theme.DIMMED, condition={"param": clicked.name, "value": 1})
     layers = []

@@ -52,35 +52,41 @@ def network(
         type="gradient", title="norm on the edge, relative", labelExpr=axes.POWER_LABEL, titleOrient="top",
         gradientLength=240, gradientThickness=10, tickCount=int(max(1, min(5, domain[1] - domain[0]))),
     )  # fmt: skip
-    colour = alt.Color(
-        "log10_relative:Q", scale=alt.Scale(scheme="cividis", domain=list(domain), clamp=True, nice=False), legend=key
-    )
+    scale = alt.Scale(scheme="cividis", domain=list(domain), clamp=True, nice=False)
+    line = alt.Stroke(
+        "log10_relative:Q", scale=scale, legend=None
+    )  # one legend of lines and heads would be no gradient
     some, none = drawn[np.isfinite(drawn["log10_relative"])], drawn[~np.isfinite(drawn["log10_relative"])]
     parts = [
         alt.Chart(none.drop(columns="log10_relative"))
         .mark_rule(strokeWidth=1.2, strokeDash=[1, 4], color=ink.rule)
         .encode(x=x, y=y, **ends, tooltip=tips),
-        alt.Chart(some)
-        .mark_rule(strokeWidth=4, strokeCap="round")
-        .encode(x=x, y=y, **ends, color=colour, tooltip=tips),
+        alt.Chart(some).mark_rule(strokeWidth=4, strokeCap="round").encode(x=x, y=y, **ends, stroke=line, tooltip=tips),
     ]
-    heads = drawn[drawn["edge"].isin(["recurrent", "direct"]) & np.isfinite(drawn["log10_relative"])]
+    heads = some[some["edge"].isin(["recurrent", "direct"])].assign(shown=some["log10_relative"])
     parts.append(
         alt.Chart(heads)
-        .mark_point(shape="triangle-left", filled=True, size=70, opacity=1)
-        .encode(x=alt.X("x:Q", scale=x_scale, axis=axis), y=y, color=colour)
+        .mark_point(shape="triangle-left", strokeOpacity=0, size=_at_most(70, 0.4, last - first + 1), opacity=1)
+        .encode(x=x, y=y, fill=alt.Fill("shown:Q", scale=scale, legend=key))
     )
     nodes = (
         table.loc[table["layer"] >= 0, ["layer", "step"]].drop_duplicates().rename(columns={"step": "x", "layer": "y"})
     )
     parts.append(
         alt.Chart(nodes)
-        .mark_circle(size=190, opacity=1, fill=ink.paper, stroke=ink.text, strokeWidth=1.4)
+        .mark_circle(
+            size=_at_most(190, 0.5, last - first + 1), opacity=1, fill=ink.paper, stroke=ink.text, strokeWidth=1.4
+        )
         .encode(x=x, y=y)
     )
     parts.append(_names(layers, first, x_scale, y_scale, "direct" in set(some["edge"]), dark))
     height = height or FRAME_PIXELS + ROW_PIXELS * layers
     return theme.finished(parts, title, subtitle, dark, width, height)
+
+
+def _at_most(size: int, part: float, steps: int) -> alt.ExprRef:
+    """A mark's area in square pixels, no wider than a part of a step."""
+    return alt.ExprRef(f"min({size}, pow({part} * width / {steps}, 2))")
 
 
 def _placed(table: pd.DataFrame) -> pd.DataFrame:

@@ -57,15 +57,15 @@ def direct_at_biases(experiment: Experiment) -> pd.DataFrame:
 
 
 def left(experiment: Experiment, cuts: tuple[str, ...]) -> pd.DataFrame:
-    """The whole gradient and what each cut leaves of it, thinned for the screen; path names the cut."""
-    return thin(left_table(experiment, cuts), POINTS_ON_SCREEN // (len(cuts) + 1), by=("path",))
-
-
-def left_table(experiment: Experiment, cuts: tuple[str, ...]) -> pd.DataFrame:
-    """Every row of the same."""
+    """The whole gradient and what each cut leaves of it; path names the cut."""
     one = essential(experiment)
     whole = refused(_cut, one, (), None)
     return pd.concat([whole, *(_cut(one, (name,), None) for name in cuts)], ignore_index=True)
+
+
+def for_the_screen(left: pd.DataFrame) -> pd.DataFrame:
+    """The same, thinned."""
+    return thin(left, POINTS_ON_SCREEN // left["path"].nunique(), columns=("log10_relative",), by=("cell", "path"))
 
 
 def statistics(experiment: Experiment) -> pd.DataFrame:

@@ -16,36 +16,22 @@ from gradlab.ui.widgets import URL_OPTIONS
 LETTERS_SHOWN = 120  # more would lie on each other
 
 
-def place(experiment: Experiment) -> tuple[int, int]:
-    """The layer and the sequence to look at."""
-    layer = sequence = 0
-    left, right = st.columns(2)
-    if experiment.depth > 1:
-        layer = _number(left, "Layer", "layer", experiment.depth - 1)
-    if experiment.batch_size > 1:
-        sequence = _number(right, "Sequence of the batch", "sequence", experiment.batch_size - 1)
-    return layer, sequence
-
-
-def _number(column: Any, label: str, key: str, most: int) -> int:
-    if st.session_state.get(key) is not None:
-        st.session_state[key] = min(int(st.session_state[key]), most)
-    return int(column.number_input(label, 0, most, 0, key=key, **URL_OPTIONS))
-
-
-def chosen(scope: Microscope) -> int:
-    """The unit in close-up: the one clicked or typed, at first the one of the longest memory."""
-    units = scope.units["unit"]
-    most = len(units) - 1
+def place(experiment: Experiment) -> tuple[int, int, int | None]:
+    """The layer, the sequence and the unit to look at; no unit for the one of the longest memory."""
     if (clicked := st.session_state.pop("clicked unit", None)) is not None:
         st.session_state["unit"] = clicked
-    if st.session_state.get("unit") is not None:
-        st.session_state["unit"] = min(int(st.session_state["unit"]), most)
-    help_text = "Click a row of a picture, or type a number."
-    typed = st.number_input(
-        "Unit", 0, most, None, key="unit", placeholder="the longest memory", help=help_text, **URL_OPTIONS
-    )
-    return int(units.iloc[0] if typed is None else typed)
+    columns = st.columns(3)
+    unit = _number(columns[0], "Unit (or click a row of a picture)", "unit", experiment.hidden_size - 1, None)
+    sequence = _number(columns[1], "Sequence of the batch", "sequence", experiment.batch_size - 1)
+    layer = _number(columns[2], "Layer", "layer", experiment.depth - 1)
+    return layer or 0, sequence or 0, unit
+
+
+def _number(column: Any, label: str, key: str, most: int, standard: int | None = 0) -> int | None:
+    if st.session_state.get(key) is not None:
+        st.session_state[key] = min(int(st.session_state[key]), most)
+    options = {"key": key, "disabled": most == 0, "placeholder": "the longest memory"}
+    return column.number_input(label, 0, max(most, 1), standard, step=1, **options, **URL_OPTIONS)
 
 
 def clickable(chart: Any, quantity: str, description: str) -> None:

@@ -85,31 +85,29 @@ def at_biases(table: pd.DataFrame) -> str:
     return f"Share of the direct path in what arrives from lag {lag}, by forget bias: {'; '.join(pieces)}."
 
 
-def textbook(experiment: Experiment, parts: Parts, rnn_left: float) -> list[tuple[bool, str]]:
+def textbook(experiment: Experiment, parts: Parts, rnn_left: float, verdict: str) -> list[tuple[bool, str]]:
     """Sentences that textbooks use, each with whether it holds at these settings and the numbers that decide."""
     at, lag = parts.at_lag, parts.lag
     title = CELLS[experiment.cell].title
     share = at["share"]["direct"]
     total = at["log10_relative"]["total"]
-    product = "∂c_T/∂c_t is the product of the forget gates" if experiment.cell == "lstm" else (
-        "the gradient is the product of the gates that keep the state")  # fmt: skip
+    gates = "∂c_T/∂c_t is the product of the forget gates"
+    product = gates if experiment.cell == "lstm" else "the gradient is the product of the gates that keep the state"
     return [
         (
             share >= CARRIES,
             f"“{product}”: the product is the direct path, {percent(share)} of the gradient at lag {lag}.",
         ),
-        (total > -1, f"“The {title}'s gradient does not vanish”: {number(total)} is left at lag {lag}."),
+        (verdict in ("steady", "exploding"), f"“The {title}'s gradient does not vanish”: it is {verdict} here."),
         (total > rnn_left, f"“It keeps more than the RNN”: {number(total)} against {number(rnn_left)} at lag {lag}."),
     ]
 
 
 def of_cuts(left: pd.DataFrame, lag: int) -> str:
     """What each cut leaves at a lag."""
-    at = left[left["lag"] == lag] if (left["lag"] == lag).any() else left[left["step"] == left["step"].min()]
-    at = at.drop_duplicates("path").set_index("path")["log10_relative"]
-    lag_used = lag if (left["lag"] == lag).any() else int(left["lag"].max())
+    at = left[left["lag"] == lag].set_index("path")["log10_relative"]
     cuts = [f"{name}: {number(value)}" for name, value in at.items() if name != "total"]
-    return f"At lag {lag_used} the whole is {number(at['total'])}. " + (f"Left {'; '.join(cuts)}." if cuts else "")
+    return f"At lag {lag} the whole is {number(at['total'])}. " + (f"Left {'; '.join(cuts)}." if cuts else "")
 
 
 def of_one_unit(table: pd.DataFrame, weight: float, gate: float) -> str:
@@ -147,7 +145,7 @@ def of_unit(scope: Microscope, unit: int) -> str:
     gradient = scope.values["log10 gradient"][:, unit]
     return (
         f"Unit {unit} is number {int(row['rank']) + 1} of {len(scope.units)} by memory; its direct path halves in "
-        f"{_steps(row['half_life'])}. Its own gradient falls from {number(gradient[-1])} at the last step to "
+        f"{_steps(row['half_life'])}. The size of its own gradient is {number(gradient[-1])} at the last step and "
         f"{number(gradient[0])} at the first."
     )
 

@@ -1,0 +1,126 @@
+"""Charts of parts, cuts, units and edges: they draw the tables' numbers, and name only columns that are there."""
+
+import base64
+import json
+import struct
+import zlib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gradlab import CELLS, Experiment
+from gradlab.charts import gates, paths, raster, unrolled
+from gradlab.exports import svg
+from gradlab.paths import cut, decompose, edges, gate_statistics, microscope, one_unit
+from tests.charts.drawing import strangers, texts
+
+SMALL = Experiment(hidden_size=6, steps=25, batch_size=2, input_size=3)
+
+
+def lowest(table, state="c"):
+    return table[(table["layer"] == 0) & (table["state"] == state)].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    parts = lowest(decompose(SMALL, orders=3))
+    left = pd.concat([lowest(cut(SMALL, without=without)) for without in ((), "direct", "recurrent")])
+    scope = microscope(SMALL)
+    wide = pd.DataFrame(scope.values["c"].T)
+    unit = scope.table.query("unit == 2 and quantity in ('forget', 'output')")
+    statistics = gate_statistics(SMALL).query("gate != 'candidate'")
+    flow = edges(SMALL.replace(depth=2))
+    return {
+        dark: {
+            "parts": paths.parts(parts, dark=dark),
+            "shares": paths.shares(parts[parts["path"] != "total"], dark=dark),
+            "left": paths.left(left, dark=dark),
+            "by hand": paths.by_hand(one_unit(0.9, 0.5, 25), dark=dark),
+            "heat map": gates.heat_map(
+                wide, "c", chosen=3, letters=pd.Series(list("a text of 25 characters …")), dark=dark
+            ),
+            "one unit": gates.one_unit(unit, "gates", dark=dark),
+            "spread": gates.spread(statistics, dark=dark),
+            "network": unrolled.network(flow, (-20.0, 0.0), dark=dark),
+        }
+        for dark in (False, True)
+    }
+
+
+NAMES = ["parts", "shares", "left", "by hand", "heat map", "one unit", "spread", "network"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_chart_is_valid_draws_and_names_only_columns_of_its_tables(pictures, name, dark):
+    chart = pictures[dark][name]
+    assert strangers(chart) == set()
+    json.dumps(chart.to_dict())  # Vega-Lite's schema
+    assert svg(chart).startswith(b"<svg")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_that_is_written_leaves_the_picture_of_a_phone(pictures, name):
+    found, width, height = texts(pictures[False][name], 340)
+    for text in found:
+        assert text.left >= -1, text
+        assert text.right <= width + 2, text
+        assert text.bottom <= height + 2, text
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_has_its_parts_and_edges_drawn(cell):
+    experiment = SMALL.replace(cell=cell)
+    state = CELLS[cell].states[-1]
+    svg(paths.parts(lowest(decompose(experiment, orders=2), state)))
+    svg(unrolled.network(edges(experiment), (-5.0, 0.0)))
+
+
+def test_more_orders_than_colours_and_lines_of_nothing_but_zero_are_drawn():
+    rnn = lowest(decompose(SMALL.replace(cell="rnn"), orders=12), "h")
+    svg(paths.parts(rnn))
+    svg(paths.shares(rnn[rnn["path"] != "total"]))
+
+
+def test_the_total_of_shares_is_one_in_the_drawn_rows(pictures):
+    drawn = pictures[False]["shares"].layer[0].data
+    assert drawn.groupby("step")["share"].sum().to_numpy() == pytest.approx(1, abs=1e-9)
+
+
+def pixels(url):
+    """Palette colours of a picture made by `raster`, [rows, columns, 3]."""
+    data = base64.b64decode(url.removeprefix("data:image/png;base64,"))
+    columns, rows = struct.unpack(">II", data[16:24])
+    parts, at = {}, 8
+    while at < len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        body = data[at + 8 : at + 8 + length]
+        assert struct.unpack(">I", data[at + 8 + length : at + 12 + length])[0] == zlib.crc32(kind + body)
+        parts[kind] = body
+        at += 12 + length
+    index = np.frombuffer(zlib.decompress(parts[b"IDAT"]), np.uint8).reshape(rows, columns + 1)
+    assert not index[:, 0].any()  # no filter
+    return np.frombuffer(parts[b"PLTE"], np.uint8).reshape(-1, 3)[index[:, 1:]]
+
+
+def test_a_picture_has_the_colours_of_its_values_in_their_places():
+    scale = raster.Scale(0.0, 2.0, ("#000000", "#FF0000", "#FFFFFF"))
+    found = pixels(raster.data_url(np.array([[0.0, 1.0], [2.0, np.nan], [-5.0, 9.0]]), scale, "#0000FF"))
+    rows, columns = len(found) // 3, found.shape[1] // 2
+    corners = [[tuple(found[r * rows + rows // 2, c * columns + columns // 2]) for c in (0, 1)] for r in (0, 1, 2)]
+    assert corners == [[(0, 0, 0), (255, 0, 0)], [(255, 255, 255), (0, 0, 255)], [(0, 0, 0), (255, 255, 255)]]
+    assert min(found.shape[:2]) >= raster.TALL
+
+
+def test_more_steps_than_a_screen_has_are_averaged_and_constant_ones_kept():
+    values = np.repeat(np.arange(3.0)[:, None], 2000, axis=1)
+    binned = gates._binned(values)
+    assert binned.shape[1] <= gates.COLUMNS_SHOWN
+    assert (binned == np.arange(3.0)[:, None]).all()
+
+
+def test_a_map_of_128_units_over_2000_steps_is_a_light_chart():
+    random = np.random.default_rng(0)
+    chart = gates.heat_map(pd.DataFrame(random.normal(size=(128, 2000))), "c")
+    assert len(json.dumps(chart.to_dict(validate=False))) < 300_000
