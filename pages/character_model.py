@@ -44,7 +44,7 @@ def learning() -> None:
         st.markdown("**It writes**")
         temperature = st.slider("Temperature", 0.0, 2.0, 0.8, 0.1, key="temperature", **training_room.BOUND)
         st.code(character_room.written(character_room.model(job), choice, temperature, job.done), None, wrap_lines=True)
-        st.markdown("**It expects**")
+        st.markdown("**It expects** :small[(green: what the text really goes on with)]")
         most = max(len(text) - 1 - character_room.MOST_STEPS, 0)
         first = st.slider("From character", 0, most, 0, key="first shown") if most else 0
         table = character_room.bars(character_room.model(job), text, first)

@@ -61,7 +61,7 @@ def before_and_after() -> None:
     _, domain = training_room.maps(job)
     chosen = updates[-1]
     if len(updates) > 1:
-        chosen = st.select_slider("Update shown at the right", updates, updates[-1], key=f"shown update {job.running}")
+        chosen = st.select_slider("Update shown at the right", updates, updates[-1], key=f"shown of {len(updates)}")
     for column, (word, update) in zip(st.columns(2), (("Before", 0), ("After", chosen)), strict=True):
         with column:
             st.markdown(f"**{word}: {update} updates**")

@@ -41,9 +41,7 @@ def expectations(
     colour = alt.Color(
         "expected:N",
         scale=alt.Scale(domain=[True, False], range=[RIGHT[dark], OTHER[dark]]),
-        legend=alt.Legend(
-            title="the text goes on with", symbolType="square", labelExpr="datum.value ? 'this' : 'another'"
-        ),
+        legend=None,
     )
     tips = [
         alt.Tooltip("place:N", title="after"), alt.Tooltip("symbol:N"),
@@ -56,9 +54,11 @@ def expectations(
     shares = alt.Chart(drawn).mark_text(align="left", dx=4, fontSize=11, color=ink.muted).encode(
         x=alt.X("right:Q", axis=None), y=y, text=alt.Text("share:N")
     )  # fmt: skip
-    heads = drawn.drop_duplicates("step").assign(left=lambda one: one["step"] + 0.02)
-    head = alt.Chart(heads).mark_text(align="left", baseline="bottom", dy=-4, fontSize=13, color=ink.text)
-    layers = [bars, names, shares, head.encode(x=x, y=alt.YValue(0), text=alt.Text("place:N"))]
+    heads = alt.Chart(drawn.drop_duplicates("step")).mark_text(
+        align="left", baseline="bottom", dx=4, dy=-4, fontSize=13, color=ink.text
+    )
+    at_column = alt.X("step:Q", axis=None, scale=alt.Scale(domain=[0, steps], nice=False))
+    layers = [bars, names, shares, heads.encode(x=at_column, y=alt.YValue(0), text=alt.Text("place:N"))]
     chart = theme.finished(layers, title, subtitle, dark, width, 40 + row_pixels * rows)
     chart.padding = {"left": 8, "right": 14, "top": 30, "bottom": 8}
     return chart

@@ -18,7 +18,7 @@ from gradlab.ui import controls
 from gradlab.ui.job import Job
 from gradlab.ui.training_room import BOUND, job_of
 
-READS = {"hello": 'The word "hello"', "text": "The text"}
+READS = ("hello", "text")
 UPDATES = (100, 200, 300, 500, 1000, 2000, 5000, 10000)
 LONGEST = 240  # characters that are read and shaded on the page
 COLUMNS = 40  # characters a row
@@ -38,9 +38,9 @@ class Choice(NamedTuple):
 def choose() -> Choice:
     """The page's own settings, the shared network, and of the shared text what is to be read."""
     left, middle, right = st.columns([3, 2, 2])
-    options = {"required": True, "format_func": READS.get, "key": "reads_text", **BOUND}
+    options = {"required": True, "key": "reads_text", **BOUND}
     with left:
-        reads = st.segmented_control("What it learns", list(READS), default="hello", **options) or "hello"
+        reads = st.segmented_control("What it learns", READS, default="hello", **options) or "hello"
     with middle:
         updates = st.select_slider("Updates", UPDATES, 300, key="text_updates", **BOUND)
     one = controls.current().one

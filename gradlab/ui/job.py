@@ -17,8 +17,8 @@ from gradlab.training import Record, Run
 
 PATIENCE = 4.0  # seconds without a look
 PUBLISH_EVERY = 0.4  # seconds from one snapshot to the next
-# Training leaves the interpreter some fifty times an update. Each time it would wait for Python's default of 5 ms to get
-# back from a page that is being drawn, which took a third of its time; of 0.5 ms it is some percent.
+# Training leaves the interpreter some fifty times an update. Each time it would wait for Python's default of 5 ms to
+# get back from a page that is being drawn, which took a third of its time; of 0.5 ms it is some percent.
 SWITCH_INTERVAL = 0.0005  # seconds
 
 

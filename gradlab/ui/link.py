@@ -12,6 +12,7 @@ import streamlit as st
 
 from gradlab.cells import CELLS
 from gradlab.experiment import Experiment, default
+from gradlab.tasks import TASKS
 
 if TYPE_CHECKING:
     from gradlab.ui.controls import Settings
@@ -50,6 +51,8 @@ def read() -> None:
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
     spelt = {name: str(value) for name, value in settings.items()}
     spelt |= display | {name: query[name] for name in (*PASSED_ON, *ON_PAGES) if name in query}
+    if (task := spelt.get("task", "").lower()) in TASKS:
+        spelt["task"] = TASKS[task].title
     if cells:
         spelt["cells"] = as_widgets({"cells": cells})["cells"]
     if spelt != {name: values if name == "cells" else values[0] for name, values in _all(query)}:

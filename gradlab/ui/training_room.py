@@ -44,7 +44,8 @@ def choose() -> Choice:
     titles = {name: TASKS[name].title for name in tasks}
     help_text = "\n".join(f"- **{titles[name]}**: {TASKS[name].meaning}" for name in tasks)
     with first[0]:
-        task = st.selectbox("Task", tasks, format_func=titles.get, key="task", help=help_text, **BOUND)
+        title = st.selectbox("Task", list(titles.values()), key="task", help=help_text, **BOUND)
+        task = next(name for name in tasks if titles[name] == title)
     with first[1]:
         steps = st.select_slider("Length (steps)", LENGTHS, 50, key="task_steps", **BOUND)
     with first[2]:

@@ -1,0 +1,113 @@
+"""The training room and the character model through the whole app, from gradlab/ui/main.py."""
+
+import time
+
+import pytest
+
+TINY = {"hidden_size": "8", "cells": ["RNN", "GRU"], "task_steps": "10", "task_batch": "4", "updates": "20"}
+
+
+def wait_for(app, job, seconds=60):
+    """Looks as the page's fragment would, until the job has ended."""
+    end = time.monotonic() + seconds
+    while job.running:
+        assert time.monotonic() < end, "the training did not end in time"
+        job.watch()
+        time.sleep(0.05)
+    app.run()
+    assert not app.exception, app.exception
+
+
+def texts(app):
+    return " ".join(markdown.value for markdown in app.markdown)
+
+
+def test_the_training_page_opens_with_untrained_pictures_and_the_baseline(open_app):
+    app = open_app("training", **TINY)
+    assert "0.1667, always answering 1" in texts(app)
+    assert len(app.get("vega_lite_chart")) == 2 + 2 + 2  # loss and norm, a map a cell, before and after
+    _, job = app.session_state["job training"]
+    assert job.done == 1
+    assert not job.running
+
+
+def test_start_trains_every_cell_on_the_same_batches_and_the_page_says_where_they_are(open_app):
+    app = open_app("training", **TINY)
+    app.button(key="start training").click().run()
+    _, job = app.session_state["job training"]
+    wait_for(app, job)
+    assert [run.done for run in job.runs] == [20, 20]
+    assert "After 20 updates: RNN is at" in texts(app)
+    for metric, records in zip(app.metric, job.records, strict=True):
+        assert float(metric.value) == pytest.approx(sum(r.loss for r in records) / 20, abs=6e-5)
+    shown = app.select_slider(key=f"shown of {len([r for r in job.records[0] if r.trace])}")
+    shown.set_value(10).run()
+    assert "After: 10 updates" in texts(app)
+
+
+def test_another_setting_ends_the_work_and_begins_anew(open_app):
+    app = open_app("training", **TINY | {"updates": "10000"})
+    app.button(key="start training").click().run()
+    _, job = app.session_state["job training"]
+    assert job.running
+    app.select_slider(key="task_steps").set_value(20).run()
+    _, other = app.session_state["job training"]
+    assert other is not job
+    assert not job.running
+    assert not job._thread.is_alive()
+
+
+def test_pause_keeps_and_stop_puts_aside(open_app):
+    app = open_app("training", **TINY | {"updates": "10000"})
+    app.button(key="start training").click().run()
+    app.button(key="pause training").click().run()
+    _, job = app.session_state["job training"]
+    assert not job.running
+    app.button(key="stop training").click().run()
+    assert app.session_state["job training"][1] is not job
+
+
+def test_a_link_names_the_task_by_its_name_or_its_title(open_app):
+    for word in ("delayed_recall", "Delayed recall"):
+        app = open_app("training", **TINY | {"task": word})
+        assert app.session_state["job training"][0].task == "delayed_recall"
+
+
+def test_a_task_that_does_not_fit_is_refused_in_words(open_app):
+    app = open_app("training", **TINY | {"task": "copy_memory"})
+    assert "too short for Copy memory: use 21 or more" in app.error[0].value
+
+
+def test_the_word_hello_is_learned_and_all_of_it_shown_in_numbers(open_app):
+    app = open_app("character_model", hidden_size="16", text_updates="100")
+    assert float(app.metric[0].value) > 1, "untrained, about ln 4"
+    app.button(key="start characters").click().run()
+    _, job = app.session_state["job characters"]
+    wait_for(app, job)
+    assert float(app.metric[0].value) < 0.1
+    assert app.code[0].value == "hello"
+    table = app.dataframe[0].value
+    assert "".join(table["reads"]) == "hell"
+    assert "".join(table["must say"]) == "ello"
+    assert (table[[f"p({symbol})" for symbol in "ehlo"]].sum(axis=1) - 1).abs().max() < 3e-4
+
+
+def test_a_text_that_a_visitor_types_is_learned_and_shaded(open_app):
+    text = "아버지가 방에 들어가신다. 어머니는 밖에 계신다."
+    app = open_app("character_model", hidden_size="4", reads_text="text", learned_text=text, text_updates="100")
+    _, job = app.session_state["job characters"]
+    assert job.runs[0].task.text == text
+    assert len(app.get("vega_lite_chart")) == 4
+
+
+def test_two_visitors_train_side_by_side(open_app):
+    first, second = (open_app("training", **TINY) for _ in range(2))
+    first.button(key="start training").click().run()
+    wait_for(first, first.session_state["job training"][1])
+    assert second.session_state["job training"][1].done == 1
+
+
+def test_a_kept_run_names_what_it_is(open_app):
+    app = open_app("training", **TINY)
+    labels = [button.label for button in app.get("download_button")]
+    assert "RNN, 1 updates" in labels
