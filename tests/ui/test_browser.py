@@ -102,7 +102,7 @@ def test_a_key_press_on_a_slider_changes_the_chart_and_the_address(page, app_url
 
 
 def test_downloads_are_real_files_and_the_csv_holds_the_plotted_numbers(page, app_url):
-    visit(page, f"{app_url}/gradient_flow?steps=100")
+    visit(page, f"{app_url}/gradient_flow?steps=2000")  # more than are drawn
     png = download(page, "gradient norms", "PNG")
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     assert struct.unpack(">I", png[16:20])[0] > 1500, "twice as many pixels as the chart has"
@@ -110,15 +110,15 @@ def test_downloads_are_real_files_and_the_csv_holds_the_plotted_numbers(page, ap
     assert svg.startswith("<svg")
     assert "LSTM" in svg
     table = pd.read_csv(io.BytesIO(download(page, "gradient norms", "CSV")))
-    assert len(table) == 100 * (1 + 2 + 1), "every step of RNN h, LSTM h and c, GRU h"
+    assert len(table) == 2000 * (1 + 2 + 1), "every step of RNN h, LSTM h and c, GRU h"
     page.keyboard.press("Escape")
     box = page.locator(CHART).first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     tip = page.locator("#vg-tooltip-element, .vg-tooltip").first
     expect(tip).to_be_visible()
     words = tip.inner_text().split()
-    step = int(words[words.index("step") + 1])
-    assert int(words[words.index("lag") + 1]) == 99 - step
+    step = int(words[words.index("step") + 1].replace(",", ""))
+    assert int(words[words.index("lag") + 1].replace(",", "")) == 1999 - step
     for cell, title in (("rnn", "RNN"), ("lstm", "LSTM"), ("gru", "GRU")):
         value = table.query(f"cell == {cell!r} and state == 'h' and step == {step}").log10_relative.item()
         assert words[words.index(title) + 1].replace("−", "-") == power_of_ten(value)

@@ -104,11 +104,17 @@ numbers = {
 @given(
     values=st.fixed_dictionaries(numbers),
     cells=st.lists(st.sampled_from(["RNN", "LSTM", "GRU", "RNN (linear)"]), min_size=1, unique=True),
-    state=st.sampled_from(["h", "c", "both"]),
+    display=st.fixed_dictionaries(
+        {
+            "state": st.sampled_from(["h", "c", "both"]),
+            "relative": st.sampled_from(["true", "false"]),
+            "one_cell": st.sampled_from(["RNN", "LSTM", "GRU"]),
+        }
+    ),
 )
-def test_a_copied_link_restores_every_setting_on_a_new_visit(open_app, values, cells, state):
+def test_a_copied_link_restores_every_setting_on_a_new_visit(open_app, values, cells, display):
     query = {name: "" if value is None else str(value) for name, value in values.items()}
-    first = open_app("gradient_flow", **query, cells=cells, state=state).session_state["settings"]
+    first = open_app("gradient_flow", **query, cells=cells, **display).session_state["settings"]
     link = parse_qs(full_query(first), keep_blank_values=True)
     assert link.keys() >= {"version", "cells", "state", "relative"} | (Experiment.model_fields.keys() - {"cell"})
     again = open_app("gradient_flow", **link).session_state["settings"]

@@ -36,7 +36,9 @@ def test_the_home_page_draws_the_three_cells_over_the_same_input_without_a_click
 def test_the_opening_sentence_holds_the_numbers_of_the_trace(open_app):
     import gradlab
 
-    app = open_app(**SMALL)
+    app = open_app(
+        **SMALL, depth="2", gain="0.7", forget_bias="2.5", initialization="orthogonal", seed="4", inputs="sines"
+    )
     for experiment in app.session_state["settings"].experiments:
         left = gradlab.trace(experiment).table.query("state == 'h' and layer == 0 and step == 0").log10_relative.item()
         mantissa = f"{gradlab.CELLS[experiment.cell].title} {10 ** (left % 1):.1f}e{left // 1:+.0f}".replace("e-", "e−")
