@@ -67,10 +67,15 @@ def unrolled(
         titleLimit=330,
     )
     scheme = alt.SchemeParams(name="viridis" if dark else "cividis", extent=[0.2, 1] if dark else [0, 1])
-    scale = alt.Scale(scheme=scheme, domain=domain, nice=False, clamp=True)
-    # the legend is the arrowheads': a rule's would be of strokes and not a gradient
-    stroke = alt.Stroke("log10_relative:Q", scale=scale, legend=None)
-    fill = alt.Fill("log10_relative:Q", scale=scale, legend=None if small else key)
+    # The legend is the arrowheads': a rule's would be of strokes and not a gradient. Vega-Lite merges the legends of
+    # equal domains, and without one is the stronger, so the domains differ by a hair.
+    stroke, colour = (
+        kind("log10_relative:Q", scale=alt.Scale(scheme=scheme, domain=own, nice=False, clamp=True), legend=legend)
+        for kind, own, legend in (
+            (alt.Stroke, [domain[0], domain[1] + 1e-9], None),
+            (alt.Color, domain, None if small else key),
+        )
+    )
     drawn = links.assign(norm=links["log10_relative"].where(links["flows"], -np.inf).map(theme.power_of_ten))
     tips = [
         alt.Tooltip("kind:N", title="link"),
@@ -100,7 +105,7 @@ def unrolled(
             xOffset=nose if way == "left" else 0,
             yOffset=-nose if way == "down" else 0,
         )
-        parts.append(arrow.encode(x=across("x2"), y=up("y2"), fill=fill))
+        parts.append(arrow.encode(x=across("x2"), y=up("y2"), color=colour))
     parts += [
         _boxes(boxes[boxes["kind"] == kind], kind, cell, x, y, small, dark) for kind in ("input", "hidden", "loss")
     ]

@@ -124,7 +124,7 @@ def percent(share: float) -> str:
     if math.isnan(share):
         return "an undefined part"
     if share > 0.9999:
-        return "more than 99.99 %" if share < 1 - 1e-9 else "all"
+        return "more than 99.99 %" if share < 1 - 1e-12 else "all"
     if share > 0.99:
         return f"{100 * share:.2f} %"
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"

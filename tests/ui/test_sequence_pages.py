@@ -15,15 +15,15 @@ def words(app):
     return " ".join([part.value for part in (*app.markdown, *app.subheader, *app.caption)])
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.loss)
-def test_every_type_can_be_shown_and_names_its_task(open_app, kind):
-    app = open_app("sequence_types", **SMALL)
-    button = app.button(key=f"show {kind.loss}")
-    if not button.disabled:  # the default loss is many-to-one by another name
-        button.click().run()
-        assert app.session_state["settings"].one.loss == kind.loss
-    assert not app.exception
-    assert app.markdown[0].value.startswith(f"{kind.name} ({kind.task})")
+def test_every_type_can_be_shown_and_names_its_task(open_app):
+    app = open_app("sequence_types", **SMALL, cells="RNN")
+    for kind in KINDS:
+        button = app.button(key=f"show {kind.loss}")
+        if not button.disabled:  # the default loss is many-to-one by another name
+            button.click().run()
+            assert app.session_state["settings"].one.loss == kind.loss
+        assert not app.exception
+        assert app.markdown[0].value.startswith(f"{kind.name} ({kind.task})")
 
 
 def test_the_share_of_the_first_step_is_the_traces(open_app):
