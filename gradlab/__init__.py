@@ -5,6 +5,7 @@
 >>> trace.table, trace.rate(), gradlab.diagnose(trace).sentence
 """
 
+from gradlab import paths
 from gradlab.cells import CELLS
 from gradlab.check import check
 from gradlab.diagnosis import Diagnosis, diagnose
@@ -31,5 +32,6 @@ __all__ = [
     "check",
     "diagnose",
     "estimate",
+    "paths",
     "trace",
 ]

@@ -11,6 +11,7 @@ from gradlab.experiment import Experiment
 from gradlab.feeds import inputs_of
 from gradlab.inputs import vocabulary
 from gradlab.paths import Microscope
+from gradlab.ui.picture import show
 from gradlab.ui.widgets import URL_OPTIONS
 
 LETTERS_SHOWN = 120  # more would lie on each other
@@ -43,7 +44,7 @@ def clickable(chart: Any, quantity: str, description: str) -> None:
         if picked:
             st.session_state["clicked unit"] = int(picked[0]["unit"])
 
-    st.altair_chart(chart, theme=None, key=key, on_select=take, selection_mode=CHOSEN, alt=f"{quantity}. {description}")
+    show(chart, f"{quantity}. {description}", key=key, on_select=take, selection_mode=CHOSEN)
 
 
 def wide(scope: Microscope, quantity: str) -> pd.DataFrame:

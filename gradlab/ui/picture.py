@@ -15,6 +15,6 @@ class _Checked:
         return self.chart.to_dict(validate=False)
 
 
-def show(chart: Any, description: str, width: str = "stretch") -> None:
-    """Draws the chart; `description` says what it shows to those who cannot see it."""
-    st.altair_chart(_Checked(chart), theme=None, width=width, alt=description)
+def show(chart: Any, description: str, width: str = "stretch", **options: Any) -> None:
+    """Draws the chart; `description` says what it shows to those who cannot see it. Options are Streamlit's."""
+    st.altair_chart(_Checked(chart), theme=None, width=width, alt=description, **options)

@@ -113,3 +113,13 @@ def test_the_forget_bias_sets_every_forget_gate_and_no_other_cell_changes():
         if not same:
             forget = gate_rows(cell, "forget", H)
             assert (biased.layers[0].b_W[forget] + biased.layers[0].b_U[forget] == 2.0).all()
+
+
+def test_the_identity_with_relu_carries_a_positive_state_unchanged_over_a_thousand_steps():
+    """Le et al. 2015: U the identity, no biases, no input."""
+    none = np.zeros(H)
+    stack = Stack("rnn_relu", (Layer(np.zeros((H, X)), np.eye(H), none, none),))
+    cotangents = np.zeros((1000, B, H))
+    cotangents[-1] = np.random.default_rng(0).normal(size=(B, H))
+    norms = trace(stack, np.zeros((1000, B, X)), cotangents, np.full((1, B, H), 0.3)).log10_norm("h")[0]
+    assert (norms == norms[-1]).all()
