@@ -99,7 +99,7 @@ def shaded(
     else:
         most = max(abs(low), abs(high), 1e-12)
         scale = alt.Scale(scheme="blueorange", domain=[-most, most])
-        letter = "#111"
+        letter = alt.ExprRef(f"abs(datum.value) > {0.6 * most} ? '#fff' : '#111'")
     colour = alt.Color("value:Q", scale=scale, legend=alt.Legend(**legend))
     tips = [
         alt.Tooltip("step:Q", format=",d"), alt.Tooltip("character:N"),

@@ -10,6 +10,7 @@ import streamlit as st
 
 from gradlab.cells import CELLS
 from gradlab.character_model import CharacterModel, activity, predictions, reach, sample, scores
+from gradlab.charts.theme import power_of_ten
 from gradlab.experiment import Experiment, bounds
 from gradlab.inputs import default_text
 from gradlab.tasks import HELLO, TASKS, characters
@@ -172,7 +173,7 @@ def reach_sentence(table: pd.DataFrame) -> str:
     """How many decades lie between the nearest and the furthest character, and how many float32 would still show."""
     values = table["log10_gradient"].to_numpy()
     seen = int((values > math.log10(np.finfo(np.float32).tiny)).sum())
-    furthest, nearest = (f"1e{value:+.1f}" if np.isfinite(value) else "exactly 0" for value in (values[0], values[-1]))
+    furthest, nearest = power_of_ten(values[0]), power_of_ten(values[-1])
     return (
         f"The last character moves this prediction by {nearest}, the first, {len(table) - 1} characters earlier, by "
         f"{furthest}; {seen} of {len(table)} gradients are above float32's smallest normal number."
