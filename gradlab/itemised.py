@@ -8,7 +8,6 @@ forward pass. `TABLE_COLUMNS` names the tidy table, which the charts read.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from numpy import ndarray
 
 from gradlab.arguments import Gathered, gathered
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Size, Sweep, in_threads, memory_limit, plan, times_power
+from gradlab.engine import Cotangents, Size, Sweep, in_threads, memory_limit, plan, threads, times_power
 from gradlab.experiment import Experiment
 from gradlab.stack import Stack
 
@@ -153,10 +152,10 @@ def _adjoints(call: Gathered, rows: ndarray, keep_result: Callable, progress: Ca
     B = call.inputs.shape[1]
     size = max(1, GROUP_ROWS // B)
     groups = [np.arange(len(rows))[first : first + size] for first in range(0, len(rows), size)]
-    threads = max(1, min(os.cpu_count() or 1, len(groups)))
+    parallel = min(threads(), len(groups))
 
     def run(number: int, done: Callable[[float], None]) -> Sweep:
-        own = groups[number::threads]
+        own = groups[number::parallel]
         sweep = Sweep(call.stack, call.inputs, call.initial_state, size * B)
         sweep.forward(lambda fraction: done(0.0))
         for count, group in enumerate(own):
@@ -167,7 +166,7 @@ def _adjoints(call: Gathered, rows: ndarray, keep_result: Callable, progress: Ca
         done(1.0)
         return sweep
 
-    return in_threads(run, threads, progress)[0]
+    return in_threads(run, parallel, progress)[0]
 
 
 def _entries(cotangents: ndarray, loss_steps: ndarray) -> Cotangents:

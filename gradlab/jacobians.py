@@ -13,7 +13,6 @@ below its largest by more than the range itself (some 300 decades, in float32 so
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,7 +24,7 @@ from numpy import ndarray
 
 from gradlab.arguments import as_array, as_states
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Size, Sweep, Swept, in_threads, memory_limit, plan, times_power
+from gradlab.engine import Cotangents, Size, Sweep, Swept, in_threads, memory_limit, plan, threads, times_power
 from gradlab.stack import Stack
 
 SINGULAR_COLUMNS = ("cell", "step", "lag", "index", "log10_singular_value", "resolved")
@@ -194,7 +193,7 @@ def _at_the_end(final: ndarray) -> Cotangents:
 
 def _blocks(n: int, work: int) -> list[slice]:
     """The rows for each thread, in eights, which the matrix product takes at a time."""
-    count = max(1, min(os.cpu_count() or 1, n // 8, work // 10**8))
+    count = max(1, min(threads(), n // 8, work // 10**8))
     edges = [n * i // count // 8 * 8 for i in range(count)] + [n]
     return [slice(a, b) for a, b in pairwise(edges)]
 

@@ -17,7 +17,7 @@ reference            the same by torch's autograd
 from gradlab.engine.plan import Plan, Size, memory_limit, plan
 from gradlab.engine.records import NEVER, Adjoints, Cotangents, Swept, times_power
 from gradlab.engine.reference import Difference, Nudge, autograd, finite_difference
-from gradlab.engine.slices import cotangents_of_slice, in_threads, joined, plan_in_slices, slices_of, sweep
+from gradlab.engine.slices import cotangents_of_slice, in_threads, joined, plan_in_slices, slices_of, sweep, threads
 from gradlab.engine.sweep import Sweep
 from gradlab.engine.warm_up import warm_up
 
@@ -41,6 +41,7 @@ __all__ = [
     "plan_in_slices",
     "slices_of",
     "sweep",
+    "threads",
     "times_power",
     "warm_up",
 ]

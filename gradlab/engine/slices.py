@@ -26,9 +26,14 @@ SLICE_WORK = 2 * 10**7  # multiply-adds: below it a thread costs more than it br
 POLL_SECONDS = 0.05
 
 
+def threads() -> int:
+    """How many sweeps run at once: the environment's GRADLAB_THREADS if it is set, else one a core."""
+    return max(1, int(os.environ.get("GRADLAB_THREADS") or os.cpu_count() or 1))
+
+
 def slices_of(work: int, sequences: int) -> list[slice]:
     """Slices of the batch."""
-    count = max(1, min(os.cpu_count() or 1, sequences, work // SLICE_WORK))
+    count = max(1, min(threads(), sequences, work // SLICE_WORK))
     edges = [sequences * i // count for i in range(count + 1)]
     return [slice(a, b) for a, b in pairwise(edges)]
 

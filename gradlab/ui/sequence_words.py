@@ -77,7 +77,7 @@ def comb_sentence() -> str:
     """What the teeth and the line above them are."""
     return (
         "Each thin line is one loss's own gradient on its way back; the bold line is the sum of all of them, as "
-        f"vectors: what a trace shows. Fresh gradient enters at every step, so the sum "
+        "vectors: what a trace shows. Fresh gradient enters at every step, so the sum "
         "stays up however fast the parts fall."
     )
 

@@ -1,6 +1,7 @@
 """The engine's threads are its own: nobody else's settings change, and nobody else's threads change its numbers."""
 
 import ctypes
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradlab.engine import Cotangents, cotangents_of_slice, in_threads, slices_of
+from gradlab.engine import Cotangents, cotangents_of_slice, in_threads, slices_of, threads
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = """
@@ -54,6 +55,14 @@ def test_slices_cover_each_sequence_once_and_follow_from_the_work_alone(sequence
         assert [b for own in slices for b in range(own.start, own.stop)] == list(range(sequences))
         assert slices == slices_of(work, sequences)
     assert len(slices_of(10**6, sequences)) == 1
+
+
+def test_the_environment_may_say_how_many_threads(monkeypatch):
+    for said in (1, 2, 5):
+        monkeypatch.setenv("GRADLAB_THREADS", str(said))
+        assert threads() == len(slices_of(10**12, 64)) == said
+    monkeypatch.setenv("GRADLAB_THREADS", "")
+    assert threads() == os.cpu_count()
 
 
 def test_entries_of_a_slice_are_those_of_its_sequences_in_every_group_of_rows():

@@ -1,0 +1,78 @@
+"""What one would use otherwise: torch's modules, and a loop over torch's cells under autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gradlab.cells import CELLS
+from gradlab.stack import PYTORCH_NAMES, Stack
+
+MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+LOOPED = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
+INPUT_SIZE = 16
+
+
+class Problem:
+    """One network with its input and a loss at the last step, for gradlab as arrays and for torch as tensors."""
+
+    def __init__(self, cell: str, depth: int, steps: int, sequences: int, hidden: int, dtype: str):
+        torch.manual_seed(0)
+        self.cell, self.depth = cell, depth
+        self.module = MODULES[cell](INPUT_SIZE, hidden, num_layers=depth).to(getattr(torch, dtype))
+        self.stack = Stack.from_torch(self.module)
+        random = np.random.default_rng(0)
+        self.inputs = random.standard_normal((steps, sequences, INPUT_SIZE)).astype(dtype)
+        self.cotangents = np.zeros((steps, sequences, hidden), dtype)
+        self.cotangents[-1] = random.standard_normal((sequences, hidden)) / hidden**0.5
+
+    def loop_cells(self) -> list[nn.Module]:
+        """The layers as torch's cells, with the same weights."""
+        cells = []
+        for layer in self.stack.layers:
+            made = LOOPED[self.cell](layer.W.shape[1], layer.U.shape[1]).to(self.module.weight_hh_l0.dtype)
+            with torch.no_grad():
+                for name, array in layer._asdict().items():
+                    getattr(made, PYTORCH_NAMES[name]).copy_(torch.from_numpy(array))
+            cells.append(made)
+        return cells
+
+
+def fused(problem: Problem) -> Callable[[int | None], None]:
+    """`nn.LSTM`, `nn.GRU` or `nn.RNN`, forward and backward; it gives no gradient of any state."""
+    inputs, direction = torch.from_numpy(problem.inputs), torch.from_numpy(problem.cotangents[-1])
+
+    def run(steps: int | None = None) -> None:
+        problem.module.zero_grad(set_to_none=True)
+        outputs, _ = problem.module(inputs[:steps])
+        outputs[-1].backward(direction)
+
+    return run
+
+
+def loop(problem: Problem) -> Callable[[int | None], list[Tensor]]:
+    """The loop of the tutorials: a cell a step, `retain_grad` on every state. Norms are left out of its time."""
+    inputs, direction = torch.from_numpy(problem.inputs), torch.from_numpy(problem.cotangents[-1])
+    cells, kinds = problem.loop_cells(), len(CELLS[problem.cell].states)
+    zeros = inputs.new_zeros(inputs.shape[1], direction.shape[1])
+
+    def run(steps: int | None = None) -> list[Tensor]:
+        states = [[zeros] * kinds for _ in cells]
+        kept = []
+        for x in inputs[:steps]:
+            for layer, cell in enumerate(cells):
+                new = cell(x, tuple(states[layer]) if kinds > 1 else states[layer][0])
+                states[layer] = list(new) if kinds > 1 else [new]
+                for state in states[layer]:
+                    state.retain_grad()
+                kept += states[layer]
+                x = states[layer][0]
+        for cell in cells:
+            cell.zero_grad(set_to_none=True)
+        states[-1][0].backward(direction)
+        return [state.grad for state in kept]
+
+    return run

@@ -1,0 +1,65 @@
+"""A new process: its first trace after the imports with a warm kernel cache, and compiling a cell with a cold one.
+
+`python -m benchmarks.start trace|compile CELL DTYPE` measures one, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.results import Row, row
+
+FIRST_TRACE, COMPILING = 1.5, 20.0  # seconds
+CELLS = ("lstm", "gru", "rnn")
+
+
+def measure(quick: bool) -> Iterator[list[Row]]:
+    """Warm: three processes a cell. Cold: one a cell, compiling both precisions one after the other."""
+    for cell in CELLS[: 1 if quick else 3]:
+        in_a_process("trace", cell, "float64")  # fills the cache
+        found = [in_a_process("trace", cell, "float64") for _ in range(1 if quick else 3)]
+        yield [
+            row("Start, warm cache", cell, "imports", [imports for imports, _ in found], "s"),
+            row("Start, warm cache", cell, "first trace", [first for _, first in found], "s", at_most=FIRST_TRACE),
+        ]
+    for cell in CELLS[: 1 if quick else 3]:
+        rows = []
+        with tempfile.TemporaryDirectory() as empty:
+            for dtype in ("float64", "float32"):
+                _, seconds = in_a_process("compile", cell, dtype, {"GRADLAB_CACHE": empty})
+                rows.append(row("Start, cold cache", cell, dtype, [seconds], "s", at_most=COMPILING))
+        yield rows
+
+
+def in_a_process(what: str, cell: str, dtype: str, environment: dict[str, str] | None = None) -> tuple[float, float]:
+    """Seconds of the imports, and of what comes after them."""
+    command = [sys.executable, "-m", "benchmarks.start", what, cell, dtype]
+    folder = Path(__file__).resolve().parents[1]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=folder, env=os.environ | (environment or {})
+    )
+    return tuple(json.loads(done.stdout))
+
+
+def _first(what: str, cell: str, dtype: str) -> tuple[float, float]:
+    begin = time.perf_counter()
+    from gradlab import Experiment, trace
+    from gradlab.engine import warm_up
+
+    imported = time.perf_counter()
+    if what == "compile":
+        warm_up([cell], [dtype])
+    else:
+        trace(Experiment(cell=cell, dtype=dtype))
+    return imported - begin, time.perf_counter() - imported
+
+
+if __name__ == "__main__":
+    print(json.dumps(_first(*sys.argv[1:])))
