@@ -58,7 +58,7 @@ def unrolled(
 
     x, y = across("x"), up("y")
     key = alt.Legend(
-        title="gradient that flows back, relative to what the loss put in",
+        title="gradient flowing back, the loss's own = 1",
         labelExpr=axes.POWER_LABEL,
         tickCount=int(min(5, max(1, domain[1] - domain[0]))),
         gradientLength=240,

@@ -13,7 +13,7 @@ from gradlab.engine.buffers import leave, take
 from gradlab.engine.kernels import OF_EACH_OTHER, OF_LAYERS, TOTAL, accumulate, adjoint, descend, enter
 from gradlab.engine.products import padded
 from gradlab.engine.records import Adjoints, Chunk, Cotangents, Swept, times_power
-from gradlab.engine.scaling import NOTHING
+from gradlab.engine.scaling import NOTHING, lost
 from gradlab.stack import Layer
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Back:
         """Adds a chunk to the layer's parameter gradients; their common exponent follows the largest."""
         sums = self.sums[layer]
         highest = int(exponents.max())
-        if highest == NOTHING:
+        if highest == NOTHING or highest - sums.exponent[0] < lost(a_x_bar):
             return
         if highest > sums.exponent[0]:
             for part in sums[:4]:

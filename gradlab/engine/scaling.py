@@ -15,6 +15,12 @@ _NEAR_ONE = 2.0**20  # a largest entry within this factor of 1 needs no rescalin
 
 
 @register_jitable
+def lost(values):
+    """The power of two below which a share of a sum is as good as nothing: its entries would become subnormal."""
+    return -96 if values.itemsize == 4 else -960
+
+
+@register_jitable
 def largest_and_squares(values, start, count):
     """(largest magnitude, sum of squares) of values[start : start + count]; the first is NaN if any is."""
     largest = broadcast(values, 0.0)

@@ -10,7 +10,7 @@ tables       records as tidy tables
 from gradlab.training.divergence import Diverged
 from gradlab.training.network import Network
 from gradlab.training.recipe import OPTIMIZERS, Recipe
-from gradlab.training.run import Record, Run, fitted, train
+from gradlab.training.run import Record, Run, fitted, train, use_one_thread
 from gradlab.training.tables import curve, gradients, history, reach, solved_at
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "reach",
     "solved_at",
     "train",
+    "use_one_thread",
 ]

@@ -130,6 +130,11 @@ class Run:
         return self.task.draw(self.experiment.steps, sequences, self._generator(key))
 
 
+def use_one_thread() -> None:
+    """Lets torch compute with the calling thread alone: at these sizes more are slower. Other threads keep theirs."""
+    torch.set_num_threads(1)
+
+
 def train(experiment: Experiment, task: str | Task, **recipe: Any) -> Iterator[Record]:
     """Trains and yields a Record an update; `recipe` are the fields of Recipe: updates, optimizer, learning_rate, ….
 

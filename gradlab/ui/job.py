@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
-
-from gradlab.training import Record, Run
+from gradlab.training import Record, Run, use_one_thread
 
 PATIENCE = 4.0  # seconds without a look
 PUBLISH_EVERY = 0.4  # seconds from one snapshot to the next
@@ -86,7 +84,7 @@ class Job:
             self._thread.start()
 
     def _work(self, ending: threading.Event) -> None:
-        torch.set_num_threads(1)  # of this thread alone; more are slower at these sizes
+        use_one_thread()
         sys.setswitchinterval(SWITCH_INTERVAL)
         published = time.monotonic()
         try:
