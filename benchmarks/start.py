@@ -1,7 +1,4 @@
-"""A new process: its first trace after the imports with a warm kernel cache, and compiling a cell with a cold one.
-
-`python -m benchmarks.start trace|compile CELL DTYPE` measures one, in a process of its own.
-"""
+"""A new process: its first trace after the imports with a warm kernel cache, and compiling a cell with a cold one."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +14,20 @@ from benchmarks.results import Row, row
 
 FIRST_TRACE, COMPILING = 1.5, 20.0  # seconds
 CELLS = ("lstm", "gru", "rnn")
+FIRST = """
+import json, sys, time
+begin = time.perf_counter()
+from gradlab import Experiment, trace
+from gradlab.engine import warm_up
+
+imported = time.perf_counter()
+what, cell, dtype = sys.argv[1:]
+if what == "compile":
+    warm_up([cell], [dtype])
+else:
+    trace(Experiment(cell=cell, dtype=dtype))
+print(json.dumps([imported - begin, time.perf_counter() - imported]))
+"""
 
 
 def measure(quick: bool) -> Iterator[list[Row]]:
@@ -40,26 +50,9 @@ def measure(quick: bool) -> Iterator[list[Row]]:
 
 def in_a_process(what: str, cell: str, dtype: str, environment: dict[str, str] | None = None) -> tuple[float, float]:
     """Seconds of the imports, and of what comes after them."""
-    command = [sys.executable, "-m", "benchmarks.start", what, cell, dtype]
+    command = [sys.executable, "-c", FIRST, what, cell, dtype]
     folder = Path(__file__).resolve().parents[1]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, cwd=folder, env=os.environ | (environment or {})
     )
     return tuple(json.loads(done.stdout))
-
-
-def _first(what: str, cell: str, dtype: str) -> tuple[float, float]:
-    begin = time.perf_counter()
-    from gradlab import Experiment, trace
-    from gradlab.engine import warm_up
-
-    imported = time.perf_counter()
-    if what == "compile":
-        warm_up([cell], [dtype])
-    else:
-        trace(Experiment(cell=cell, dtype=dtype))
-    return imported - begin, time.perf_counter() - imported
-
-
-if __name__ == "__main__":
-    print(json.dumps(_first(*sys.argv[1:])))

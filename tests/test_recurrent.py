@@ -187,6 +187,19 @@ def test_float32_is_trained_in_float32():
         assert (found.grad - expected.grad).norm() < 1e-4 * expected.grad.norm()
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_float32_gradients_of_a_loss_whose_gradient_fades_below_float32_are_those_of_float64(cell):
+    torch.manual_seed(3)
+    module = TORCH[cell](X, H).double()
+    ours = Recurrent(Stack.from_torch(module.float()))
+    module = module.double()  # of the same, rounded weights
+    inputs = torch.randn(400, B, X)
+    module(inputs.double())[0][-1].sum().backward()
+    ours(inputs)[0][-1].sum().backward()
+    for (name, found), expected in zip(ours.named_parameters(), module.parameters(), strict=True):
+        assert (found.grad - expected.grad).norm() < 1e-5 * expected.grad.norm(), name
+
+
 def test_what_does_not_fit_is_refused_before_the_kernels():
     _, ours, inputs, (h, c) = drawn("lstm")
     for wrong in (inputs[0], inputs[..., :3], inputs.float(), inputs[:0]):
