@@ -47,3 +47,15 @@ def test_a_gradient_off_by_a_twentieth_of_a_percent_is_seen_by_finite_difference
     for into in INTO:
         found, expected, size = differences(case, 0, 3, into)
         assert abs(1.0005 * found - expected.value) > 10 * (expected.error + ALLOWED * size)
+
+
+def test_halving_the_size_divides_the_extrapolated_error_by_sixteen():
+    case = drawn_case("rnn", depth=1, H=9, T=7, B=1, initial=False, gain=2)
+    case.cotangents[-1] += 1
+    nudge = Nudge(0, 3, "a_x", np.ones((1, 9)) / 3)
+    right = finite_difference(case.stack, case.inputs, case.cotangents, nudge).value
+    wide, narrow = (
+        finite_difference(case.stack, case.inputs, case.cotangents, nudge, sizes=(size,)) for size in (0.08, 0.04)
+    )
+    assert abs(wide.value - right) / abs(narrow.value - right) == pytest.approx(16, rel=0.3)
+    assert abs(narrow.value - right) < narrow.error

@@ -283,6 +283,27 @@ def test_progress_rises_to_the_end_and_what_it_raises_stops_the_work(monkeypatch
     assert np.isfinite(run(case).last_states).all()  # the pool still works
 
 
+def test_what_progress_raises_stops_every_thread():
+    ended, given_up = [threading.Event() for _ in range(3)], threading.Event()
+
+    def run(number, done):
+        try:
+            while not given_up.wait(0.001):
+                done(0.5)
+        finally:
+            ended[number].set()
+
+    def stop(fraction):
+        raise KeyboardInterrupt
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            SLICES.in_threads(run, 3, stop)
+        assert all(event.wait(10) for event in ended)
+    finally:
+        given_up.set()
+
+
 def test_threads_that_trace_different_things_at_once_get_the_bits_of_a_serial_run(monkeypatch):
     monkeypatch.setattr(SLICES, "SLICE_WORK", 10**5)  # each trace also uses the shared pool
     experiments = [
@@ -332,6 +353,21 @@ def test_parameter_input_and_initial_state_gradients_are_autograds(cell):
     for kind, leaf in enumerate(start):
         found = swept.initial_bar[:, :, kind]
         assert np.linalg.norm(found - leaf.grad.numpy()) < ALLOWED * np.linalg.norm(leaf.grad.numpy())
+
+
+@pytest.mark.parametrize("gain", [0.2, 4.0])
+def test_parameter_gradients_gathered_over_chunks_of_very_different_size_are_autograds(gain, short_chunks):
+    """Going back over 90 steps the adjoint shrinks or grows by some 40 decades, chunk by chunk."""
+    case = drawn_case("rnn_linear", depth=2, H=9, X=3, T=90, B=3, seed=2, gain=gain, initial=False)
+    short_chunks(case, 7)
+    swept = run(case, with_parameters=True)
+    layers = [[torch.tensor(array, requires_grad=True) for array in layer] for layer in case.stack.layers]
+    start = [torch.zeros(2, 3, 9, dtype=torch.float64)]
+    h = states_by_torch("rnn_linear", layers, torch.tensor(case.inputs), start)
+    (torch.from_numpy(case.cotangents) * h).sum().backward()
+    for found, exact in zip(swept.parameters_bar, layers, strict=True):
+        for array, leaf in zip(found, exact, strict=True):
+            assert np.linalg.norm(array - leaf.grad.numpy()) < ALLOWED * np.linalg.norm(leaf.grad.numpy())
 
 
 def states_by_torch(cell, layers, inputs, start):
