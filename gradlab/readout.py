@@ -72,9 +72,10 @@ def read(readout: Readout, objective: str, states: ndarray, targets: ndarray) ->
     states [m, B, H], the top layer's h_t there; targets [m, B, Y], one-hot for cross-entropy; any one dtype.
     Raises ValueError for an objective without a readout.
     """
-    losses, scores_bar = OBJECTIVES[objective](states @ readout.V.T + readout.b_V, targets)
-    V_bar = np.einsum("tby,tbh->yh", scores_bar, states)
-    return Read(losses, scores_bar @ readout.V, Readout(V_bar, scores_bar.sum(axis=(0, 1))))
+    with np.errstate(all="ignore"):  # the loss on an overflowed state is no number either; the trace says where it was
+        losses, scores_bar = OBJECTIVES[objective](states @ readout.V.T + readout.b_V, targets)
+        V_bar = np.einsum("tby,tbh->yh", scores_bar, states)
+        return Read(losses, scores_bar @ readout.V, Readout(V_bar, scores_bar.sum(axis=(0, 1))))
 
 
 def drawn_targets(objective: str, steps: int, sequences: int, output_size: int, generator: Generator) -> ndarray:

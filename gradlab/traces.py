@@ -201,16 +201,19 @@ def _result(stack, experiment, swept, cotangents: Cotangents, sequences: int) ->
 
 
 def log10_entered(cotangents: Cotangents, sequences: int) -> ndarray:
-    """log10 of what the loss puts into each sequence, [B]: the root of the sum over steps of ‖cotangent_t‖²."""
+    """log10 of what the loss puts into each sequence, [B]: the root of the sum over steps of ‖cotangent_t‖².
+
+    NaN where the loss is that of a state that overflowed.
+    """
     largest, squares = np.zeros(sequences), np.zeros(sequences)
     blocks = [slice(i, i + 2**14) for i in range(0, len(cotangents.at), 2**14)]  # many steps' values fit in no copy
-    for own in blocks:
-        np.maximum.at(largest, cotangents.at[own], np.abs(cotangents.values[own]).max(axis=1, initial=0))
-    scale = np.where(largest == 0, 1, largest)  # squares of 1e±200 leave the floating-point range
-    for own in blocks:
-        at = cotangents.at[own]
-        np.add.at(squares, at, np.square(cotangents.values[own].astype(np.float64) / scale[at, None]).sum(axis=1))
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for own in blocks:
+            np.maximum.at(largest, cotangents.at[own], np.abs(cotangents.values[own]).max(axis=1, initial=0))
+        scale = np.where(largest == 0, 1, largest)  # squares of 1e±200 leave the floating-point range
+        for own in blocks:
+            at = cotangents.at[own]
+            np.add.at(squares, at, np.square(cotangents.values[own].astype(np.float64) / scale[at, None]).sum(axis=1))
         return 0.5 * np.log10(squares) + np.log10(scale)
 
 

@@ -235,6 +235,19 @@ def test_an_overflowing_rectified_rnn_is_reported_where_numpys_own_loop_overflow
     assert "overflows" in found.sentence
 
 
+@pytest.mark.parametrize("objective", ["cross_entropy", "squared_error"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_readouts_loss_on_states_that_overflowed_is_undefined_and_reported(objective, dtype):
+    e = Experiment(
+        cell="rnn_linear", gain=10, initialization="gaussian", hidden_size=6, steps=700, batch_size=2, loss="every",
+        objective=objective, dtype=dtype,
+    )  # fmt: skip
+    result = trace(e)
+    assert result.non_finite.pass_ == "forward"
+    assert np.isnan(result.log10_norm("h")[0, 0]).all()
+    assert result.table.log10_relative.isna().any()
+
+
 def test_an_adjoint_that_one_step_throws_out_of_range_is_reported():
     U = np.full((4, 4), 1e308)
     result = trace(plain_stack("rnn_linear", U), np.zeros((5, 1, 4)), last_step(5, 1, 4, 1.0))
