@@ -56,7 +56,7 @@ def test_every_input_passes(inputs):
 
 
 @pytest.mark.parametrize("initialization", INITIALIZATIONS)
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "rnn_relu"])
+@pytest.mark.parametrize("cell", ["lstm", "rnn_relu"])
 def test_every_initialization_passes(initialization, cell):
     passes(SMALL.replace(cell=cell, initialization=initialization))
 
