@@ -5,6 +5,8 @@ chunks, as many as `STORE_BYTES` holds; of the others it keeps the states at the
 way back. Memory is therefore bounded at any length, and a chunk is worked on in the processor's cache.
 """
 
+import time
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -82,4 +84,10 @@ def plan(size):
 
 def memory_limit():
     """Bytes that a sweep may take: at most `MOST_BYTES`, at most half of what the machine has free."""
-    return int(min(MOST_BYTES, psutil.virtual_memory().available / 2))
+    return int(min(MOST_BYTES, _available(int(10 * time.monotonic())) / 2))
+
+
+@lru_cache(maxsize=1)
+def _available(tenth_of_a_second):
+    """Free bytes; asking the system takes as long as a short trace, so it is asked ten times a second at most."""
+    return psutil.virtual_memory().available

@@ -32,11 +32,13 @@ def refuse_shapes(stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, .
 
 def refuse_cotangents(c: Cotangents, non_finite: ndarray) -> None:
     """Raises ValueError for cotangents that are not finite where the forward pass was; non_finite [L, B]: its steps."""
+    final_is_finite = c.final is None or np.isfinite(c.final).all()
+    if final_is_finite and np.isfinite(c.values).all():
+        return
     overflowed = (non_finite != NEVER).any(axis=0)
     own = overflowed[np.arange(c.rows) % len(overflowed)]
-    if not np.isfinite(c.values).all():
-        _refuse_values("cotangents.values", np.where(own[c.at, None], 0, c.values))
-    if c.final is not None and not np.isfinite(c.final).all():
+    _refuse_values("cotangents.values", np.where(own[c.at, None], 0, c.values))
+    if not final_is_finite:
         _refuse_values("cotangents.final", np.where(own[:, None, None], 0, c.final))
 
 
@@ -51,8 +53,8 @@ def refuse_places(c: Cotangents, steps: int, shape: tuple[int, int, int, int], d
         if indices.shape != (m,) or indices.dtype.kind not in "iu":
             got = f"shape {indices.shape} and dtype {indices.dtype}"
             raise ValueError(f"cotangents.{name} has {got}: whole numbers [m] = ({m}) are needed, one for each value")
-        outside = np.flatnonzero((indices < 0) | (indices >= end))
-        if len(outside):
+        if m and (indices.min() < 0 or indices.max() >= end):
+            outside = np.flatnonzero((indices < 0) | (indices >= end))
             raise ValueError(f"cotangents.{name} is {indices[outside[0]]} at [{outside[0]}]: use 0 to {end - 1}")
     _refuse_order(c)
     if c.final is not None:
@@ -90,13 +92,13 @@ def _refuse_values(name: str, array: ndarray) -> None:
 
 def _refuse_order(c: Cotangents) -> None:
     """Entries are found by searching their steps, and of two in one place the first would be lost."""
+    places = c.steps.astype(np.int64, copy=False) * c.rows + c.at
+    if (places[1:] > places[:-1]).all():
+        return
     back = np.flatnonzero(c.steps[1:] < c.steps[:-1])
     if len(back):
         i = back[0] + 1
         raise ValueError(f"cotangents.steps is {c.steps[i]} at [{i}] after {c.steps[i - 1]}: steps must not fall")
-    places = c.steps.astype(np.int64) * c.rows + c.at
-    if (places[1:] > places[:-1]).all():
-        return
     order = np.argsort(places, kind="stable")
     twice = np.flatnonzero(places[order[1:]] == places[order[:-1]])
     if len(twice):
