@@ -2,8 +2,8 @@
 
 Two right computations of a gradient differ by rounding, and a chaotic network multiplies that at every step until
 nothing is left to compare; a saturated one keeps few digits of its slopes. So autograd is also run on weights changed
-in their last digit and with σ and tanh computed in another way: what that changes, the `rounding` of the settings,
-decides over how many steps they are compared and how closely.
+in their last digit and with σ and tanh rounded in another way. What that changes, the `rounding` of a gradient, decides
+which gradients, and over how many steps, are compared, and how closely.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ STEPS, SEQUENCES = 200, 2  # autograd and finite differences are slow: longer se
 FEWEST_STEPS = 8
 ALLOWED = {"float64": 1e-10, "float32": 1e-3}  # relative to the gradient's norm at the same layer, step and sequence
 ROUNDINGS = 30  # that many times what a change of the last digits does
-TOO_MUCH = {"float64": 1e-6, "float32": 1e-2}  # where more than that would have to be allowed, fewer steps are compared
+TOO_MUCH = {"float64": 1e-6, "float32": 1e-2}  # where more than that would have to be allowed, nothing is compared
+MOST = 0.5  # of the gradients; where fewer can be compared, fewer steps are
 ALLOWED_DIFFERENCE = {"float64": 1e-6, "float32": 1e-3}
 LAGS = (0, 1, 2, 5)
 SMALLEST = 1e-290  # autograd in float64 cannot hold much less
@@ -58,26 +59,30 @@ def check(experiment: Experiment) -> Checked:
     """Compares the engine's ∂L/∂s_t with autograd's and with finite differences, on an Experiment's first steps.
 
     Errors are relative: ‖difference‖ / ‖gradient‖ for each layer, step and sequence, the largest of them. What is
-    exactly zero must be found as zero. Finite differences are taken on the first 8 steps; only those that are good
-    enough themselves are compared, or all of them beside their own error where none is.
+    exactly zero must be found as zero. Gradients of which rounding alone leaves too little are left out: `compared`
+    counts the others. Finite differences are taken on the first 8 steps, in float64, which they need; only those that
+    are good enough themselves are compared, or all of them beside their own error where none is.
     """
     run, found, exact, rounding = _comparable(experiment)
     e = run.experiment
-    allowed = min(max(ALLOWED[e.dtype], ROUNDINGS * rounding), TOO_MUCH[e.dtype])
-    rows = [
-        _row("autograd", f"∂L/∂{state}", _errors(found[..., kind, :], exact[..., kind, :]), allowed)
-        for kind, state in enumerate(CELLS[e.cell].states)
-    ]
-    rows += _against_differences(_run(_shortened(experiment, FEWEST_STEPS)))
+    rows = []
+    for kind, state in enumerate(CELLS[e.cell].states):
+        whole = _whole(rounding[..., kind], e.dtype)
+        allowed = max(ALLOWED[e.dtype], ROUNDINGS * rounding[..., kind].max(where=whole, initial=0))
+        errors = _errors(found[..., kind, :], exact[..., kind, :])[whole]
+        rows.append(_row("autograd", f"∂L/∂{state}", errors, allowed))
+    rows += _against_differences(_run(_shortened(experiment, FEWEST_STEPS).replace(dtype="float64")))
     table = pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
-    return Checked(table, e, _sentence(experiment, e))
+    return Checked(table, e, _sentence(experiment, e, int(table.compared[0]), rounding[..., 0].size))
 
 
-def _sentence(asked: Experiment, e: Experiment) -> str:
+def _sentence(asked: Experiment, e: Experiment, compared: int, of: int) -> str:
     layers = "one layer" if e.depth == 1 else f"all {e.depth} layers"
     sentence = f"Compared on the first {e.steps} steps of {e.batch_size} sequences, {layers}, in {e.dtype}."
     if e.steps < min(asked.steps, STEPS):
         sentence += " Over more steps rounding alone would change the gradients of these settings, or they overflow."
+    if compared < of:
+        sentence += f" Of {of - compared} of {of} gradients rounding leaves too few digits: they are left out."
     return sentence
 
 
@@ -92,22 +97,28 @@ def _run(e: Experiment) -> _Run:
     return _Run(e, stack, inputs, cotangents, sweep(stack, inputs, sparse(cotangents), keep=("totals", "a_x_bar")))
 
 
-def _comparable(experiment: Experiment) -> tuple[_Run, ndarray, ndarray, float]:
-    """(the longest run that can be compared, the engine's totals, autograd's, what rounding alone changes)."""
+def _comparable(experiment: Experiment) -> tuple[_Run, ndarray, ndarray, ndarray]:
+    """(the longest run of which most can be compared, the engine's totals, autograd's, what rounding alone changes)."""
     steps = min(STEPS, experiment.steps)
     while True:
         run = _run(_shortened(experiment, steps))
+        dtype = run.experiment.dtype
         with np.errstate(all="ignore"):  # an overflowing network is tried too
             exact = autograd(run.stack, run.inputs, run.cotangents)
-            nudged = autograd(_nudged(run.stack), run.inputs, run.cotangents, rewritten=True)
+            again = autograd(_nudged(run.stack), run.inputs, run.cotangents, rounded=dtype)
             found = np.stack(
                 [times_power(part.totals.astype(np.float64), part.exponents) for part in run.swept.adjoints]
             )
-            finite = (run.swept.non_finite == NEVER).all() and all(np.isfinite(g).all() for g in (exact, nudged, found))
-            rounding = float(_errors(nudged, exact).max()) if finite else np.inf
-        if rounding * ROUNDINGS <= TOO_MUCH[run.experiment.dtype] or steps <= FEWEST_STEPS:
-            return run, found, exact, rounding if finite else 0.0
+            rounding = _errors(again, exact)
+        finite = (run.swept.non_finite == NEVER).all() and all(np.isfinite(g).all() for g in (exact, again, found))
+        if steps <= FEWEST_STEPS or (finite and _whole(rounding, dtype).mean() > MOST):
+            return run, found, exact, rounding
         steps = max(steps // 2, FEWEST_STEPS)
+
+
+def _whole(rounding: ndarray, dtype: str) -> ndarray:
+    """Which gradients have enough digits left to be compared; those that are no numbers are compared too, and fail."""
+    return ~(rounding * ROUNDINGS > TOO_MUCH[dtype])
 
 
 def _nudged(stack: Stack) -> Stack:
@@ -123,7 +134,8 @@ def _nudged(stack: Stack) -> Stack:
 
 def _errors(found: ndarray, exact: ndarray) -> ndarray:
     """Relative distances of vectors along the last axis; those that autograd cannot hold are compared beside 1e-290."""
-    return np.linalg.norm(found - exact, axis=-1) / np.maximum(np.linalg.norm(exact, axis=-1), SMALLEST)
+    scale = np.maximum(np.abs(exact).max(axis=-1, keepdims=True), SMALLEST)  # squares of 1e200 leave the range
+    return np.linalg.norm((found - exact) / scale, axis=-1) / np.maximum(np.linalg.norm(exact / scale, axis=-1), 1)
 
 
 def _against_differences(run: _Run) -> list[tuple]:
@@ -153,5 +165,5 @@ def _against_differences(run: _Run) -> list[tuple]:
 
 
 def _row(name: str, quantity: str, errors: ndarray, allowed: float) -> tuple:
-    largest = float(errors.max()) if errors.size else np.nan
+    largest = float(errors.max()) if errors.size else 0.0
     return name, quantity, largest, allowed, bool(largest <= allowed), int(errors.size)

@@ -37,11 +37,13 @@ def test_every_cell_passes_at_its_defaults_with_the_stated_tolerances(cell, dtyp
     states = [f"∂L/∂{state}" for state in CELLS[cell].states]
     assert table.quantity.tolist() == [*states, "∂L/∂h", "∂L/∂a (pre-activations)"]
     steps = found.experiment.steps
-    assert (table.compared[: len(states)] == 2 * steps * 2).all()  # layers, steps, sequences
     assert f"Compared on the first {steps} steps of 2 sequences, all 2 layers" in found.sentence
+    assert (table.compared[: len(states)] > steps).all()
     if dtype == "float64":
         assert steps == 200
         assert (table.allowed[: len(states)] == ALLOWED[dtype]).all()
+        assert (table.compared[: len(states)] == 2 * steps * 2).all()  # layers, steps, sequences
+        assert "left out" not in found.sentence
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -93,6 +95,16 @@ def test_the_sentence_says_when_fewer_steps_are_compared_and_why():
     assert chaotic.experiment.steps < 200
     assert f"first {chaotic.experiment.steps} steps" in chaotic.sentence
     assert "Over more steps rounding alone would change the gradients" in chaotic.sentence
+
+
+def test_what_float32_rounds_away_is_left_out_and_counted():
+    """With a forget gate of 1 - 2e-9, float32 has 1 - f = 0: most of this network's gradients have no digit left."""
+    found = passes(SMALL.replace(cell="lstm_coupled", forget_bias=20, dtype="float32", depth=2))
+    by_autograd = found.table[found.table.check == "autograd"]
+    steps = found.experiment.steps
+    assert (by_autograd.compared < 2 * steps * 2).all()
+    assert f"of {2 * steps * 2} gradients rounding leaves too few digits: they are left out." in found.sentence
+    passes(SMALL.replace(cell="lstm_coupled", forget_bias=20, depth=2))
 
 
 def test_most_finite_differences_are_good_enough_to_be_compared_at_the_defaults():

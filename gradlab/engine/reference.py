@@ -25,27 +25,68 @@ class Nudge(NamedTuple):
     direction: ndarray  # [B, G·H] or [B, H]
 
 
-class _Rewritten(Tensor):
-    """A tensor whose σ and tanh are computed by each other: equal, but for the rounding of values and derivatives."""
+class _Tanh(torch.autograd.Function):
+    """tanh by σ, rounded to a dtype, with the derivative that a computation in it makes of the rounded value."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, dtype: torch.dtype) -> Tensor:
+        y = (2 * torch.sigmoid(2 * x) - 1).to(dtype).to(x.dtype)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, y_bar: Tensor):
+        (y,) = ctx.saved_tensors
+        return y_bar * (1 - y * y), None
+
+
+class _Sigmoid(torch.autograd.Function):
+    """σ by tanh, likewise."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, dtype: torch.dtype) -> Tensor:
+        y = (0.5 + 0.5 * torch.tanh(0.5 * x)).to(dtype).to(x.dtype)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, y_bar: Tensor):
+        (y,) = ctx.saved_tensors
+        return y_bar * y * (1 - y), None
+
+
+class _RoundedDouble(Tensor):
+    """Numbers on which σ and tanh are computed in another way: equal, but for the rounding of values and slopes."""
+
+    own = torch.float64
 
     def sigmoid(self):
-        return 0.5 + 0.5 * Tensor.tanh(0.5 * self)
+        return _Sigmoid.apply(self.as_subclass(Tensor), self.own).as_subclass(type(self))
 
     def tanh(self):
-        return 2 * Tensor.sigmoid(2 * self) - 1
+        return _Tanh.apply(self.as_subclass(Tensor), self.own).as_subclass(type(self))
+
+
+class _RoundedSingle(_RoundedDouble):
+    """The same, with values of σ and tanh rounded to float32; all else stays float64, so that nothing underflows."""
+
+    own = torch.float32
+
+
+_NUMBERS = {None: Tensor, "float64": _RoundedDouble, "float32": _RoundedSingle}
 
 
 def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge: Nudge | None = None,
-           size: float = 0.0, rewritten: bool = False) -> Iterator[list]:  # fmt: skip
+           size: float = 0.0, rounded: str | None = None) -> Iterator[list]:  # fmt: skip
     """Runs the stack in float64 and yields, at every step, the new states of all layers.
 
     inputs [T, B, X]; initial_state one [L, B, H] a state, or none for zeros, as arrays or tensors;
-    rewritten: with σ and tanh computed in another way, to see what rounding does
+    rounded: a dtype as which σ and tanh are rounded, in another way than otherwise, to see what rounding does
     """
     cell, H = CELLS[stack.cell], stack.hidden_size
     record = STATES[cell.states]
     layers = [[torch.from_numpy(np.array(part, np.float64)) for part in layer] for layer in stack.layers]
-    x_all = torch.from_numpy(np.array(inputs, np.float64)).as_subclass(_Rewritten if rewritten else Tensor)
+    x_all = torch.from_numpy(np.array(inputs, np.float64)).as_subclass(_NUMBERS[rounded])
     zeros = [torch.zeros(stack.depth, x_all.shape[1], H, dtype=torch.float64)] * len(cell.states)
     given = [torch.as_tensor(value, dtype=torch.float64) for value in initial_state] or zeros
     states = [record(*(value[layer] for value in given)) for layer in range(stack.depth)]
@@ -65,10 +106,10 @@ def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge:
 
 
 def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequence[ndarray] = (),
-             rewritten: bool = False) -> ndarray:  # fmt: skip
+             rounded: str | None = None) -> ndarray:  # fmt: skip
     """∂L/∂s_t of every layer and step by autograd, in float64, [L, T, B, S, H].
 
-    inputs [T, B, X], cotangents [T, B, H] dense, initial_state one [L, B, H] a state or none; rewritten: see `unroll`
+    inputs [T, B, X], cotangents [T, B, H] dense, initial_state one [L, B, H] a state or none; rounded: see `unroll`
     """
     shape = (stack.depth, inputs.shape[1], stack.hidden_size)
     kinds = len(CELLS[stack.cell].states)
@@ -76,7 +117,7 @@ def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequenc
     start = [torch.tensor(value, requires_grad=True) for value in given]  # a graph even where no weight asks for one
     history: list[list] = []
     loss: Tensor | float = 0.0
-    steps = unroll(stack, inputs, start, rewritten=rewritten)
+    steps = unroll(stack, inputs, start, rounded=rounded)
     for states, weight in zip(steps, np.array(cotangents, np.float64), strict=True):
         for state in states:
             for value in state:
@@ -104,24 +145,30 @@ def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
                       sizes: Sequence[float] = (1e-3, 1e-5, 1e-7)) -> Difference:  # fmt: skip
     """The loss's derivative along a nudge by central differences, extrapolated to size 0 (Richardson 1911).
 
-    Each size is halved; the size that moves least by it is used (after Ridders 1982), and what it moves, with the
-    rounding of the loss, is the stated error. Steep networks need small sizes, flat ones large sizes.
+    Each size is halved; the size that moves least by it is used (after Ridders 1982). Steep networks need small sizes,
+    flat ones large sizes. The stated error is what halving moves, what computing σ and tanh in another way does, and
+    the rounding of the loss.
     """
+    weights = torch.from_numpy(np.array(cotangents, np.float64))
 
-    def loss(size: float) -> tuple[float, float]:
+    def losses(size: float, rounded: str | None) -> Tensor:
+        """The loss, and the sum of its terms' magnitudes."""
         with torch.no_grad():
-            steps = zip(unroll(stack, inputs, nudge=nudge, size=size), np.array(cotangents, np.float64), strict=True)
-            terms = [torch.from_numpy(weight) * states[-1].h for states, weight in steps]
-            return float(sum(term.sum() for term in terms)), float(sum(term.abs().sum() for term in terms))
+            steps = unroll(stack, inputs, nudge=nudge, size=size, rounded=rounded)
+            terms = [(weight * states[-1].h).as_subclass(Tensor) for states, weight in zip(steps, weights, strict=True)]
+            return torch.stack([sum(term.sum() for term in terms), sum(term.abs().sum() for term in terms)])
 
-    found = []
-    for size in sizes:
-        (wide, terms), (narrow, _) = (
-            ((above - below) / (2 * width), largest)
-            for width in (size, size / 2)
-            for (above, largest), (below, _) in [(loss(width), loss(-width))]
-        )
+    def slope(size: float, rounded: str | None = None) -> tuple[float, float]:
+        """The difference quotient, and how far rounding can put it off."""
+        above, below = losses(size, rounded), losses(-size, rounded)
+        return float(above[0] - below[0]) / (2 * size), 2 * np.finfo(np.float64).eps * float(above[1]) / size
+
+    def extrapolated(size: float, rounded: str | None = None) -> Difference:
+        (wide, _), (narrow, rounding) = slope(size, rounded), slope(size / 2, rounded)
         value = (4 * narrow - wide) / 3
-        rounding = 4 * np.finfo(np.float64).eps * terms / size
-        found.append(Difference(value, abs(value - narrow) + rounding))
-    return min(found, key=lambda difference: difference.error)
+        return Difference(value, abs(value - narrow) + 2 * rounding)
+
+    found = [extrapolated(size) for size in sizes]
+    best = min(range(len(sizes)), key=lambda i: found[i].error)
+    again = extrapolated(sizes[best], "float64")
+    return Difference(found[best].value, found[best].error + 2 * abs(found[best].value - again.value))
