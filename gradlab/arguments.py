@@ -97,8 +97,10 @@ def _states_read(experiment: Experiment, stack: Stack, inputs: ndarray) -> ndarr
 
 def sparse(cotangents: ndarray) -> Cotangents:
     """Only the steps and sequences of [T, B, H] at which something enters."""
-    steps, at = np.nonzero(cotangents.any(axis=2))
-    return Cotangents(steps, at, cotangents[steps, at], cotangents.shape[1])
+    enters = cotangents.any(axis=2)
+    steps, at = np.nonzero(enters)
+    values = cotangents.reshape(enters.size, -1) if len(at) == enters.size else cotangents[steps, at]
+    return Cotangents(steps, at, values, cotangents.shape[1])
 
 
 def as_array(value: Any, name: str, dtype: np.dtype, shape: Sequence[int | None], letters: str) -> ndarray:

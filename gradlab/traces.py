@@ -205,12 +205,21 @@ def log10_entered(cotangents: Cotangents, sequences: int) -> ndarray:
 
     NaN where the loss is that of a state that overflowed.
     """
+    values, at = cotangents.values, cotangents.at
+    squares = np.bincount(at, np.einsum("ij,ij->i", values, values, dtype=np.float64), sequences)
+    if not ((squares > 1e-280) & (squares < 1e280)).all():  # zeros too: squares of 1e±200 leave the range
+        return _log10_entered_scaled(cotangents, sequences)
+    return 0.5 * np.log10(squares)
+
+
+def _log10_entered_scaled(cotangents: Cotangents, sequences: int) -> ndarray:
+    """The same, each sequence's largest entry brought to 1 first."""
     largest, squares = np.zeros(sequences), np.zeros(sequences)
     blocks = [slice(i, i + 2**14) for i in range(0, len(cotangents.at), 2**14)]  # many steps' values fit in no copy
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # zeros, and NaN where the forward pass overflowed
         for own in blocks:
             np.maximum.at(largest, cotangents.at[own], np.abs(cotangents.values[own]).max(axis=1, initial=0))
-        scale = np.where(largest == 0, 1, largest)  # squares of 1e±200 leave the floating-point range
+        scale = np.where(largest == 0, 1, largest)
         for own in blocks:
             at = cotangents.at[own]
             np.add.at(squares, at, np.square(cotangents.values[own].astype(np.float64) / scale[at, None]).sum(axis=1))

@@ -1,8 +1,9 @@
 """How a sweep is cut into chunks of steps, and what it will take: decided before anything is allocated.
 
-Forward values of a step cost several times what its states do. So the forward pass keeps everything only for the last
-chunks, as many as `STORE_BYTES` holds; of the others it keeps the states at their ends, and computes them again on the
-way back. Memory is therefore bounded at any length, and a chunk is worked on in the processor's cache.
+Forward values of a step cost several times what its states do. What fits four times into `STORE_BYTES` is kept whole.
+Of a longer sweep the forward pass keeps everything only for the last chunks, as many as `STORE_BYTES` holds; of the
+others it keeps the states at their ends, and computes them again on the way back. Memory is therefore bounded at any
+length, and a chunk is worked on in the processor's cache.
 """
 
 import time
@@ -69,7 +70,8 @@ def plan(size):
     step_bytes = forward_step + adjoint_step + transient_step
     chunk = max(1, min(size.steps, max(CHUNK_BYTES // step_bytes, 64), max(1, CHUNK_WORK // work_step)))
     chunks = -(-size.steps // chunk)
-    stored = max(1, min(chunks, STORE_BYTES // size.parts // max(1, chunk * forward_step * size.depth)))
+    chunk_bytes, store = chunk * forward_step * size.depth, STORE_BYTES // size.parts
+    stored = chunks if chunks * chunk_bytes <= 4 * store else max(1, store // chunk_bytes)
     boundaries = chunks * size.depth * item * size.sequences * units * states
     held = stored * chunk * forward_step * size.depth
     result = 8 * size.steps * size.rows * size.depth * states
