@@ -1,5 +1,6 @@
 """The app as a person meets it: a server of its own on a free port, and a headless Chromium."""
 
+import gc
 import os
 import shutil
 import socket
@@ -27,6 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("browser"):
                 item.add_marker(skip)
+
+
+def pytest_collection_finish():
+    """What was imported is left alone by the collector, as in the server (app.py): each run of a page collects."""
+    gc.collect()
+    gc.freeze()
 
 
 def start_server(log: Path) -> tuple[subprocess.Popen, str]:

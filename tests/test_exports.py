@@ -248,6 +248,7 @@ def test_json_makes_the_experiment_again():
     assert tuple(gradlab.Experiment.model_validate(settings) for settings in several) == EXPERIMENTS
 
 
+@pytest.mark.slow
 def test_the_python_program_makes_the_same_numbers_again_in_a_fresh_interpreter(table, tmp_path):
     program = tmp_path / "again.py"
     program.write_bytes(exports.python_code(EXPERIMENTS) + b'table.to_parquet("again.parquet")\n')

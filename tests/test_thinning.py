@@ -121,6 +121,7 @@ def test_too_few_points_are_refused_with_the_number_needed():
         thin(line(50, 0.0), 7)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(tables(), st.integers(1, 40))
 def test_bins_hold_every_step_once_and_the_mean_of_their_finite_values(table, columns):

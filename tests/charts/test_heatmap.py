@@ -48,6 +48,7 @@ def test_a_single_cell_s_rows_are_its_layers(traced):
     assert rows(layers_by_steps(bin_steps(traced("rnn", depth=3)))) == ["RNN 2", "RNN 1", "RNN 0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [340, 1000])
 @pytest.mark.parametrize("steps", [2, 60, 3000])
 def test_no_text_is_cut_off_and_no_label_stands_twice(traced, steps, width):

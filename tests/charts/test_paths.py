@@ -69,6 +69,7 @@ def test_nothing_that_is_written_leaves_the_picture_of_a_phone(pictures, name):
         assert text.bottom <= height + 2, text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_has_its_parts_and_edges_drawn(cell):
     experiment = SMALL.replace(cell=cell)

@@ -66,6 +66,7 @@ def test_every_field_of_every_layer_is_a_column_of_its_table(matrix, dark):
         chart.to_dict()  # Vega-Lite's schema
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [340, 900])
 def test_no_text_is_cut_off(matrix, width):
     for name, chart in (charts(matrix) | {"unrolled": drawn(), "one": drawn("one_to_one")}).items():

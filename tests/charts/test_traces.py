@@ -125,6 +125,7 @@ def test_float32_limits_are_left_out_of_a_relative_chart_where_they_would_be_wro
     assert len(limits_drawn(table, relative=False)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [340, 1000])
 @pytest.mark.parametrize("steps", [2, 3, 61, 10_000])
 @pytest.mark.parametrize("decades", [-6000.0, -3.0, 0.0, 3000.0])
@@ -147,6 +148,7 @@ TABLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [340, 1000])
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("named", [False, True])

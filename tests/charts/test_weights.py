@@ -42,6 +42,7 @@ def test_the_circle_has_radius_one():
     assert np.allclose(np.hypot(weights.UNIT_CIRCLE["real"], weights.UNIT_CIRCLE["imaginary"]), 1.0, atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHARTS)
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("settings", [{}, {"hidden_size": 1}, {"initialization": "zeros"}, {"depth": 8}])

@@ -81,6 +81,7 @@ def checked(tmp_path, *arguments):
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
+@pytest.mark.slow
 def test_an_access_out_of_range_is_seen_where_bounds_are_checked(tmp_path):
     done = checked(tmp_path, "-c", OUT_OF_RANGE)
     assert done.returncode == 0, done.stderr
@@ -103,6 +104,6 @@ def test_the_kernels_own_tests_pass_where_bounds_are_checked(tmp_path):
     ]
     single = "test_weights_of_any_magnitude_give_finite_norms_or_say_where_they_do_not[lstm-float32]"
     chosen = [*sweeps, f"tests/engine/test_sweep.py::{single}", "tests/engine/test_products.py"]
-    done = checked(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen)
+    done = checked(tmp_path, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", *chosen)
     assert done.returncode == 0, done.stdout[-4000:]
     assert any(tmp_path.rglob("*.nbc")), "the kernels were not compiled anew"

@@ -59,6 +59,7 @@ THEIRS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_and_clipping_by_norm_equal_torchs(optimizer):
     recipe = Recipe(updates=UPDATES, optimizer=optimizer, learning_rate=0.01, clip_norm=0.3)

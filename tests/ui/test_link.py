@@ -100,6 +100,7 @@ numbers = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(
     values=st.fixed_dictionaries(numbers),

@@ -45,6 +45,7 @@ def test_the_opening_sentence_holds_the_numbers_of_the_trace(open_app):
         assert mantissa in app.markdown[0].value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize(
     "query",

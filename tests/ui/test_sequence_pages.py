@@ -15,6 +15,7 @@ def words(app):
     return " ".join([part.value for part in (*app.markdown, *app.subheader, *app.caption)])
 
 
+@pytest.mark.slow
 def test_every_type_can_be_shown_and_names_its_task(open_app):
     app = open_app("sequence_types", **SMALL, cells="RNN")
     for kind in KINDS:
