@@ -18,6 +18,7 @@ from gradlab.inputs import INPUTS
 from gradlab.losses import LOSSES
 
 ROOT = Path(__file__).resolve().parents[1]
+MAIN = ("rnn", "lstm", "gru")  # the others: slow
 SMALL = Experiment(hidden_size=8, steps=30, batch_size=2)
 
 
@@ -29,7 +30,9 @@ def passes(e):
 
 
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "cell", [cell if cell in MAIN else pytest.param(cell, marks=pytest.mark.slow) for cell in CELLS]
+)
 def test_every_cell_passes_at_its_defaults_with_the_stated_tolerances(cell, dtype):
     found = passes(Experiment(cell=cell, dtype=dtype, depth=2, hidden_size=16))
     table = found.table
@@ -47,9 +50,9 @@ def test_every_cell_passes_at_its_defaults_with_the_stated_tolerances(cell, dtyp
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_passes(loss):
-    for cell in ("lstm", "rnn"):
-        passes(SMALL.replace(cell=cell, loss=loss, depth=2))
+@pytest.mark.parametrize("cell", ["lstm", pytest.param("rnn", marks=pytest.mark.slow)])
+def test_every_loss_passes(cell, loss):
+    passes(SMALL.replace(cell=cell, loss=loss, depth=2))
 
 
 @pytest.mark.parametrize("inputs", INPUTS)
@@ -57,12 +60,14 @@ def test_every_input_passes(inputs):
     passes(SMALL.replace(cell="gru", inputs=inputs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("initialization", INITIALIZATIONS)
 @pytest.mark.parametrize("cell", ["lstm", "rnn_relu"])
 def test_every_initialization_passes(initialization, cell):
     passes(SMALL.replace(cell=cell, initialization=initialization))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

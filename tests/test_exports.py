@@ -279,6 +279,7 @@ def test_png_and_svg_carry_the_record(chart):
     assert json.loads(metadata.text)["gradlab"] == exports.record(EXPERIMENTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in exports.PICTURES if name != "PDF"])
 def test_the_same_picture_twice_is_the_same_file(table, name):
     first, second = (exports.PICTURES[name].write(lines(table), EXPERIMENTS, title="T") for _ in range(2))

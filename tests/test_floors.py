@@ -121,6 +121,7 @@ def test_no_module_imports_upward_or_leaves_its_room():
     assert violations(ROOT) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "line"),
     [

@@ -46,7 +46,7 @@ def lines_of(table):
     return [line.reset_index(drop=True) for _, line in table.groupby("layer")]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(tables(), st.integers(12, 60))
 def test_a_thinned_line_keeps_ends_extremes_and_boundaries_and_changes_no_row(table, points):
     thinned = thin(table, points, columns=COLUMNS)

@@ -60,6 +60,7 @@ def test_every_chart_is_valid_draws_and_names_only_columns_of_its_tables(picture
     assert svg(chart).startswith(b"<svg")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_that_is_written_leaves_the_picture_of_a_phone(pictures, name):
     found, width, height = texts(pictures[False][name], 340)

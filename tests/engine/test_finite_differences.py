@@ -28,7 +28,7 @@ def differences(case, layer, step, into, seed=0):
 
 
 @pytest.mark.parametrize("into", INTO)
-@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("depth", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_loss_changes_along_any_nudge_as_the_gradient_says(cell, depth, into):
     for layer in range(depth):

@@ -45,9 +45,10 @@ def growth(experiment: Experiment) -> int:
     return found["growth"]
 
 
-LENGTHS = [10_000, pytest.param(1_000_000, marks=pytest.mark.slow)]
+LENGTHS = [10_000, 1_000_000]
 
 
+@pytest.mark.slow
 @only_linux
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("steps", LENGTHS)

@@ -42,6 +42,7 @@ def blas_threads() -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_threads_of_torch_and_blas_are_as_they_were_after_a_sweep_in_threads():
     done = subprocess.run([sys.executable, "-c", SETTINGS], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from gradlab.experiment import Experiment
 from gradlab.training import Recipe, Run
 from gradlab.ui import job as job_module
@@ -67,6 +69,7 @@ def test_where_nobody_looks_the_thread_ends_and_the_next_look_goes_on(monkeypatc
     job.pause()
 
 
+@pytest.mark.slow
 def test_two_jobs_do_not_disturb_each_other():
     jobs = [job_of(updates=60), job_of(updates=60)]
     for job in jobs:

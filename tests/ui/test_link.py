@@ -57,6 +57,7 @@ def test_a_good_link_says_nothing(open_app):
     assert not told(open_app(**SMALL, cells=["RNN", "LSTM"], forget_bias="3.0"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "name", "value"),
     [

@@ -113,6 +113,7 @@ def test_the_check_compares_with_autograd_and_finite_differences_and_passes(open
     assert not app.dataframe, "an answer about other settings must not stay"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_applies_and_reset_undoes_it(open_app, name):
     app = open_app("gradient_flow", seed="5")

@@ -53,6 +53,7 @@ def test_a_loss_that_enters_once_is_replaced_and_said_to_be(open_app):
     assert "enters once" not in words(open_app("itemised", **SMALL, loss="every"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("objective", ["cross_entropy", "squared_error"])
 def test_pages_draw_a_readouts_gradient_too(open_app, name, objective):

@@ -71,6 +71,7 @@ def test_a_toggle_adds_the_line_of_its_cut_and_says_what_it_leaves(open_app):
     assert lines_of(app, len(cuts) - 1)[0] == "GRU"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "verdicts"),
     [
@@ -95,6 +96,7 @@ def test_the_warm_up_says_both_powers(open_app):
     assert f"leaves {number(99 * math.log10(0.75))}" in said(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["RNN", "LSTM", "GRU", "minLSTM", "LSTM (peepholes)"])
 def test_the_microscope_has_a_map_for_every_quantity_and_a_close_up(open_app, cell):
     app = open_app("gates", **SMALL, one_cell=cell, inputs="text", unit="3")
