@@ -118,6 +118,8 @@ class Experiment(BaseModel):
     def _in_plain_words(cls, value: Any, validate: Callable[[Any], Any], info: Any) -> Any:
         """Validates as pydantic does, with this module's sentence in place of pydantic's."""
         name = info.field_name
+        if name not in Experiment.model_fields:  # what a subclass adds
+            return validate(value)
         try:
             if isinstance(value, bool) or not isinstance(value, str | Number | None):
                 raise ValueError  # Python counts True as 1, and pydantic would; no setting means it
@@ -153,7 +155,7 @@ class Experiment(BaseModel):
 
     def replace(self, **changes: Any) -> Self:
         """The same experiment with some settings changed, validated (pydantic's model_copy does not validate)."""
-        return type(self).model_validate({**self.model_dump(), **changes})
+        return type(self).model_validate(dict(self) | changes)
 
     def unused(self) -> frozenset[str]:
         """The settings that change nothing here, because of another setting."""
@@ -173,8 +175,9 @@ class Experiment(BaseModel):
 
     def to_query(self) -> dict[str, str]:
         """Every setting and the link's version as URL query parameters; None is "none", an empty value for text."""
-        none = {name: "" if name == "text" else "none" for name in type(self).model_fields}
-        return {"version": LINK_VERSION} | {name: none[name] if value is None else str(value) for name, value in self}
+        values = {name: getattr(self, name) for name in Experiment.model_fields}
+        none = {name: "" if name == "text" else "none" for name in values}
+        return {"version": LINK_VERSION} | {n: none[n] if value is None else str(value) for n, value in values.items()}
 
     @classmethod
     def from_query(cls, query: Mapping[str, Any]) -> Self:

@@ -1,7 +1,8 @@
 """What an Experiment feeds its stack: inputs, and at the loss steps a direction or a readout's gradient.
 
 Weights, inputs, loss directions, readout and targets draw from separate generators of one seed, in float64, and are
-cast afterwards: a change of the cell or of the precision changes none of the others.
+cast afterwards: a change of the cell or of the precision changes none of the others. A trained one has the readout that
+it learned, and reads batches of its task.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gradlab.experiment import Experiment
 from gradlab.inputs import INPUTS, vocabulary
 from gradlab.losses import LOSSES
 from gradlab.readout import Read, Readout, drawn, drawn_targets, read
+from gradlab.trained import Trained
 
 
 class Streams(NamedTuple):
@@ -59,6 +61,8 @@ def inputs_of(experiment: Experiment) -> ndarray:
 
 
 def _signal(e: Experiment, steps: int) -> ndarray:
+    if isinstance(e, Trained) and e.inputs != "text":
+        return e.batch(steps, streams(e.seed).inputs).inputs
     own = {"text": e.text} if e.inputs == "text" else {}
     return INPUTS[e.inputs](steps, e.batch_size, input_size_of(e), streams(e.seed).inputs, **own)
 
@@ -70,15 +74,21 @@ def output_size_of(experiment: Experiment) -> int:
 
 def readout_of(experiment: Experiment) -> Readout:
     """The readout on the top layer's h, in the Experiment's dtype."""
-    values = drawn(output_size_of(experiment), experiment.hidden_size, streams(experiment.seed).readout)
+    if isinstance(experiment, Trained):
+        values = experiment.weights.readout
+    else:
+        values = drawn(output_size_of(experiment), experiment.hidden_size, streams(experiment.seed).readout)
     return Readout(*(part.astype(experiment.dtype, copy=False) for part in values))
 
 
 def targets_of(experiment: Experiment) -> ndarray:
-    """What the readout is to give, [T, B, Y], in the Experiment's dtype: of a text, its next character."""
+    """What the readout is to give, [T, B, Y], in the Experiment's dtype: of a text, its next character; of a task, its own."""
     e = experiment
     if e.inputs == "text":
         values = _signal(e, e.steps + 1)[1:]
+    elif isinstance(e, Trained):
+        values = e.batch(e.steps, streams(e.seed).inputs).targets
+        values = np.eye(output_size_of(e))[values] if e.objective == "cross_entropy" else values
     else:
         values = drawn_targets(e.objective, e.steps, e.batch_size, output_size_of(e), streams(e.seed).targets)
     return values.astype(e.dtype, copy=False)

@@ -21,6 +21,7 @@ from gradlab.cells import CELLS
 from gradlab.experiment import DTYPES, Experiment
 from gradlab.feeds import Streams, cotangents_of, input_size_of, inputs_of, streams
 from gradlab.initializations import INITIALIZATIONS
+from gradlab.trained import Trained
 
 __all__ = ["Layer", "Stack", "Streams", "cotangents_of", "gate_rows", "input_size_of", "inputs_of", "streams"]
 
@@ -100,7 +101,10 @@ class Stack:
 
     @classmethod
     def from_experiment(cls, experiment: Experiment) -> Stack:
-        """The stack an Experiment describes; the same settings always give the same weights."""
+        """The stack an Experiment describes: the same settings always give the same weights; of a Trained, its own."""
+        if isinstance(experiment, Trained):
+            layers = experiment.weights.layers
+            return cls(experiment.cell, tuple(Layer(*(a.astype(experiment.dtype) for a in layer)) for layer in layers))
         random = streams(experiment.seed)
         columns = [input_size_of(experiment)] + [experiment.hidden_size] * (experiment.depth - 1)
         return cls(experiment.cell, tuple(_draw(experiment, number_of_inputs, random) for number_of_inputs in columns))

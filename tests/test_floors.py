@@ -28,6 +28,7 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.engine"],
     ["gradlab.stack"],
     ["gradlab.feeds"],  # what an Experiment feeds a stack
+    ["gradlab.trained"],  # an Experiment whose weights were learned
     ["gradlab.experiment"],
     ["gradlab.combinations", "gradlab.tasks"],  # settings that do not fit each other; what is trained
     ["gradlab.cells", "gradlab.initializations", "gradlab.inputs", "gradlab.losses", "gradlab.readout"],

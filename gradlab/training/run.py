@@ -19,6 +19,7 @@ from gradlab.inputs import default_text
 from gradlab.schedules import Schedule
 from gradlab.tasks import TASKS, Batch, Task, characters
 from gradlab.traces import GradientTrace, trace
+from gradlab.trained import Trained, Weights
 from gradlab.training.divergence import Diverged, forward_divergence, gradient_divergence, weights_divergence
 from gradlab.training.network import Network, Tensors, back_propagated, loss_of, metric_of
 from gradlab.training.recipe import Recipe
@@ -63,6 +64,13 @@ class Run:
     @property
     def finished(self) -> bool:
         return self.diverged is not None or self.done >= self.recipe.updates
+
+    @property
+    def trained(self) -> Trained:
+        """The run's Experiment with a copy of the present weights. Raises ValueError where they are not finite."""
+        layers, readout = self.network.recurrent.stack.layers, self.network.numpy_readout
+        weights = Weights.of(self.experiment, self.task, self.done, layers, readout)
+        return Trained(**self.experiment.model_dump(), weights=weights)
 
     def records(self) -> Iterator[Record]:
         """One record an update, until the recipe's updates are made or the run diverges."""

@@ -1,0 +1,120 @@
+"""A trained run as an Experiment: its own weights, readout and batches in every analysis."""
+
+import numpy as np
+import pytest
+import torch
+
+import gradlab
+from gradlab import paths
+from gradlab.experiment import Experiment
+from gradlab.feeds import inputs_of, loss_steps_of, streams
+from gradlab.itemised import itemised
+from gradlab.sequences import diagram
+from gradlab.tasks import TASKS, characters
+from gradlab.trained import Trained
+from gradlab.training import Recipe, Run
+from gradlab.truncation import Schedule, bias
+from tests.training.loops import copied
+
+
+def trained(task="adding", updates=3, **settings):
+    sizes = {"cell": "gru", "hidden_size": 5, "steps": 24, "batch_size": 3} | settings
+    run = Run(Experiment(**sizes), task, Recipe(updates=updates))
+    list(run.records())
+    return run
+
+
+def by_autograd(run, experiment):
+    """∂L/∂h_t of the top layer by the loss alone, L the sum over loss steps and sequences, from the task's own batch."""
+    batch = run.task.draw(experiment.steps, experiment.batch_size, streams(experiment.seed).inputs)
+    module, readout = copied(run)
+    inputs = torch.from_numpy(np.array(batch.inputs))
+    h = module(inputs)[0].detach().requires_grad_()
+    at = loss_steps_of(experiment)
+    scores, targets = readout(h)[at], torch.from_numpy(np.array(batch.targets))[at]
+    if run.task.objective == "squared_error":
+        loss = ((scores - targets) ** 2).sum() / 2
+    else:
+        loss = torch.nn.functional.cross_entropy(scores.flatten(0, 1), targets.flatten(), reduction="sum")
+    return inputs, torch.autograd.grad(loss, h)[0]
+
+
+@pytest.mark.parametrize("task", [name for name in TASKS if TASKS[name].text is None])
+@pytest.mark.parametrize("changes", [{}, {"steps": 30, "batch_size": 2, "seed": 7}], ids=["as trained", "changed"])
+def test_its_trace_is_that_of_the_runs_stack_on_the_tasks_batch_and_loss(task, changes):
+    run = trained(task, cell="lstm", depth=2)
+    one = run.trained.replace(**changes)
+    inputs, cotangents = by_autograd(run, one)
+    expected = gradlab.trace(run.network.recurrent.stack, inputs, cotangents)
+    found = gradlab.trace(one)
+    np.testing.assert_array_equal(inputs_of(one), inputs)
+    np.testing.assert_allclose(found.log10_norms, expected.log10_norms, atol=1e-9)
+    assert not np.allclose(found.log10_norms, gradlab.trace(one.initial).log10_norms, atol=1e-3)
+
+
+@pytest.mark.parametrize("task", ["hello", characters("아버지가 방에 들어가신다. " * 500)], ids=["hello", "too long to set"])
+def test_a_model_of_characters_reads_its_own_text(task):
+    one = trained(task).trained
+    read = inputs_of(one)
+    assert read.shape[2] == len(one.weights.task.symbols)
+    assert (read.sum(axis=2) == 1).all()
+    assert np.isfinite(gradlab.trace(one).log10_norms).all()
+
+
+def test_every_analysis_takes_it_and_the_engine_agrees_with_autograd():
+    one = trained(updates=5).trained
+    assert gradlab.check(one).passed
+    every = one.replace(loss="every")
+    total = paths.decompose(every).query("path == 'total'")["log10_norm"].to_numpy()
+    np.testing.assert_allclose(gradlab.trace(every).table["log10_norm"], total, atol=1e-9)
+    assert itemised(every)["loss_step"].nunique() == every.steps
+    assert bias(every, schedules=[Schedule("windows", 4, 8)])["cosine"].notna().all()
+    assert paths.microscope(one).values["h"].shape == (one.steps, one.hidden_size)
+    assert len(diagram(one.replace(loss="one_to_one", objective="direction").shortened(5), 5).boxes)
+
+
+def test_a_copy_task_shorter_than_it_can_be_gives_its_first_steps():
+    short = trained("copy_memory").trained.replace(steps=5)
+    assert inputs_of(short).shape == (5, 3, 10)
+    assert np.isfinite(gradlab.trace(short).log10_norm("h")).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"hidden_size": 6}, "hidden_size = 6 does not fit the trained weights: they need 5"),
+        ({"cell": "lstm"}, "cell = 'lstm' does not fit"),
+        ({"inputs": "text"}, "inputs = 'text' does not fit"),
+        ({"objective": "cross_entropy"}, "they need 'squared_error'"),
+    ],
+)
+def test_settings_that_the_weights_decide_are_refused_in_words(changes, words):
+    with pytest.raises(ValueError, match=words):
+        trained().trained.replace(**changes)
+
+
+def test_it_is_a_key_by_what_was_learned():
+    run, again = trained(updates=2), trained(updates=2)
+    assert run.trained == again.trained
+    assert hash(run.trained) == hash(again.trained)
+    assert run.trained.model_dump_json() == again.trained.model_dump_json()
+    other = trained(updates=3).trained
+    assert run.trained != other
+    assert run.trained.model_dump_json() != other.model_dump_json()
+    assert run.trained.initial == run.experiment
+    assert not isinstance(run.trained.initial, Trained)
+
+
+def test_a_link_has_the_settings_and_not_the_weights():
+    run = trained()
+    assert Experiment.from_query(run.trained.to_query()) == run.experiment
+
+
+def test_later_updates_leave_what_was_taken_alone():
+    run = Run(Experiment(cell="gru", hidden_size=5, steps=10, batch_size=2), "adding", Recipe(updates=2))
+    run.update()
+    before = run.trained
+    weights = before.weights.layers[0].U.copy()
+    run.update()
+    np.testing.assert_array_equal(before.weights.layers[0].U, weights)
+    assert before != run.trained
