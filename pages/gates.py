@@ -23,29 +23,31 @@ columns = st.columns(2)
 for number, quantity in enumerate(scope.values):
     with columns[number % 2]:
         st.markdown(f"**{quantity}**")
-        chart = gates.heat_map(microscope.wide(scope, quantity), quantity, chosen=unit, letters=letters, dark=dark)
-        microscope.clickable(chart, quantity, sentence)
+        picture = partial(gates.heat_map, quantity=quantity, chosen=unit, letters=letters, dark=dark)
+        wide = partial(microscope.wide, scope, quantity)
+        microscope.clickable(picture(wide()), quantity, sentence)
         with st.container(horizontal=True):
             table = partial(microscope.table, scope, quantity)
-            export_bar(chart, table, [one], f"units {quantity}", title=f"Units × steps: {quantity}", subtitle=sentence)
+            whole = partial(picture, columns=microscope.COLUMNS_TAKEN)
+            export_bar(whole, table, [one], f"units {quantity}", f"Units × steps: {quantity}", sentence, wide)
             how_to_read("units", quantity)
 
 st.subheader(f"Unit {unit}", anchor=False)
 told = story.of_unit(scope, unit)
 st.markdown(told)
 for axis, table in microscope.panels(scope, unit).items():
-    chart = gates.one_unit(table, axis, dark=dark)
-    show(chart, told)
+    picture = partial(gates.one_unit, axis=axis, dark=dark)
+    show(picture(microscope.thinned(table, "quantity", ["value"])), told)
     with st.container(horizontal=True):
-        export_bar(chart, table.copy, [one], f"unit {axis}", title=f"Unit {unit}: {axis}", subtitle=told)
+        export_bar(picture, table.copy, [one], f"unit {axis}", f"Unit {unit}: {axis}", told, table.copy)
         how_to_read("one of the units", axis)
 
 statistics = cached_paths.statistics(one)
 shown = statistics[(statistics["layer"] == layer) & statistics["saturated_low"].notna()]
 if len(shown):
     st.subheader("All units and sequences", anchor=False)
-    chart = gates.spread(shown, dark=dark)
-    show(chart, sentence)
+    picture = partial(gates.spread, dark=dark)
+    show(picture(microscope.thinned(shown, "gate", ["median", "q05", "q95"])), sentence)
     with st.container(horizontal=True):
-        export_bar(chart, statistics.copy, [one], "gates", title="Where the gates stand", subtitle=sentence)
+        export_bar(picture, statistics.copy, [one], "gates", "Where the gates stand", sentence, shown.copy)
         how_to_read("gates")

@@ -20,21 +20,22 @@ table = partial(cached.full_table, settings.experiments)
 
 st.markdown(told["subtitle"])
 verdicts.non_finite(flows)
-chart = lines(cached.shown(flows, state), marks=cached.marks(flows), **look)
-show(chart, verdicts.alternative(flows))
+picture = partial(lines, marks=cached.marks(flows), **look)
+show(picture(cached.shown(flows, state)), verdicts.alternative(flows))
 with st.container(horizontal=True):
-    export_bar(chart, table, settings.experiments, "gradient norms", f"Gradient norms: {verdicts.names(flows)}", **told)
+    heading = f"Gradient norms: {verdicts.names(flows)}"
+    whole = partial(cached.whole, settings.experiments, state)
+    export_bar(picture, table, settings.experiments, "gradient norms", heading, **told, rows=whole)
     how_to_read("gradient norms")
 verdicts.cards(flows, st.columns(len(flows)))
 
 st.subheader("Every layer at every step", anchor=False)
-bins = cached.bins(settings.experiments, state)
-chart = layers_by_steps(bins, **look)
-show(chart, verdicts.alternative(flows))
+picture = partial(layers_by_steps, **look)
+show(picture(cached.bins(settings.experiments, state)), verdicts.alternative(flows))
 with st.container(horizontal=True):
-    export_bar(
-        chart, table, settings.experiments, "layers and steps", f"Layers and steps: {verdicts.names(flows)}", **told
-    )
+    heading = f"Layers and steps: {verdicts.names(flows)}"
+    whole = partial(cached.whole_bins, settings.experiments, state)
+    export_bar(picture, table, settings.experiments, "layers and steps", heading, **told, rows=whole)
     how_to_read("layers and steps")
 
 check_section.draw(settings.experiments)

@@ -15,14 +15,18 @@ flows = cached.flows(settings.experiments)
 
 st.markdown(verdicts.opening_sentence(flows))
 verdicts.non_finite(flows)
-lines = cached.shown(flows, state="h", layer=0)
-ends = cached.ends(lines, settings.relative)
 look = {"relative": settings.relative, "marks": cached.marks(flows), "dark": controls.dark()}
-chart = opening(lines, ends, **look)
-show(chart, verdicts.alternative(flows))
+
+
+def picture(lines):
+    return opening(lines, cached.ends(lines, settings.relative), **look)
+
+
+show(picture(cached.shown(flows, state="h", layer=0)), verdicts.alternative(flows))
 with st.container(horizontal=True):
     told = {"title": f"Gradient norms: {verdicts.names(flows)}", "subtitle": verdicts.opening_sentence(flows)}
     table = partial(cached.full_table, settings.experiments)
-    export_bar(chart, table, settings.experiments, "gradient norms", **told)
+    whole = partial(cached.whole, settings.experiments, "h", 0)
+    export_bar(picture, table, settings.experiments, "gradient norms", **told, rows=whole)
     how_to_read("gradient norms")
 verdicts.cards(flows, [controls.aside()] * len(flows))

@@ -54,13 +54,13 @@ left, right = st.columns(2)
 with left:
     st.subheader("The trace it gives", anchor=False)
     state = verdicts.state_shown(flows, settings.state)
-    chart = traces.lines(cached.shown(flows, state), relative=settings.relative, dark=dark)
-    st.altair_chart(chart, theme=None, alt=verdicts.alternative(flows))
+    picture = partial(traces.lines, relative=settings.relative, dark=dark)
+    st.altair_chart(picture(cached.shown(flows, state)), theme=None, alt=verdicts.alternative(flows))
     with st.container(horizontal=True):
         table = partial(cached.full_table, settings.experiments)
-        export_bar(
-            chart, table, settings.experiments, "gradient norms", "Gradient norms", verdicts.opening_sentence(flows)
-        )
+        whole = partial(cached.whole, settings.experiments, state)
+        told = verdicts.opening_sentence(flows)
+        export_bar(picture, table, settings.experiments, "gradient norms", "Gradient norms", told, whole)
         how_to_read("gradient norms")
 with right:
     st.subheader("The itemised matrix", anchor=False)

@@ -8,6 +8,7 @@ import streamlit as st
 from gradlab.charts import paths
 from gradlab.charts.traces import opening
 from gradlab.ui import cached, cached_paths, controls, cuts, story, verdicts
+from gradlab.ui.cached import MOST_ROWS
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
@@ -23,12 +24,18 @@ flows = cached.flows(told)
 sentence = verdicts.opening_sentence(flows)
 st.markdown(f"{sentence} The squashed update has the LSTM's gates and weights; only its sum goes through a tanh.")
 verdicts.non_finite(flows)
-lines = cached.shown(flows, state="h", layer=0)
-chart = opening(lines, cached.ends(lines, settings.relative), marks=cached.marks(flows), **look)
-show(chart, verdicts.alternative(flows))
+marks = cached.marks(flows)
+
+
+def totals(lines):
+    return opening(lines, cached.ends(lines, settings.relative), marks=marks, **look)
+
+
+show(totals(cached.shown(flows, state="h", layer=0)), verdicts.alternative(flows))
 with st.container(horizontal=True):
     table = partial(cached.full_table, told)
-    export_bar(chart, table, told, "totals", title=f"Gradient norms: {verdicts.names(flows)}", subtitle=sentence)
+    whole = partial(cached.whole, told, "h", 0)
+    export_bar(totals, table, told, "totals", f"Gradient norms: {verdicts.names(flows)}", sentence, whole)
     how_to_read("gradient norms")
 
 st.subheader("2. Around the recurrent weights, or through them", anchor=False)
@@ -39,13 +46,14 @@ if "forget_bias" not in one.unused():
     st.markdown(story.at_biases(cached_paths.direct_at_biases(one)))
 table = partial(cached_paths.parts_table, one)
 pictures = [
-    ("shares", paths.shares(parts.shares, cell=one.cell, dark=look["dark"])),
-    ("parts", paths.parts(parts.lines, **look)),
+    ("shares", partial(paths.shares, cell=one.cell, dark=look["dark"]), parts.shares, cached_paths.whole_shares),
+    ("parts", partial(paths.parts, **look), parts.lines, cached_paths.whole_lines),
 ]
-for subject, chart in pictures:
-    show(chart, sentence.replace("**", ""))
+plain = sentence.replace("**", "")
+for subject, picture, rows, whole in pictures:
+    show(picture(rows), plain)
     with st.container(horizontal=True):
-        export_bar(chart, table, [one], subject, title="The gradient by path", subtitle=sentence.replace("**", ""))
+        export_bar(picture, table, [one], subject, "The gradient by path", plain, partial(whole, one))
         how_to_read(subject)
 
 st.subheader("3. Cut a route and see what is left", anchor=False)
@@ -55,12 +63,13 @@ left = left.assign(path=left["path"].replace({f"without {name}": f"without {stor
 rnn = cached_paths.left(one.replace(cell="rnn"), ())
 sentence = story.of_cuts(left, parts.lag)
 st.markdown(sentence)
-beside = [left] if one.cell == "rnn" else [left, rnn]
-chart = paths.left(cached_paths.for_the_screen(pd.concat(beside, ignore_index=True)), **look)
-show(chart, sentence)
+beside = pd.concat([left] if one.cell == "rnn" else [left, rnn], ignore_index=True)
+picture = partial(paths.left, **look)
+show(picture(cached_paths.thinned(beside)), sentence)
 with st.container(horizontal=True):
     table = partial(cached_paths.left, one, cut)
-    export_bar(chart, table, [one], "cuts", title="What is left after a cut", subtitle=sentence)
+    whole = partial(cached_paths.thinned, beside, MOST_ROWS)
+    export_bar(picture, table, [one], "cuts", "What is left after a cut", sentence, whole)
     how_to_read("cuts")
 
 st.subheader("What textbooks say, at these settings", anchor=False)

@@ -16,21 +16,23 @@ ONE_UNIT_COLUMNS = ("unit", "step", "lag", "quantity", "value")
 SPREAD_COLUMNS = ("gate", "step", "lag", "mean", "median", "q05", "q95", "saturated_low", "saturated_high")
 CHOSEN = "unit_chosen"  # the selection's name
 UNIT_INTERVAL = ("input", "forget", "output", "reset", "update", "kept", "direct factor")
-COLUMNS_SHOWN = 700  # pixels of a picture: more steps than this are averaged
+COLUMNS_SHOWN = 700  # pixels of a picture on a page
 
 
 def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, letters: pd.Series | None = None,
              title: str = "", subtitle: str = "", dark: bool = False, width: int | str = "container",
-             height: int = 230) -> alt.LayerChart:  # fmt: skip
+             height: int = 230, columns: int = COLUMNS_SHOWN) -> alt.LayerChart:  # fmt: skip
     """One quantity of every unit at every step; a click chooses a unit, whose row is framed.
 
+    columns     pixels of the picture: more steps than this are averaged
     letters     what the network reads, by step: shown on the axis where there is room
     """
     theme.refuse_empty(table)
     scale = scale_of(table.to_numpy(), quantity, dark)
     first, last = int(table.columns[0]), int(table.columns[-1])
     units = [int(unit) for unit in table.index]
-    picture = pd.DataFrame({"url": [raster.data_url(_binned(table.to_numpy()), scale, colours.INKS[dark].alarm)]})
+    pixels = _binned(table.to_numpy(), columns)
+    picture = pd.DataFrame({"url": [raster.data_url(pixels, scale, colours.INKS[dark].alarm)]})
     image = (
         alt.Chart(picture)
         .mark_image(
@@ -138,10 +140,10 @@ def spread(
     return theme.finished([band, bounds.encode(y=alt.Y("bound:Q")), line], title, subtitle, dark, width, height)
 
 
-def _binned(values: np.ndarray) -> np.ndarray:
-    """Means over equally many neighbouring steps, at most `COLUMNS_SHOWN` of them; zeros' -inf are left out."""
+def _binned(values: np.ndarray, columns: int) -> np.ndarray:
+    """Means over equally many neighbouring steps, at most `columns` of them; zeros' -inf are left out."""
     steps = values.shape[1]
-    size = -(-steps // COLUMNS_SHOWN)
+    size = -(-steps // columns)
     if size == 1:
         return values
     padded = np.full((len(values), -(-steps // size) * size), np.nan)

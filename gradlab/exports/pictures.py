@@ -183,7 +183,9 @@ def _still(spec: dict[str, Any]) -> dict[str, Any]:
         return spec
     left = {layer.get("name") for layer in layers}
     params = [param for param in spec.get("params", []) if left.intersection(param.get("views", left))]
-    return {**spec, "layer": layers, "params": params}
+    read = {part["data"].get("name") for part in (spec, *layers) if "data" in part}
+    datasets = {name: rows for name, rows in spec["datasets"].items() if name in read}
+    return {**spec, "layer": layers, "params": params, "datasets": datasets}
 
 
 def _joined(text: Any) -> str:

@@ -23,6 +23,8 @@ from gradlab.weights import eigenvalues, gate_biases, parameter_counts, singular
 
 POINTS_ON_SCREEN = 6000  # of all lines together; more make a browser's hover slow
 SHOW_AFTER = 0.3  # seconds without an answer before progress is shown
+MOST_ROWS = 400_000  # of all lines of a picture taken home: a PNG of them takes some ten seconds
+MOST_CELLS = 100_000  # of a map taken home, which takes as long
 
 
 class Flow(NamedTuple):
@@ -99,6 +101,23 @@ def marks(flows: Sequence[Flow]) -> pd.DataFrame:
 def full_table(experiments: Sequence[Experiment]) -> pd.DataFrame:
     """Every point of every trace, for exports, which are made outside a page's run."""
     return pd.concat([_traced(one, None).table for one in map(essential, experiments)], ignore_index=True)
+
+
+def whole(experiments: Sequence[Experiment], state: str, layer: int | None = None) -> pd.DataFrame:
+    """As `shown`, with every row, for pictures that leave the screen; more than `MOST_ROWS` are thinned there too."""
+    table = _of_state(full_table(experiments), state)
+    table = table if layer is None else table[table.layer == layer]
+    return thin(table, MOST_ROWS // _lines_in(table))
+
+
+def whole_bins(experiments: Sequence[Experiment], state: str) -> pd.DataFrame:
+    """As `bins`, with a bin a step, for pictures that leave the screen; at most `MOST_CELLS` bins."""
+    table = _of_state(full_table(experiments), state)
+    return bin_steps(table, MOST_CELLS // _lines_in(table))
+
+
+def _lines_in(table: pd.DataFrame) -> int:
+    return len(table[["cell", "layer", "state"]].drop_duplicates())
 
 
 def spectra(experiment: Experiment) -> Spectra:

@@ -11,7 +11,7 @@ import streamlit as st
 from gradlab import paths
 from gradlab.experiment import Experiment
 from gradlab.thinning import thin
-from gradlab.ui.cached import Progress, essential
+from gradlab.ui.cached import MOST_ROWS, Progress, essential
 
 ORDERS = 8
 POINTS_ON_SCREEN = 6000  # of all lines of a chart together
@@ -50,6 +50,16 @@ def parts_table(experiment: Experiment) -> pd.DataFrame:
     return paths.decompose(essential(experiment), orders=ORDERS)
 
 
+def whole_lines(experiment: Experiment) -> pd.DataFrame:
+    """The lines of `Parts` with every row, for pictures that leave the screen."""
+    return _lines(of_lowest(parts_table(experiment)), MOST_ROWS)
+
+
+def whole_shares(experiment: Experiment) -> pd.DataFrame:
+    """The shares of `Parts` at every step, for pictures that leave the screen."""
+    return _shares(of_lowest(parts_table(experiment)), MOST_ROWS // (ORDERS + 2))
+
+
 def direct_at_biases(experiment: Experiment) -> pd.DataFrame:
     """How much of the gradient is direct at lag 100 (or the first step) for three forget biases: bias, lag,
     log10_direct, log10_total, share."""
@@ -63,9 +73,9 @@ def left(experiment: Experiment, cuts: tuple[str, ...]) -> pd.DataFrame:
     return pd.concat([whole, *(_cut(one, (name,), None) for name in cuts)], ignore_index=True)
 
 
-def for_the_screen(left: pd.DataFrame) -> pd.DataFrame:
-    """The same, thinned."""
-    return thin(left, POINTS_ON_SCREEN // left["path"].nunique(), columns=("log10_relative",), by=("cell", "path"))
+def thinned(left: pd.DataFrame, points: int = POINTS_ON_SCREEN) -> pd.DataFrame:
+    """The same with at most so many points of all lines together: for the screen, or for a picture that leaves it."""
+    return thin(left, points // left["path"].nunique(), columns=("log10_relative",), by=("cell", "path"))
 
 
 def statistics(experiment: Experiment) -> pd.DataFrame:
@@ -96,11 +106,20 @@ def of_lowest(table: pd.DataFrame) -> pd.DataFrame:
 @st.cache_data(max_entries=20, show_spinner=False)
 def _parts(experiment: Experiment, _progress: Callable[[float], None]) -> Parts:
     table = of_lowest(paths.decompose(experiment, orders=ORDERS, progress=_progress))
-    every = math.ceil(experiment.steps / SHARES_ON_SCREEN)
     lag = min(100, experiment.steps - 1)
+    at_lag = table[table["lag"] == lag].set_index("path")
+    return Parts(_lines(table, POINTS_ON_SCREEN), _shares(table, SHARES_ON_SCREEN), at_lag, lag)
+
+
+def _lines(table: pd.DataFrame, points: int) -> pd.DataFrame:
+    return thin(table, points // (ORDERS + 3), columns=("log10_relative",), by=("path",))
+
+
+def _shares(table: pd.DataFrame, steps: int) -> pd.DataFrame:
+    """Every part at the same, evenly spaced steps, without the total."""
+    every = math.ceil((table["lag"].max() + 1) / steps)
     some = table[((table["lag"] % every == 0) | (table["step"] == 0)) & (table["path"] != "total")]
-    lines = thin(table, POINTS_ON_SCREEN // (ORDERS + 3), columns=("log10_relative",), by=("path",))
-    return Parts(lines, some.reset_index(drop=True), table[table["lag"] == lag].set_index("path"), lag)
+    return some.reset_index(drop=True)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)

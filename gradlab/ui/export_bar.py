@@ -12,8 +12,14 @@ import streamlit as st
 
 from gradlab.experiment import Experiment
 from gradlab.exports import PICTURES, SETTINGS, TABLES, Format, file_name
+from gradlab.ui.cached import MOST_CELLS, MOST_ROWS
 
 SCALES = (1, 2, 3, 4)
+EVERY_ROW = (
+    "drawn from every row, not from those that the screen shows, which takes seconds for a long trace. Lines of more "
+    f"than {MOST_ROWS:,} rows are thinned with their extremes kept; maps of many more than {MOST_CELLS:,} cells "
+    "average neighbouring steps"
+)
 
 
 def export_bar(
@@ -23,23 +29,33 @@ def export_bar(
     subject: str,
     title: str = "",
     subtitle: str = "",
+    rows: Callable[[], pd.DataFrame] | None = None,
 ) -> None:
-    """A button that opens all formats of one chart. `table` makes the rows of its CSV: all, not the thinned ones."""
+    """A button that opens all formats of one chart. `table` makes the rows of its CSV: all, not the thinned ones.
+
+    Where the page's chart is thinned, `chart` is the function that draws it, and `rows` makes what it draws in files.
+    """
     heading = {"title": title, "subtitle": subtitle}
     with st.popover(f"Export {subject}", key=f"export {subject}"):
         scale = st.segmented_control("Scale of the PNG", SCALES, default=2, required=True, key=f"scale {subject}") or 2
         button = partial(_button, subject, experiments)
         for label, kinds in (("Picture", PICTURES), ("Numbers", TABLES), ("Settings", SETTINGS)):
-            st.caption(label)
+            st.caption(f"{label}: {EVERY_ROW}" if rows and kinds is PICTURES else label)
             with st.container(horizontal=True, gap="small"):
                 for name, kind in kinds.items():
                     if kinds is PICTURES:
                         scaled = {"scale": scale} if name == "PNG" else {}
-                        button(name, kind, partial(kind.write, chart, experiments, **heading, **scaled))
+                        button(name, kind, partial(_picture, kind, chart, rows, experiments, **heading, **scaled))
                     elif kinds is TABLES:
                         button(name, kind, partial(_table, kind, table, experiments))
                     else:
                         button(name, kind, partial(kind.write, experiments))
+
+
+def _picture(
+    kind: Format, chart: Any, rows: Callable[[], pd.DataFrame] | None, experiments: Sequence[Experiment], **options: Any
+) -> bytes:
+    return kind.write(chart(rows()) if rows else chart, experiments, **options)
 
 
 def _table(kind: Format, table: Callable[[], pd.DataFrame], experiments: Sequence[Experiment]) -> bytes:

@@ -1,5 +1,6 @@
 """What the page of gates and units asks of the visitor, and what it shows of a Microscope."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ from gradlab.experiment import Experiment
 from gradlab.feeds import inputs_of
 from gradlab.inputs import vocabulary
 from gradlab.paths import Microscope
+from gradlab.thinning import thin
 from gradlab.ui.picture import show
 from gradlab.ui.widgets import URL_OPTIONS
 
+COLUMNS_TAKEN = 16_000  # steps of a map in a picture that leaves the screen; browsers take none much wider
+POINTS_ON_SCREEN = 3000  # of all lines of a chart together
 LETTERS_SHOWN = 120  # more would lie on each other
 
 
@@ -65,6 +69,11 @@ def panels(scope: Microscope, unit: int) -> dict[str, pd.DataFrame]:
     others = [name for name in scope.values if name not in (*groups["state"], "log10 gradient")]
     groups = {"state": groups["state"], "gates": others, "log10 |∂L/∂s|": ["log10 gradient"]}
     return {axis: pd.concat([_of_unit(scope, unit, name) for name in names]) for axis, names in groups.items()}
+
+
+def thinned(table: pd.DataFrame, line: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Lines for the screen, one for each value of the column `line`; extremes of `columns` are kept."""
+    return thin(table, POINTS_ON_SCREEN // table[line].nunique(), columns=columns, by=(line,))
 
 
 def _of_unit(scope: Microscope, unit: int, quantity: str) -> pd.DataFrame:

@@ -117,7 +117,7 @@ def test_a_picture_has_the_colours_of_its_values_in_their_places():
 
 def test_more_steps_than_a_screen_has_are_averaged_and_constant_ones_kept():
     values = np.repeat(np.arange(3.0)[:, None], 2000, axis=1)
-    binned = gates._binned(values)
+    binned = gates._binned(values, gates.COLUMNS_SHOWN)
     assert binned.shape[1] <= gates.COLUMNS_SHOWN
     assert (binned == np.arange(3.0)[:, None]).all()
 

@@ -1,6 +1,7 @@
 """The app in a real browser: what AppTest cannot see."""
 
 import io
+import json
 import re
 import struct
 import time
@@ -13,6 +14,7 @@ from playwright.sync_api import Page, expect
 import gradlab
 from gradlab.charts.colours import INKS
 from gradlab.charts.theme import power_of_ten
+from gradlab.ui.cached import POINTS_ON_SCREEN
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -130,6 +132,21 @@ def test_downloads_are_real_files_and_the_csv_holds_the_plotted_numbers(page, ap
 def test_every_other_format_downloads_too(page, app_url, kind, start):
     visit(page, app_url)
     assert download(page, "gradient norms", kind).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("address", "subject", "lines"),
+    [("", "gradient norms", 3), ("gradient_flow?", "layers and steps", 4), ("why_addition?", "parts", 11)],
+)
+def test_a_picture_taken_home_holds_every_row_where_the_screen_has_fewer(page, app_url, address, subject, lines):
+    steps = 3000
+    visit(page, f"{app_url}/{address}{'' if address else '?'}steps={steps}&hidden_size=8&batch_size=2&state=both")
+    text = download(page, subject, "HTML").decode()
+    spec = json.loads(re.search(r'id="spec">(.*?)</script>', text).group(1))
+    most = max(spec["datasets"].values(), key=len)
+    assert len(most) == lines * steps
+    assert {row["step"] for row in most} == set(range(steps))
+    assert len(most) > POINTS_ON_SCREEN, "the screen has as many"
 
 
 @pytest.mark.parametrize("address", ["", "gradient_flow?depth=3", "weights?depth=2"])
