@@ -62,7 +62,7 @@ def before_and_after() -> None:
     chosen = updates[-1]
     if len(updates) > 1:
         chosen = st.select_slider("Update shown at the right", updates, updates[-1], key=f"shown of {len(updates)}")
-    for column, (word, update) in zip(st.columns(2), (("Before", 0), ("After", chosen)), strict=True):
+    for column, (word, update) in zip(st.columns(2), (("Before", updates[0]), ("After", chosen)), strict=True):
         with column:
             st.markdown(f"**{word}: {update} updates**")
             table = training_room.flow_at(job, update)

@@ -19,7 +19,7 @@ look = {"relative": settings.relative, "dark": controls.dark()}
 st.markdown(story.half_life(one))
 
 st.subheader("1. The gradient that arrives", anchor=False)
-told = [one.replace(cell=cell) for cell in dict.fromkeys(("rnn", "lstm", "gru", "lstm_squashed", one.cell))]
+told = [settings.of(cell) for cell in dict.fromkeys(("rnn", "lstm", "gru", "lstm_squashed", one.cell))]
 flows = cached.flows(told)
 sentence = verdicts.opening_sentence(flows)
 st.markdown(f"{sentence} The squashed update has the LSTM's gates and weights; only its sum goes through a tanh.")
@@ -60,7 +60,7 @@ st.subheader("3. Cut a route and see what is left", anchor=False)
 cut = cuts.chosen(one.cell)
 left = cached_paths.left(one, cut)
 left = left.assign(path=left["path"].replace({f"without {name}": f"without {story.route_title(name)}" for name in cut}))
-rnn = cached_paths.left(one.replace(cell="rnn"), ())
+rnn = cached_paths.left(settings.of("rnn"), ())
 sentence = story.of_cuts(left, parts.lag)
 st.markdown(sentence)
 beside = pd.concat([left] if one.cell == "rnn" else [left, rnn], ignore_index=True)

@@ -60,6 +60,7 @@ class Run:
         self.optimizer = self.recipe.optimizer_of(self.parameters)
         self.done = 0
         self.diverged: Diverged | None = None
+        self._is_new = True  # the first record has a trace, also of a run that goes on
 
     @property
     def finished(self) -> bool:
@@ -87,10 +88,18 @@ class Run:
 
     def update(self) -> Record:
         """Makes one update; after a divergence, none."""
+        record = self.measured()
+        if self.diverged is None:
+            self._step()
+        self.done += 0 if self.diverged else 1
+        return record._replace(diverged=self.diverged)
+
+    def measured(self) -> Record:
+        """What the next update measures, before it is made; it leaves the clipped gradient in the parameters."""
         recipe, batch = self.recipe, self.network.tensors(self.batch(self.done))
-        last = self.done + 1 == recipe.updates
-        traced = recipe.trace_every is not None and (self.done % recipe.trace_every == 0 or last)
-        found = self.trace() if traced else None
+        due = self._is_new or self.done + 1 >= recipe.updates or self.done % (recipe.trace_every or 1) == 0
+        found = self.trace() if due and recipe.trace_every is not None else None
+        self._is_new = False
         self.optimizer.zero_grad()
         loss, scores = back_propagated(self.network, self.task, batch, self.schedule)
         self.network.hold()
@@ -101,12 +110,8 @@ class Run:
             before, after = recipe.clipped(self.parameters)
             if not math.isfinite(before):
                 self.diverged = gradient_divergence(self.done, self.network, batch, self._cotangents(batch))
-            else:
-                self._step()
         rate = self.optimizer.param_groups[0]["lr"]
-        record = Record(self.done, loss, metric, before, after, rate, found, self.diverged)
-        self.done += 0 if self.diverged else 1
-        return record
+        return Record(self.done, loss, metric, before, after, rate, found, self.diverged)
 
     def trace(self) -> GradientTrace:
         """The full trace of the present weights on the probe batch, every sequence's own loss; nothing is changed."""

@@ -22,6 +22,10 @@ from gradlab.traces import GradientTrace, NonFinite, refuse_too_large, trace
 from gradlab.weights import eigenvalues, gate_biases, parameter_counts, singular_values
 
 POINTS_ON_SCREEN = 6000  # of all lines together; more make a browser's hover slow
+BUILT_FROM = (
+    "cell", "depth", "hidden_size", "input_size", "initialization", "gain", "forget_bias", "inputs", "text", "seed",
+    "dtype",
+)  # fmt: skip
 SHOW_AFTER = 0.3  # seconds without an answer before progress is shown
 MOST_ROWS = 400_000  # of all lines of a picture taken home: a PNG of them takes some ten seconds
 MOST_CELLS = 100_000  # of a map taken home, which takes as long
@@ -122,11 +126,8 @@ def _lines_in(table: pd.DataFrame) -> int:
 
 def spectra(experiment: Experiment) -> Spectra:
     """Spectra, biases and parameter counts of the stack that the experiment builds."""
-    kept = {
-        name: getattr(experiment, name) for name in ("cell", "depth", "hidden_size", "input_size", "initialization")
-    }
-    kept |= {name: getattr(experiment, name) for name in ("gain", "forget_bias", "inputs", "text", "seed", "dtype")}
-    return _spectra(essential(Experiment(**kept)))
+    others = {name: default(name) for name in Experiment.model_fields if name not in BUILT_FROM}
+    return _spectra(essential(experiment.replace(**others)))
 
 
 def checked(experiment: Experiment) -> Checked:

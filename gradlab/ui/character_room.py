@@ -50,19 +50,10 @@ def choose() -> Choice:
             f"{CELLS[one.cell].title}, {one.depth} × {one.hidden_size} units, {one.dtype}: the cell is chosen in the "
             "sidebar under Display, its size under Network."
         )
-    free = {
-        "loss": "every",
-        "loss_step": None,
-        "loss_steps": None,
-        "reads": None,
-        "writes": None,
-        "objective": "direction",
-    }
-    sized = {"truncation": "full", "k1": None, "k2": None, "inputs": "noise", "text": None}
-    sized |= {"steps": 128, "batch_size": 32} if reads == "text" else {"steps": len(HELLO) - 1, "batch_size": 1}
+    sized = {"steps": 128, "batch_size": 32} if reads == "text" else {"steps": len(HELLO) - 1, "batch_size": 1}
     text = _text() if reads == "text" else HELLO
     recipe = Recipe(updates=updates, learning_rate=1e-2 if reads == "hello" else 3e-3)
-    return Choice(reads, text, one.replace(**free | sized), recipe)
+    return Choice(reads, text, one.replace(**controls.plain_sequence() | sized), recipe)
 
 
 def _text() -> str:

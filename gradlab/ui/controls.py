@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from gradlab.cells import CELLS
-from gradlab.experiment import Experiment
-from gradlab.ui import link
+from gradlab.experiment import Experiment, default
+from gradlab.trained import Trained
+from gradlab.ui import link, opened
 from gradlab.ui.presets import PRESETS
 from gradlab.ui.widgets import widget
 
@@ -35,10 +36,22 @@ class Settings(NamedTuple):
     state: str  # "h", "c" or "both"
     relative: bool  # to what the loss put in
 
+    def of(self, cell: str) -> Experiment:
+        """The settings with another cell: trained where that is open, else with initial weights."""
+        found = [experiment for experiment in self.experiments if experiment.cell == cell]
+        if isinstance(self.one, Trained):
+            return found[0] if found else opened.beginning(self.one, cell)
+        return self.one.replace(cell=cell)
+
 
 def current() -> Settings:
     """The settings as the frame drew them in this run."""
     return st.session_state["settings"]
+
+
+def plain_sequence() -> dict[str, Any]:
+    """The default of every setting that says what a network reads and where its loss is: a task decides them itself."""
+    return {name: default(name) for name in (*SEQUENCE, *LOSS)}
 
 
 def aside() -> Any:
@@ -54,7 +67,7 @@ def dark() -> bool:
 def draw(page: str, at_hand: Any) -> None:
     """Draws every setting and keeps their values for `current`; the page's own go into the container `at_hand`."""
     link.read()
-    idle = _idle()
+    idle = _idle(page)
     own = [name for name in AT_HAND.get(page, ()) if name not in idle]
     with st.sidebar:
         _starting_points()
@@ -68,7 +81,7 @@ def draw(page: str, at_hand: Any) -> None:
             for column, name in zip(st.columns(len(own)), own, strict=True):
                 with column:
                     widget(name)
-    settings = _settings(idle)
+    settings = _settings(page, idle)
     st.session_state["settings"] = settings
     with st.sidebar:
         link.copy(settings)
@@ -79,20 +92,26 @@ def _values() -> dict[str, Any]:
     return {name: st.session_state.get(name, link.value_in_address(name)) for name in Experiment.model_fields}
 
 
-def _idle() -> frozenset[str]:
+def _idle(page: str) -> frozenset[str]:
     """Settings that change nothing, because of another one: they are neither drawn nor handed to the pages."""
     experiment, _ = Experiment.read_query(_values())
-    return experiment.replace(cell="lstm").unused()  # which gates a cell has is not asked here
+    idle = experiment.replace(cell="lstm").unused()  # which gates a cell has is not asked here
+    return idle | opened.decided(page)
 
 
-def _settings(idle: frozenset[str]) -> Settings:
+def _settings(page: str, idle: frozenset[str]) -> Settings:
     state = st.session_state
     experiment, problems = Experiment.read_query({n: v for n, v in _values().items() if n not in {*idle, "cell"}})
     link.report(problems)
+    shown = {"state": state["state"] or "h", "relative": bool(state["relative"])}
+    examined = link.cell_called(state["one_cell"])
+    if trained := opened.networks(page):
+        experiments = tuple(opened.with_settings(one, experiment) for one in trained)
+        settings = Settings(experiments, experiments[0], **shown)
+        return settings._replace(one=settings.of(examined))
     names = [name for name, cell in CELLS.items() if cell.title in state["cells"]] or link.DEFAULT_CELLS
     experiments = tuple(experiment.replace(cell=name) for name in names)
-    one = experiment.replace(cell=link.cell_called(state["one_cell"]))
-    return Settings(experiments, one, state["state"] or "h", bool(state["relative"]))
+    return Settings(experiments, experiment.replace(cell=examined), **shown)
 
 
 def _starting_points() -> None:

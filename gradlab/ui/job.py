@@ -37,7 +37,8 @@ class Job:
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         self._seen = time.monotonic()
-        self._round()
+        for run, records in zip(self.runs, self.records, strict=True):
+            records.append(run.measured() if run.finished else run.update())
         self._publish()
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from gradlab.ui import controls, link
+from gradlab.ui import controls, link, opened
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 
@@ -48,5 +48,6 @@ body, at_hand = (above, below) if is_home else (below, above)
 controls.draw(page.url_path, at_hand)
 with notices:
     link.tell(controls.current())
+    opened.notice(SECTIONS["See"][1])
 with body:
     page.run()

@@ -36,7 +36,7 @@ def percent(share: float) -> str:
 
 def half_life(experiment: Experiment) -> str:
     """What the forget bias alone would give: σ(b) a step."""
-    if "forget" not in CELLS[experiment.cell].gates:
+    if "forget_bias" in experiment.unused():
         return ""
     if experiment.forget_bias is None:
         return "Forget bias as drawn, around 0: a gate at σ(0) = 0.5 halves the direct path at every step."

@@ -14,7 +14,7 @@ from gradlab.experiment import Experiment
 from gradlab.tasks import TASKS
 from gradlab.thinning import thin
 from gradlab.training import OPTIMIZERS, Recipe, Run, curve, history, reach, solved_at
-from gradlab.ui import controls
+from gradlab.ui import controls, opened
 from gradlab.ui.job import Job
 
 BOUND = {"bind": "query-params", "persist_state": "session"}
@@ -59,9 +59,8 @@ def choose() -> Choice:
         updates=updates, optimizer=optimizer, learning_rate=rate, clip_norm=None if clip == "none" else clip,
         trace_every=max(1, updates // TRACES),
     )  # fmt: skip
-    sized = {"batch_size": batch, "steps": steps, "loss": "last", "loss_step": None, "loss_steps": None}
-    free = sized | {"reads": None, "writes": None, "truncation": "full", "k1": None, "k2": None}
-    return Choice(task, tuple(one.replace(**free) for one in controls.current().experiments), recipe)
+    sized = controls.plain_sequence() | {"batch_size": batch, "steps": steps}
+    return Choice(task, tuple(one.replace(**sized) for one in controls.current().experiments), recipe)
 
 
 def job_of(page: str, choice: Any, make: Callable[[], Job]) -> Job:
@@ -95,6 +94,13 @@ def buttons(page: str, job: Job) -> None:
             st.button(word, key=f"start {page}", on_click=job.start, type="primary")
         if job.done > 1:
             st.button("Stop and begin anew", key=f"stop {page}", on_click=_put_aside, args=(page, job))
+        if job.done > 1 and not all(run.diverged for run in job.runs):
+            st.button("Look at it in every page", key=f"look {page}", on_click=_open, args=(job,))
+
+
+def _open(job: Job) -> None:
+    job.pause()
+    opened.open_runs(job.runs)
 
 
 def _put_aside(page: str, job: Job) -> None:

@@ -25,7 +25,7 @@ def trained(task="adding", updates=3, **settings):
 
 
 def by_autograd(run, experiment):
-    """∂L/∂h_t of the top layer by the loss alone, L the sum over loss steps and sequences, from the task's own batch."""
+    """∂L/∂h_t of the top layer by the loss alone, a sum over steps and sequences, from the task's own batch."""
     batch = run.task.draw(experiment.steps, experiment.batch_size, streams(experiment.seed).inputs)
     module, readout = copied(run)
     inputs = torch.from_numpy(np.array(batch.inputs))
@@ -52,7 +52,10 @@ def test_its_trace_is_that_of_the_runs_stack_on_the_tasks_batch_and_loss(task, c
     assert not np.allclose(found.log10_norms, gradlab.trace(one.initial).log10_norms, atol=1e-3)
 
 
-@pytest.mark.parametrize("task", ["hello", characters("아버지가 방에 들어가신다. " * 500)], ids=["hello", "too long to set"])
+TOO_LONG_TO_SET = characters("아버지가 방에 들어가신다. " * 500)
+
+
+@pytest.mark.parametrize("task", ["hello", TOO_LONG_TO_SET], ids=["hello", "too long to set"])
 def test_a_model_of_characters_reads_its_own_text(task):
     one = trained(task).trained
     read = inputs_of(one)
