@@ -40,6 +40,15 @@ class Weights:
             digest.update(array.tobytes())
         return cls(digest.hexdigest(), updates, experiment, task, layers, readout)
 
+    @property
+    def file_name(self) -> str:
+        return kept_as(self.task, self.experiment, self.updates)
+
+
+def kept_as(task: Task, experiment: Experiment, updates: int) -> str:
+    """What the file of a kept run is called."""
+    return f"gradlab-{task.name}-{experiment.cell}-{updates}.safetensors"
+
 
 class Trained(Experiment):
     """An Experiment with the weights of a run; dumped, and wherever it is a key, they are their fingerprint.

@@ -24,7 +24,9 @@ from gradlab import exports
 from gradlab.charts.heatmap import layers_by_steps
 from gradlab.charts.traces import lines
 from gradlab.charts.weights import eigenvalues
+from gradlab.checkpoints import save
 from gradlab.thinning import bin_steps
+from gradlab.training import Recipe, Run
 from gradlab.weights import eigenvalues as spectrum
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -255,6 +257,21 @@ def test_the_python_program_makes_the_same_numbers_again_in_a_fresh_interpreter(
     path = {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)}
     subprocess.run([sys.executable, str(program)], cwd=tmp_path, env=path, check=True, capture_output=True)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "again.parquet"), table, check_exact=True)
+
+
+@pytest.mark.slow
+def test_the_python_program_of_a_trained_network_reads_its_kept_run(tmp_path):
+    run = Run(gradlab.Experiment(cell="gru", hidden_size=4, steps=12, batch_size=2), "adding", Recipe(updates=2))
+    list(run.records())
+    one = run.trained.replace(steps=20)
+    (tmp_path / one.weights.file_name).write_bytes(save(run))
+    program = tmp_path / "again.py"
+    program.write_bytes(exports.python_code([one]) + b'table.to_parquet("again.parquet")\n')
+    path = {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, str(program)], cwd=tmp_path, env=path, check=True, capture_output=True)
+    again = pd.read_parquet(tmp_path / "again.parquet")
+    pd.testing.assert_frame_equal(again, gradlab.trace(one).table, check_exact=True)
+    assert exports.record([one])["experiments"][0]["weights"] == one.weights.fingerprint
 
 
 def test_the_python_program_names_every_setting_so_that_defaults_may_change():

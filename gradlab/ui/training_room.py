@@ -13,6 +13,7 @@ from gradlab.cells import CELLS
 from gradlab.experiment import Experiment
 from gradlab.tasks import TASKS
 from gradlab.thinning import thin
+from gradlab.trained import kept_as
 from gradlab.training import OPTIMIZERS, Recipe, Run, curve, history, reach, solved_at
 from gradlab.ui import controls, opened
 from gradlab.ui.job import Job
@@ -206,7 +207,7 @@ def keep_and_open(page: str, job: Job) -> None:
         if job.running:
             st.caption("Pause the training to keep its runs.")
         for run in () if job.running else job.runs:
-            name = f"gradlab-{run.task.name}-{run.experiment.cell}-{run.done}.safetensors"
+            name = kept_as(run.task, run.experiment, run.done)
             make = partial(checkpoints.save, run)
             label = f"{CELLS[run.experiment.cell].title}, {run.done} updates"
             st.download_button(label, make, name, "application/octet-stream", on_click="ignore", key=f"keep {name}")
