@@ -11,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Plan, Size, Sweep, memory_limit, plan_in_slices
+from gradlab.engine import Cotangents, Plan, Size, Sweep, is_finite, memory_limit, plan_in_slices
 from gradlab.experiment import Experiment
 from gradlab.feeds import (
     cotangents_of,
@@ -60,7 +60,7 @@ def gathered(subject: Experiment | Stack, inputs: Any, cotangents: Any, initial_
     dense = as_array(cotangents, "cotangents", subject.dtype, (T, B, subject.hidden_size), "[T, B, H]")
     states = as_states(subject, initial_state, B)
     L, H, X = subject.depth, subject.hidden_size, subject.input_size
-    needed = plan_in_slices(Size(subject.cell, L, H, X, T, B, B, subject.dtype.name)).bytes
+    needed = plan_in_slices(Size(subject.cell, L, H, X, T, B, B, subject.dtype)).bytes
     _refuse(
         needed, memory_limit(), f"inputs of T = {T} steps and B = {B} sequences, H = {H} units, depth = {L}", "T or B"
     )
@@ -117,7 +117,7 @@ def as_array(value: Any, name: str, dtype: np.dtype, shape: Sequence[int | None]
         )
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
         array = np.ascontiguousarray(array, dtype)
-    if not np.isfinite(array).all():
+    if not is_finite(array):
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(f"{name} is {array[first]} at {list(first)}: values must be finite in {dtype}")
     return array

@@ -206,10 +206,13 @@ def log10_entered(cotangents: Cotangents, sequences: int) -> ndarray:
     NaN where the loss is that of a state that overflowed.
     """
     values, at = cotangents.values, cotangents.at
-    squares = np.bincount(at, np.einsum("ij,ij->i", values, values, dtype=np.float64), sequences)
-    if not ((squares > 1e-280) & (squares < 1e280)).all():  # zeros too: squares of 1e±200 leave the range
+    range_ = np.finfo(values.dtype)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        of_entries = np.vecdot(values, values)
+    if not ((of_entries > range_.tiny * 1e8) & (of_entries < range_.max * 1e-8)).all():  # zeros too
         return _log10_entered_scaled(cotangents, sequences)
-    return 0.5 * np.log10(squares)
+    with np.errstate(divide="ignore"):  # a sequence without loss
+        return 0.5 * np.log10(np.bincount(at, of_entries, sequences))
 
 
 def _log10_entered_scaled(cotangents: Cotangents, sequences: int) -> ndarray:

@@ -17,6 +17,7 @@ reference            the same by torch's autograd
 from gradlab.engine.plan import Plan, Size, memory_limit, plan
 from gradlab.engine.records import NEVER, Adjoints, Cotangents, Swept, times_power
 from gradlab.engine.reference import Difference, Nudge, autograd, finite_difference
+from gradlab.engine.refusals import is_finite
 from gradlab.engine.slices import cotangents_of_slice, in_threads, joined, plan_in_slices, slices_of, sweep, threads
 from gradlab.engine.sweep import Sweep
 from gradlab.engine.warm_up import warm_up
@@ -35,6 +36,7 @@ __all__ = [
     "cotangents_of_slice",
     "finite_difference",
     "in_threads",
+    "is_finite",
     "joined",
     "memory_limit",
     "plan",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +18,8 @@ from gradlab.stack import Layer
 if TYPE_CHECKING:
     from gradlab.engine.sweep import Sweep
 
-LOG10_2 = math.log10(2)
+
+ROWS_AT_ONCE = 128  # whose outer products are added up together: both sides of them fit the second-level cache
 
 
 class Sums(NamedTuple):
@@ -86,15 +86,11 @@ class Back:
             a_h_bar = kept.a_h_bar if len(kept.a_h_bar) else take((every, N, s.gates, units), s.dtype)
             a_x_bar = kept.a_x_bar if len(kept.a_x_bar) else take((steps, N, s.gates, units), s.dtype)
             exponents = kept.exponents if len(kept.exponents) else np.empty((steps, N), np.int64)
-            squares, scales = np.empty((steps, N, s.kinds)), np.empty((steps, N, s.kinds), np.int64)
             adjoint(
                 s.cell, values[layer].saved, values[layer].states, entering, entering_exponents, weights.U_adjoint,
                 self.carry[layer], self.carry_exponents[layer], self.through, self.routes, self._independent(layer),
-                a_x_bar, a_h_bar, totals, exponents, squares, scales,
+                a_x_bar, a_h_bar, totals, exponents, self.log10_norms[layer, begin:end],
             )  # fmt: skip
-            with np.errstate(divide="ignore"):  # a gradient of exactly zero is -inf
-                np.log10(squares, out=squares)
-            np.add(0.5 * squares, LOG10_2 * scales, out=self.log10_norms[layer, begin:end])
             leave(entering)
             if layer or len(self.inputs_bar):
                 width = units if layer else padded(s.X, s.dtype)
@@ -137,11 +133,10 @@ class Back:
             sums.exponent[0] = highest
         flat = exponents.reshape(-1)
         rows = (len(flat), self.sweep.gates * self.sweep.units)
-        kept = self.adjoints[layer]  # `accumulate` scales in place
-        a_x_bar = a_x_bar.copy() if len(kept.a_x_bar) else a_x_bar
-        a_h_bar = a_h_bar.copy() if len(kept.a_h_bar) else a_h_bar
-        accumulate(a_x_bar.reshape(rows), flat, sums.exponent[0], *below, sums.W, sums.b_W)
-        accumulate(a_h_bar.reshape(rows), flat, sums.exponent[0], *own, sums.U, sums.b_U)
+        for a_bar, right, out, sum_ in ((a_x_bar, below, sums.W, sums.b_W), (a_h_bar, own, sums.U, sums.b_U)):
+            scratch = [take((ROWS_AT_ONCE * width,), out.dtype) for width in out.shape]
+            accumulate(a_bar.reshape(rows), flat, sums.exponent[0], *right, out, sum_, *scratch)
+            leave(*scratch)
 
     def result(self) -> Swept:
         s = self.sweep

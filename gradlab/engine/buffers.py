@@ -4,17 +4,28 @@ Fresh memory costs a page fault every 4 kB, which at these speeds is more than t
 shape does not depend on the length of the sequence, so a slider's next sweep finds the last one's arrays.
 """
 
+import math
 import threading
 from collections import OrderedDict
 
 import numpy as np
 from numpy import ndarray
 
-MOST_BYTES = 2**26
+MOST_BYTES = 2**28
+CACHE_LINE = 64
 
 _lock = threading.Lock()
 _left: OrderedDict[tuple, list[ndarray]] = OrderedDict()
 _bytes = 0
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype) -> ndarray:
+    """An array of unknown content that starts at a cache line."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def take(shape: tuple[int, ...], dtype: np.dtype) -> ndarray:
@@ -29,7 +40,7 @@ def take(shape: tuple[int, ...], dtype: np.dtype) -> ndarray:
             if not arrays:
                 del _left[key]
             return array
-    return np.empty(shape, dtype)
+    return aligned(shape, dtype)
 
 
 def leave(*arrays: ndarray) -> None:

@@ -30,8 +30,8 @@ from gradlab.engine.lanes import (
     store,
     store_rows,
 )
-from gradlab.engine.products import multiply, outer_products
-from gradlab.engine.scaling import NOTHING, largest_and_squares, lost, norm_squared, normalise
+from gradlab.engine.products import PANEL, multiply, outer_products, pack_rows
+from gradlab.engine.scaling import NOTHING, largest_and_squares, log10_norm, lost, normalise
 
 TOTAL, OF_EACH_OTHER, OF_LAYERS = 0, 1, 2  # what `adjoint` keeps of a state's derivatives
 
@@ -44,7 +44,7 @@ def affine(x, at, stride, panels, bias, out):
 
 
 @compiled
-def forward(cell, a_x, panels, bias, states, saved, scratch, non_finite):
+def forward(cell, a_x, panels, bias, states, saved, scratch, begin, non_finite):
     """Runs the layer over a chunk.
 
     a_x         [n, B, G, H]    W x + b_W of every step
@@ -53,7 +53,8 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, non_finite):
     states      [n+1, B, S, H]  states[0] is given, the others are written
     saved       [n, B, V, H]    written, unless it has no steps
     scratch     [B, G, H]
-    non_finite  [B]             lowered to the first step of this chunk with a non-finite state
+    begin       the chunk's first step
+    non_finite  [B]             lowered to the first step with a non-finite state, if the chunk has one
     """
     steps, sequences, gates, units = a_x.shape
     lanes = lanes_in(a_x)
@@ -63,7 +64,9 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, non_finite):
     a_h, h = scratch.reshape(-1), states.reshape(-1)
     zero = broadcast(a_x, 0.0)
     for t in range(steps):
-        multiply(a_h, 0, width, bias, 0, 0, h, t * sequences * row, row, sequences, panels, units, width)
+        multiply(
+            a_h, 0, width, bias, 0, 0, h, t * sequences * row, row, sequences, panels, units, width, t % 2 == 1
+        )  # fmt: skip
         for b in range(sequences):
             for j in range(0, units, lanes):
                 state = as_state(cell, load_states(cell, states, (t, b, j)))
@@ -74,19 +77,19 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, non_finite):
                 for value in new:
                     zero = zero + 0 * value  # NaN from the first value on that is not finite
     if lane_sum(zero) != 0.0:
-        _find_non_finite(states, non_finite)
+        _find_non_finite(states, begin, non_finite)
 
 
 @register_jitable
-def _find_non_finite(states, non_finite):
+def _find_non_finite(states, begin, non_finite):
     """Lowers each sequence's entry to its first step with a state that is not finite."""
     steps, sequences, kinds, units = states.shape
     flat = states.reshape(-1)
     for t in range(steps - 1):
         for b in range(sequences):
             largest, _ = largest_and_squares(flat, ((t + 1) * sequences + b) * kinds * units, kinds * units)
-            if not largest < math.inf and t < non_finite[b]:
-                non_finite[b] = t
+            if not largest < math.inf and begin + t < non_finite[b]:
+                non_finite[b] = begin + t
 
 
 @register_jitable
@@ -163,7 +166,7 @@ def _next_order(carry, carry_exponents, through, exponents, group):
 
 @compiled
 def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, carry_exponents, through, routes,
-            independent, a_x_bar, a_h_bar, totals, exponents, squares, scales):  # fmt: skip
+            independent, a_x_bar, a_h_bar, totals, exponents, log10_norms):  # fmt: skip
     """Runs the adjoint of the layer back over a chunk.
 
     saved, states        as `forward` left them
@@ -181,7 +184,7 @@ def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, ca
     a_x_bar              [n, N, G, H]  written, times 2^exponents
     a_h_bar, totals      [n or 1, N, G or S, H]  ∂L/∂a_h_t and the total ∂L/∂s_t of every step, or of the latest
     exponents            [n, N]        written
-    squares, scales      [n, N, S]     written: the squared norms of `totals` are squares · 4^scales
+    log10_norms          [n, N, S]     written: of `totals`; -inf where all are zero
     """
     steps, rows, gates, units = a_x_bar.shape
     kinds = states.shape[2]
@@ -204,8 +207,7 @@ def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, ca
                 a_x_bar[t, row] = 0.0
                 a_h_bar[at, row] = 0.0
                 totals[at_totals, row] = 0.0
-                squares[t, row] = 0.0
-                scales[t, row] = 0
+                log10_norms[t, row] = -math.inf
                 continue
             active = row + 1
             _back_one_row(
@@ -214,16 +216,18 @@ def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, ca
             )  # fmt: skip
             for s in range(kinds):
                 start = ((at_totals * rows + row) * kinds + s) * units
-                squares[t, row, s], scales[t, row, s] = norm_squared(flat_totals, start, units, e)
+                log10_norms[t, row, s] = log10_norm(flat_totals, start, units, e)
         a_h = at * rows * depth
         if through.shape[0] == 0:
             multiply(
-                flat_carry, 0, stride, flat_carry, 0, stride, flat_a_h_bar, a_h, depth, active, panels, depth, units
+                flat_carry, 0, stride, flat_carry, 0, stride, flat_a_h_bar, a_h, depth, active, panels, depth, units,
+                t % 2 == 1,
             )  # fmt: skip
         else:
             through[:] = 0.0
             multiply(
-                flat_through, 0, units, flat_through, 0, units, flat_a_h_bar, a_h, depth, active, panels, depth, units
+                flat_through, 0, units, flat_through, 0, units, flat_a_h_bar, a_h, depth, active, panels, depth, units,
+                t % 2 == 1,
             )  # fmt: skip
             _next_order(carry, carry_exponents, through, exponents[t].copy(), states.shape[1])
             active = rows
@@ -250,24 +254,34 @@ def enter(steps, at, values, entering, entering_exponents):
 
 
 @compiled
-def accumulate(a_bar, exponents, base, right, at, stride, out, sums):
+def accumulate(a_bar, exponents, base, right, at, stride, out, sums, left, beside):
     """Adds a chunk's share of a weight's gradient: out += Σ_r a_bar[r]ᵀ right[r], sums += Σ_r a_bar[r], times 2^-base.
 
-    a_bar [R, G·H] times 2^exponents [R] is scaled in place;  right is flat, row r at `at` + r · stride;
-    out [G·H, K], sums [G·H]
+    a_bar [R, G·H] is times 2^exponents [R];  right is flat, row r at `at` + r · stride;
+    out [G·H, K], sums [G·H];  left [n · G·H] and beside [n · K] are scratch: n rows are packed and multiplied at a time
 
     Rows that are `lost` beside 2^base count as zero: they would be subnormal numbers, on which a processor is some
     hundred times slower.
     """
     rows, width_left = a_bar.shape
-    lanes = lanes_in(a_bar)
-    for row in range(rows):
-        scale = 0.0 if exponents[row] - base < lost(a_bar) else math.ldexp(1.0, exponents[row] - base)
-        for j in range(0, width_left, lanes):
-            scaled = scale * load(a_bar, (row, j))
-            store(a_bar, (row, j), scaled)
-            store(sums, (j,), load(sums, (j,)) + scaled)
-    outer_products(out.reshape(-1), a_bar.reshape(-1), width_left, right, at, stride, out.shape[1], rows)
+    width = out.shape[1]
+    at_once = len(left) // width_left
+    wide = PANEL * lanes_in(a_bar)
+    scales = np.empty(at_once)
+    for first in range(0, rows, at_once):
+        count = min(at_once, rows - first)
+        for row in range(count):
+            shift = exponents[first + row] - base
+            scales[row] = 0.0 if shift < lost(a_bar) else math.ldexp(1.0, shift)
+        for start in range(0, width_left, wide):
+            columns = min(wide, width_left - start)
+            for row in range(count):
+                for j in range(0, columns, lanes_in(a_bar)):
+                    scaled = scales[row] * load(a_bar, (first + row, start + j))
+                    store(left, (start * count + row * columns + j,), scaled)
+                    store(sums, (start + j,), load(sums, (start + j,)) + scaled)
+        pack_rows(right, at + first * stride, stride, count, width, beside)
+        outer_products(out.reshape(-1), left, width_left, beside, width, count)
 
 
 @compiled

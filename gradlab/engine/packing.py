@@ -22,6 +22,8 @@ class Weights(NamedTuple):
 
 def pad_gates(array: ndarray, gates: int, units: int) -> ndarray:
     """[G·H, ...] to [G·units, ...], zeros behind each gate's rows."""
+    if len(array) == gates * units:
+        return array
     blocks = array.reshape(gates, -1, *array.shape[1:])
     out = np.zeros((gates, units, *array.shape[1:]), array.dtype)
     out[:, : blocks.shape[1]] = blocks
@@ -29,7 +31,11 @@ def pad_gates(array: ndarray, gates: int, units: int) -> ndarray:
 
 
 def pad_columns(array: ndarray) -> ndarray:
-    out = np.zeros((*array.shape[:-1], padded(array.shape[-1], array.dtype)), array.dtype)
+    """[..., K] to [..., K padded to whole `Lanes`]."""
+    width = padded(array.shape[-1], array.dtype)
+    if width == array.shape[-1]:
+        return array
+    out = np.zeros((*array.shape[:-1], width), array.dtype)
     out[..., : array.shape[-1]] = array
     return out
 

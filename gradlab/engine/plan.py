@@ -18,7 +18,7 @@ from gradlab.engine.products import padded
 
 CHUNK_BYTES = 2**20  # of one layer's values in a chunk: about what the second-level cache holds
 STORE_BYTES = 2**27
-CHUNK_WORK = 10**8  # multiply-adds: a chunk takes some tens of milliseconds, so a caller is heard in time
+CHUNK_WORK = 10**9  # multiply-adds: a chunk takes some tens of milliseconds, so a caller is heard in time
 MOST_BYTES = 4 * 2**30
 
 
@@ -32,7 +32,7 @@ class Size(NamedTuple):
     steps: int
     sequences: int
     rows: int  # of cotangents: sequences times cotangents of each
-    dtype: str
+    dtype: str | np.dtype
     keep: bool = False  # all adjoints are wanted, and not only their norms
     parts: int = 1  # sweeps that run at once, this one among them, and share what may be stored
 
@@ -57,6 +57,11 @@ class Plan(NamedTuple):
 
 def plan(size):
     """The Plan of a Size."""
+    return _planned(size, CHUNK_BYTES, STORE_BYTES, CHUNK_WORK)
+
+
+@lru_cache(maxsize=256)
+def _planned(size, chunk_bytes, store_bytes, chunk_work):
     cell = CELLS[size.cell]
     item = np.dtype(size.dtype).itemsize
     units = padded(size.hidden_size, size.dtype)
@@ -68,10 +73,11 @@ def plan(size):
     weights = units * gates * (units * size.depth + units * (size.depth - 1) + inputs)
     work_step = size.sequences * weights + size.rows * (weights - units * gates * inputs)
     step_bytes = forward_step + adjoint_step + transient_step
-    chunk = max(1, min(size.steps, max(CHUNK_BYTES // step_bytes, 64), max(1, CHUNK_WORK // work_step)))
+    chunk = max(1, min(size.steps, max(chunk_bytes // step_bytes, 32), max(1, chunk_work // work_step)))
+    chunk = -(-size.steps // max(1, round(size.steps / chunk)))  # all of one length: each costs its caller's time too
     chunks = -(-size.steps // chunk)
-    chunk_bytes, store = chunk * forward_step * size.depth, STORE_BYTES // size.parts
-    stored = chunks if chunks * chunk_bytes <= 4 * store else max(1, store // chunk_bytes)
+    a_chunk, store = chunk * forward_step * size.depth, store_bytes // size.parts
+    stored = chunks if chunks * a_chunk <= 4 * store else max(1, store // a_chunk)
     boundaries = chunks * size.depth * item * size.sequences * units * states
     held = stored * chunk * forward_step * size.depth
     result = 8 * size.steps * size.rows * size.depth * states

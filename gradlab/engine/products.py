@@ -5,7 +5,7 @@ serves eight sequences, or four by four; for a single row the sum over k is spli
 hides the latency of the multiply-add.
 
 Weights are packed once (`pack`) into panels of four `Lanes` of columns, each panel contiguous, so that they stream
-through the cache in order whatever their width. What is used once (`outer_products`) is read where it lies.
+through the cache in order whatever their width. So do the two sides of `outer_products`, some rows at a time.
 """
 
 import numpy as np
@@ -14,9 +14,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
-from gradlab.engine.lanes import Lanes, fused_multiply_add, lanes_in, lanes_of, splat
+from gradlab.engine.buffers import aligned
+from gradlab.engine.lanes import Lanes, fused_multiply_add, lanes_in, lanes_of, load, splat, store
 
 PANEL = 4  # Lanes
+BLOCK = 256  # terms of a product after which the next rows are due: half a panel of them fits the first-level cache
 CHAINS = 8  # independent multiply-adds in flight: two units, four cycles each
 
 
@@ -28,9 +30,13 @@ def padded(size, dtype):
 
 def pack(matrix):
     """A matrix [K, N], K and N already padded, panel by panel: flat, panel p holding [K, its width]."""
-    width = PANEL * lanes_of(matrix.dtype)
-    panels = [np.ravel(matrix[:, start : start + width]) for start in range(0, matrix.shape[1], width)]
-    return np.concatenate(panels)
+    depth, width = matrix.shape
+    panel = PANEL * lanes_of(matrix.dtype)
+    out = aligned((depth * width,), matrix.dtype)
+    for start in range(0, width, panel):
+        columns = matrix[:, start : start + panel]
+        out[depth * start : depth * start + columns.size].reshape(columns.shape)[...] = columns
+    return out
 
 
 def _tile(rows, most):
@@ -76,12 +82,15 @@ def _tile(rows, most):
                 return builder.bitcast(place, lanes.ir.as_pointer())
 
             def check(array_type, array, first, *spans):
-                """Where numba checks bounds: the last entry that is touched."""
+                """Where numba checks bounds: all corners of what is touched (a stride may be negative)."""
                 if context.enable_boundscheck:
+                    corners = [first]
                     for stride, count in spans:
-                        first = builder.add(first, builder.mul(stride, builder.sub(count, number(1))))
+                        far = builder.mul(stride, builder.sub(count, number(1)))
+                        corners += [builder.add(corner, far) for corner in corners]
                     proxy = context.make_array(array_type)(context, builder, value=array)
-                    cgutils.get_item_pointer(context, builder, array_type, proxy, [first], boundscheck=True)
+                    for corner in corners:
+                        cgutils.get_item_pointer(context, builder, array_type, proxy, [corner], boundscheck=True)
 
             def body(columns):
                 chains = max(1, CHAINS // (rows * columns))
@@ -170,20 +179,20 @@ _one = _tile(1, PANEL)
 @register_jitable
 def _panel(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stride, a_step, rows, m, start, line, depth,
            columns):  # fmt: skip
-    """All rows of one panel of columns, several rows at a time."""
+    """All rows of one panel of columns, several rows at a time; half a panel serves all eights, then the other."""
     lanes = lanes_in(out)
-    row = 0
+    eights = rows - rows % 8
+    for c in range(0, columns, 2):
+        j = c * lanes
+        for row in range(0, eights, 8):
+            _eight(
+                out, at + row * out_stride + j, out_stride, begin, begin_at + row * begin_stride + j, begin_stride,
+                a, a_at + row * a_stride, a_stride, a_step, m, start + j, line, depth, min(2, columns - c),
+            )  # fmt: skip
+    row = eights
     while row < rows:
         o, b, i = at + row * out_stride, begin_at + row * begin_stride, a_at + row * a_stride
-        if row + 8 <= rows:
-            for c in range(0, columns, 2):
-                j = c * lanes
-                _eight(
-                    out, o + j, out_stride, begin, b + j, begin_stride, a, i, a_stride, a_step, m, start + j, line,
-                    depth, min(2, columns - c),
-                )  # fmt: skip
-            row += 8
-        elif row + 4 <= rows:
+        if row + 4 <= rows:
             _four(
                 out, o, out_stride, begin, b, begin_stride, a, i, a_stride, a_step, m, start, line, depth, columns
             )  # fmt: skip
@@ -196,29 +205,63 @@ def _panel(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stride
 
 
 @register_jitable
-def multiply(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stride, rows, panels, depth, width):
+def multiply(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stride, rows, panels, depth, width,
+             from_the_end=False):  # fmt: skip
     """out[row] = begin[row] + a[row] @ M for `rows` rows of flat arrays.
 
     at, begin_at, a_at      where the first row starts
     …_stride                units from one row to the next; 0 for a `begin` that all rows share
     panels                  M [depth, width] as packed; both padded
+    from_the_end            reads M backwards (few rows): after another product with it, its end is still in the cache
     """
     lanes = lanes_in(out)
-    for j in range(0, width, PANEL * lanes):
+    wide = PANEL * lanes
+    count = (width + wide - 1) // wide
+    block = BLOCK if rows >= 8 else depth
+    for i in range(count):
+        j = (count - 1 - i if from_the_end else i) * wide
         columns = min(PANEL, (width - j) // lanes)
+        line = columns * lanes
+        start = j * depth
+        if from_the_end and depth <= block:
+            _panel(
+                out, at + j, out_stride, begin, begin_at + j, begin_stride, a, a_at + depth - 1, a_stride, -1, rows,
+                panels, start + (depth - 1) * line, -line, depth, columns,
+            )  # fmt: skip
+            continue
         _panel(
-            out, at + j, out_stride, begin, begin_at + j, begin_stride, a, a_at, a_stride, 1, rows, panels, j * depth,
-            columns * lanes, depth, columns,
+            out, at + j, out_stride, begin, begin_at + j, begin_stride, a, a_at, a_stride, 1, rows, panels, start,
+            line, min(block, depth), columns,
         )  # fmt: skip
+        for k in range(block, depth, block):
+            _panel(
+                out, at + j, out_stride, out, at + j, out_stride, a, a_at + k, a_stride, 1, rows, panels,
+                start + k * line, line, min(block, depth - k), columns,
+            )  # fmt: skip
 
 
 @register_jitable
-def outer_products(out, left, width_left, right, right_at, right_stride, width, count):
-    """out[i, j] += Σ_r left[r, i] right[r, j], r < count: flat arrays, `right` with a stride of its own."""
+def pack_rows(rows, at, stride, count, width, out):
+    """`count` rows of a flat array as `pack` has them."""
+    lanes = lanes_in(rows)
+    wide = PANEL * lanes
+    for start in range(0, width, wide):
+        columns = min(wide, width - start)
+        for row in range(count):
+            for j in range(0, columns, lanes):
+                store(out, (start * count + row * columns + j,), load(rows, (at + row * stride + start + j,)))
+
+
+@register_jitable
+def outer_products(out, left, width_left, right, width, count):
+    """out[i, j] += Σ_r left[r, i] right[r, j], r < count: both packed."""
     lanes = lanes_in(out)
-    for j in range(0, width, PANEL * lanes):
-        columns = min(PANEL, (width - j) // lanes)
-        _panel(
-            out, j, width, out, j, width, left, 0, 1, width_left, width_left, right, right_at + j, right_stride, count,
-            columns,
-        )  # fmt: skip
+    wide = PANEL * lanes
+    for j in range(0, width, wide):
+        columns = min(wide, width - j)
+        for i in range(0, width_left, wide):
+            across, at = min(wide, width_left - i), i * width + j
+            _panel(
+                out, at, width, out, at, width, left, i * count, 1, across, across, right, j * count, columns, count,
+                columns // lanes,
+            )  # fmt: skip

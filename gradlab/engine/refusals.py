@@ -32,8 +32,8 @@ def refuse_shapes(stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, .
 
 def refuse_cotangents(c: Cotangents, non_finite: ndarray) -> None:
     """Raises ValueError for cotangents that are not finite where the forward pass was; non_finite [L, B]: its steps."""
-    final_is_finite = c.final is None or _finite(c.final)
-    if final_is_finite and _finite(c.values):
+    final_is_finite = c.final is None or is_finite(c.final)
+    if final_is_finite and is_finite(c.values):
         return
     overflowed = (non_finite != NEVER).any(axis=0)
     own = overflowed[np.arange(c.rows) % len(overflowed)]
@@ -85,12 +85,12 @@ def _refuse_array(name: str, array: ndarray, shape: tuple[int | None, ...], lett
 
 
 def _refuse_values(name: str, array: ndarray) -> None:
-    if not _finite(array):
+    if not is_finite(array):
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(f"{name} is {array[first]} at {list(first)}: values must be finite")
 
 
-def _finite(array: ndarray) -> bool:
+def is_finite(array: ndarray) -> bool:
     """Whether all numbers are finite. A finite sum says so at once; one that overflowed says nothing."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())

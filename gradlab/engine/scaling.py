@@ -11,6 +11,7 @@ from numba.extending import register_jitable
 from gradlab.engine.lanes import broadcast, lane_sum, lanes_in, larger_magnitude, largest_lane, load, store
 
 NOTHING = -(2**62)  # the exponent of an exact zero
+LOG10_2 = math.log10(2)
 _NEAR_ONE = 2.0**20  # a largest entry within this factor of 1 needs no rescaling
 
 
@@ -56,15 +57,17 @@ def normalise(values, start, count, exponent):
 
 
 @register_jitable
-def norm_squared(values, start, count, exponent):
-    """(m, e): m · 4^e is the squared norm of values[start : start + count] · 2^exponent; NaN if any is not finite."""
+def log10_norm(values, start, count, exponent):
+    """log10 of the norm of values[start : start + count] · 2^exponent; -inf if all are 0, NaN if any is not finite."""
     largest, squares = largest_and_squares(values, start, count)
-    if 1 / _NEAR_ONE < largest < _NEAR_ONE or largest == 0.0:
-        return squares, exponent
+    if largest == 0.0:
+        return -math.inf
     if not largest < math.inf:
-        return math.nan, exponent
-    shift = math.frexp(largest)[1]  # the squares may have left the range
-    rescale(values, start, count, shift)
-    _, squares = largest_and_squares(values, start, count)
-    rescale(values, start, count, -shift)
-    return squares, exponent + shift
+        return math.nan
+    if not 1 / _NEAR_ONE < largest < _NEAR_ONE:
+        shift = math.frexp(largest)[1]  # the squares may have left the range
+        rescale(values, start, count, shift)
+        _, squares = largest_and_squares(values, start, count)
+        rescale(values, start, count, -shift)
+        exponent += shift
+    return 0.5 * math.log10(squares) + LOG10_2 * exponent

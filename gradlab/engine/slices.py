@@ -106,7 +106,7 @@ def sweep(
     states = CELLS[stack.cell].states
     refuse_shapes(stack, inputs, initial_state, states)
     T, B, X = inputs.shape
-    size = Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, cotangents.rows, stack.dtype.name)
+    size = Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, cotangents.rows, stack.dtype)
     slices = slices_of(plan(size).multiply_adds, B)
     if len(slices) > 1:  # they would count their indices anew
         refuse_inputs(stack, inputs, initial_state, states)

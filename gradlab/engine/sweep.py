@@ -48,7 +48,7 @@ class Sweep:
         self.units = padded(self.hidden, self.dtype)
         self.inputs, self.T, self.B, self.X = inputs, T, B, X
         self.weights = [packed(layer, self.gates) for layer in stack.layers]
-        size = Size(stack.cell, stack.depth, self.hidden, X, T, B, rows or B, self.dtype.name, parts=parts)
+        size = Size(stack.cell, stack.depth, self.hidden, X, T, B, rows or B, self.dtype, parts=parts)
         self.plan = plan(size)
         start = np.zeros((self.depth, B, self.kinds, self.units), self.dtype)
         for kind, value in enumerate(initial_state):
@@ -121,9 +121,9 @@ class Sweep:
             states = take((steps + 1, B, self.kinds, units), self.dtype)
             states[0] = self.ends[number][layer]
             saved = take((steps if keep else 0, B, self.kept, units), self.dtype)
-            first = np.where(self.non_finite[layer] == NEVER, NEVER, self.non_finite[layer] - begin)
-            forward(self.cell, a_x, weights.U_forward, weights.b_U, states, saved, scratch, first)
-            self.non_finite[layer] = np.where(first == NEVER, NEVER, first + begin)
+            forward(
+                self.cell, a_x, weights.U_forward, weights.b_U, states, saved, scratch, begin, self.non_finite[layer]
+            )  # fmt: skip
             values.append(Chunk(states, saved))
             below = self.h_of(values[-1])
         leave(a_x, scratch)

@@ -5,20 +5,28 @@ import numpy as np
 import pytest
 
 from gradlab.engine.lanes import lanes_of
-from gradlab.engine.products import PANEL, multiply, outer_products, pack, padded
+from gradlab.engine.products import BLOCK, PANEL, multiply, outer_products, pack, pack_rows, padded
 
 DTYPES = [np.dtype("float64"), np.dtype("float32")]
 GUARD = 7.0
 
 
 @numba.njit
-def _multiply(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stride, rows, panels, depth, width):
-    multiply(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stride, rows, panels, depth, width)
+def _multiply(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stride, rows, panels, depth, width,
+              from_the_end=False):  # fmt: skip
+    multiply(
+        out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stride, rows, panels, depth, width, from_the_end
+    )
 
 
 @numba.njit
-def _outer_products(out, left, width_left, right, right_at, right_stride, width, count):
-    outer_products(out, left, width_left, right, right_at, right_stride, width, count)
+def _outer_products(out, left, width_left, right, width, count):
+    outer_products(out, left, width_left, right, width, count)
+
+
+@numba.njit
+def _pack_rows(rows, at, stride, count, width, out):
+    pack_rows(rows, at, stride, count, width, out)
 
 
 def close(found, exact, terms, dtype):
@@ -73,17 +81,36 @@ def test_outer_products_are_summed_over_every_row(count, dtype):
     """The count is that of steps and sequences, and no multiple of anything."""
     random = np.random.default_rng(count)
     lanes = lanes_of(dtype)
-    for width_left, columns in ((lanes, 1), (3 * lanes, 5), (2 * lanes, 4)):
-        width, right_at, right_stride = columns * lanes, 4, columns * lanes + 6
-        left = random.standard_normal((count, width_left)).astype(dtype)
-        right = np.full(right_at + count * right_stride, np.nan, dtype)
-        own = random.standard_normal((count, width)).astype(dtype)
-        for row in range(count):
-            right[right_at + row * right_stride :][:width] = own[row]
-        out = random.standard_normal((width_left, width)).astype(dtype)
-        exact = out.astype(float) + left.astype(float).T @ own.astype(float)
-        _outer_products(out.reshape(-1), left.reshape(-1), width_left, right, right_at, right_stride, width, count)
+    for width_left, columns in ((lanes, 1), (3 * lanes, 5), (2 * lanes, 4), (6 * lanes, 2)):
+        left, right = (random.standard_normal((count, width)).astype(dtype) for width in (width_left, columns * lanes))
+        out = random.standard_normal((width_left, columns * lanes)).astype(dtype)
+        exact = out.astype(float) + left.astype(float).T @ right.astype(float)
+        _outer_products(out.reshape(-1), pack(left), width_left, pack(right), columns * lanes, count)
         assert close(out, exact, count + 1, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("from_the_end", [False, True])
+@pytest.mark.parametrize("rows", [1, 5, 8, 11])
+def test_a_product_of_many_terms_is_right_in_either_order(rows, from_the_end, dtype):
+    random = np.random.default_rng(rows)
+    lanes = lanes_of(dtype)
+    depth, width = 2 * BLOCK + lanes, (PANEL + 1) * lanes
+    M, a = (random.standard_normal(shape).astype(dtype) for shape in ((depth, width), (rows, depth)))
+    out, begin = np.empty(rows * width, dtype), random.standard_normal(width).astype(dtype)
+    _multiply(out, 0, width, begin, 0, 0, a.reshape(-1), 0, depth, rows, pack(M), depth, width, from_the_end)
+    assert close(out.reshape(rows, width), begin + a.astype(float) @ M.astype(float), depth, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("columns", range(1, 2 * PANEL + 2))
+def test_rows_that_lie_apart_are_packed_as_a_matrix_is(columns, dtype):
+    width = columns * lanes_of(dtype)
+    rows = np.arange(7 * (width + 3)).astype(dtype)
+    matrix = np.stack([rows[2 + row * (width + 3) :][:width] for row in range(6)])
+    out = np.empty(6 * width, dtype)
+    _pack_rows(rows, 2, width + 3, 6, width, out)
+    assert np.array_equal(out, pack(matrix))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -108,6 +135,7 @@ def test_packing_keeps_every_entry_panel_by_panel(columns, dtype):
         assert np.array_equal(flat[3 * start :][: part.size].reshape(part.shape), part)
     assert flat.size == M.size
     assert flat.flags.c_contiguous
+    assert flat.ctypes.data % 64 == 0, "a load across two cache lines takes twice as long"
 
 
 def test_sizes_are_rounded_up_to_whole_lanes():
