@@ -1,13 +1,19 @@
-"""A real browser trains "hello" and reads from the page that it is learned."""
+"""Training in a real browser: it is read from the page, ends with the visit, and is every visitor's own."""
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from gradlab.ui.job import PATIENCE
+from tests.ui.test_browser import busy, server_of
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WAIT = 60_000
+LONG = "training?updates=10000&cells=GRU&hidden_size=64&task_steps=100"
+SECONDS = PATIENCE + 3  # within which the work has to end
 
 
 def test_the_word_hello_is_trained_in_the_page_to_a_loss_below_a_tenth(page: Page, app_url):
@@ -20,3 +26,60 @@ def test_the_word_hello_is_trained_in_the_page_to_a_loss_below_a_tenth(page: Pag
     expect(page.get_by_text("Update 100 of 100")).to_be_visible(timeout=WAIT)
     expect(page.get_by_test_id("stCode")).to_contain_text("hello")
     assert page.get_by_test_id("stException").count() == 0
+
+
+def update(page: Page) -> int:
+    """How far the page says the training is."""
+    return int(re.search(r"Update (\d+) of", page.get_by_test_id("stProgress").first.inner_text())[1])
+
+
+def start(page: Page, address: str) -> None:
+    """Opens a page, starts its training and waits until it is under way."""
+    page.goto(address)
+    page.get_by_role("button", name="Start training").click(timeout=WAIT)
+    expect(page.get_by_test_id("stProgress").first).to_contain_text("s left", timeout=WAIT)
+
+
+@pytest.mark.parametrize("leave", ["page", "tab"])
+def test_the_training_ends_soon_after_its_page_is_left_or_its_tab_closed(page: Page, app_url, leave):
+    server = server_of(app_url)
+    start(page, f"{app_url}/{LONG}")
+    working = busy(server)
+    assert working > 0.5
+    if leave == "page":
+        page.get_by_role("link", name="One unit, one weight").click()
+        expect(page.get_by_role("heading", name="One unit, one weight")).to_be_visible(timeout=WAIT)
+    else:
+        page.close()
+    time.sleep(SECONDS)
+    assert busy(server) < working / 4
+
+
+def test_a_training_goes_on_where_it_was_when_the_visitor_comes_back(page: Page, app_url):
+    start(page, f"{app_url}/{LONG}")
+    page.get_by_role("link", name="One unit, one weight").click()
+    expect(page.get_by_role("heading", name="One unit, one weight")).to_be_visible(timeout=WAIT)
+    time.sleep(SECONDS)
+    page.get_by_role("link", name="Training", exact=True).click()
+    expect(page.get_by_test_id("stProgress").first).to_contain_text("s left", timeout=WAIT)
+    assert update(page) > 1
+
+
+def test_two_visitors_train_different_tasks_and_one_who_leaves_does_not_stop_the_other(browser, app_url):
+    first, second = (browser.new_context().new_page() for _ in range(2))
+    start(first, f"{app_url}/{LONG}&task=adding")
+    start(second, f"{app_url}/{LONG}&task=parity")
+    expect(first.get_by_text("always answering 1").first).to_be_visible(timeout=WAIT)
+    expect(second.get_by_text("guessing, but for the first step").first).to_be_visible(timeout=WAIT)
+    second.get_by_role("button", name="Pause").click()
+    expect(second.get_by_role("button", name="Continue")).to_be_visible(timeout=WAIT)
+    stood, before = update(second), update(first)
+    time.sleep(2)
+    assert update(second) == stood
+    assert update(first) > before
+    second.context.close()
+    time.sleep(SECONDS)
+    before = update(first)
+    time.sleep(2)
+    assert update(first) > before
+    first.context.close()
