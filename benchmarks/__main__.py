@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks import length, many, parameters, speed, start, threads
-from benchmarks.results import Row, machine, tables, verdict, write
+from benchmarks.results import Row, machine, summary, tables, verdict, write
 
 SECTIONS = {
     "speed": speed.measure,
@@ -40,6 +40,7 @@ def main() -> None:
         print(f"\n{name}: {time.perf_counter() - begin:.0f} s", flush=True)
         rows += own
         write(chosen.out, about, rows)  # after every section: an interrupted run keeps what it has
+    print(summary(rows))
     print(verdict(rows))
 
 

@@ -97,6 +97,27 @@ def tables(rows: Sequence[Row]) -> str:
     return "\n".join(text)
 
 
+def summary(rows: Sequence[Row]) -> str:
+    """The speed sections as the README has them: how many times faster than each peer, one thread / all threads.
+
+    The floor's column is the share of a trace that its multiply-adds alone would take.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    columns: dict[str, None] = {}
+    for one in rows:
+        if one.section.startswith("Speed") and one.ratio is not None:
+            case = one.case.rsplit(", ", 1)[0]
+            column = f"{one.section.removeprefix('Speed, ')}: {one.contender}"
+            columns[column] = None
+            share = one.contender == "floor"
+            text = f"{one.ratio:.0%}" if share else f"{one.ratio:.{1 if one.ratio < 10 else 0}f}×"
+            found.setdefault(case, {}).setdefault(column, []).append(text)
+    lines = ["| T × B × H | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for case, cells in found.items():
+        lines.append(f"| {case} | " + " | ".join(" / ".join(cells.get(column, [])) for column in columns) + " |")
+    return "\n".join(lines)
+
+
 def verdict(rows: Sequence[Row]) -> str:
     """How many targets were reached, and each that was not."""
     aimed = [one for one in rows if one.reached is not None]
