@@ -16,7 +16,7 @@ import psutil
 from gradlab.cells import CELLS
 from gradlab.engine.products import padded
 
-CHUNK_BYTES = 2**20  # of one layer's values in a chunk: about what the second-level cache holds
+CHUNK_BYTES = 2**21  # of one layer's values in a chunk: about what the second-level cache holds
 STORE_BYTES = 2**27
 CHUNK_WORK = 10**9  # multiply-adds: a chunk takes some tens of milliseconds, so a caller is heard in time
 MOST_BYTES = 4 * 2**30
