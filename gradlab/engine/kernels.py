@@ -31,7 +31,7 @@ from gradlab.engine.lanes import (
     store_rows,
 )
 from gradlab.engine.products import PANEL, multiply, outer_products, pack_rows
-from gradlab.engine.scaling import NOTHING, largest_and_squares, log10_norm, lost, normalise
+from gradlab.engine.scaling import NOTHING, largest_and_squares, log10_norm, lost, normalise, power
 
 TOTAL, OF_EACH_OTHER, OF_LAYERS = 0, 1, 2  # what `adjoint` keeps of a state's derivatives
 
@@ -98,8 +98,8 @@ def _back_one_row(cell, saved, states, entering, fresh, carry, own, a_x_bar, a_h
     """The elementwise part of one step's adjoint for one row, at the exponent e."""
     _, _, gates, units = a_x_bar.shape
     b = row % states.shape[1]
-    own_scale = math.ldexp(1.0, max(own - e, -2000))
-    fresh_scale = math.ldexp(1.0, max(fresh - e, -2000))
+    own_scale = power(own - e)
+    fresh_scale = power(fresh - e)
     cut = routes.shape[0] > 0
     zero = broadcast(carry, 0.0)
     for j in range(0, units, lanes_in(a_x_bar)):
@@ -138,8 +138,8 @@ def _add_through(carry, row, own, through, source, exponent):
         return own
     kinds, units = carry.shape[1:]
     e = max(own, exponent)
-    own_scale = math.ldexp(1.0, max(own - e, -2000))
-    scale = math.ldexp(1.0, max(exponent - e, -2000))
+    own_scale = power(own - e)
+    scale = power(exponent - e)
     for j in range(0, units, lanes_in(carry)):
         for s in range(kinds):
             store(carry, (row, s, j), own_scale * load(carry, (row, s, j)))

@@ -22,6 +22,12 @@ def lost(values):
 
 
 @register_jitable
+def power(shift):
+    """2^shift for shift ≤ 0, 0 far below; the shift of what needs none costs no call."""
+    return 1.0 if shift == 0 else math.ldexp(1.0, max(shift, -2000))
+
+
+@register_jitable
 def largest_and_squares(values, start, count):
     """(largest magnitude, sum of squares) of values[start : start + count]; the first is NaN if any is."""
     largest = broadcast(values, 0.0)
