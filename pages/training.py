@@ -27,9 +27,11 @@ def curves() -> None:
         with column:
             st.markdown(f"**{subject.capitalize()}**")
             rules, drawn = training_room.rules(levels), training_room.curves(tables, name)
-            chart = training.curve(drawn, rules, job.updates, quantity=subject, dark=dark)
-            show(chart, f"{subject.capitalize()} against update. {sentence}")
-            if not job.running:
+            described = f"{subject.capitalize()} against update. {sentence}"
+            chart = training_room.draw_curve(job, drawn, rules, subject, described)
+            if subject == "gradient norm":
+                st.caption(training_room.clipping_sentence(job, tables))
+            if chart is not None:
                 with st.container(horizontal=True):
                     export_bar(chart, lambda: training_room.together(job), experiments, subject, subject, sentence)
                     how_to_read(subject)

@@ -11,7 +11,7 @@ from gradlab.training.divergence import Diverged
 from gradlab.training.network import Network
 from gradlab.training.recipe import OPTIMIZERS, Recipe
 from gradlab.training.run import Record, Run, fitted, train, use_one_thread
-from gradlab.training.tables import curve, gradients, history, reach, solved_at
+from gradlab.training.tables import clipping, curve, gradients, history, reach, solved_at
 
 __all__ = [
     "OPTIMIZERS",
@@ -20,6 +20,7 @@ __all__ = [
     "Recipe",
     "Record",
     "Run",
+    "clipping",
     "curve",
     "fitted",
     "gradients",

@@ -48,6 +48,12 @@ def solved_at(table: pd.DataFrame, below: float) -> int | None:
     return int(found.iloc[0]) if len(found) else None
 
 
+def clipping(table: pd.DataFrame) -> tuple[float, float]:
+    """(the share of one run's updates whose gradient was clipped, the mean share of its norm that those were left)."""
+    those = table[table["clipped"]]
+    return float(table["clipped"].mean()), float((those["clipped_norm"] / those["gradient_norm"]).mean())
+
+
 def curve(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """cell, update, log10_value, log10_mean of a positive column of `history`, the mean over a fortieth of the run."""
     window = max(1, len(table) // 40)

@@ -10,13 +10,15 @@ import streamlit as st
 
 from gradlab import checkpoints
 from gradlab.cells import CELLS
+from gradlab.charts import training
 from gradlab.experiment import Experiment
 from gradlab.tasks import TASKS
 from gradlab.thinning import thin
 from gradlab.trained import kept_as
-from gradlab.training import OPTIMIZERS, Recipe, Run, curve, history, reach, solved_at
+from gradlab.training import OPTIMIZERS, Recipe, Run, clipping, curve, history, reach, solved_at
 from gradlab.ui import controls, opened
 from gradlab.ui.job import Job
+from gradlab.ui.picture import show, show_live
 
 BOUND = {"bind": "query-params", "persist_state": "session"}
 LENGTHS = (10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500)
@@ -25,9 +27,9 @@ UPDATES = (20, 100, 200, 500, 1000, 2000, 3000, 5000, 10000)
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 CLIPS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, "none")
 TRACES = 40  # over a run
-POINTS = 500  # of a curve on the screen
+POINTS = 250  # of a curve on the screen
 LOOK_EVERY = 0.5  # seconds, at the curves
-LOOK_AT_MAPS_EVERY = 2.0
+LOOK_AT_MAPS_EVERY = 4.0
 
 
 class Choice(NamedTuple):
@@ -156,6 +158,23 @@ def rules(levels: Sequence[tuple[float, str]]) -> pd.DataFrame:
     )
 
 
+def draw_curve(job: Job, table: pd.DataFrame, rules: pd.DataFrame, quantity: str, description: str) -> Any:
+    """Draws a curve: the whole chart, which is returned, where the job stands still, else only its new data."""
+    if not job.running:
+        chart = training.curve(table, rules, job.updates, quantity=quantity, dark=controls.dark())
+        show(chart, description)
+        return chart
+    domain = training.curve_domain(table, rules)
+    specification = _live_curve(training.present(table), domain, job.updates, quantity, controls.dark())
+    show_live(specification, {"curves": table, "ends": training.ends(table), "rules": rules}, f"{quantity} by update")
+    return None
+
+
+@st.cache_data(max_entries=60, show_spinner=False)
+def _live_curve(cells: tuple[str, ...], domain: tuple[float, float], updates: int, quantity: str, dark: bool) -> dict:
+    return training.live_curve(cells, domain, updates, quantity=quantity, dark=dark).to_dict()
+
+
 def levels(run: Run) -> list[tuple[float, str]]:
     """A task's baselines and where it counts as solved."""
     steps = run.experiment.steps
@@ -179,6 +198,16 @@ def result_sentence(job: Job, tables: Sequence[pd.DataFrame]) -> str:
     return (
         f"After {job.done} updates: {', '.join(parts)} (solved below {level:.3g}; {baseline.of}: {baseline.loss:.4g})."
     )
+
+
+def clipping_sentence(job: Job, tables: Sequence[pd.DataFrame]) -> str:
+    """How often each gradient was clipped, and what of its norm it kept."""
+    parts = []
+    for run, table in zip(job.runs, tables, strict=True):
+        share, kept = clipping(table)
+        left = f", to {kept:.0%} of its norm on average" if share else ""
+        parts.append(f"{title(run)} in {share:.1%} of {len(table)} updates{left}")
+    return f"Clipped: {'; '.join(parts)}."
 
 
 def maps(job: Job) -> tuple[list[pd.DataFrame], list[float]]:

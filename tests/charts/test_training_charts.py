@@ -1,0 +1,95 @@
+"""Charts of training and of a character model: fields of their tables, texts in one piece, and data that come later."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gradlab.character_model import CharacterModel
+from gradlab.character_model import reach as characters_reach
+from gradlab.charts import characters, training
+from gradlab.experiment import Experiment
+from gradlab.training import Recipe, Run, clipping, curve, history, reach, tables
+from gradlab.ui.character_room import bars, in_rows
+from tests.charts.drawing import strangers, texts
+
+RULES = pd.DataFrame({"log10_value": [-0.78, -2.0], "label": ["always answering 1: 0.1667", "solved: 0.01"]})
+DOMAIN = [-6.0, 0.0]
+
+
+@pytest.fixture(scope="module")
+def records():
+    def of(cell):
+        run = Run(Experiment(cell=cell, hidden_size=6, steps=20, batch_size=4), "adding", Recipe(30, trace_every=10))
+        return list(run.records())
+
+    return {cell: of(cell) for cell in ("rnn", "lstm", "gru")}
+
+
+@pytest.fixture(scope="module")
+def model():
+    run = Run(Experiment(cell="gru", hidden_size=6, steps=4, batch_size=1), "hello", Recipe(updates=3))
+    list(run.records())
+    return CharacterModel.of(run)
+
+
+def charts(records, model, dark=False):
+    losses = pd.concat([curve(history(own, cell), "loss") for cell, own in records.items()], ignore_index=True)
+    traces = pd.concat([own[0].trace.table for own in records.values()], ignore_index=True).query("state == 'h'")
+    shaded = in_rows(characters_reach(model, "hello", 3), "log10_gradient")
+    return {
+        "curve": training.curve(losses, RULES, 30, quantity="loss", dark=dark),
+        "reach": training.reach(reach(records["gru"]), DOMAIN, dark=dark),
+        "flow": training.flow(traces, DOMAIN, dark=dark),
+        "expectations": characters.expectations(bars(model, "hello", 0), dark=dark),
+        "shaded": characters.shaded(shaded, quantity="norm of ∂ℓ/∂x", log10=True, marked=3, dark=dark),
+        "unit": characters.shaded(shaded.assign(value=0.3), quantity="h[0]", log10=False, dark=dark),
+    }
+
+
+def test_tables_and_charts_meet_in_the_names_of_columns(records):
+    assert tables.REACH_COLUMNS == training.REACH_COLUMNS == tuple(reach(records["rnn"]).columns)
+    assert tuple(curve(history(records["rnn"], "rnn"), "loss").columns) == training.CURVE_COLUMNS
+    assert set(training.FLOW_COLUMNS) <= set(records["rnn"][0].trace.table.columns)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_field_of_every_layer_is_a_column_of_its_table_and_the_charts_fit_vega_lite(records, model, dark):
+    for name, chart in charts(records, model, dark).items():
+        assert not strangers(chart), name
+        chart.to_dict()  # held against the schema
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [340, 900])
+def test_every_chart_is_drawn_and_no_text_is_cut_off(records, model, width, dark):
+    for name, chart in charts(records, model, dark).items():
+        found, full, high = texts(chart, width)
+        assert found, name
+        outside = [t for t in found if t.left < -2 or t.right > full + 2 or t.top < -4 or t.bottom > high + 4]
+        assert not outside, (name, outside)
+
+
+def test_a_live_curve_is_the_same_chart_without_its_data(records):
+    losses = curve(history(records["gru"], "gru"), "loss")
+    whole = training.curve(losses, RULES, 30, quantity="loss").to_dict()
+    live = training.live_curve(("gru",), training.curve_domain(losses, RULES), 30, quantity="loss").to_dict()
+    names = {layer["data"].pop("name") for layer in live["layer"]}
+    assert names == {"curves", "ends", "rules"}
+    for layer in whole["layer"]:
+        layer.pop("data", None)
+    assert [{**layer, "data": {}} for layer in whole["layer"]] == live["layer"]
+
+
+def test_the_decades_shown_hold_every_value_and_change_in_quarters():
+    table = pd.DataFrame({"log10_value": [-1.93, -0.2, np.nan, -np.inf]})
+    low, high = training.curve_domain(table, RULES)
+    assert low < -2
+    assert high > -0.2
+    assert (4 * low, 4 * high) == (round(4 * low), round(4 * high))
+
+
+def test_clipping_is_counted_and_measured():
+    table = pd.DataFrame({"clipped": [True, False, True, False], "clipped_norm": [1.0, 0.3, 1.0, 0.1]})
+    table["gradient_norm"] = [2.0, 0.3, 4.0, 0.1]
+    assert clipping(table) == (0.5, 0.375)
