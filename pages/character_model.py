@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from gradlab.cells import CELLS
-from gradlab.charts import characters, training
+from gradlab.charts import characters
 from gradlab.ui import character_room, controls, training_room
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.picture import show
@@ -22,9 +22,13 @@ text = character_room.text_to_read(character_room.model(job), choice)
 def picture(chart, table, subject: str, sentence: str) -> None:
     show(chart, f"{subject}. {sentence}")
     if not job.running:
-        with st.container(horizontal=True):
-            export_bar(chart, table.copy, [experiment], subject, subject.capitalize(), sentence)
-            how_to_read(subject)
+        take_home(chart, table, subject, sentence)
+
+
+def take_home(chart, table, subject: str, sentence: str) -> None:
+    with st.container(horizontal=True):
+        export_bar(chart, table.copy, [experiment], subject, subject.capitalize(), sentence)
+        how_to_read(subject)
 
 
 def learning() -> None:
@@ -37,9 +41,9 @@ def learning() -> None:
         figures[0].metric("Loss (nats a character)", f"{last.loss:.4f}", border=True)
         figures[1].metric("Bits a character", f"{last.metric:.4f}", border=True)
         drawn, rules = training_room.curves(tables, "loss"), training_room.rules(training_room.levels(job.runs[0]))
-        picture(
-            training.curve(drawn, rules, job.updates, quantity="loss", dark=dark), tables[0], "loss", "Loss by update."
-        )
+        chart = training_room.draw_curve(job, drawn, rules, "loss", "Loss by update.")
+        if chart is not None:
+            take_home(chart, tables[0], "loss", "Loss by update.")
     with right:
         st.markdown("**It writes**")
         temperature = st.slider("Temperature", 0.0, 2.0, 0.8, 0.1, key="temperature", **training_room.BOUND)

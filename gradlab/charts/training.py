@@ -9,6 +9,8 @@ Rules are labelled levels such as a baseline: columns log10_value, label.
 
 from __future__ import annotations
 
+import math
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -37,12 +39,51 @@ def curve(
 ) -> alt.LayerChart:
     """A line a cell from update 0 to `updates`: every value faint, the running mean bold; rules where it is judged."""
     theme.refuse_empty(table)
-    drawn = table[list(CURVE_COLUMNS)]
-    ink = colours.INKS[dark]
-    shown = pd.concat([drawn["log10_value"], rules["log10_value"]])
+    data = {"curves": table[list(CURVE_COLUMNS)], "ends": ends(table), "rules": rules}
+    layers = _curve_layers(data, present(table), curve_domain(table, rules), updates, quantity, dark)
+    return theme.finished(layers, title, subtitle, dark, width, height)
+
+
+def live_curve(
+    cells: tuple[str, ...],
+    domain: tuple[float, float],
+    updates: int,
+    *,
+    quantity: str,
+    dark: bool = False,
+    width: int | str = "container",
+    height: int = 300,
+) -> alt.LayerChart:
+    """`curve` of tables that come later, again and again, as its datasets curves, ends and rules."""
+    data = {name: alt.NamedData(name) for name in ("curves", "ends", "rules")}
+    layers = _curve_layers(data, cells, domain, updates, quantity, dark)
+    return theme.finished(layers, "", "", dark, width, height)
+
+
+def present(table: pd.DataFrame) -> tuple[str, ...]:
+    """The cells of a table."""
+    return tuple(dict.fromkeys(table["cell"]))
+
+
+def ends(table: pd.DataFrame) -> pd.DataFrame:
+    """The last row of every cell."""
+    return table[list(CURVE_COLUMNS)].groupby("cell", sort=False).tail(1)
+
+
+def curve_domain(table: pd.DataFrame, rules: pd.DataFrame) -> tuple[float, float]:
+    """The decades to show, in quarters, so that a curve that grows seldom changes them."""
+    shown = pd.concat([table["log10_value"], rules["log10_value"]])
     shown = shown[np.isfinite(shown)]
     low, high = (float(shown.min()), float(shown.max())) if len(shown) else (-1.0, 0.0)
-    scale = alt.Scale(domain=[low - 0.1, high + 0.15], nice=False, zero=False)
+    return math.floor(4 * low - 0.4) / 4, math.ceil(4 * high + 0.6) / 4
+
+
+def _curve_layers(
+    data: dict, cells: tuple[str, ...], domain: tuple[float, float], updates: int, quantity: str, dark: bool
+) -> list[alt.Chart]:
+    ink = colours.INKS[dark]
+    low, high = domain
+    scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     label = PLAIN_LABEL if high - low < FEW_DECADES else axes.POWER_LABEL
     count = 5 if high - low < FEW_DECADES else axes.ticks("height", 45, high - low)
     y = alt.Y("log10_value:Q", scale=scale, axis=alt.Axis(title=quantity, labelExpr=label, tickCount=count))
@@ -52,22 +93,21 @@ def curve(
         scale=alt.Scale(domain=[0, updates], nice=False),
         axis=alt.Axis(title="update", format=",d", tickCount=axes.ticks("width", 75, updates)),
     )
-    colour = theme.cells_encoding(table, dark)
+    colour = theme.cells_encoding(pd.DataFrame({"cell": cells}), dark)
     rule_x = alt.XValue("width")
     name = {"align": "right", "dx": -4, "dy": -5, "baseline": "bottom", "fontSize": 11, "color": ink.muted}
     beside = [
         alt.Tooltip("update:Q", format=",d"),
         alt.Tooltip("log10_mean:Q", title=f"log10 {quantity}", format=".3f"),
     ]
-    ends = drawn[drawn["update"] == drawn.groupby("cell")["update"].transform("max")]
-    layers = [
-        alt.Chart(rules).mark_rule(color=ink.rule, strokeDash=[4, 3]).encode(y=y),
-        alt.Chart(rules).mark_text(**name).encode(x=rule_x, y=y, text=alt.Text("label:N")),
-        alt.Chart(drawn).mark_line(strokeWidth=1, opacity=0.3).encode(x=x, y=y, color=colour),
-        alt.Chart(drawn).mark_line(strokeWidth=2.5).encode(x=x, y=mean, color=colour),
-        alt.Chart(ends).mark_point(filled=True, opacity=1, size=60).encode(x=x, y=mean, color=colour, tooltip=beside),
+    rules, curves, last = alt.Chart(data["rules"]), alt.Chart(data["curves"]), alt.Chart(data["ends"])
+    return [
+        rules.mark_rule(color=ink.rule, strokeDash=[4, 3]).encode(y=y),
+        rules.mark_text(**name).encode(x=rule_x, y=y, text=alt.Text("label:N")),
+        curves.mark_line(strokeWidth=1, opacity=0.3).encode(x=x, y=y, color=colour),
+        curves.mark_line(strokeWidth=2.5).encode(x=x, y=mean, color=colour),
+        last.mark_point(filled=True, opacity=1, size=60).encode(x=x, y=mean, color=colour, tooltip=beside),
     ]
-    return theme.finished(layers, title, subtitle, dark, width, height)
 
 
 def reach(
