@@ -14,9 +14,12 @@ from gradlab.ui.reading import how_to_read
 settings = controls.current()
 dark = controls.dark()
 experiments = [cached_sequences.with_rows(one) for one in settings.experiments]
+place = cached_sequences.Place(controls.layer(), "c" if settings.state == "c" else "h")
 flows = cached.flows(experiments)
-matrices = cached_sequences.matrices(experiments)
-totals = [cached.shown([flow], "h", layer=0) for flow in flows]
+matrices = cached_sequences.matrices(experiments, place)
+totals = [
+    cached.shown([flow], matrix.place.state, matrix.place.layer) for flow, matrix in zip(flows, matrices, strict=True)
+]
 domain = decades_domain([matrix.bins["log10_norm"] for matrix in matrices])
 sentence = words.hiding_sentence(matrices, [float(total["log10_norm"].iloc[0]) for total in totals])
 
@@ -32,7 +35,9 @@ for group in cached_sequences.in_threes(range(len(matrices))):
             st.subheader(name, anchor=False)
             last = matrix.experiment.steps - 1
             curve = total[["step", "log10_norm"]]
-            chart = itemised.matrix(matrix.bins, curve, cell=matrix.experiment.cell, last=last, **look)
+            chart = itemised.matrix(
+                matrix.bins, curve, cell=matrix.experiment.cell, last=last, state=matrix.place.state, **look
+            )
             st.altair_chart(chart, theme=None, alt=f"Itemised gradients of the {name}. {sentence}")
             table = partial(cached_sequences.matrix_table, [matrix.experiment])
             export_bar(chart, table, [matrix.experiment], f"{name} matrix", f"Itemised gradients: {name}", sentence)
@@ -45,7 +50,8 @@ for group in cached_sequences.in_threes(range(len(matrices))):
         matrix, total = matrices[number], totals[number]
         name = words.title(matrix.experiment)
         with column:
-            chart = itemised.comb(matrix.rows, total[["step", "log10_norm"]], cell=matrix.experiment.cell, **look)
+            shown = {"cell": matrix.experiment.cell, "state": matrix.place.state} | look
+            chart = itemised.comb(matrix.rows, total[["step", "log10_norm"]], **shown)
             st.altair_chart(chart, theme=None, alt=f"{name}: some losses' own gradients and their sum. {sentence}")
             export_bar(
                 chart, matrix.rows.copy, [matrix.experiment], f"{name} sum", f"Losses and their sum: {name}", sentence

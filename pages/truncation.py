@@ -15,14 +15,18 @@ settings = controls.current()
 dark = controls.dark()
 experiments = [cached_sequences.with_window(one) for one in settings.experiments]
 one = cached_sequences.with_window(settings.one)
-found = cached_sequences.truncated(experiments)
-(own,) = cached_sequences.truncated([one])
-matrices = cached_sequences.matrices(experiments)
-(matrix,) = cached_sequences.matrices([one])
+place = cached_sequences.Place(controls.layer(), "c" if settings.state == "c" else "h")
+found = cached_sequences.truncated(experiments, place)
+(own,) = cached_sequences.truncated([one], place)
+matrices = cached_sequences.matrices(experiments, place)
+(matrix,) = cached_sequences.matrices([one], place)
 sentence = words.statement(found)
 window = own.schedule.k2
 
 st.subheader(sentence, anchor=False)
+if settings.one.truncation == "full":
+    to_windows = {"on_click": st.session_state.update, "kwargs": {"truncation": "windows"}}
+    st.button("Choose the window: k1 and k2", key="choose window", **to_windows)
 st.caption(f"{words.window_note(settings.one)} {words.rows_note([matrix], settings.one)}")
 lost, angle = cached_sequences.lost(matrices), cached_sequences.angles(found)
 domain = decades_domain([matrix.bins["log10_norm"]])
@@ -32,7 +36,7 @@ pictures = [
     (
         "truncation band",
         f"What the {words.title(one)} loses: under the veil",
-        itemised.band(matrix.bins, outline, domain=domain, last=last, dark=dark),
+        itemised.band(matrix.bins, outline, domain=domain, last=last, state=matrix.place.state, dark=dark),
         partial(cached_sequences.matrix_table, [one]),
     ),
     (

@@ -1,6 +1,7 @@
 """Cached calls of the pages about sequences: an Experiment in, small tables for the screen out."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,13 +21,26 @@ MOST_PAIRS = 200_000  # of one cell and sequence: all loss steps of 400 steps, s
 FEWEST_ROWS = 40
 WINDOWS = 12
 TEETH = 8  # rows drawn as lines beside their sum
-STATE = 0  # h, which every cell has
+
+
+class Place(NamedTuple):
+    """Which states of a network are looked at; of a cell without c, its h."""
+
+    layer: int = 0
+    state: str = "h"
+
+    def in_cell(self, cell: str) -> "Place":
+        return self if self.state in CELLS[cell].states else self._replace(state="h")
+
+
+LOWEST = Place()
 
 
 class Matrix(NamedTuple):
-    """The itemised matrix of one experiment, lowest layer, state h."""
+    """The itemised matrix of one experiment at one place."""
 
     experiment: Experiment
+    place: Place
     bins: pd.DataFrame
     rows: pd.DataFrame  # a few rows in full: loss_step, step, log10_norm
     lags: pd.DataFrame  # share_by_lag
@@ -39,7 +53,7 @@ class Truncated(NamedTuple):
 
     experiment: Experiment
     schedule: Schedule
-    kept: float  # share of the gradient inside, mean over the batch
+    kept: float  # share of the gradient inside at a place, mean over the batch
     angle: pd.DataFrame  # cell, layer, k1, k2, cosine, relative_error
     cost: pd.DataFrame
 
@@ -65,14 +79,14 @@ def diagrams(experiments: Sequence[Experiment], most: int) -> list[Diagram]:
     return [_diagram(essential(one), most) for one in experiments]
 
 
-def matrices(experiments: Sequence[Experiment]) -> list[Matrix]:
+def matrices(experiments: Sequence[Experiment], place: Place = LOWEST) -> list[Matrix]:
     """One Matrix an experiment; stops the page with a sentence where memory does not reach."""
-    return _each(experiments, "Itemising the {}", _matrix)
+    return _each(experiments, "Itemising the {}", partial(_matrix, place))
 
 
-def truncated(experiments: Sequence[Experiment]) -> list[Truncated]:
+def truncated(experiments: Sequence[Experiment], place: Place = LOWEST) -> list[Truncated]:
     """One Truncated an experiment, under its own truncation."""
-    return _each(experiments, "Truncating the {}", _truncated)
+    return _each(experiments, "Truncating the {}", partial(_truncated, place))
 
 
 def matrix_table(experiments: Sequence[Experiment]) -> pd.DataFrame:
@@ -139,8 +153,9 @@ def _pairs(experiment: Experiment, _progress: Callable[[float], None] | None) ->
 
 
 @st.cache_data(max_entries=60, show_spinner=False)
-def _matrix_of(experiment: Experiment, _found: Pairs) -> Matrix:
-    means = _found.log10_norms[0, :, :, :, STATE].mean(axis=-1)  # [K, T]
+def _matrix_of(experiment: Experiment, place: Place, _found: Pairs) -> Matrix:
+    layer, state = place.layer, CELLS[experiment.cell].states.index(place.state)
+    means = _found.log10_norms[layer, :, :, :, state].mean(axis=-1)  # [K, T]
     teeth = evenly(np.arange(len(_found.loss_steps)), TEETH + 1)[1:] if len(means) > 1 else np.array([0])
     kept = [
         pd.DataFrame(
@@ -149,18 +164,20 @@ def _matrix_of(experiment: Experiment, _found: Pairs) -> Matrix:
         for k in teeth
     ]
     losses = len(loss_steps_of(experiment))
-    return Matrix(experiment, binned(_found), pd.concat(kept), share_by_lag(_found), losses, len(_found.loss_steps))
+    lags, rows = share_by_lag(_found, layer, state), len(_found.loss_steps)
+    return Matrix(experiment, place, binned(_found, layer, state), pd.concat(kept), lags, losses, rows)
 
 
-def _matrix(experiment: Experiment, progress: Callable[[float], None]) -> Matrix:
+def _matrix(place: Place, experiment: Experiment, progress: Callable[[float], None]) -> Matrix:
     experiment = essential(experiment.replace(truncation="full"))
-    return _matrix_of(experiment, _pairs(experiment, progress))
+    return _matrix_of(experiment, place.in_cell(experiment.cell), _pairs(experiment, progress))
 
 
-def _truncated(experiment: Experiment, progress: Callable[[float], None]) -> Truncated:
+def _truncated(place: Place, experiment: Experiment, progress: Callable[[float], None]) -> Truncated:
     schedule = Schedule.of(experiment)
     plain = essential(experiment.replace(truncation="full"))
-    kept = float(kept_by(schedule, _pairs(plain, progress)).mean())
+    state = CELLS[experiment.cell].states.index(place.in_cell(experiment.cell).state)
+    kept = float(kept_by(schedule, _pairs(plain, progress), place.layer, state).mean())
     schedules = windows_of(schedule, experiment.steps)
     angle = _bias(plain, schedules, progress)
     stack = Stack.from_experiment(plain)

@@ -9,7 +9,7 @@ from gradlab.experiment import Experiment, default
 from gradlab.trained import Trained
 from gradlab.ui import link, opened
 from gradlab.ui.presets import PRESETS
-from gradlab.ui.widgets import widget
+from gradlab.ui.widgets import URL_OPTIONS, widget
 
 AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
     "": ("steps", "forget_bias", "gain", "initialization"),
@@ -47,6 +47,15 @@ class Settings(NamedTuple):
 def current() -> Settings:
     """The settings as the frame drew them in this run."""
     return st.session_state["settings"]
+
+
+def layer() -> int:
+    """The layer that a page shows of a stack, asked for where there are several."""
+    depth = current().one.depth
+    if depth == 1:
+        return 0
+    st.session_state["layer"] = min(int(st.session_state.get("layer") or 0), depth - 1)
+    return st.number_input("Layer", 0, depth - 1, step=1, key="layer", width=200, **URL_OPTIONS)
 
 
 def plain_sequence() -> dict[str, Any]:

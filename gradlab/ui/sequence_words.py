@@ -86,7 +86,7 @@ def window_note(asked: Experiment) -> str:
     """What is shown where the settings truncate nothing."""
     if asked.truncation != "full":
         return ""
-    return "Truncation is full, so windows of the default lengths are shown: choose another above."
+    return "Truncation is full, so windows of the default lengths are shown."
 
 
 def rows_note(found: Sequence[Matrix], asked: Experiment) -> str:
@@ -97,7 +97,8 @@ def rows_note(found: Sequence[Matrix], asked: Experiment) -> str:
         notes.append(f"The chosen loss, {asked.loss}, enters once; here it enters at every step.")
     if first.chosen < first.losses:
         notes.append(f"{first.chosen} of {first.losses} loss steps were computed, evenly spread.")
-    notes.append("Lowest layer, state h, mean over the batch.")
+    states = " or ".join(dict.fromkeys(matrix.place.state for matrix in found))
+    notes.append(f"State {states} of layer {first.place.layer}, mean over the batch; h or c is chosen under Display.")
     return " ".join(notes)
 
 

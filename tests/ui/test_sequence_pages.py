@@ -3,8 +3,9 @@
 import pytest
 
 import gradlab
-from gradlab.itemised import pairs
+from gradlab.itemised import itemised, pairs
 from gradlab.truncation import Schedule, kept_by
+from gradlab.ui import cached_sequences
 from gradlab.ui.sequence_words import KINDS, percent, size
 from tests.ui.conftest import SMALL
 
@@ -67,3 +68,26 @@ def test_pages_draw_a_readouts_gradient_too(open_app, name, objective):
 )
 def test_a_share_is_told_with_the_digits_it_needs(share, told):
     assert percent(share) == told
+
+
+@pytest.mark.parametrize("page", ["itemised", "truncation"])
+def test_the_layer_and_the_state_that_are_shown_can_be_chosen(open_app, page):
+    query = SMALL | {"depth": "2", "cells": ["LSTM", "RNN"], "state": "c", "steps": "20"}
+    app = open_app(page, **query)
+    assert any("of layer 0" in caption.value for caption in app.caption)
+    app.number_input(key="layer").set_value(1).run()
+    assert not app.exception, app.exception
+    assert any("of layer 1" in caption.value for caption in app.caption)
+    one = app.session_state["settings"].one.replace(loss="every")
+    (found,) = cached_sequences.matrices([one], cached_sequences.Place(1, "c"))
+    expected = itemised(one).query("layer == 1 and state == 'c' and loss_step == 19 and step == 0")["log10_norm"].item()
+    row = found.rows.query("loss_step == 19 and step == 0")
+    assert row["log10_norm"].item() == pytest.approx(expected)
+
+
+def test_the_window_is_one_click_away_where_truncation_is_full(open_app):
+    app = open_app("truncation", **SMALL)
+    app.button(key="choose window").click().run()
+    assert not app.exception, app.exception
+    app.number_input(key="k2").set_value(7).run()
+    assert app.session_state["settings"].one.k2 == 7
