@@ -81,12 +81,12 @@ def matrix(
     )
     finite = total[np.isfinite(total["log10_norm"])]
     whole = alt.Chart(finite).mark_line(color=ink.text, strokeWidth=2, strokeDash=[4, 3], clip=True)
-    words = pd.DataFrame({"step": [0, 0], "text": ["- - sum of all rows", "— the marked row"]})
+    words = pd.DataFrame({"text": ["— the marked row", "- - sum of all rows"]})
     names = [
         alt.Chart(words.iloc[[n]])
-        .mark_text(align="left", baseline="top", fontSize=11, color=colour, dy=4 + 14 * n, dx=4)
-        .encode(x=x, y=alt.YValue(alt.ExprRef(f"height * {SPLIT + 0.07}")), text="text:N")
-        for n, colour in enumerate((ink.text, cell_colour(cell, dark)))
+        .mark_text(align="right", baseline="bottom", fontSize=11, color=colour, dy=-4 - 14 * n, dx=-4)
+        .encode(x=alt.XValue("width"), y=alt.YValue("height"), text="text:N")
+        for n, colour in enumerate((cell_colour(cell, dark), ink.text))
     ]
     layers = [heat, marked, whole.encode(x=x, y=curves), row, *names]
     chart = theme.finished(layers, title, subtitle, dark, width, height)

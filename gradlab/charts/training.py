@@ -103,10 +103,11 @@ def _curve_layers(
     rules, curves, last = alt.Chart(data["rules"]), alt.Chart(data["curves"]), alt.Chart(data["ends"])
     return [
         rules.mark_rule(color=ink.rule, strokeDash=[4, 3]).encode(y=y),
-        rules.mark_text(**name).encode(x=rule_x, y=y, text=alt.Text("label:N")),
         curves.mark_line(strokeWidth=1, opacity=0.3).encode(x=x, y=y, color=colour),
         curves.mark_line(strokeWidth=2.5).encode(x=x, y=mean, color=colour),
         last.mark_point(filled=True, opacity=1, size=60).encode(x=x, y=mean, color=colour, tooltip=beside),
+        rules.mark_text(**name, stroke=ink.paper, strokeWidth=4).encode(x=rule_x, y=y, text=alt.Text("label:N")),
+        rules.mark_text(**name).encode(x=rule_x, y=y, text=alt.Text("label:N")),
     ]
 
 

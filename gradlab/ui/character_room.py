@@ -110,7 +110,7 @@ def bars(found: CharacterModel, text: str, first: int) -> pd.DataFrame:
     shown = table["symbol"].map(visible)
     return table.assign(
         step=step, place="after " + table["character"].map(visible), row=row, left=left, symbol=shown,
-        right=left + 0.62 * table["probability"], share=table["probability"].map(lambda p: f"{p:.0%}"),
+        right=left + 0.46 * table["probability"], share=table["probability"].map(lambda p: f"{p:.0%}"),
         expected=table["symbol"] == table["following"],
     )  # fmt: skip
 

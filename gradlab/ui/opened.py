@@ -68,11 +68,12 @@ def notice(first: Any) -> None:
         return
     weights = found[0].weights
     names = " and ".join(", ".join(CELLS[one.cell].title for one in found).rsplit(", ", 1))
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key="opened notice"):
+    with st.container(border=True, key="opened notice"):
         st.markdown(
             f"**Outside Learn, every page shows the trained {names}**: update {weights.updates} of "
             f"{weights.task.title}, on batches of the task.  \n:small[Kept in this session only: a copied link has the "
             "settings, not the weights. A cell that was not trained beside them is shown with initial weights.]"
         )
-        st.page_link(first)
-        st.button("Back to the initial weights", key="close opened", on_click=close)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link(first)
+            st.button("Back to the initial weights", key="close opened", on_click=close)
