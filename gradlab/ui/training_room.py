@@ -26,6 +26,11 @@ BATCHES = (1, 4, 8, 16, 32, 64, 128)
 UPDATES = (20, 100, 200, 500, 1000, 2000, 3000, 5000, 10000)
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 CLIPS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, "none")
+PART = {  # settings at which some of the RNN, LSTM and GRU learn a task and others do not, in a minute at most
+    "adding": {"task_steps": 50, "updates": 1000, "learning_rate": 3e-3},
+    "delayed_recall": {"task_steps": 30, "updates": 1000, "learning_rate": 1e-2},
+    "temporal_order": {"task_steps": 30, "updates": 500, "learning_rate": 3e-3},
+}
 TRACES = 40  # over a run
 POINTS = 250  # of a curve on the screen
 LOOK_EVERY = 0.5  # seconds, at the curves
@@ -58,6 +63,9 @@ def choose() -> Choice:
         rate = st.select_slider("Learning rate", RATES, 3e-3, key="learning_rate", **BOUND)
         clip = st.select_slider("Clip the gradient's norm at", CLIPS, 1.0, key="clip_norm", **BOUND)
         batch = st.select_slider("Batch (sequences)", BATCHES, 64, key="task_batch", **BOUND)
+    if any(st.session_state[name] != value for name, value in PART.get(task, {}).items()):
+        to_part = {"on_click": st.session_state.update, "kwargs": PART[task]}
+        st.button("Use settings at which the cells part", key="part", type="tertiary", **to_part)
     recipe = Recipe(
         updates=updates, optimizer=optimizer, learning_rate=rate, clip_norm=None if clip == "none" else clip,
         trace_every=max(1, updates // TRACES),

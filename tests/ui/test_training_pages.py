@@ -111,3 +111,12 @@ def test_a_kept_run_names_what_it_is(open_app):
     app = open_app("training", **TINY)
     labels = [button.label for button in app.get("download_button")]
     assert "RNN, 1 updates" in labels
+
+
+def test_settings_at_which_the_cells_part_are_a_click_away(open_app):
+    app = open_app("training", **TINY | {"task": "delayed_recall"})
+    app.button(key="part").click().run()
+    assert not app.exception, app.exception
+    choice = app.session_state["job training"][0]
+    assert (choice.experiments[0].steps, choice.recipe.updates, choice.recipe.learning_rate) == (30, 1000, 1e-2)
+    assert "part" not in {button.key for button in app.button}
