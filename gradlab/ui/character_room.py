@@ -18,6 +18,7 @@ from gradlab.training import Recipe, Run
 from gradlab.ui import controls
 from gradlab.ui.job import Job
 from gradlab.ui.training_room import BOUND, job_of
+from gradlab.ui.widgets import MOST_TEXT
 
 READS = ("hello", "text")
 UPDATES = (100, 200, 300, 500, 1000, 2000, 5000, 10000)
@@ -59,7 +60,8 @@ def choose() -> Choice:
 def _text() -> str:
     """What is to be learned: typed, pasted or uploaded; else the shared text, else the default English one."""
     with st.expander("Text to learn"):
-        file = st.file_uploader("Upload a text (UTF-8)", ["txt", "md"], key="learned_file")
+        limit = {"max_upload_size": MOST_TEXT}
+        file = st.file_uploader("Upload a text (UTF-8)", ["txt", "md"], key="learned_file", **limit)
         most = int(bounds("text")[1])
         hint = "Empty: English prose from Python's own reference"
         typed = st.text_area("or type or paste it", max_chars=most, placeholder=hint, key="learned_text", **BOUND)

@@ -28,7 +28,7 @@ RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 CLIPS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, "none")
 PART = {  # settings at which some of the RNN, LSTM and GRU learn a task and others do not, in a minute at most
     "adding": {"task_steps": 50, "updates": 1000, "learning_rate": 3e-3},
-    "delayed_recall": {"task_steps": 30, "updates": 1000, "learning_rate": 1e-2},
+    "delayed_recall": {"task_steps": 30, "updates": 1000, "learning_rate": 1e-2, "forget_bias": 3.0},
     "temporal_order": {"task_steps": 30, "updates": 500, "learning_rate": 3e-3},
 }
 TRACES = 40  # over a run

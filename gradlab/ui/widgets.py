@@ -40,6 +40,7 @@ LABELS = {
     "dtype": "Precision",
 }
 AS_DRAWN = "as drawn"  # a forget bias that the initialization decides; PyTorch's is spread around 0, so it stands there
+MOST_TEXT = 5  # MB of an uploaded text
 URL_OPTIONS = {"bind": "query-params", "persist_state": "session"}
 
 
@@ -89,7 +90,8 @@ def _cells() -> None:
 
 def _text() -> None:
     most = int(bounds("text")[1])
-    st.file_uploader("Upload a text (UTF-8)", ["txt", "md"], key="upload", on_change=_take_upload)
+    limited = {"max_upload_size": MOST_TEXT, "on_change": _take_upload}
+    st.file_uploader("Upload a text (UTF-8)", ["txt", "md"], key="upload", **limited)
     options = {"key": "text", "help": _help("text"), **URL_OPTIONS}
     st.text_area("Text", max_chars=most, placeholder="Empty: English prose from Python's own reference", **options)
 

@@ -45,7 +45,7 @@ def test_the_training_ends_soon_after_its_page_is_left_or_its_tab_closed(page: P
     server = server_of(app_url)
     start(page, f"{app_url}/{LONG}")
     working = busy(server)
-    assert working > 0.5
+    assert working > 0.2  # of a core, whatever else the machine does
     if leave == "page":
         page.get_by_role("link", name="One unit, one weight").click()
         expect(page.get_by_role("heading", name="One unit, one weight")).to_be_visible(timeout=WAIT)
