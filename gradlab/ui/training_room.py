@@ -65,7 +65,7 @@ def choose() -> Choice:
         batch = st.select_slider("Batch (sequences)", BATCHES, 64, key="task_batch", **BOUND)
     if any(st.session_state[name] != value for name, value in PART.get(task, {}).items()):
         to_part = {"on_click": st.session_state.update, "kwargs": PART[task]}
-        st.button("Use settings at which the cells part", key="part", type="tertiary", **to_part)
+        st.button("Use settings at which the cells part", key="part", **to_part)
     recipe = Recipe(
         updates=updates, optimizer=optimizer, learning_rate=rate, clip_norm=None if clip == "none" else clip,
         trace_every=max(1, updates // TRACES),
