@@ -82,7 +82,7 @@ def readout_of(experiment: Experiment) -> Readout:
 
 
 def targets_of(experiment: Experiment) -> ndarray:
-    """What the readout is to give, [T, B, Y], in the Experiment's dtype: the task's own; of a text, its next character."""
+    """What the readout is to give, [T, B, Y], in its dtype: the task's own; of a text, its next character."""
     e = experiment
     if e.inputs == "text":
         values = _signal(e, e.steps + 1)[1:]
