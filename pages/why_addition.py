@@ -8,7 +8,6 @@ import streamlit as st
 from gradlab.charts import paths
 from gradlab.charts.traces import opening
 from gradlab.ui import cached, cached_paths, controls, cuts, story, verdicts
-from gradlab.ui.cached import MOST_ROWS
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
@@ -68,7 +67,7 @@ picture = partial(paths.left, **look)
 show(picture(cached_paths.thinned(beside)), sentence)
 with st.container(horizontal=True):
     table = partial(cached_paths.left, one, cut)
-    whole = partial(cached_paths.thinned, beside, MOST_ROWS)
+    whole = partial(cached_paths.thinned, beside, cached.MOST_ROWS)
     export_bar(picture, table, [one], "cuts", "What is left after a cut", sentence, whole)
     how_to_read("cuts")
 

@@ -29,7 +29,7 @@ therefore reads it from the end, where the last step stopped. With eight sequenc
 register serves eight of them, 256 terms at a time, and the multiply-add is the limit.
 
 What an outer product reads (the parameters' gradients) is packed too, 128 rows at a time: unpacked, neighbouring rows
-lie a power of two apart and drive each other out of the cache.
+of common sizes lie a power of two apart and drive each other out of the cache.
 
 The adjoint keeps one row's gate derivatives, carry and norms apart from their powers of two, an exponent a row and
 step. No division or logarithm lies in the chain from one step to the next but the test that the carry is near 1.
@@ -49,7 +49,7 @@ about two thirds are the product, the rest exp, tanh and their divisions; at 32 
 writing states and gates to memory.
 
 Tried and left out: all gates of a block of units side by side, so that the cell's arithmetic could run while the next
-panel arrives (slower by a third); a chunk of twice or half the size (equal within noise); numpy's and torch's matrix
+panel arrives (slower by half); a chunk of twice or half the size (equal within noise); numpy's and torch's matrix
 products for a step (slower for one sequence, equal for many); torch's for the outer products (equal).
 """
 

@@ -212,7 +212,7 @@ def multiply(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stri
     at, begin_at, a_at      where the first row starts
     …_stride                units from one row to the next; 0 for a `begin` that all rows share
     panels                  M [depth, width] as packed; both padded
-    from_the_end            reads M backwards (few rows): after another product with it, its end is still in the cache
+    from_the_end            reads M backwards: after another product with it, its end is still in the cache
     """
     lanes = lanes_in(out)
     wide = PANEL * lanes
@@ -222,22 +222,15 @@ def multiply(out, at, out_stride, begin, begin_at, begin_stride, a, a_at, a_stri
         j = (count - 1 - i if from_the_end else i) * wide
         columns = min(PANEL, (width - j) // lanes)
         line = columns * lanes
-        start = j * depth
-        if from_the_end and depth <= block:
+        so_far, so_far_at, so_far_stride = begin, begin_at + j, begin_stride
+        for k in range(0, depth, block):
+            terms = min(block, depth - k)
+            first, step = (k + terms - 1, -1) if from_the_end else (k, 1)
             _panel(
-                out, at + j, out_stride, begin, begin_at + j, begin_stride, a, a_at + depth - 1, a_stride, -1, rows,
-                panels, start + (depth - 1) * line, -line, depth, columns,
+                out, at + j, out_stride, so_far, so_far_at, so_far_stride, a, a_at + first, a_stride, step, rows,
+                panels, j * depth + first * line, step * line, terms, columns,
             )  # fmt: skip
-            continue
-        _panel(
-            out, at + j, out_stride, begin, begin_at + j, begin_stride, a, a_at, a_stride, 1, rows, panels, start,
-            line, min(block, depth), columns,
-        )  # fmt: skip
-        for k in range(block, depth, block):
-            _panel(
-                out, at + j, out_stride, out, at + j, out_stride, a, a_at + k, a_stride, 1, rows, panels,
-                start + k * line, line, min(block, depth - k), columns,
-            )  # fmt: skip
+            so_far, so_far_at, so_far_stride = out, at + j, out_stride
 
 
 @register_jitable

@@ -211,9 +211,14 @@ def busy(server: psutil.Process) -> float:
 
 
 def server_of(url: str) -> psutil.Process:
+    """The app's server, once it has nothing left to do of its own: at its start it compiles the kernels."""
     port = int(url.rpartition(":")[2])
     found = [c.pid for c in psutil.net_connections() if c.status == "LISTEN" and c.laddr.port == port]
-    return psutil.Process(found[0])
+    server = psutil.Process(found[0])
+    for _ in range(300):  # seconds: a cold cache takes a minute or two
+        if busy(server) < 0.1:
+            return server
+    raise AssertionError("the server is busy though nobody asks anything of it")
 
 
 def test_long_work_shows_progress_and_stops_when_a_setting_changes(page, app_url):
