@@ -8,6 +8,7 @@ which gradients, and over how many steps, are compared, and how closely.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy import ndarray
 
 from gradlab.arguments import entering, sparse
 from gradlab.cells import CELLS
-from gradlab.engine import NEVER, Nudge, Swept, autograd, finite_difference, sweep, times_power
+from gradlab.engine import NEVER, RUNS, Nudge, Swept, autograd, finite_difference, sweep, times_power
 from gradlab.experiment import Experiment
 from gradlab.feeds import inputs_of
 from gradlab.stack import Layer, Stack
@@ -45,6 +46,24 @@ class Checked(NamedTuple):
         return bool(self.table.passed.all())
 
 
+class _Work:
+    """Counts the steps run, and tells whoever wants to know which part of the check they are."""
+
+    def __init__(self, experiment: Experiment, progress: Callable[[float], None] | None) -> None:
+        self.progress, self.done = progress, 0
+        self.differences = 2 * len(LAGS) * experiment.depth * RUNS * min(FEWEST_STEPS, experiment.steps)
+        self.planned = self.differences
+
+    def plan(self, steps: int) -> None:
+        """Two runs of autograd over so many steps, there and back, come next, and then the finite differences."""
+        self.planned = self.done + 4 * steps + self.differences
+
+    def __call__(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(min(self.done / self.planned, 1.0))
+
+
 class _Run(NamedTuple):
     """An Experiment's stack with the engine's results on it."""
 
@@ -55,15 +74,18 @@ class _Run(NamedTuple):
     swept: Swept
 
 
-def check(experiment: Experiment) -> Checked:
+def check(experiment: Experiment, progress: Callable[[float], None] | None = None) -> Checked:
     """Compares the engine's ∂L/∂s_t with autograd's and with finite differences, on an Experiment's first steps.
 
     Errors are relative: ‖difference‖ / ‖gradient‖ for each layer, step and sequence, the largest of them. What is
     exactly zero must be found as zero. Gradients of which rounding alone leaves too little are left out: `compared`
     counts the others. Finite differences are taken on the first 8 steps, in float64, which they need; only those that
     are good enough themselves are compared, or all of them beside their own error where none is.
+
+    progress: called with the share done, after every step of every run; what it raises ends the check
     """
-    run, found, exact, rounding = _comparable(experiment)
+    work = _Work(experiment, progress)
+    run, found, exact, rounding = _comparable(experiment, work)
     e = run.experiment
     rows = []
     for kind, state in enumerate(CELLS[e.cell].states):
@@ -71,7 +93,7 @@ def check(experiment: Experiment) -> Checked:
         allowed = max(ALLOWED[e.dtype], ROUNDINGS * rounding[..., kind].max(where=whole, initial=0))
         errors = _errors(found[..., kind, :], exact[..., kind, :])[whole]
         rows.append(_row("autograd", f"∂L/∂{state}", errors, allowed))
-    rows += _against_differences(_run(_shortened(experiment, FEWEST_STEPS).replace(dtype="float64")))
+    rows += _against_differences(_run(_shortened(experiment, FEWEST_STEPS).replace(dtype="float64")), work)
     table = pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
     return Checked(table, e, _sentence(experiment, e, int(table.compared[0]), rounding[..., 0].size))
 
@@ -97,15 +119,16 @@ def _run(e: Experiment) -> _Run:
     return _Run(e, stack, inputs, cotangents, sweep(stack, inputs, sparse(cotangents), keep=("totals", "a_x_bar")))
 
 
-def _comparable(experiment: Experiment) -> tuple[_Run, ndarray, ndarray, ndarray]:
+def _comparable(experiment: Experiment, work: _Work) -> tuple[_Run, ndarray, ndarray, ndarray]:
     """(the longest run of which most can be compared, the engine's totals, autograd's, what rounding alone changes)."""
     steps = min(STEPS, experiment.steps)
     while True:
+        work.plan(steps)
         run = _run(_shortened(experiment, steps))
         dtype = run.experiment.dtype
         with np.errstate(all="ignore"):  # an overflowing network is tried too
-            exact = autograd(run.stack, run.inputs, run.cotangents)
-            again = autograd(_nudged(run.stack), run.inputs, run.cotangents, rounded=dtype)
+            exact = autograd(run.stack, run.inputs, run.cotangents, told=work)
+            again = autograd(_nudged(run.stack), run.inputs, run.cotangents, rounded=dtype, told=work)
             found = np.stack(
                 [times_power(part.totals.astype(np.float64), part.exponents) for part in run.swept.adjoints]
             )
@@ -138,7 +161,7 @@ def _errors(found: ndarray, exact: ndarray) -> ndarray:
     return np.linalg.norm((found - exact) / scale, axis=-1) / np.maximum(np.linalg.norm(exact / scale, axis=-1), 1)
 
 
-def _against_differences(run: _Run) -> list[tuple]:
+def _against_differences(run: _Run, work: _Work) -> list[tuple]:
     random = np.random.default_rng(0)
     allowed = ALLOWED_DIFFERENCE[run.experiment.dtype]
     entered = np.flatnonzero(run.cotangents.reshape(len(run.cotangents), -1).any(axis=1))
@@ -151,7 +174,8 @@ def _against_differences(run: _Run) -> list[tuple]:
                 direction = random.standard_normal(vectors.shape)
                 direction /= np.linalg.norm(direction)
                 found = float((vectors * direction).sum())
-                exact = finite_difference(run.stack, run.inputs, run.cotangents, Nudge(layer, t, into, direction))
+                nudge = Nudge(layer, t, into, direction)
+                exact = finite_difference(run.stack, run.inputs, run.cotangents, nudge, told=work)
                 size = max(float(np.linalg.norm(vectors)), SMALLEST)
                 off = abs(found - exact.value)
                 compared[into].append((exact.error / size, off / size, max(off - exact.error, 0) / size))

@@ -49,6 +49,33 @@ def test_every_cell_passes_at_its_defaults_with_the_stated_tolerances(cell, dtyp
         assert "left out" not in found.sentence
 
 
+def test_the_check_tells_how_far_it_is_after_every_step_of_every_run():
+    told = []
+    found = check(SMALL.replace(depth=2), told.append)
+    assert found.passed
+    assert told == sorted(told)
+    assert told[0] < 0.01
+    assert told[-1] == pytest.approx(1)
+    assert max(np.diff(told)) < 0.01
+
+
+@pytest.mark.parametrize("after", [5, 50, 100, 1000])  # in autograd's runs there and back, and in the differences
+def test_what_is_raised_by_the_one_told_ends_the_check(after):
+    class Stop(BaseException):
+        pass
+
+    told = []
+
+    def stopping(share):
+        told.append(share)
+        if len(told) == after:
+            raise Stop
+
+    with pytest.raises(Stop):
+        check(SMALL, stopping)
+    assert len(told) == after
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("cell", ["lstm", pytest.param("rnn", marks=pytest.mark.slow)])
 def test_every_loss_passes(cell, loss):

@@ -4,7 +4,7 @@ Both share the cells' `step` with the engine, and nothing else. Slow and plain o
 hold the engine against them. Beyond float64's range their norms are 0 or infinite, as autograd's are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +76,10 @@ class _RoundedSingle(_RoundedDouble):
 _NUMBERS = {None: Tensor, "float64": _RoundedDouble, "float32": _RoundedSingle}
 
 
+def _nobody() -> None:
+    """Who is told of every step where nobody asks."""
+
+
 def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge: Nudge | None = None,
            size: float = 0.0, rounded: str | None = None) -> Iterator[list]:  # fmt: skip
     """Runs the stack in float64 and yields, at every step, the new states of all layers.
@@ -106,10 +110,11 @@ def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge:
 
 
 def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequence[ndarray] = (),
-             rounded: str | None = None) -> ndarray:  # fmt: skip
+             rounded: str | None = None, told: Callable[[], None] = _nobody) -> ndarray:  # fmt: skip
     """∂L/∂s_t of every layer and step by autograd, in float64, [L, T, B, S, H].
 
-    inputs [T, B, X], cotangents [T, B, H] dense, initial_state one [L, B, H] a state or none; rounded: see `unroll`
+    inputs [T, B, X], cotangents [T, B, H] dense, initial_state one [L, B, H] a state or none; rounded: see `unroll`;
+    told: called after every step, there and back; what it raises ends the work
     """
     shape = (stack.depth, inputs.shape[1], stack.hidden_size)
     kinds = len(CELLS[stack.cell].states)
@@ -122,7 +127,9 @@ def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequenc
         for state in states:
             for value in state:
                 value.retain_grad()
+        states[0].h.register_hook(lambda _: told())
         history.append(states)
+        told()
         loss = loss + (torch.from_numpy(weight) * states[-1].h).sum()
     loss.backward()
     gradients = np.zeros((stack.depth, len(history), shape[1], kinds, shape[2]))
@@ -134,6 +141,10 @@ def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequenc
     return gradients
 
 
+SIZES = (1e-3, 1e-5, 1e-7)  # of the nudges tried for one finite difference
+RUNS = 4 * (len(SIZES) + 1)  # of the network for it: two sides, two sizes, and the best of them once more
+
+
 class Difference(NamedTuple):
     """A derivative by finite differences, and how far it can be off."""
 
@@ -142,12 +153,12 @@ class Difference(NamedTuple):
 
 
 def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
-                      sizes: Sequence[float] = (1e-3, 1e-5, 1e-7)) -> Difference:  # fmt: skip
+                      sizes: Sequence[float] = SIZES, told: Callable[[], None] = _nobody) -> Difference:  # fmt: skip
     """The loss's derivative along a nudge by central differences, extrapolated to size 0 (Richardson 1911).
 
     Each size is halved; the size that moves least by it is used (after Ridders 1982). Steep networks need small sizes,
     flat ones large sizes. The stated error is what halving moves, what computing σ and tanh in another way does, and
-    the rounding of the loss.
+    the rounding of the loss. told: called after every step of every one of the `RUNS`; what it raises ends the work.
     """
     weights = torch.from_numpy(np.array(cotangents, np.float64))
 
@@ -155,7 +166,10 @@ def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
         """The loss, and the sum of its terms' magnitudes."""
         with torch.no_grad():
             steps = unroll(stack, inputs, nudge=nudge, size=size, rounded=rounded)
-            terms = [(weight * states[-1].h).as_subclass(Tensor) for states, weight in zip(steps, weights, strict=True)]
+            terms = []
+            for states, weight in zip(steps, weights, strict=True):
+                terms.append((weight * states[-1].h).as_subclass(Tensor))
+                told()
             return torch.stack([sum(term.sum() for term in terms), sum(term.abs().sum() for term in terms)])
 
     def slope(size: float, rounded: str | None = None) -> tuple[float, float]:

@@ -130,9 +130,12 @@ def spectra(experiment: Experiment) -> Spectra:
     return _spectra(essential(experiment.replace(**others)))
 
 
-def checked(experiment: Experiment) -> Checked:
-    """The engine beside autograd and finite differences on this experiment."""
-    return _checked(essential(experiment))
+def checked(experiments: Sequence[Experiment]) -> list[Checked]:
+    """The engine beside autograd and finite differences on each of the experiments."""
+    slot = st.empty()
+    found = [_checked(essential(e), Progress(slot, f"Checking the {CELLS[e.cell].title}")) for e in experiments]
+    slot.empty()
+    return found
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
@@ -158,9 +161,9 @@ def _spectra(experiment: Experiment) -> Spectra:
     return Spectra(singular_values(stack), eigenvalues(stack), gate_biases(stack), parameter_counts(stack))
 
 
-@st.cache_data(max_entries=30, show_spinner="Comparing with autograd and finite differences …")
-def _checked(experiment: Experiment) -> Checked:
-    return check(experiment)
+@st.cache_data(max_entries=30, show_spinner=False)
+def _checked(experiment: Experiment, _progress: Callable[[float], None]) -> Checked:
+    return check(experiment, _progress)
 
 
 class Progress:

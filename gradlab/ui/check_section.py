@@ -21,7 +21,7 @@ def draw(experiments: Sequence[Experiment]) -> None:
         st.session_state["checked"] = experiments
     if st.session_state.get("checked") != experiments:
         return
-    results = [cached.checked(experiment) for experiment in experiments]
+    results = cached.checked(experiments)
     tables = [one.table.assign(cell=CELLS[one.experiment.cell].title) for one in results]
     table = pd.concat(tables, ignore_index=True)
     failed = table[~table.passed]

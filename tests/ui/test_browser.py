@@ -233,6 +233,19 @@ def test_long_work_shows_progress_and_stops_when_a_setting_changes(page, app_url
     assert busy(server) < working / 4, "the old work goes on beside the new"
 
 
+def test_a_long_check_shows_progress_and_stops_when_a_setting_changes(page, app_url):
+    server = server_of(app_url)
+    page.goto(f"{app_url}/gradient_flow?depth=4&hidden_size=128")
+    page.get_by_role("button", name="Check the current settings").click(timeout=WAIT)
+    expect(page.get_by_test_id("stProgress")).to_contain_text("Checking the", timeout=WAIT)
+    expect(page.get_by_test_id("stProgress")).to_contain_text("s left")
+    working = busy(server)
+    page.get_by_role("button", name="Reset every setting").click()
+    expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=WAIT)
+    idle(page)
+    assert busy(server) < working / 4, "the old check goes on"
+
+
 def test_long_work_stops_when_the_tab_is_closed(page, app_url):
     server = server_of(app_url)
     page.goto(f"{app_url}/?{LONG}")
