@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from gradlab.arguments import entering, sparse
 from gradlab.cells import CELLS
-from gradlab.engine import NEVER, RUNS, Nudge, Swept, autograd, finite_difference, sweep, times_power
+from gradlab.engine import DIFFERENCE_RUNS, NEVER, Nudge, Swept, autograd, finite_difference, sweep, times_power
 from gradlab.experiment import Experiment
 from gradlab.feeds import inputs_of
 from gradlab.stack import Layer, Stack
@@ -50,9 +50,10 @@ class _Work:
     """Counts the steps run, and tells whoever wants to know which part of the check they are."""
 
     def __init__(self, experiment: Experiment, progress: Callable[[float], None] | None) -> None:
-        self.progress, self.done = progress, 0
-        self.differences = 2 * len(LAGS) * experiment.depth * RUNS * min(FEWEST_STEPS, experiment.steps)
-        self.planned = self.differences
+        self.progress = progress
+        self.done = self.planned = 0
+        runs = 2 * len(LAGS) * experiment.depth * DIFFERENCE_RUNS
+        self.differences = runs * min(FEWEST_STEPS, experiment.steps)
 
     def plan(self, steps: int) -> None:
         """Two runs of autograd over so many steps, there and back, come next, and then the finite differences."""

@@ -55,15 +55,15 @@ products for a step (slower for one sequence, equal for many); torch's for the o
 
 from gradlab.engine.plan import Plan, Size, memory_limit, plan
 from gradlab.engine.records import NEVER, Adjoints, Cotangents, Swept, times_power
-from gradlab.engine.reference import RUNS, Difference, Nudge, autograd, finite_difference
+from gradlab.engine.reference import DIFFERENCE_RUNS, Difference, Nudge, autograd, finite_difference
 from gradlab.engine.refusals import is_finite
 from gradlab.engine.slices import cotangents_of_slice, in_threads, joined, plan_in_slices, slices_of, sweep, threads
 from gradlab.engine.sweep import Sweep
 from gradlab.engine.warm_up import warm_up
 
 __all__ = [
+    "DIFFERENCE_RUNS",
     "NEVER",
-    "RUNS",
     "Adjoints",
     "Cotangents",
     "Difference",

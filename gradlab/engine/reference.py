@@ -114,7 +114,7 @@ def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequenc
     """∂L/∂s_t of every layer and step by autograd, in float64, [L, T, B, S, H].
 
     inputs [T, B, X], cotangents [T, B, H] dense, initial_state one [L, B, H] a state or none; rounded: see `unroll`;
-    told: called after every step, there and back; what it raises ends the work
+    told: called after every step, and again where its gradient comes back; what it raises ends the work
     """
     shape = (stack.depth, inputs.shape[1], stack.hidden_size)
     kinds = len(CELLS[stack.cell].states)
@@ -142,7 +142,7 @@ def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequenc
 
 
 SIZES = (1e-3, 1e-5, 1e-7)  # of the nudges tried for one finite difference
-RUNS = 4 * (len(SIZES) + 1)  # of the network for it: two sides, two sizes, and the best of them once more
+DIFFERENCE_RUNS = 4 * (len(SIZES) + 1)  # of the network for it: two sides, two sizes, and the best of them once more
 
 
 class Difference(NamedTuple):
@@ -158,7 +158,9 @@ def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
 
     Each size is halved; the size that moves least by it is used (after Ridders 1982). Steep networks need small sizes,
     flat ones large sizes. The stated error is what halving moves, what computing σ and tanh in another way does, and
-    the rounding of the loss. told: called after every step of every one of the `RUNS`; what it raises ends the work.
+    the rounding of the loss.
+
+    told: called after every step of every run, of which there are `DIFFERENCE_RUNS`; what it raises ends the work
     """
     weights = torch.from_numpy(np.array(cotangents, np.float64))
 

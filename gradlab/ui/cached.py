@@ -27,6 +27,7 @@ BUILT_FROM = (
     "dtype",
 )  # fmt: skip
 SHOW_AFTER = 0.3  # seconds without an answer before progress is shown
+SHOW_EVERY = 0.1  # seconds: a bar drawn at every step of a check takes more time than the check
 MOST_ROWS = 400_000  # of all lines of a picture taken home: a PNG of them takes some ten seconds
 MOST_CELLS = 100_000  # of a map taken home, which takes as long
 
@@ -170,17 +171,21 @@ class Progress:
     """Shows how far the work is; to show it is also to give Streamlit the chance to stop it.
 
     A stop arrives as an exception out of the call. The bar stands outside the cached function and must not be recorded
-    with it, so it is drawn in the context that was there before the function was entered.
+    with it, so it is drawn in the context that was there before the function was entered. It may be called as often as
+    one likes: what comes too soon after the last drawing is not drawn.
     """
 
     def __init__(self, slot: st.delta_generator.DeltaGenerator, title: str) -> None:
         self.slot, self.title = slot, title
         self.start = time.monotonic()
+        self.due = self.start + SHOW_AFTER
         self.outside = contextvars.copy_context()
 
     def __call__(self, fraction: float) -> None:
-        elapsed = time.monotonic() - self.start
-        if elapsed >= SHOW_AFTER:
+        now = time.monotonic()
+        if now >= self.due:
+            self.due = now + SHOW_EVERY
+            elapsed = now - self.start
             left = elapsed * (1 - fraction) / max(fraction, 1e-3)
             text = f"{self.title}: {fraction:.0%}, about {left:.0f} s left"
             self.outside.run(self.slot.progress, min(fraction, 1.0), text)

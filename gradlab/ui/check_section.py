@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from gradlab.cells import CELLS
+from gradlab.check import Checked
 from gradlab.experiment import Experiment
 from gradlab.ui import cached
 
@@ -26,12 +27,12 @@ def draw(experiments: Sequence[Experiment]) -> None:
     table = pd.concat(tables, ignore_index=True)
     failed = table[~table.passed]
     if failed.empty:
-        st.success(f"All {len(table)} comparisons pass. {results[0].sentence}")
+        st.success(f"All {len(table)} comparisons pass. {_compared(results)}")
     else:
-        st.error(f"{len(failed)} of {len(table)} comparisons do not pass. {results[0].sentence}")
+        st.error(f"{len(failed)} of {len(table)} comparisons do not pass. {_compared(results)}")
     verdict = table.passed.map({True: "passes", False: "does not pass"})
     st.dataframe(
-        table.assign(passed=verdict)[["cell", "check", "quantity", "largest_error", "allowed", "compared", "passed"]],
+        table.assign(passed=verdict)[["cell", "passed", "largest_error", "allowed", "check", "quantity", "compared"]],
         hide_index=True,
         column_config={
             "check": "against",
@@ -41,3 +42,10 @@ def draw(experiments: Sequence[Experiment]) -> None:
             "passed": "verdict",
         },
     )
+
+
+def _compared(results: Sequence[Checked]) -> str:
+    """On what the cells were checked: once where it is the same for all, else a sentence a cell."""
+    if len({one.sentence for one in results}) == 1:
+        return results[0].sentence
+    return " ".join(f"{CELLS[one.experiment.cell].title}: {one.sentence}" for one in results)

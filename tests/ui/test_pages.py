@@ -2,11 +2,13 @@
 
 import json
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 
 from gradlab.charts.colours import cell_colour
 from gradlab.experiment import Experiment, bounds, default
+from gradlab.ui import cached
 from gradlab.ui.presets import PRESETS
 from gradlab.ui.verdicts import COLOURS
 from gradlab.ui.widgets import LADDERS
@@ -107,10 +109,30 @@ def test_the_check_compares_with_autograd_and_finite_differences_and_passes(open
     app.button(key="check").click().run()
     table = app.dataframe[0].value
     assert set(table["check"]) == {"autograd", "finite differences"}
-    assert set(table["verdict" if "verdict" in table else "passed"]) == {"passes"}
+    assert set(table["passed"]) == {"passes"}
     assert set(table["cell"]) == {"RNN", "LSTM", "GRU"}
     app.select_slider(key="gain").set_value(0.5).run()
     assert not app.dataframe, "an answer about other settings must not stay"
+
+
+def test_the_check_says_of_each_cell_on_what_it_was_compared(open_app):
+    chaotic = {"gain": "5.0", "initialization": "gaussian", "inputs": "zero", "steps": "200", "hidden_size": "8"}
+    app = open_app("gradient_flow", **chaotic, cells="RNN,LSTM")
+    app.button(key="check").click().run()
+    said = app.success[0].value
+    assert "RNN: Compared on the first 50 steps" in said
+    assert "LSTM: Compared on the first 200 steps" in said
+
+
+def test_progress_is_drawn_ten_times_a_second_however_often_it_is_told(monkeypatch):
+    now, drawn = [0.0], []
+    monkeypatch.setattr(cached.time, "monotonic", lambda: now[0])
+    progress = cached.Progress(SimpleNamespace(progress=lambda share, text: drawn.append(text)), "Checking")
+    for step in range(4000):
+        now[0] = step / 1000
+        progress(step / 4000)
+    assert len(drawn) == pytest.approx((4 - cached.SHOW_AFTER) / cached.SHOW_EVERY, abs=1)
+    assert drawn[0].startswith("Checking: 8%, about 4 s left")  # 0.3 of 4 seconds
 
 
 @pytest.mark.slow
