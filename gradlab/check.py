@@ -62,7 +62,7 @@ class _Work:
     def __call__(self) -> None:
         self.done += 1
         if self.progress is not None:
-            self.progress(min(self.done / self.planned, 1.0))
+            self.progress(self.done / self.planned)
 
 
 class _Run(NamedTuple):
