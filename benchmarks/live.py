@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 
 from benchmarks.latency import CHROMIUM, start_server, stop_server
 from gradlab.experiment import Experiment
-from gradlab.training import Recipe, Run, use_one_thread
+from gradlab.training import Recipe, Run
 
 CELLS = ("rnn", "lstm", "gru")
 UPDATES, TRACE_EVERY, WARM_UP = 10_000, 250, 5  # as the page asks for 10,000 updates; seconds before the clock starts
@@ -39,7 +39,6 @@ COUNT = """
 
 def bare(seconds: float) -> float:
     """Updates a second of all cells together, nobody watching."""
-    use_one_thread()
     recipe = Recipe(updates=UPDATES, trace_every=TRACE_EVERY)
     runs = [Run(Experiment(cell=cell, steps=50, batch_size=64), "adding", recipe) for cell in CELLS]
     end, start, done = time.monotonic() + WARM_UP, 0.0, 0

@@ -52,11 +52,16 @@ class CharacterModel(NamedTuple):
         return "".join(character for character in text if character in self.symbols)
 
 
-def scores(model: CharacterModel, text: str) -> ndarray:
-    """The readout after every character, [T, V]."""
+def hidden_states(model: CharacterModel, text: str) -> ndarray:
+    """h of the top layer after every character, [T, H]."""
     run = Sweep(model.stack, model.one_hot(text))
     run.forward()
-    return run.top_h()[:, 0] @ model.readout.V.T + model.readout.b_V
+    return run.top_h()[:, 0]
+
+
+def scores(model: CharacterModel, text: str) -> ndarray:
+    """The readout after every character, [T, V]."""
+    return hidden_states(model, text) @ model.readout.V.T + model.readout.b_V
 
 
 def softmax(values: ndarray, temperature: float = 1.0) -> ndarray:

@@ -26,6 +26,7 @@ from gradlab.stack import Stack
 
 COST_COLUMNS = ("k1", "k2", "stored_steps", "bytes", "multiply_adds", "share_of_bytes", "share_of_multiply_adds")
 SHARE_COLUMNS = ("lag", "share", "kept", "kept_min", "kept_max")
+BEYOND_COLUMNS = ("cell", "window", "lost", "lost_min", "lost_max")
 
 
 class Span(NamedTuple):
@@ -131,6 +132,18 @@ def share_by_lag(found: Pairs, layer: int = 0, state: int = 0) -> pd.DataFrame:
     kept = share.cumsum(axis=0)
     columns = (np.arange(len(share)), share.mean(axis=1), kept.mean(axis=1), kept.min(axis=1), kept.max(axis=1))
     return pd.DataFrame(dict(zip(SHARE_COLUMNS, columns, strict=True)))
+
+
+def beyond(found: Pairs, cell: str, layer: int = 0, state: str = "h") -> pd.DataFrame:
+    """The share of all gradient reaching a layer's states that windows lose, columns `BEYOND_COLUMNS`.
+
+    window              K: a loss reaches back over its own step and K - 1 before
+    lost, _min, _max    1 - kept of `share_by_lag`; mean and range over the batch
+    """
+    lags = share_by_lag(found, layer, CELLS[cell].states.index(state))
+    names = {"lost": "kept", "lost_min": "kept_max", "lost_max": "kept_min"}
+    shares = {name: (1 - lags[column]).clip(lower=0) for name, column in names.items()}
+    return pd.DataFrame({"cell": cell, "window": lags["lag"] + 1} | shares)
 
 
 def kept_by(schedule: Schedule, found: Pairs, layer: int = 0, state: int = 0) -> ndarray:

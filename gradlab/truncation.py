@@ -17,12 +17,23 @@ from numpy import ndarray
 from gradlab.arguments import Gathered, gathered, sparse
 from gradlab.engine import Cotangents, Sweep, sweep
 from gradlab.experiment import Experiment
-from gradlab.schedules import COST_COLUMNS, SHARE_COLUMNS, Schedule, Span, cost, kept_by, receives, share_by_lag
+from gradlab.schedules import (
+    BEYOND_COLUMNS,
+    COST_COLUMNS,
+    SHARE_COLUMNS,
+    Schedule,
+    Span,
+    beyond,
+    cost,
+    kept_by,
+    receives,
+    share_by_lag,
+)  # fmt: skip
 from gradlab.stack import Layer, Stack
 
 __all__ = [
-    "BIAS_COLUMNS", "COST_COLUMNS", "SHARE_COLUMNS", "Schedule", "Span", "bias", "cost", "gradient", "kept_by",
-    "receives", "share_by_lag",
+    "BEYOND_COLUMNS", "BIAS_COLUMNS", "COST_COLUMNS", "SHARE_COLUMNS", "Schedule", "Span", "beyond", "bias", "cost",
+    "gradient", "kept_by", "receives", "share_by_lag",
 ]  # fmt: skip
 
 BIAS_COLUMNS = ("k1", "k2", "layer", "parameter", "relative_error", "cosine", "log10_norm_full")

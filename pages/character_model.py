@@ -5,89 +5,104 @@ from functools import partial
 import streamlit as st
 
 from gradlab.cells import CELLS
+from gradlab.character_model import activity, predictions, reach
 from gradlab.charts import characters
-from gradlab.ui import character_room, controls, training_room
+from gradlab.tasks import HELLO
+from gradlab.ui import character_room, controls, job_controls, made, training_room
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
+from gradlab.ui.widgets import URL_OPTIONS
 
 choice = character_room.choose()
 job = character_room.job(choice)
+run = job.runs[0]
 dark = controls.dark()
-experiment = job.runs[0].experiment
-training_room.buttons("characters", job)
-text = character_room.text_to_read(character_room.model(job), choice)
+job_controls.buttons("characters", job)
+st.caption(training_room.told(job))
+text = character_room.text_to_read(job)
 
 
-def picture(chart, table, subject: str, sentence: str) -> None:
+def picture(chart, table, subject: str, sentence: str, program: str) -> None:
     show(chart, f"{subject}. {sentence}")
     if not job.running:
-        take_home(chart, table, subject, sentence)
+        take_home(chart, table, subject, sentence, program)
 
 
-def take_home(chart, table, subject: str, sentence: str) -> None:
+def take_home(chart, table, subject: str, sentence: str, program: str) -> None:
     with st.container(horizontal=True):
-        export_bar(chart, table.copy, [experiment], subject, subject.capitalize(), sentence)
+        heading = f"{subject.capitalize()}: {training_room.told(job)}"
+        export_bar(chart, table.copy, [run.experiment], subject, heading, sentence, made=program)
         how_to_read(subject)
 
 
 def learning() -> None:
     tables = training_room.histories(job)
-    training_room.progress(job)
+    job_controls.progress(job)
     left, right = st.columns(2)
     last = tables[0].iloc[-1]
     with left:
         figures = st.columns(2)
         figures[0].metric("Loss (nats a character)", f"{last.loss:.4f}", border=True)
         figures[1].metric("Bits a character", f"{last.metric:.4f}", border=True)
-        drawn, rules = training_room.curves(tables, "loss"), training_room.rules(training_room.levels(job.runs[0]))
+        drawn, rules = training_room.curves(tables, "loss"), training_room.rules(training_room.levels(run))
         chart = training_room.draw_curve(job, drawn, rules, "loss", "Loss by update.")
         if chart is not None:
-            take_home(chart, tables[0], "loss", "Loss by update.")
+            take_home(chart, tables[0], "loss", "Loss by update.", made.history(job))
     with right:
         st.markdown("**It writes**")
-        temperature = st.slider("Temperature", 0.0, 2.0, 0.8, 0.1, key="temperature", **training_room.BOUND)
-        st.code(character_room.written(character_room.model(job), choice, temperature, job.done), None, wrap_lines=True)
+        temperature = st.slider("Temperature", 0.0, 2.0, 0.8, 0.1, key="temperature", **URL_OPTIONS)
+        st.code(character_room.written(job, temperature), None, wrap_lines=True)
         st.markdown("**It expects** :small[(green: what the text really goes on with)]")
         most = max(len(text) - 1 - character_room.MOST_STEPS, 0)
-        first = st.slider("From character", 0, most, 0, key="first shown") if most else 0
-        table = character_room.bars(character_room.model(job), text, first)
-        picture(characters.expectations(table, dark=dark), table, "expectations", "The likeliest next characters.")
+        first = st.slider("From character", 0, most, 0, key="first_shown", **URL_OPTIONS) if most else 0
+        table = predictions(character_room.model(job), text)
+        chart = characters.expectations(character_room.bars(table, character_room.model(job), first), dark=dark)
+        picture(chart, table, "expectations", "The likeliest next characters.", made.read(run, "predictions", text))
 
 
 def looking_back() -> None:
-    model = character_room.model(job)
     at = len(text) - 2
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
     if len(text) > 3:
-        at = st.slider("The prediction after character", 0, len(text) - 2, len(text) - 2, key="prediction at")
-    table = character_room.reach_rows(model, text, at)
+        options = {"key": "prediction_at", **URL_OPTIONS}
+        at = left.slider("The prediction after character", 0, len(text) - 2, len(text) - 2, **options)
+    with right:
+        domain = character_room.shading()
+    table = reach(character_room.model(job), text, at)
     sentence = character_room.reach_sentence(table)
     st.markdown(sentence)
-    chart = characters.shaded(table, quantity="norm of ∂ℓ/∂x", log10=True, marked=at, dark=dark)
-    picture(chart, table, "characters' gradients", sentence)
+    rows = character_room.in_rows(table, "log10_gradient")
+    look = {"quantity": "norm of ∂ℓ/∂x", "log10": True, "domain": domain, "marked": at, "dark": dark}
+    picture(
+        characters.shaded(rows, **look), table, "characters' gradients", sentence, made.read(run, "reach", text, at)
+    )
 
 
 def one_unit() -> None:
-    model = character_room.model(job)
     first, second, third = st.columns(3)
-    unit = first.number_input("Unit", 0, experiment.hidden_size - 1, 0, key="unit")
-    layer = second.number_input("Layer", 0, experiment.depth - 1, 0, key="unit layer")
-    state = third.segmented_control(
-        "Of state", CELLS[experiment.cell].states, default="h", required=True, key="unit state"
+    unit = first.number_input("Unit", 0, run.experiment.hidden_size - 1, 0, key="watched_unit", **URL_OPTIONS)
+    layer = second.number_input("Layer", 0, run.experiment.depth - 1, 0, key="watched_layer", **URL_OPTIONS)
+    states = CELLS[run.experiment.cell].states
+    chosen = third.segmented_control("Of state", states, default="h", required=True, key="watched_state", **URL_OPTIONS)
+    state = chosen or "h"
+    table = activity(character_room.model(job), text, unit, layer, state)
+    chart = characters.shaded(
+        character_room.in_rows(table, "value"), quantity=f"{state}[{unit}]", log10=False, dark=dark
     )
-    table = character_room.unit_rows(model, text, unit, layer, state or "h")
-    chart = characters.shaded(table, quantity=f"{state}[{unit}]", log10=False, dark=dark)
-    picture(chart, table, "unit", f"Unit {unit} of layer {layer} over the text.")
+    sentence = f"Unit {unit} of layer {layer} over the text."
+    picture(chart, table, "unit", sentence, made.read(run, "activity", text, unit, layer, state))
 
 
-watch = partial(training_room.look, job)
-watch(learning, training_room.LOOK_EVERY)
+watch = partial(job_controls.look, job)
+watch(learning, job_controls.LOOK_EVERY)
 st.subheader("How far back does a prediction look?", anchor=False)
-watch(looking_back, training_room.LOOK_AT_MAPS_EVERY)
+watch(looking_back, job_controls.LOOK_AT_MAPS_EVERY)
 st.subheader("One unit, watched over the text", anchor=False)
-watch(one_unit, training_room.LOOK_AT_MAPS_EVERY)
-if choice.reads == "hello":
+watch(one_unit, job_controls.LOOK_AT_MAPS_EVERY)
+if text == HELLO:
     st.subheader("In numbers", anchor=False)
     numbers = partial(character_room.in_numbers, text=text)
-    watch(lambda: st.dataframe(numbers(character_room.model(job)), hide_index=True), training_room.LOOK_EVERY)
-training_room.keep_and_open("characters", job)
+    show_numbers = character_room.show_numbers
+    watch(lambda: show_numbers(numbers(character_room.model(job))), job_controls.LOOK_EVERY)
+job_controls.keep_and_open("characters", job, character_room.opened_job)

@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from gradlab.charts import gates
-from gradlab.ui import cached_paths, controls, microscope, story
+from gradlab.ui import cached_paths, controls, made, microscope, story
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
@@ -18,28 +18,35 @@ sentence = story.of_units(scope)
 st.markdown(sentence)
 
 unit = int(scope.units["unit"].iloc[0]) if typed is None else typed
-letters = microscope.letters(one, sequence)
+steps = microscope.steps_shown(one)
+letters = microscope.letters(one, sequence, steps)
 columns = st.columns(2)
 for number, quantity in enumerate(scope.values):
     with columns[number % 2]:
         st.markdown(f"**{quantity}**")
         picture = partial(gates.heat_map, quantity=quantity, chosen=unit, letters=letters, dark=dark)
-        wide = partial(microscope.wide, scope, quantity)
+        wide = partial(microscope.wide, scope, quantity, steps)
         microscope.clickable(picture(wide()), quantity, sentence)
         with st.container(horizontal=True):
-            table = partial(microscope.table, scope, quantity)
+            table = partial(microscope.table, scope, [quantity])
             whole = partial(picture, columns=microscope.COLUMNS_TAKEN)
-            export_bar(whole, table, [one], f"units {quantity}", f"Units × steps: {quantity}", sentence, wide)
+            told = {"title": f"Units × steps: {quantity}", "subtitle": sentence, "rows": wide}
+            told["made"] = made.units(layer, sequence, [quantity])
+            export_bar(whole, table, [one], f"units {quantity}", **told)
             how_to_read("units", quantity)
 
 st.subheader(f"Unit {unit}", anchor=False)
-told = story.of_unit(scope, unit)
-st.markdown(told)
-for axis, table in microscope.panels(scope, unit).items():
-    picture = partial(gates.one_unit, axis=axis, dark=dark)
-    show(picture(microscope.thinned(table, "quantity", ["value"])), told)
+about = story.of_unit(scope, unit)
+st.markdown(about)
+for axis, quantities in microscope.panels(scope).items():
+    picture = partial(gates.one_unit, axis=axis, letters=letters, dark=dark)
+    lines = microscope.lines(scope, unit, quantities, steps)
+    show(picture(microscope.thinned(lines, "quantity", ["value"])), about)
     with st.container(horizontal=True):
-        export_bar(picture, table.copy, [one], f"unit {axis}", f"Unit {unit}: {axis}", told, table.copy)
+        table = partial(microscope.table, scope, quantities, unit)
+        told = {"title": f"Unit {unit}: {axis}", "subtitle": about, "rows": lines.copy}
+        told["made"] = made.units(layer, sequence, quantities, unit)
+        export_bar(picture, table, [one], f"unit {axis}", **told)
         how_to_read("one of the units", axis)
 
 statistics = cached_paths.statistics(one)
@@ -49,5 +56,6 @@ if len(shown):
     picture = partial(gates.spread, dark=dark)
     show(picture(microscope.thinned(shown, "gate", ["median", "q05", "q95"])), sentence)
     with st.container(horizontal=True):
-        export_bar(picture, statistics.copy, [one], "gates", "Where the gates stand", sentence, shown.copy)
+        told = {"title": "Where the gates stand", "subtitle": sentence, "rows": shown.copy, "made": made.STATISTICS}
+        export_bar(picture, statistics.copy, [one], "gates", **told)
         how_to_read("gates")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from gradlab.charts import itemised
 from gradlab.charts.axes import decades_domain
-from gradlab.ui import cached, cached_sequences, controls, verdicts
+from gradlab.ui import cached, cached_sequences, controls, made, verdicts
 from gradlab.ui import sequence_words as words
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.reading import how_to_read
@@ -40,7 +40,9 @@ for group in cached_sequences.in_threes(range(len(matrices))):
             )
             st.altair_chart(chart, theme=None, alt=f"Itemised gradients of the {name}. {sentence}")
             table = partial(cached_sequences.matrix_table, [matrix.experiment])
-            export_bar(chart, table, [matrix.experiment], f"{name} matrix", f"Itemised gradients: {name}", sentence)
+            told = {"title": f"Itemised gradients: {name}", "subtitle": sentence}
+            told["made"] = made.itemised(cached_sequences.most_rows(matrix.experiment))
+            export_bar(chart, table, [matrix.experiment], f"{name} matrix", **told)
 how_to_read("itemised matrix")
 
 st.subheader("Why a loss at every step hides vanishing", anchor=False)
@@ -53,7 +55,8 @@ for group in cached_sequences.in_threes(range(len(matrices))):
             shown = {"cell": matrix.experiment.cell, "state": matrix.place.state} | look
             chart = itemised.comb(matrix.rows, total[["step", "log10_norm"]], **shown)
             st.altair_chart(chart, theme=None, alt=f"{name}: some losses' own gradients and their sum. {sentence}")
-            export_bar(
-                chart, matrix.rows.copy, [matrix.experiment], f"{name} sum", f"Losses and their sum: {name}", sentence
-            )
+            table = partial(cached_sequences.rows_table, matrix)
+            told = {"title": f"Losses and their sum: {name}", "subtitle": sentence}
+            told["made"] = made.some_rows(cached_sequences.loss_steps_shown(matrix))
+            export_bar(chart, table, [matrix.experiment], f"{name} sum", **told)
 how_to_read("sum of losses")

@@ -1,11 +1,9 @@
 """One unit, one weight: the power that one can work out by hand, and what a gate adds to it."""
 
-from functools import partial
-
 import streamlit as st
 
 from gradlab.charts.paths import by_hand
-from gradlab.ui import cached_paths, controls, story
+from gradlab.ui import cached_paths, controls, made, story
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
@@ -23,6 +21,6 @@ st.markdown(sentence)
 chart = by_hand(table, dark=controls.dark())
 show(chart, sentence)
 with st.container(horizontal=True):
-    title = f"One unit: w = {weight:g}, gate z = {gate:g}"
-    export_bar(chart, partial(table.copy), [controls.current().one], "one unit", title=title, subtitle=sentence)
+    title = f"One unit over {lags} steps: w = {weight:g}, gate z = {gate:g}"
+    export_bar(chart, table.copy, [], "one unit", title, sentence, made=made.one_unit(weight, gate, lags))
     how_to_read("one unit")

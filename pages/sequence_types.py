@@ -6,10 +6,12 @@ import streamlit as st
 
 from gradlab.charts import itemised, sequences, traces
 from gradlab.charts.axes import decades_domain
-from gradlab.ui import cached, cached_sequences, controls, verdicts
+from gradlab.ui import cached, cached_sequences, controls, made, verdicts
 from gradlab.ui import sequence_words as words
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.reading import how_to_read
+
+MOST_COLUMNS = 12  # of the large diagram
 
 settings = controls.current()
 one = settings.one
@@ -42,11 +44,11 @@ for column, kind, found in zip(st.columns(len(words.KINDS)), words.KINDS, galler
         )
 
 st.subheader(chosen.name if chosen else f"Loss: {one.loss}", anchor=False)
-(found,) = cached_sequences.diagrams([one], most=12)
+(found,) = cached_sequences.diagrams([one], most=MOST_COLUMNS)
 chart = sequences.unrolled(found.boxes, found.links, found.gaps, cell=one.cell, columns=found.columns, dark=dark)
 st.altair_chart(chart, theme=None, alt=sentence)
 with st.container(horizontal=True):
-    told = {"title": chosen.name if chosen else one.loss, "subtitle": sentence}
+    told = {"title": chosen.name if chosen else one.loss, "subtitle": sentence, "made": made.diagram(MOST_COLUMNS)}
     export_bar(chart, found.links.copy, [one], "unrolled network", **told)
     how_to_read("unrolled network")
 
@@ -71,5 +73,6 @@ with right:
     st.altair_chart(chart, theme=None, alt=sentence)
     with st.container(horizontal=True):
         table = partial(cached_sequences.matrix_table, [one])
-        export_bar(chart, table, [one], "itemised matrix", "Itemised gradients", sentence)
+        rows = made.itemised(cached_sequences.most_rows(one))
+        export_bar(chart, table, [one], "itemised matrix", "Itemised gradients", sentence, made=rows)
         how_to_read("itemised matrix")

@@ -1,9 +1,11 @@
 """The training room: the same batches for every cell, the loss as it falls, and the gradient's reach as it changes."""
 
+from functools import partial
+
 import streamlit as st
 
 from gradlab.charts import training
-from gradlab.ui import controls, training_room
+from gradlab.ui import controls, job_controls, made, training_room
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
@@ -11,6 +13,7 @@ from gradlab.ui.training_cards import cards
 
 choice = training_room.choose()
 job = training_room.training_job(choice)
+settings = controls.current()
 dark = controls.dark()
 experiments = [run.experiment for run in job.runs]
 
@@ -18,7 +21,7 @@ experiments = [run.experiment for run in job.runs]
 def curves() -> None:
     tables = training_room.histories(job)
     sentence = training_room.result_sentence(job, tables)
-    training_room.progress(job)
+    job_controls.progress(job)
     st.markdown(sentence)
     cards(job, tables)
     clip = [(job.runs[0].recipe.clip_norm, "clipped above")] if job.runs[0].recipe.clip_norm else []
@@ -33,48 +36,58 @@ def curves() -> None:
                 st.caption(training_room.clipping_sentence(job, tables))
             if chart is not None:
                 with st.container(horizontal=True):
-                    export_bar(chart, lambda: training_room.together(job), experiments, subject, subject, sentence)
+                    heading = f"{subject.capitalize()}: {training_room.told(job)}"
+                    told = {"title": heading, "subtitle": sentence, "made": made.history(job)}
+                    export_bar(chart, partial(training_room.together, job), experiments, subject, **told)
                     how_to_read(subject)
 
 
 def maps() -> None:
-    tables, domain = training_room.maps(job)
+    tables, domain = training_room.maps(job, layer, settings.state)
     for column, run, table in zip(st.columns(len(tables)), job.runs, tables, strict=True):
         with column:
-            name = training_room.title(run)
+            name, state = job_controls.title(run), training_room.state_of(run, settings.state)
             st.markdown(f"**{name}**: how far back the gradient reaches")
-            chart = training.reach(table, domain, dark=dark)
+            chart = training.reach(table, domain, state=state, dark=dark)
             show(chart, f"{name}: log10 gradient norm by update and lag")
             if not job.running:
-                export_bar(chart, table.copy, [run.experiment], f"{name} reach", f"Gradient by update and lag: {name}")
+                heading = f"Gradient by update and lag, {name}: {training_room.told(job)}"
+                program = made.reach(job, layer, state)
+                export_bar(chart, table.copy, [run.experiment], f"{name} reach", heading, made=program)
 
 
-training_room.buttons("training", job)
-training_room.look(job, curves, training_room.LOOK_EVERY)
+job_controls.buttons("training", job)
+st.caption(training_room.told(job))
+job_controls.look(job, curves, job_controls.LOOK_EVERY)
 st.subheader("The gradient as the network learns", anchor=False)
-training_room.look(job, maps, training_room.LOOK_AT_MAPS_EVERY)
+layer = controls.layer()
+job_controls.look(job, maps, job_controls.LOOK_AT_MAPS_EVERY)
 with st.container(horizontal=True):
     how_to_read("reach")
-    training_room.keep_and_open("training", job)
+    job_controls.keep_and_open("training", job, training_room.opened_job)
 
 
 def before_and_after() -> None:
     updates = training_room.traced_updates(job)
-    _, domain = training_room.maps(job)
+    _, domain = training_room.maps(job, layer, settings.state)
     chosen = updates[-1]
     if len(updates) > 1:
-        chosen = st.select_slider("Update shown at the right", updates, updates[-1], key=f"shown of {len(updates)}")
+        chosen = st.select_slider(
+            "Update shown at the right: pull it to see the gradient change", updates, updates[-1],
+            key=f"shown of {len(updates)}",
+        )  # fmt: skip
     for column, (word, update) in zip(st.columns(2), (("Before", updates[0]), ("After", chosen)), strict=True):
         with column:
             st.markdown(f"**{word}: {update} updates**")
-            table = training_room.flow_at(job, update)
-            chart = training.flow(table, domain, dark=dark)
+            table = training_room.traces_at(job, update)
+            chart = training.flow(training_room.drawn(table, settings.state), domain, dark=dark)
             show(chart, f"Gradient norms {word.lower()}, at update {update}")
             if not job.running:
-                export_bar(
-                    chart, table.copy, experiments, f"traces {word.lower()}", f"Gradient norms at update {update}"
-                )
+                heading = f"Gradient norms at update {update}: {training_room.told(job)}"
+                program = made.traces(job, update)
+                export_bar(chart, table.copy, experiments, f"traces {word.lower()}", heading, made=program)
 
 
 st.subheader("Before and after", anchor=False)
-training_room.look(job, before_and_after, training_room.LOOK_AT_MAPS_EVERY)
+job_controls.look(job, before_and_after, job_controls.LOOK_AT_MAPS_EVERY)
+how_to_read("before and after")

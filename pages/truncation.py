@@ -6,7 +6,7 @@ import streamlit as st
 
 from gradlab.charts import itemised, truncation
 from gradlab.charts.axes import decades_domain
-from gradlab.ui import cached_sequences, controls
+from gradlab.ui import cached_sequences, controls, made
 from gradlab.ui import sequence_words as words
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.reading import how_to_read
@@ -31,38 +31,46 @@ st.caption(f"{words.window_note(settings.one)} {words.rows_note([matrix], settin
 lost, angle = cached_sequences.lost(matrices), cached_sequences.angles(found)
 domain = decades_domain([matrix.bins["log10_norm"]])
 outline = cached_sequences.outline(own)
-last = one.steps - 1
+last, rows = one.steps - 1, cached_sequences.most_rows(one)
 pictures = [
     (
         "truncation band",
         f"What the {words.title(one)} loses: under the veil",
         itemised.band(matrix.bins, outline, domain=domain, last=last, state=matrix.place.state, dark=dark),
+        [one],
         partial(cached_sequences.matrix_table, [one]),
+        made.itemised(rows),
     ),
     (
         "lost gradient",
         "Gradient from beyond the window",
         truncation.lost(lost, window, dark=dark),
+        experiments,
         lost.copy,
+        made.lost(rows, place),
     ),
     (
         "angle",
         "Cosine to the full parameter gradient",
         truncation.angle(angle, window, dark=dark),
+        experiments,
         angle.copy,
+        made.angles(own.windows),
     ),
     (
         "savings",
         words.savings_sentence(own),
         truncation.savings(cached_sequences.savings(own), window, dark=dark),
+        [one],
         own.cost.copy,
+        made.savings([*own.windows, own.schedule]),
     ),
 ]
 for row in (pictures[:2], pictures[2:]):
-    for column, (subject, heading, chart, table) in zip(st.columns(2), row, strict=True):
+    for column, (subject, heading, chart, whose, table, rows_of) in zip(st.columns(2), row, strict=True):
         with column:
             st.markdown(f"**{heading}**")
             st.altair_chart(chart, theme=None, alt=f"{heading}. {sentence}")
             with st.container(horizontal=True):
-                export_bar(chart, table, experiments, subject, title=heading, subtitle=sentence)
+                export_bar(chart, table, whose, subject, title=heading, subtitle=sentence, made=rows_of)
                 how_to_read(subject)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from gradlab.charts import weights
-from gradlab.ui import cached, controls, verdicts
+from gradlab.ui import cached, controls, made, verdicts
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
@@ -25,7 +25,8 @@ for column, subject, width, chart, table in pictures:
         st.subheader(subject.capitalize(), anchor=False)
         show(chart, f"{subject.capitalize()}. {sentence}", width)
         with st.container(horizontal=True):
-            export_bar(chart, table.copy, [experiment], subject, title=subject.capitalize(), subtitle=sentence)
+            told = {"title": subject.capitalize(), "subtitle": sentence, "made": made.SPECTRA[subject]}
+            export_bar(chart, table.copy, [experiment], subject, **told)
             how_to_read(subject)
 with right:
     st.subheader("Parameters", anchor=False)

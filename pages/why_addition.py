@@ -7,7 +7,7 @@ import streamlit as st
 
 from gradlab.charts import paths
 from gradlab.charts.traces import opening
-from gradlab.ui import cached, cached_paths, controls, cuts, story, verdicts
+from gradlab.ui import cached, cached_paths, controls, cuts, made, story, verdicts
 from gradlab.ui.export_bar import export_bar
 from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
@@ -18,8 +18,8 @@ look = {"relative": settings.relative, "dark": controls.dark()}
 st.markdown(story.half_life(one))
 
 st.subheader("1. The gradient that arrives", anchor=False)
-told = [settings.of(cell) for cell in dict.fromkeys(("rnn", "lstm", "gru", "lstm_squashed", one.cell))]
-flows = cached.flows(told)
+networks = [settings.of(cell) for cell in dict.fromkeys(("rnn", "lstm", "gru", "lstm_squashed", one.cell))]
+flows = cached.flows(networks)
 sentence = verdicts.opening_sentence(flows)
 st.markdown(f"{sentence} The squashed update has the LSTM's gates and weights; only its sum goes through a tanh.")
 verdicts.non_finite(flows)
@@ -32,9 +32,9 @@ def totals(lines):
 
 show(totals(cached.shown(flows, state="h", layer=0)), verdicts.alternative(flows))
 with st.container(horizontal=True):
-    table = partial(cached.full_table, told)
-    whole = partial(cached.whole, told, "h", 0)
-    export_bar(totals, table, told, "totals", f"Gradient norms: {verdicts.names(flows)}", sentence, whole)
+    table = partial(cached.full_table, networks)
+    whole = partial(cached.whole, networks, "h", 0)
+    export_bar(totals, table, networks, "totals", f"Gradient norms: {verdicts.names(flows)}", sentence, whole)
     how_to_read("gradient norms")
 
 st.subheader("2. Around the recurrent weights, or through them", anchor=False)
@@ -43,7 +43,7 @@ sentence = story.of_parts(one, parts)
 st.markdown(sentence)
 if "forget_bias" not in one.unused():
     st.markdown(story.at_biases(cached_paths.direct_at_biases(one)))
-table = partial(cached_paths.parts_table, one)
+told, table = {"title": "The gradient by path", "made": made.PARTS}, partial(cached_paths.parts_table, one)
 pictures = [
     ("shares", partial(paths.shares, cell=one.cell, dark=look["dark"]), parts.shares, cached_paths.whole_shares),
     ("parts", partial(paths.parts, **look), parts.lines, cached_paths.whole_lines),
@@ -52,7 +52,7 @@ plain = sentence.replace("**", "")
 for subject, picture, rows, whole in pictures:
     show(picture(rows), plain)
     with st.container(horizontal=True):
-        export_bar(picture, table, [one], subject, "The gradient by path", plain, partial(whole, one))
+        export_bar(picture, table, [one], subject, subtitle=plain, rows=partial(whole, one), **told)
         how_to_read(subject)
 
 st.subheader("3. Cut a route and see what is left", anchor=False)
@@ -66,9 +66,10 @@ beside = pd.concat([left] if one.cell == "rnn" else [left, rnn], ignore_index=Tr
 picture = partial(paths.left, **look)
 show(picture(cached_paths.thinned(beside)), sentence)
 with st.container(horizontal=True):
-    table = partial(cached_paths.left, one, cut)
+    drawn = [one] if one.cell == "rnn" else [one, settings.of("rnn")]
+    table = partial(cached_paths.cuts_table, drawn, cut)
     whole = partial(cached_paths.thinned, beside, cached.MOST_ROWS)
-    export_bar(picture, table, [one], "cuts", "What is left after a cut", sentence, whole)
+    export_bar(picture, table, drawn, "cuts", "What is left after a cut", sentence, whole, made=made.cuts(cut))
     how_to_read("cuts")
 
 st.subheader("What textbooks say, at these settings", anchor=False)

@@ -1,9 +1,9 @@
 """A text and what a network makes of it.
 
-expectations    place, step, following, symbol, row, left, right, probability, share, expected
+expectations    place, step, symbol, row, left, right, probability, share, expected
                 a bar from left to right in the column of its step; `share` is its label; `expected`: this is what
                 the text goes on with; `place` names the column by the character read
-shaded          column, row, character, value, and `log10` or not: one square a character, coloured
+shaded          column, row, step, character, value, and `log10` or not: one square a character, coloured
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def shaded(
     *,
     quantity: str,
     log10: bool,
+    domain: tuple[float, float] | None = None,
     marked: int | None = None,
     title: str = "",
     subtitle: str = "",
@@ -77,7 +78,10 @@ def shaded(
 ) -> alt.LayerChart:
     """The text as it reads, a square a character: cividis of log10 values, or blue-orange of values about zero.
 
-    `marked` is a step that is outlined. Values that are not finite (exact zeros) stay without colour.
+    domain      of log10 values, from dark to bright; what lies beyond has the colour of the end; None: their own range
+    marked      a step that is outlined
+
+    Values that are not finite (exact zeros) stay without colour.
     """
     theme.refuse_empty(table)
     drawn = table[list(SHADED_COLUMNS)]
@@ -90,8 +94,11 @@ def shaded(
     legend = {"title": quantity, "gradientLength": 220, "gradientThickness": 10}
     legend |= {"titleOrient": "top", "titleLimit": 400}
     if log10:
-        scale = alt.Scale(scheme="cividis", domain=[low, max(high, low + 1)])
+        low, high = domain or (low, max(high, low + 1))
+        scale = alt.Scale(scheme="cividis", domain=[low, high], clamp=True)
         legend |= {"labelExpr": "'1e' + format(datum.value, '+.2~f')", "tickCount": 4}
+        if domain:
+            legend["title"] = f"{quantity}, dark: {theme.power_of_ten(low)} or less"
         light = f"datum.value > {(low + high) / 2}"
         letter = alt.ExprRef(
             f"isValid(datum.value) && isFinite(datum.value) ? ({light} ? '#111' : '#fff') : '{ink.text}'"

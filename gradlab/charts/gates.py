@@ -57,7 +57,7 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
         )
         layers.append(frame.encode(x=alt.XValue(0), x2=alt.X2Value("width"), y=y, y2="beneath:Q"))
     layers.append(_legend(scale, first, x))
-    layers += _letters(letters, first, last) if letters is not None else []
+    layers += _letters(letters, first, last + 1, 0.5) if letters is not None else []
     return theme.finished(layers, title, subtitle, dark, width, height)
 
 
@@ -77,13 +77,14 @@ def one_unit(
     table: pd.DataFrame,
     axis: str,
     *,
+    letters: pd.Series | None = None,
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
     height: int = 180,
 ) -> alt.LayerChart:
-    """One unit's quantities over the steps, a line each, on an axis of the given name."""
+    """One unit's quantities over the steps, a line each, on an axis of the given name; `letters` as of `heat_map`."""
     theme.refuse_empty(table)
     ink = colours.INKS[dark]
     first, last = int(table["step"].min()), int(table["step"].max())
@@ -102,14 +103,15 @@ def one_unit(
         alt.Chart(drawn)
         .mark_line(strokeWidth=1.8)
         .encode(
-            x=axes.steps(first, last, "step t"),
+            x=axes.steps(first, last, "" if letters is not None else "step t"),
             y=alt.Y("value:Q", title=axis, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
             color=alt.Color("quantity:N", scale=scale, legend=key),
             strokeDash=alt.StrokeDash("quantity:N", legend=key, scale=alt.Scale(domain=order, range=dashes)),
             tooltip=[alt.Tooltip("quantity:N"), alt.Tooltip("step:Q"), alt.Tooltip("value:Q", format=".4g")],
         )
     )
-    return theme.finished([line], title, subtitle, dark, width, height)
+    layers = [line, *(_letters(letters, first, last, 0.0) if letters is not None else [])]
+    return theme.finished(layers, title, subtitle, dark, width, height)
 
 
 def spread(
@@ -162,10 +164,9 @@ def _legend(scale: raster.Scale, first: int, x: alt.X) -> alt.Chart:
     return alt.Chart(ends).mark_point(opacity=0).encode(x=x, color=colour)
 
 
-def _letters(letters: pd.Series, first: int, last: int) -> list[alt.Chart]:
-    """What is read, below the picture, as many as there is room for."""
-    shown = pd.DataFrame({"step": letters.index + 0.5, "letter": letters.str.replace(" ", "␣").to_numpy()})
-    text = alt.Chart(shown).mark_text(
-        baseline="top", dy=4, fontSize=alt.ExprRef(f"min(14, 1.5 * width / {last - first + 1})")
-    )
-    return [text.encode(x=axes.steps(first, last + 1), y=alt.YValue("height"), text="letter:N")]
+def _letters(letters: pd.Series, first: int, last: int, middle: float) -> list[alt.Chart]:
+    """What is read, below the picture, each under the middle of its step; smaller where there is less room."""
+    shown = pd.DataFrame({"step": letters.index + middle, "letter": letters.str.replace(" ", "␣").to_numpy()})
+    size = alt.ExprRef(f"min(14, 1.5 * width / {last - first + 1})")
+    text = alt.Chart(shown).mark_text(baseline="top", dy=4, fontSize=size)
+    return [text.encode(x=axes.steps(first, last), y=alt.YValue("height"), text="letter:N")]

@@ -88,6 +88,14 @@ def shade(layers: pd.Series, legend: bool, symbol: str = "stroke") -> alt.Opacit
     return alt.Opacity("layer:O", scale=scale, legend=key)
 
 
+def dash(states: pd.Series, legend: bool) -> alt.StrokeDash:
+    """Dash is the state."""
+    shown = present(states, STATE_DASHES)
+    scale = alt.Scale(domain=shown, range=[STATE_DASHES[state] for state in shown])
+    key = alt.Legend(title="state", symbolOpacity=1) if legend and len(shown) > 1 else None
+    return alt.StrokeDash("state:N", scale=scale, legend=key)
+
+
 def line_names(table: pd.DataFrame) -> pd.Series:
     """What tells the lines of a table apart, in words: the cell, and layer and state where there are several."""
     parts = {

@@ -109,7 +109,7 @@ def _layers(
             y=axes.decades(mean, domain, _title(table, mean), offset=annotations.gutter(labels)),
             color=colour,
             opacity=_shade(table, shown, legend=labels is None),
-            strokeDash=_dash(table, legend=labels is None),
+            strokeDash=theme.dash(table["state"], legend=labels is None),
         )
         .add_params(*legends)
     )
@@ -155,11 +155,3 @@ def _shade(table: pd.DataFrame, shown: dict | None, legend: bool) -> alt.Opacity
     if shown is None:
         return shade
     return alt.OpacityValue(theme.DIMMED, condition={"test": shown, **shade.to_dict()})
-
-
-def _dash(table: pd.DataFrame, legend: bool) -> alt.StrokeDash:
-    """Dash is the state."""
-    states = theme.present(table["state"], theme.STATE_DASHES)
-    scale = alt.Scale(domain=states, range=[theme.STATE_DASHES[state] for state in states])
-    key = alt.Legend(title="state", symbolOpacity=1) if legend and len(states) > 1 else None
-    return alt.StrokeDash("state:N", scale=scale, legend=key)

@@ -115,6 +115,7 @@ def reach(
     table: pd.DataFrame,
     domain: list[float],
     *,
+    state: str = "h",
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
@@ -135,7 +136,7 @@ def reach(
         axis=alt.Axis(title="lag T − 1 − t", format=",d", tickCount=axes.ticks("height", 45, highest), grid=False),
     )
     legend = alt.Legend(
-        title="norm of ∂L/∂h, relative", labelExpr=axes.POWER_LABEL, titleOrient="top",
+        title=f"norm of ∂L/∂{state}, relative", labelExpr=axes.POWER_LABEL, titleOrient="top",
         tickCount=int(min(4, domain[1] - domain[0])), gradientLength=180, gradientThickness=10,
     )  # fmt: skip
     colour = alt.Color("log10_relative:Q", scale=alt.Scale(scheme="cividis", domain=domain, clamp=True), legend=legend)
@@ -167,12 +168,14 @@ def flow(
     drawn = drawn.assign(log10_relative=drawn["log10_relative"].where(np.isfinite(drawn["log10_relative"])))
     first, last = int(drawn["step"].min()), int(drawn["step"].max())
     tips = [
-        alt.Tooltip("cell:N"), alt.Tooltip("layer:O"), alt.Tooltip("step:Q"), alt.Tooltip("lag:Q"),
-        alt.Tooltip("log10_relative:Q", title="log10 norm, relative", format=".2f"),
+        alt.Tooltip("cell:N"), alt.Tooltip("layer:O"), alt.Tooltip("state:N"), alt.Tooltip("step:Q"),
+        alt.Tooltip("lag:Q"), alt.Tooltip("log10_relative:Q", title="log10 norm, relative", format=".2f"),
     ]  # fmt: skip
+    named = drawn["state"].iloc[0] if drawn["state"].nunique() == 1 else "s"
     line = alt.Chart(drawn).mark_line(strokeWidth=2.5, tooltip=True).encode(
         x=axes.steps(first, last, "step t    ← the gradient"),
-        y=axes.decades("log10_relative", domain, ["norm of ∂L/∂h", "relative to what the loss put in"]),
+        y=axes.decades("log10_relative", domain, [f"norm of ∂L/∂{named}", "relative to what the loss put in"]),
+        strokeDash=theme.dash(drawn["state"], legend=True),
         color=theme.cells_encoding(table, dark),
         opacity=theme.shade(table["layer"], True),
         detail=theme.LINE,

@@ -1,13 +1,15 @@
 """Taking results home: a chart, a table or the settings as a file of bytes, complete without the app or a network.
 
-    PICTURES   name → Format whose write(chart, experiments, *, title, subtitle, width, height, scale) gives bytes
-    TABLES     name → Format whose write(table, experiments) gives bytes
-    SETTINGS   name → Format whose write(experiments) gives bytes
+    PICTURES   name → Format whose write(chart, experiments, *, made, title, subtitle, width, height, scale) gives bytes
+    TABLES     name → Format whose write(table, experiments, made) gives bytes
+    SETTINGS   name → Format whose write(experiments, made) gives bytes
 
-Every file carries `record(experiments)` (settings with their seed, and versions) where its kind has a place for it: PNG
-a tEXt chunk, SVG <metadata>, PDF the document information, HTML a JSON script, Vega-Lite `usermeta`, Parquet the file's
-metadata. CSV has none and stays plain. Nothing in a file depends on the clock: the same call gives the same bytes, but
-for PDF, which lists its resources in any order.
+`made` says how the numbers are computed, as a Python expression of `experiments`; it is the program's last line.
+
+Every file carries `record(experiments, made)` (settings with their seed, the expression, and versions) where its kind
+has a place for it: PNG a tEXt chunk, SVG <metadata>, PDF the document information, HTML a JSON script, Vega-Lite
+`usermeta`, Parquet the file's metadata. CSV has none and stays plain. Nothing in a file depends on the clock: the same
+call gives the same bytes, but for PDF, which lists its resources in any order.
 """
 
 from __future__ import annotations
@@ -17,17 +19,19 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gradlab.exports.pictures import html, pdf, png, specification, svg, vega_lite
-from gradlab.exports.record import Experiments, python_code, record, settings_json
+from gradlab.exports.record import TRACES, Experiments, of_each, python_code, record, settings_json
 from gradlab.exports.tables import csv, parquet
 
 __all__ = [
     "PICTURES",
     "SETTINGS",
     "TABLES",
+    "TRACES",
     "Format",
     "csv",
     "file_name",
     "html",
+    "of_each",
     "parquet",
     "pdf",
     "png",
@@ -56,11 +60,11 @@ PICTURES = {
     "Vega-Lite": Format(".vl.json", "application/json", vega_lite),
 }
 TABLES = {
-    "CSV": Format(".csv", "text/csv", lambda table, experiments=(): csv(table)),
+    "CSV": Format(".csv", "text/csv", lambda table, experiments=(), made=TRACES: csv(table)),
     "Parquet": Format(".parquet", "application/vnd.apache.parquet", parquet),
 }
 SETTINGS = {
-    "JSON": Format(".json", "application/json", settings_json),
+    "JSON": Format(".json", "application/json", lambda experiments, made=TRACES: settings_json(experiments)),
     "Python": Format(".py", "text/x-python", python_code),
 }
 

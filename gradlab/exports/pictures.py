@@ -16,7 +16,7 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-from gradlab.exports.record import Experiments, one_line, record
+from gradlab.exports.record import TRACES, Experiments, one_line, record
 
 WIDTH = 900  # pixels, where a chart takes its width from its surroundings
 POINTER = "pointer"  # the charts' style of marks that are seen only under the pointer
@@ -27,6 +27,7 @@ def specification(
     chart: Any,
     experiments: Experiments = (),
     *,
+    made: str = TRACES,
     title: str = "",
     subtitle: str = "",
     width: int | None = None,
@@ -54,7 +55,7 @@ def specification(
         if grows:
             spec["height"] += TITLE_LINE * len(lines["text"]) + SUBTITLE_LINE * len(lines["subtitle"])
         spec["description"] = ". ".join(part.rstrip(".") for part in heading.values() if part) + "."
-    spec["usermeta"] = {**spec.get("usermeta", {}), "gradlab": record(experiments)}
+    spec["usermeta"] = {**spec.get("usermeta", {}), "gradlab": record(experiments, made)}
     spec["background"] = spec["usermeta"].pop("paper", "white")
     return spec
 

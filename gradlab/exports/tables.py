@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gradlab.exports.record import Experiments, one_line, record
+from gradlab.exports.record import TRACES, Experiments, one_line, record
 
 
 def csv(table: pd.DataFrame) -> bytes:
@@ -27,10 +27,11 @@ def _not_a_formula(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
-def parquet(table: pd.DataFrame, experiments: Experiments = ()) -> bytes:
+def parquet(table: pd.DataFrame, experiments: Experiments = (), made: str = TRACES) -> bytes:
     """Parquet of every row, the record under the key `gradlab` of the file's metadata."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
-    arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, b"gradlab": one_line(record(experiments)).encode()})
+    about = one_line(record(experiments, made)).encode()
+    arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, b"gradlab": about})
     file = io.BytesIO()
     pq.write_table(arrow, file)
     return file.getvalue()

@@ -70,7 +70,8 @@ def edges(
             size = np.log10(np.linalg.norm(vector, axis=-1))
         norms = size + np.where(np.isneginf(size), 0, edge.exponent) * np.log10(2)
         place = (given.stack.cell, edge.layer, edge.step, T - 1 - edge.step, edge.kind, edge.state)
-        rows.append((*place, norms.mean(), (norms - entered).mean()))
+        relative = np.where(np.isneginf(norms), -np.inf, norms - entered)  # nothing stays nothing where none entered
+        rows.append((*place, norms.mean(), relative.mean()))
     return pd.DataFrame(rows, columns=list(EDGE_COLUMNS))
 
 

@@ -10,7 +10,7 @@ tables       records as tidy tables
 from gradlab.training.divergence import Diverged
 from gradlab.training.network import Network
 from gradlab.training.recipe import OPTIMIZERS, Recipe
-from gradlab.training.run import Record, Run, fitted, train, use_one_thread
+from gradlab.training.run import Record, Run, fitted, one_thread, train
 from gradlab.training.tables import clipping, curve, gradients, history, reach, solved_at
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
     "fitted",
     "gradients",
     "history",
+    "one_thread",
     "reach",
     "solved_at",
     "train",
-    "use_one_thread",
 ]

@@ -17,8 +17,8 @@ class Diverged(NamedTuple):
 
     update: int
     layer: int
-    step: int
-    where: str  # "state" | "readout" | "gradient" | "weights"
+    step: int | None  # of the sequence; none for weights, which have none
+    where: str  # "state" | "readout" | "gradient" | "weights" | "readout's weights"
 
     @property
     def sentence(self) -> str:
@@ -27,6 +27,7 @@ class Diverged(NamedTuple):
             "readout": f"the readout's loss overflows at step {self.step}",
             "gradient": f"the gradient of layer {self.layer} overflows at step {self.step}",
             "weights": f"the optimizer's step overflows the weights of layer {self.layer}",
+            "readout's weights": "the optimizer's step overflows the weights of the readout",
         }[self.where]
         return f"Training diverged at update {self.update}: {place}. Lower the learning rate or clip the gradient."
 
@@ -66,5 +67,6 @@ def weights_divergence(update: int, network: Network) -> Diverged | None:
     parts = [*network.recurrent.layers, tuple(network.readout.parameters())]
     for number, layer in enumerate(parts):
         if not all(bool(torch.isfinite(part).all()) for part in layer):
-            return Diverged(update, number, -1, "weights")
+            where = "weights" if number < network.recurrent.depth else "readout's weights"
+            return Diverged(update, number, None, where)
     return None

@@ -2,12 +2,15 @@
 
 Update n draws its batch, and its noise if any, from generators of (seed, n) alone. So the batches are the same for
 every cell, a run that was stopped and resumed sees what it would have seen, and nothing that is measured can move them.
+The same run gives the same bits whatever number of threads torch is allowed, and in whichever thread it is run.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +44,17 @@ class Record(NamedTuple):
     diverged: Diverged | None  # then the update was not made, and the run ends
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch with the calling thread alone: sums over more are rounded otherwise, and at these sizes they are slower."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class Run:
     """A network, its optimizer and how many updates were made.
 
@@ -61,6 +75,7 @@ class Run:
         self.done = 0
         self.diverged: Diverged | None = None
         self._is_new = True  # the first record has a trace, also of a run that goes on
+        self._measured: Record | None = None  # of the update that comes next
 
     @property
     def finished(self) -> bool:
@@ -78,6 +93,16 @@ class Run:
         while not self.finished:
             yield self.update()
 
+    def advance(self, updates: int) -> list[Record]:
+        """Makes up to so many updates: their records."""
+        return list(islice(self.records(), updates))
+
+    def after(self, updates: int) -> Run:
+        """The run itself, after up to so many updates more; as of one that goes on, its next record has a trace."""
+        self.advance(updates)
+        self._is_new = True
+        return self
+
     def batch(self, update: int) -> Batch:
         """The batch of an update, [T, B, …]."""
         return self._drawn((BATCHES, update), self.experiment.batch_size)
@@ -88,14 +113,20 @@ class Run:
 
     def update(self) -> Record:
         """Makes one update; after a divergence, none."""
-        record = self.measured()
+        record, self._measured = self.measured(), None
         if self.diverged is None:
             self._step()
         self.done += 0 if self.diverged else 1
         return record._replace(diverged=self.diverged)
 
     def measured(self) -> Record:
-        """What the next update measures, before it is made; it leaves the clipped gradient in the parameters."""
+        """What the next update measures, before it is made."""
+        self._measured = self._measured or self._measure()
+        return self._measured
+
+    @one_thread()
+    def _measure(self) -> Record:
+        """The record of the present weights; it leaves the clipped gradient in the parameters."""
         recipe, batch = self.recipe, self.network.tensors(self.batch(self.done))
         due = self._is_new or self.done + 1 >= recipe.updates or self.done % (recipe.trace_every or 1) == 0
         found = self.trace() if due and recipe.trace_every is not None else None
@@ -113,6 +144,7 @@ class Run:
         rate = self.optimizer.param_groups[0]["lr"]
         return Record(self.done, loss, metric, before, after, rate, found, self.diverged)
 
+    @one_thread()
     def trace(self) -> GradientTrace:
         """The full trace of the present weights on the probe batch, every sequence's own loss; nothing is changed."""
         batch = self.network.tensors(self.probe_batch())
@@ -126,6 +158,7 @@ class Run:
         loss = loss_of(self.task, self.network.readout(h), batch.targets, batch.scored)
         return torch.autograd.grad(h.shape[1] * loss, h)[0]
 
+    @one_thread()
     def _step(self) -> None:
         if self.recipe.gradient_noise:
             noise = self._generator((NOISE, self.done))
@@ -141,11 +174,6 @@ class Run:
 
     def _drawn(self, key: tuple[int, ...], sequences: int) -> Batch:
         return self.task.draw(self.experiment.steps, sequences, self._generator(key))
-
-
-def use_one_thread() -> None:
-    """Lets torch compute with the calling thread alone: at these sizes more are slower. Other threads keep theirs."""
-    torch.set_num_threads(1)
 
 
 def train(experiment: Experiment, task: str | Task, **recipe: Any) -> Iterator[Record]:

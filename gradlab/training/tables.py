@@ -27,9 +27,12 @@ SMOOTHED = 10  # losses, of batches that differ, whose mean has to be below the 
 def history(records: Iterable[Record], cell: str) -> pd.DataFrame:
     """One row an update; `clipped` says whether clipping made the gradient smaller."""
     rows = [
-        (cell, r.update, r.loss, r.metric, r.gradient_norm, r.clipped_norm, r.clipped_norm < r.gradient_norm, r[5])
+        (
+            cell, r.update, r.loss, r.metric, r.gradient_norm, r.clipped_norm, r.clipped_norm < r.gradient_norm,
+            r.learning_rate,
+        )
         for r in records
-    ]
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
 
 
@@ -63,11 +66,11 @@ def curve(table: pd.DataFrame, column: str) -> pd.DataFrame:
     return table[["cell", "update"]].assign(log10_value=value, log10_mean=mean)
 
 
-def reach(records: Iterable[Record], bins: int = 40) -> pd.DataFrame:
-    """Columns REACH_COLUMNS: of every traced update, the mean log10 norm of the lowest layer's h in bins of lags.
+def reach(records: Iterable[Record], *, layer: int = 0, state: str = "h", bins: int = 40) -> pd.DataFrame:
+    """Columns REACH_COLUMNS: of every traced update, the mean log10 norm of a layer's state in bins of lags.
 
     Relative to what the loss put in. An update's column goes on to the next traced one; the last is as wide as the one
-    before it. -inf where every norm in the bin is exactly zero.
+    before it. `lag` is a bin's largest, `lag_end` one below its smallest. -inf where every norm in it is exactly zero.
     """
     traced = [record for record in records if record.trace is not None]
     if not traced:
@@ -77,8 +80,8 @@ def reach(records: Iterable[Record], bins: int = 40) -> pd.DataFrame:
     T = traced[0].trace.steps
     size = -(-T // bins)
     lags = np.arange(0, T, size)
-    by_lag = np.stack([record.trace.log10_relative("h")[0].mean(axis=1)[::-1] for record in traced])  # [traces, T]
-    finite = np.isfinite(by_lag)
+    by_lag = np.stack([record.trace.log10_relative(state)[layer].mean(axis=1)[::-1] for record in traced])
+    finite = np.isfinite(by_lag)  # [traces, T]
     count = np.add.reduceat(finite, lags, axis=1, dtype=np.int64)
     total = np.add.reduceat(np.where(finite, by_lag, 0.0), lags, axis=1)
     mean = np.where(count > 0, total / np.maximum(count, 1), -np.inf)  # [traces, bins]

@@ -1,7 +1,7 @@
 """Cached calls of the pages that ask why: parts and cuts of a gradient, gates, units, edges."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ import streamlit as st
 from gradlab import paths
 from gradlab.experiment import Experiment
 from gradlab.thinning import thin
-from gradlab.ui.cached import MOST_ROWS, Progress, essential
+from gradlab.ui.cached import MOST_ROWS, Progress, essential, flows
 
 ORDERS = 8
 POINTS_ON_SCREEN = 6000  # of all lines of a chart together
@@ -73,6 +73,13 @@ def left(experiment: Experiment, cuts: tuple[str, ...]) -> pd.DataFrame:
     return pd.concat([whole, *(_cut(one, (name,), None) for name in cuts)], ignore_index=True)
 
 
+def cuts_table(experiments: Sequence[Experiment], cuts: tuple[str, ...]) -> pd.DataFrame:
+    """Every row of the first experiment's whole and of what its cuts leave, and of the others' wholes, for exports."""
+    one, *others = map(essential, experiments)
+    tables = [paths.cut(one, without=without) for without in ((), *((name,) for name in cuts))]
+    return pd.concat([*tables, *(paths.cut(other, without=()) for other in others)], ignore_index=True)
+
+
 def thinned(left: pd.DataFrame, points: int = POINTS_ON_SCREEN) -> pd.DataFrame:
     """The same with at most so many points of all lines together: for the screen, or for a picture that leaves it."""
     return thin(left, points // left["path"].nunique(), columns=("log10_relative",), by=("cell", "path"))
@@ -91,6 +98,16 @@ def microscope(experiment: Experiment, layer: int, sequence: int) -> paths.Micro
 def edges(experiment: Experiment, first: int, last: int) -> pd.DataFrame:
     """What flows through the edges that arrive at some steps."""
     return refused(_edges, essential(experiment), first, last)
+
+
+def decades(experiment: Experiment | None, table: pd.DataFrame) -> tuple[float, float]:
+    """From the least to the most of a table of edges; with an experiment, of its whole trace too."""
+    parts = [table["log10_relative"]]
+    if experiment is not None:
+        parts += [flow.lines["log10_relative"] for flow in flows([experiment])]
+    together = pd.concat(parts)
+    finite = together[np.isfinite(together)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (-1.0, 0.0)
 
 
 def one_unit(weight: float, gate: float, steps: int) -> pd.DataFrame:
@@ -150,8 +167,7 @@ def _microscope(experiment: Experiment, layer: int, sequence: int) -> paths.Micr
 
 @st.cache_data(max_entries=60, show_spinner=False)
 def _edges(experiment: Experiment, first: int, last: int) -> pd.DataFrame:
-    table = paths.edges(experiment, first=first, last=last)
-    return table.assign(log10_relative=table["log10_relative"].replace(np.nan, -np.inf))
+    return paths.edges(experiment, first=first, last=last)
 
 
 @st.cache_data(max_entries=200, show_spinner=False)

@@ -14,7 +14,7 @@ from gradlab.feeds import loss_steps_of
 from gradlab.itemised import Pairs, binned, evenly, itemised, pairs
 from gradlab.sequences import Diagram, diagram
 from gradlab.stack import Stack
-from gradlab.truncation import Schedule, bias, cost, kept_by, share_by_lag
+from gradlab.truncation import Schedule, beyond, bias, cost, kept_by
 from gradlab.ui.cached import Progress, essential
 
 MOST_PAIRS = 200_000  # of one cell and sequence: all loss steps of 400 steps, some of more
@@ -43,7 +43,7 @@ class Matrix(NamedTuple):
     place: Place
     bins: pd.DataFrame
     rows: pd.DataFrame  # a few rows in full: loss_step, step, log10_norm
-    lags: pd.DataFrame  # share_by_lag
+    beyond: pd.DataFrame  # what windows lose
     losses: int  # at how many steps the loss enters
     chosen: int  # of how many of them a row was computed
 
@@ -53,6 +53,7 @@ class Truncated(NamedTuple):
 
     experiment: Experiment
     schedule: Schedule
+    windows: tuple[Schedule, ...]  # of other lengths
     kept: float  # share of the gradient inside at a place, mean over the batch
     angle: pd.DataFrame  # cell, layer, k1, k2, cosine, relative_error
     cost: pd.DataFrame
@@ -95,14 +96,19 @@ def matrix_table(experiments: Sequence[Experiment]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
+def rows_table(matrix: Matrix) -> pd.DataFrame:
+    """The few rows of a Matrix, of every layer and state, for exports."""
+    return itemised(essential(matrix.experiment), loss_steps=loss_steps_shown(matrix))
+
+
+def loss_steps_shown(matrix: Matrix) -> list[int]:
+    """The losses whose own gradients are drawn beside their sum."""
+    return matrix.rows["loss_step"].unique().tolist()
+
+
 def lost(found: Sequence[Matrix]) -> pd.DataFrame:
     """Share of each network's gradient from beyond a window, columns gradlab.charts.truncation.LOST_COLUMNS."""
-    parts = []
-    for one in found:
-        names = {"lost": "kept", "lost_min": "kept_max", "lost_max": "kept_min"}
-        shares = {name: (1 - one.lags[column]).clip(lower=0) for name, column in names.items()}
-        parts.append(pd.DataFrame({"cell": one.experiment.cell, "window": one.lags["lag"] + 1} | shares))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat([one.beyond for one in found], ignore_index=True)
 
 
 def angles(found: Sequence[Truncated]) -> pd.DataFrame:
@@ -138,8 +144,13 @@ def _each(experiments: Sequence[Experiment], title: str, call: Callable[..., Any
     return found
 
 
+def most_rows(experiment: Experiment) -> int:
+    """How many rows of a matrix are computed at most."""
+    return max(FEWEST_ROWS, MOST_PAIRS // experiment.steps)
+
+
 def _rows_of(experiment: Experiment) -> np.ndarray:
-    return evenly(loss_steps_of(experiment), max(FEWEST_ROWS, MOST_PAIRS // experiment.steps))
+    return evenly(loss_steps_of(experiment), most_rows(experiment))
 
 
 @st.cache_data(max_entries=60, show_spinner=False)
@@ -164,8 +175,8 @@ def _matrix_of(experiment: Experiment, place: Place, _found: Pairs) -> Matrix:
         for k in teeth
     ]
     losses = len(loss_steps_of(experiment))
-    lags, rows = share_by_lag(_found, layer, state), len(_found.loss_steps)
-    return Matrix(experiment, place, binned(_found, layer, state), pd.concat(kept), lags, losses, rows)
+    lost, rows = beyond(_found, experiment.cell, layer, place.state), len(_found.loss_steps)
+    return Matrix(experiment, place, binned(_found, layer, state), pd.concat(kept), lost, losses, rows)
 
 
 def _matrix(place: Place, experiment: Experiment, progress: Callable[[float], None]) -> Matrix:
@@ -182,7 +193,7 @@ def _truncated(place: Place, experiment: Experiment, progress: Callable[[float],
     angle = _bias(plain, schedules, progress)
     stack = Stack.from_experiment(plain)
     counted = cost(stack, plain.steps, plain.batch_size, [*schedules, schedule])
-    return Truncated(experiment, schedule, kept, angle.assign(cell=experiment.cell), counted)
+    return Truncated(experiment, schedule, schedules, kept, angle.assign(cell=experiment.cell), counted)
 
 
 @st.cache_data(max_entries=60, show_spinner=False)

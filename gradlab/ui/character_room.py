@@ -8,30 +8,28 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from gradlab.cells import CELLS
-from gradlab.character_model import CharacterModel, activity, predictions, reach, sample, scores
+from gradlab.character_model import CharacterModel, hidden_states, predictions, sample, scores
 from gradlab.charts.theme import power_of_ten
 from gradlab.experiment import Experiment, bounds
 from gradlab.inputs import default_text
 from gradlab.tasks import HELLO, TASKS, characters
 from gradlab.training import Recipe, Run
-from gradlab.ui import controls
+from gradlab.ui import controls, job_controls
 from gradlab.ui.job import Job
-from gradlab.ui.training_room import BOUND, job_of
-from gradlab.ui.widgets import MOST_TEXT
+from gradlab.ui.widgets import MOST_TEXT, URL_OPTIONS
 
 READS = ("hello", "text")
 UPDATES = (100, 200, 300, 500, 1000, 2000, 5000, 10000)
 LONGEST = 240  # characters that are read and shaded on the page
 COLUMNS = 40  # characters a row
-MOST_STEPS, MOST_SYMBOLS = 8, 6  # of the bars
+MOST_STEPS, MOST_SYMBOLS = 6, 6  # of the bars
 SAMPLED = 200  # characters
+ABSOLUTE = (-12.0, 1.0)  # decades from dark to bright, the same for every text, model and prediction
 
 
 class Choice(NamedTuple):
     """What is to be trained; it names a job."""
 
-    reads: str
     text: str
     experiment: Experiment
     recipe: Recipe
@@ -39,22 +37,17 @@ class Choice(NamedTuple):
 
 def choose() -> Choice:
     """The page's own settings, the shared network, and of the shared text what is to be read."""
-    left, middle, right = st.columns([3, 2, 2])
-    options = {"required": True, "key": "reads_text", **BOUND}
+    left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
+    options = {"required": True, "key": "reads_text", **URL_OPTIONS}
     with left:
         reads = st.segmented_control("What it learns", READS, default="hello", **options) or "hello"
     with middle:
-        updates = st.select_slider("Updates", UPDATES, 300, key="text_updates", **BOUND)
-    one = controls.current().one
+        updates = st.select_slider("Updates", UPDATES, 300, key="text_updates", **URL_OPTIONS)
     with right:
-        st.caption(
-            f"{CELLS[one.cell].title}, {one.depth} × {one.hidden_size} units, {one.dtype}: the cell is chosen in the "
-            "sidebar under Display, its size under Network."
-        )
-    sized = {"steps": 128, "batch_size": 32} if reads == "text" else {"steps": len(HELLO) - 1, "batch_size": 1}
-    text = _text() if reads == "text" else HELLO
-    recipe = Recipe(updates=updates, learning_rate=1e-2 if reads == "hello" else 3e-3)
-    return Choice(reads, text, one.replace(**controls.plain_sequence() | sized), recipe)
+        recipe = job_controls.recipe(updates, *(("hello_rate", 1e-2) if reads == "hello" else ("text_rate", 3e-3)))
+    sizes = {"steps": len(HELLO) - 1, "batch_size": 1} if reads == "hello" else {"steps": 128, "batch_size": 32}
+    text = HELLO if reads == "hello" else _text()
+    return Choice(text, job_controls.sized(controls.current().one, **sizes), recipe)
 
 
 def _text() -> str:
@@ -64,7 +57,7 @@ def _text() -> str:
         file = st.file_uploader("Upload a text (UTF-8)", ["txt", "md"], key="learned_file", **limit)
         most = int(bounds("text")[1])
         hint = "Empty: English prose from Python's own reference"
-        typed = st.text_area("or type or paste it", max_chars=most, placeholder=hint, key="learned_text", **BOUND)
+        typed = st.text_area("or type or paste it", max_chars=most, placeholder=hint, key="learned_text", **URL_OPTIONS)
         if file is not None:
             try:
                 return file.getvalue().decode("utf-8-sig")
@@ -77,10 +70,15 @@ def job(choice: Choice) -> Job:
     """The session's job; its snapshots are copies of the model."""
 
     def make() -> Job:
-        task = TASKS["hello"] if choice.reads == "hello" else characters(choice.text)
-        return Job([Run(choice.experiment, task, choice.recipe)], CharacterModel.of)
+        task = TASKS["hello"] if choice.text == HELLO else characters(choice.text)
+        return opened_job(Run(choice.experiment, task, choice.recipe))
 
-    return job_of("characters", choice, make)
+    return job_controls.job_of("characters", choice, make)
+
+
+def opened_job(run: Run) -> Job:
+    """A run of a character model, to begin or to go on. Raises ValueError for one of another task."""
+    return Job([run], CharacterModel.of)
 
 
 def model(job: Job) -> CharacterModel:
@@ -88,22 +86,27 @@ def model(job: Job) -> CharacterModel:
     return job.snapshots[0]
 
 
-def text_to_read(found: CharacterModel, choice: Choice) -> str:
+def learned(job: Job) -> str:
+    """The text that the job's model learns."""
+    return job.runs[0].task.text
+
+
+def text_to_read(job: Job) -> str:
     """The text that is shown, without what the model does not know."""
-    if choice.reads == "hello":
+    text = learned(job)
+    if text == HELLO:
         return HELLO
-    standard = choice.text[:120]
+    standard = text[:120]
     help_text = "Characters that the training text does not have are left out."
-    typed = st.text_input("Text it reads here", standard, max_chars=LONGEST, help=help_text, key="shown_text", **BOUND)
-    known = found.knows(typed or standard)
+    options = {"max_chars": LONGEST, "help": help_text, "key": "shown_text", **URL_OPTIONS}
+    typed = st.text_input("Text it reads here", placeholder=standard, **options)
+    known = model(job).knows(typed or standard)
     return known if len(known) > 1 else standard
 
 
-def bars(found: CharacterModel, text: str, first: int) -> pd.DataFrame:
-    """The likeliest symbols after each of some characters, as bars in columns; all of them where there are few."""
-    last = min(first + MOST_STEPS, len(text) - 1)
-    table = predictions(found, text[: last + 1])
-    table = table[(table["step"] >= first) & (table["step"] < last)]
+def bars(table: pd.DataFrame, found: CharacterModel, first: int) -> pd.DataFrame:
+    """The likeliest symbols after some characters, as bars in columns; all of them where there are few."""
+    table = table[(table["step"] >= first) & (table["step"] < first + MOST_STEPS) & (table["following"] != "")]
     few = len(found.symbols) <= MOST_SYMBOLS
     table = table if few else table[table["rank"] < MOST_SYMBOLS]
     row = table["symbol"].map({symbol: row for row, symbol in enumerate(found.symbols)}) if few else table["rank"]
@@ -130,44 +133,52 @@ def in_rows(table: pd.DataFrame, value: str) -> pd.DataFrame:
     )
 
 
-def reach_rows(found: CharacterModel, text: str, at: int) -> pd.DataFrame:
-    """The gradient of the prediction after step `at` at every character before it."""
-    return in_rows(reach(found, text, at), "log10_gradient")
+def shading() -> tuple[float, float] | None:
+    """The decades from dark to bright: fixed ones, or None for those of the text itself."""
+    kinds = ("absolute", "relative to the row")
+    options = {"default": kinds[0], "required": True, "key": "shading", **URL_OPTIONS}
+    help_text = "Absolute: the same colour is the same gradient on every text and at every update. Relative: from the "
+    help_text += "smallest to the largest that is shown now."
+    chosen = st.segmented_control("Shade", kinds, help=help_text, **options)
+    return None if chosen == kinds[1] else ABSOLUTE
 
 
-def unit_rows(found: CharacterModel, text: str, unit: int, layer: int, state: str) -> pd.DataFrame:
-    """One unit's value over the text."""
-    return in_rows(activity(found, text, unit, layer, state), "value")
-
-
-def written(found: CharacterModel, choice: Choice, temperature: float, seed: int) -> str:
-    """What the model writes."""
-    if choice.reads == "hello":
-        return sample(found, len(HELLO) - 1, temperature, seed, HELLO[0])
-    return sample(found, SAMPLED, temperature, seed, choice.text[:1])
+def written(job: Job, temperature: float) -> str:
+    """What the model writes, another text at every update."""
+    text = learned(job)
+    length = len(HELLO) - 1 if text == HELLO else SAMPLED
+    return sample(model(job), length, temperature, job.done, text[:1])
 
 
 def in_numbers(found: CharacterModel, text: str) -> pd.DataFrame:
-    """Every number of reading a short word: one-hot input, scores, softmax, and what the right letter costs."""
+    """Every number of reading a short word: one-hot input, h, scores, softmax, and what the right letter costs."""
     table = predictions(found, text[:-1])
-    given = scores(found, text[:-1])
+    given, h = scores(found, text[:-1]), hidden_states(found, text[:-1])
     rows = []
     for step, (character, following) in enumerate(pairwise(text)):
         p = table[table["step"] == step].set_index("symbol")["probability"]
         hot = " ".join("1" if symbol == character else "0" for symbol in found.symbols)
-        row = {"reads": character, f"x ({' '.join(found.symbols)})": hot, "must say": following}
-        row |= {f"score {symbol}": round(float(o), 3) for symbol, o in zip(found.symbols, given[step], strict=True)}
-        row |= {f"p({symbol})": round(float(p[symbol]), 4) for symbol in found.symbols}
-        rows.append(row | {"−ln p(right)": round(-math.log(p[following]), 4)})
+        row = {"reads": character, f"x ({' '.join(found.symbols)})": hot, "h": h[step].tolist(), "must say": following}
+        row |= {f"score {symbol}": float(o) for symbol, o in zip(found.symbols, given[step], strict=True)}
+        row |= {f"p({symbol})": float(p[symbol]) for symbol in found.symbols}
+        rows.append(row | {"−ln p(right)": -math.log(p[following])})
     return pd.DataFrame(rows)
 
 
+def show_numbers(table: pd.DataFrame) -> None:
+    """The numbers with four digits, tiny ones as powers of ten; the hidden state as bars that open into its values."""
+    numbers = {name: st.column_config.NumberColumn(format="%.4g") for name in table.columns if "(" in name[:8]}
+    numbers |= {name: st.column_config.NumberColumn(format="%.4g") for name in table.columns if "score" in name}
+    h = st.column_config.BarChartColumn("h (every unit)", y_min=-1, y_max=1)
+    st.dataframe(table, hide_index=True, column_config=numbers | {"h": h})
+
+
 def reach_sentence(table: pd.DataFrame) -> str:
-    """How many decades lie between the nearest and the furthest character, and how many float32 would still show."""
+    """What the nearest and the furthest character do to a prediction, and how many of all float32 could hold."""
     values = table["log10_gradient"].to_numpy()
     seen = int((values > math.log10(np.finfo(np.float32).tiny)).sum())
     furthest, nearest = power_of_ten(values[0]), power_of_ten(values[-1])
     return (
-        f"The last character moves this prediction by {nearest}, the first, {len(table) - 1} characters earlier, by "
-        f"{furthest}; {seen} of {len(table)} gradients are above float32's smallest normal number."
-    )
+        f"The gradient of this prediction at the last character is {nearest}, at the first, {len(table) - 1} "
+        f"characters earlier, {furthest}; {seen} of {len(table)} gradients are above float32's smallest normal number."
+    ).replace("e-", "e−")

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from gradlab.cells import CELLS
-from gradlab.experiment import Experiment, default
+from gradlab.experiment import Experiment
 from gradlab.trained import Trained
 from gradlab.ui import link, opened
 from gradlab.ui.presets import PRESETS
@@ -20,12 +20,16 @@ AT_HAND = {  # settings that a page shows in its own column instead of the sideb
     "sequence_types": ("one_cell", "loss", "inputs", "steps"),
     "itemised": ("steps", "forget_bias", "gain", "initialization"),
     "truncation": ("truncation", "k1", "k2", "forget_bias", "steps"),
+    "training": ("cells", "hidden_size", "forget_bias", "truncation", "k1", "k2"),
+    "character_model": ("one_cell", "hidden_size", "forget_bias", "truncation", "k1", "k2"),
 }
 NETWORK = ("cells", "depth", "hidden_size", "initialization", "gain", "forget_bias", "seed", "dtype")
 SEQUENCE = ("steps", "batch_size", "inputs", "input_size", "text")
 DISPLAY = ("state", "relative", "one_cell")
 LOSS = tuple(name for name in Experiment.model_fields if name not in (*NETWORK, *SEQUENCE, "cell"))  # and what is new
 GROUPS = {"Network": NETWORK, "Sequence": SEQUENCE, "Loss": LOSS, "Display": DISPLAY}
+TRUNCATION = ("truncation", "k1", "k2")
+OF_THE_TASK = frozenset((*SEQUENCE, *LOSS)) - {*TRUNCATION}  # where something is trained, its task decides these
 
 
 class Settings(NamedTuple):
@@ -58,11 +62,6 @@ def layer() -> int:
     return st.number_input("Layer", 0, depth - 1, step=1, key="layer", width=200, **URL_OPTIONS)
 
 
-def plain_sequence() -> dict[str, Any]:
-    """The default of every setting that says what a network reads and where its loss is: a task decides them itself."""
-    return {name: default(name) for name in (*SEQUENCE, *LOSS)}
-
-
 def aside() -> Any:
     """The column beside the home page's picture."""
     return st.session_state["aside"]
@@ -77,13 +76,15 @@ def draw(page: str, at_hand: Any) -> None:
     """Draws every setting and keeps their values for `current`; the page's own go into the container `at_hand`."""
     link.read()
     idle = _idle(page)
+    elsewhere = OF_THE_TASK if page in opened.LEARN else frozenset()
     own = [name for name in AT_HAND.get(page, ()) if name not in idle]
     with st.sidebar:
         _starting_points()
         for group, names in GROUPS.items():
-            with st.expander(group, expanded=page != "" and group != "Loss"):
-                for name in names:
-                    if name not in own and name not in idle:
+            shown = [name for name in names if name not in own and name not in idle and name not in elsewhere]
+            if shown:
+                with st.expander(group, expanded=page != "" and group != "Loss"):
+                    for name in shown:
                         widget(name)
     if own:
         with at_hand:

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from gradlab.experiment import Experiment
-from gradlab.exports import PICTURES, SETTINGS, TABLES, Format, file_name
+from gradlab.exports import PICTURES, SETTINGS, TABLES, TRACES, Format, file_name
 from gradlab.ui.cached import MOST_CELLS, MOST_ROWS
 
 SCALES = (1, 2, 3, 4)
@@ -30,12 +30,14 @@ def export_bar(
     title: str = "",
     subtitle: str = "",
     rows: Callable[[], pd.DataFrame] | None = None,
+    made: str = TRACES,
 ) -> None:
     """A button that opens all formats of one chart. `table` makes the rows of its CSV: all, not the thinned ones.
 
     Where the page's chart is thinned, `chart` is the function that draws it, and `rows` makes what it draws in files.
+    `made` is the same table as a Python expression of `experiments` (gradlab.ui.made has one for every kind of chart).
     """
-    heading = {"title": title, "subtitle": subtitle}
+    heading = {"title": title, "subtitle": subtitle, "made": made}
     with st.popover(f"Export {subject}", key=f"export {subject}"):
         scale = st.segmented_control("Scale of the PNG", SCALES, default=2, required=True, key=f"scale {subject}") or 2
         button = partial(_button, subject, experiments)
@@ -47,9 +49,9 @@ def export_bar(
                         scaled = {"scale": scale} if name == "PNG" else {}
                         button(name, kind, partial(_picture, kind, chart, rows, experiments, **heading, **scaled))
                     elif kinds is TABLES:
-                        button(name, kind, partial(_table, kind, table, experiments))
-                    else:
-                        button(name, kind, partial(kind.write, experiments))
+                        button(name, kind, partial(_table, kind, table, experiments, made))
+                    elif experiments or name == "Python":
+                        button(name, kind, partial(kind.write, experiments, made))
 
 
 def _picture(
@@ -58,8 +60,8 @@ def _picture(
     return kind.write(chart(rows()) if rows else chart, experiments, **options)
 
 
-def _table(kind: Format, table: Callable[[], pd.DataFrame], experiments: Sequence[Experiment]) -> bytes:
-    return kind.write(table(), experiments)
+def _table(kind: Format, table: Callable[[], pd.DataFrame], experiments: Sequence[Experiment], made: str) -> bytes:
+    return kind.write(table(), experiments, made)
 
 
 def _button(

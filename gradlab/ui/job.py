@@ -4,26 +4,22 @@ A page that shows a job calls `watch` at every look. Where none comes for `PATIE
 or the tab closed, the thread ends after the update it is in; the next look goes on from there.
 """
 
-import contextlib
-import sys
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradlab.training import Record, Run, use_one_thread
+from gradlab.training import Record, Run
 
 PATIENCE = 4.0  # seconds without a look
 PUBLISH_EVERY = 0.4  # seconds from one snapshot to the next
-# Training leaves the interpreter some fifty times an update. Each time it would wait for Python's default of 5 ms to
-# get back from a page that is being drawn, which took a third of its time; of 0.5 ms it is some percent.
-SWITCH_INTERVAL = 0.0005  # seconds
 
 
 class Job:
     """Runs that take their updates in turn, so that all have made equally many. It belongs to one session.
 
-    records      one list a run, growing
+    records      one list a run, growing; at first what the run's next update measures, before it is made
     snapshots    what `snapshot` made last of each run, by the thread that trains, so never of weights half changed
     """
 
@@ -37,9 +33,9 @@ class Job:
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         self._seen = time.monotonic()
+        self.snapshots = [snapshot(run) for run in self.runs]
         for run, records in zip(self.runs, self.records, strict=True):
-            records.append(run.measured() if run.finished else run.update())
-        self._publish()
+            records.append(run.measured())
 
     @property
     def running(self) -> bool:
@@ -55,13 +51,23 @@ class Job:
         return max(run.done for run in self.runs)
 
     @property
+    def made(self) -> int:
+        """Updates made since the job began."""
+        return self.done - min(records[0].update for records in self.records)
+
+    @property
     def updates(self) -> int:
         return self.runs[0].recipe.updates
 
     @property
+    def pace(self) -> float:
+        """Updates a second so far; 0 before there are any."""
+        return self.made / self.seconds if self.seconds else 0.0
+
+    @property
     def seconds_left(self) -> float:
-        """At the pace so far."""
-        return self.seconds / max(self.done - 1, 1) * (self.updates - self.done)
+        """At the pace so far; infinite before there is one."""
+        return (self.updates - self.done) / self.pace if self.pace else math.inf
 
     def start(self) -> None:
         """Begins, or goes on after a pause."""
@@ -69,11 +75,11 @@ class Job:
         self.watch()
 
     def pause(self) -> None:
-        """Ends the thread after the update it is in."""
+        """Ends the thread after the updates it is in, and waits for that: then nothing changes any more."""
         self.wanted = False
         self._ending.set()
         if self._thread is not None:
-            self._thread.join(timeout=10)
+            self._thread.join()
 
     def watch(self) -> None:
         """Somebody looks: the work goes on, also where it had ended for want of a look."""
@@ -85,8 +91,6 @@ class Job:
             self._thread.start()
 
     def _work(self, ending: threading.Event) -> None:
-        use_one_thread()
-        sys.setswitchinterval(SWITCH_INTERVAL)
         published = time.monotonic()
         try:
             while not (ending.is_set() or self.finished or time.monotonic() - self._seen > PATIENCE):
@@ -99,13 +103,18 @@ class Job:
                     published = after
         except Exception as error:
             self.error = error  # the page shows it
-        with contextlib.suppress(ValueError):  # weights that a divergence left not finite: the last sound ones stay
-            self._publish()
+        self._publish()
 
     def _round(self) -> None:
         for run, records in zip(self.runs, self.records, strict=True):
             if not run.finished:
-                records.append(run.update())
+                record = run.update()
+                if records[-1].update == record.update:  # what was measured before it was made
+                    records[-1] = record
+                else:
+                    records.append(record)
 
     def _publish(self) -> None:
-        self.snapshots = [self.snapshot(run) for run in self.runs]
+        """Copies, but of a run that diverged: its weights may be not finite, and the last sound copy stays."""
+        kept = zip(self.runs, self.snapshots, strict=True)
+        self.snapshots = [last if run.diverged else self.snapshot(run) for run, last in kept]

@@ -22,11 +22,14 @@ ONE_CELL = CELLS["lstm"].title
 TITLES = {cell.title: name for name, cell in CELLS.items()}
 DISPLAY = {"state": ("h", "c", "both"), "relative": ("true", "false"), "one_cell": tuple(TITLES)}
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
-PAGES_OWN = ("weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "lag")  # settings of single pages
+PAGES_OWN = (  # settings of single pages
+    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours",
+)  # fmt: skip
 PASSED_ON += PAGES_OWN
 ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by themselves from what is not allowed
-    "task", "task_steps", "task_batch", "updates", "optimizer", "learning_rate", "clip_norm",
-    "reads_text", "text_updates", "temperature", "shown_text", "learned_text",
+    "task", "task_steps", "task_batch", "updates", "optimizer", "learning_rate", "clip_norm", "clip_value",
+    "reads_text", "text_updates", "hello_rate", "text_rate", "temperature", "shown_text", "learned_text", "shading",
+    "first_shown", "prediction_at", "watched_unit", "watched_layer", "watched_state",
 )  # fmt: skip
 OWN_KEYS = ("cells", *DISPLAY, *ON_PAGES, *PASSED_ON[1:])
 

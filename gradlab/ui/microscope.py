@@ -51,24 +51,30 @@ def clickable(chart: Any, quantity: str, description: str) -> None:
     show(chart, f"{quantity}. {description}", key=key, on_select=take, selection_mode=CHOSEN)
 
 
-def wide(scope: Microscope, quantity: str) -> pd.DataFrame:
-    """Units by memory × steps."""
+def wide(scope: Microscope, quantity: str, steps: range) -> pd.DataFrame:
+    """Units by memory × some steps."""
     order = scope.units["unit"].to_numpy()
-    return pd.DataFrame(scope.values[quantity].T[order], index=order)
+    values = scope.values[quantity][steps.start : steps.stop].T
+    return pd.DataFrame(values[order], index=order, columns=list(steps))
 
 
-def table(scope: Microscope, quantity: str) -> pd.DataFrame:
-    """Every value of one quantity, for exports."""
+def table(scope: Microscope, quantities: Sequence[str], unit: int | None = None) -> pd.DataFrame:
+    """Every value of some quantities, of all units or of one, for exports."""
     everything = scope.table
-    return everything[everything["quantity"] == quantity].reset_index(drop=True)
+    chosen = everything["quantity"].isin(quantities)
+    return everything[chosen if unit is None else chosen & (everything["unit"] == unit)].reset_index(drop=True)
 
 
-def panels(scope: Microscope, unit: int) -> dict[str, pd.DataFrame]:
-    """The close-up's three tables, by the name of their axis."""
-    groups = {"state": [n for n in ("h", "c") if n in scope.values], "log10 |∂L/∂s|": ["log10 gradient"]}
-    others = [name for name in scope.values if name not in (*groups["state"], "log10 gradient")]
-    groups = {"state": groups["state"], "gates": others, "log10 |∂L/∂s|": ["log10 gradient"]}
-    return {axis: pd.concat([_of_unit(scope, unit, name) for name in names]) for axis, names in groups.items()}
+def panels(scope: Microscope) -> dict[str, list[str]]:
+    """The quantities of the close-up's three charts, by the name of their axis."""
+    states = [name for name in ("h", "c") if name in scope.values]
+    others = [name for name in scope.values if name not in (*states, "log10 gradient")]
+    return {"state": states, "gates": others, "log10 |∂L/∂s|": ["log10 gradient"]}
+
+
+def lines(scope: Microscope, unit: int, quantities: Sequence[str], steps: range) -> pd.DataFrame:
+    """One unit's quantities over some steps."""
+    return pd.concat([_of_unit(scope, unit, name, steps) for name in quantities])
 
 
 def thinned(table: pd.DataFrame, line: str, columns: Sequence[str]) -> pd.DataFrame:
@@ -76,16 +82,29 @@ def thinned(table: pd.DataFrame, line: str, columns: Sequence[str]) -> pd.DataFr
     return thin(table, POINTS_ON_SCREEN // table[line].nunique(), columns=columns, by=(line,))
 
 
-def _of_unit(scope: Microscope, unit: int, quantity: str) -> pd.DataFrame:
+def _of_unit(scope: Microscope, unit: int, quantity: str, steps: range) -> pd.DataFrame:
     values = scope.values[quantity][:, unit]
-    step = np.arange(len(values))
-    return pd.DataFrame({"unit": unit, "step": step, "lag": step[::-1], "quantity": quantity, "value": values})
+    step = np.array(steps)
+    columns = {"unit": unit, "step": step, "lag": len(values) - 1 - step, "quantity": quantity, "value": values[step]}
+    return pd.DataFrame(columns)
 
 
-def letters(experiment: Experiment, sequence: int) -> pd.Series | None:
-    """The characters that a sequence reads, by step, where the input is text and short enough to be shown."""
-    if experiment.inputs != "text" or experiment.steps > LETTERS_SHOWN:
+def steps_shown(experiment: Experiment) -> range:
+    """All steps; of a long text as many as can be read on an axis, from where the visitor says, or all if told to."""
+    T = experiment.steps
+    if experiment.inputs != "text" or T <= LETTERS_SHOWN:
+        return range(T)
+    firsts = sorted({*range(0, T - LETTERS_SHOWN, LETTERS_SHOWN // 2), T - LETTERS_SHOWN})
+    names = {f"{first} to {first + LETTERS_SHOWN - 1}": range(first, first + LETTERS_SHOWN) for first in firsts}
+    names["all, without letters"] = range(T)
+    label = f"Characters shown: {LETTERS_SHOWN} can be read on an axis"
+    return names[st.select_slider(label, list(names), key="characters", **URL_OPTIONS)]
+
+
+def letters(experiment: Experiment, sequence: int, steps: range) -> pd.Series | None:
+    """The characters that a sequence reads, by step, where the input is text and few enough steps are shown."""
+    if experiment.inputs != "text" or len(steps) > LETTERS_SHOWN:
         return None
-    read = inputs_of(experiment)[:, sequence]
+    read = inputs_of(experiment)[steps.start : steps.stop, sequence]
     known = np.array([*vocabulary(experiment.text), " "])
-    return pd.Series(known[np.where(read.any(axis=1), read.argmax(axis=1), len(known) - 1)])
+    return pd.Series(known[np.where(read.any(axis=1), read.argmax(axis=1), len(known) - 1)], index=list(steps))

@@ -21,6 +21,12 @@ READINGS = {
         "Every column is one moment of the training, lag 0 at the bottom is the last step. A column that is bright up "
         "to its top has a gradient that reaches the first step. Measured on one fixed batch, in the lowest layer.",
     ),
+    "before and after": (
+        r"\log_{10} \left\lVert \frac{\partial L}{\partial s_t} \right\rVert_2 "
+        r"- \log_{10} \Big(\sum_t \lVert \bar y_t \rVert_2^2\Big)^{1/2},\qquad s = h \text{ or } c",
+        "Two moments of one training on one scale: a line that has come up is a gradient that learning has opened. "
+        "Pull the slider to see every moment between. Measured on one fixed batch; ȳ is what the loss puts in.",
+    ),
     "expectations": (
         r"p(y \mid x_0 \dots x_t) = \operatorname{softmax}(V h_t + b_V)_y",
         "Under each character that was read stand the likeliest next ones. The green bar is what the text really goes "
@@ -29,8 +35,9 @@ READINGS = {
     "characters' gradients": (
         r"\log_{10} \left\lVert \frac{\partial \ell_T}{\partial x_t} \right\rVert_2,"
         r"\qquad \ell_T = -\ln p(x_{T+1} \mid x_0 \dots x_T)",
-        "How much the prediction after the outlined character would change if an earlier one did. The scale is "
-        "absolute: a dark character cannot teach this prediction anything.",
+        "How much the loss ℓ of the prediction after the outlined character depends on each character before it. "
+        "Absolute shading has one scale for every text and every update; relative shading runs from the smallest to "
+        "the largest that is shown now, and says nothing of their size.",
     ),
     "unit": (
         r"h_t[k] \quad\text{or}\quad c_t[k]",

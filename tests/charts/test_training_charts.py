@@ -4,16 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradlab.character_model import CharacterModel
+from gradlab.character_model import CharacterModel, predictions
 from gradlab.character_model import reach as characters_reach
 from gradlab.charts import characters, training
 from gradlab.experiment import Experiment
 from gradlab.training import Recipe, Run, clipping, curve, history, reach, tables
-from gradlab.ui.character_room import bars, in_rows
+from gradlab.ui.character_room import ABSOLUTE, bars, in_rows
 from tests.charts.drawing import strangers, texts
 
 RULES = pd.DataFrame({"log10_value": [-0.78, -2.0], "label": ["always answering 1: 0.1667", "solved: 0.01"]})
 DOMAIN = [-6.0, 0.0]
+SHADED = {"quantity": "norm of ∂ℓ/∂x", "log10": True}
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +35,16 @@ def model():
 
 def charts(records, model, dark=False):
     losses = pd.concat([curve(history(own, cell), "loss") for cell, own in records.items()], ignore_index=True)
-    traces = pd.concat([own[0].trace.table for own in records.values()], ignore_index=True).query("state == 'h'")
+    traces = pd.concat([own[0].trace.table for own in records.values()], ignore_index=True)
     shaded = in_rows(characters_reach(model, "hello", 3), "log10_gradient")
     return {
         "curve": training.curve(losses, RULES, 30, quantity="loss", dark=dark),
         "reach": training.reach(reach(records["gru"]), DOMAIN, dark=dark),
-        "flow": training.flow(traces, DOMAIN, dark=dark),
-        "expectations": characters.expectations(bars(model, "hello", 0), dark=dark),
-        "shaded": characters.shaded(shaded, quantity="norm of ∂ℓ/∂x", log10=True, marked=3, dark=dark),
+        "flow": training.flow(traces.query("state == 'h'"), DOMAIN, dark=dark),
+        "flow of both states": training.flow(traces, DOMAIN, dark=dark),
+        "expectations": characters.expectations(bars(predictions(model, "hello"), model, 0), dark=dark),
+        "shaded": characters.shaded(shaded, **SHADED, marked=3, dark=dark),
+        "shaded absolutely": characters.shaded(shaded, **SHADED, domain=ABSOLUTE, marked=3, dark=dark),
         "unit": characters.shaded(shaded.assign(value=0.3), quantity="h[0]", log10=False, dark=dark),
     }
 
@@ -87,6 +90,15 @@ def test_the_decades_shown_hold_every_value_and_change_in_quarters():
     assert low < -2
     assert high > -0.2
     assert (4 * low, 4 * high) == (round(4 * low), round(4 * high))
+
+
+def test_absolute_shading_is_one_scale_for_every_text_and_relative_shading_its_own(model):
+    def domain(text, **look):
+        rows = in_rows(characters_reach(model, text, len(text) - 2), "log10_gradient")
+        return characters.shaded(rows, **SHADED, **look).to_dict()["layer"][0]["encoding"]["color"]["scale"]["domain"]
+
+    assert domain("he", domain=ABSOLUTE) == domain("hellohello", domain=ABSOLUTE) == [*ABSOLUTE]
+    assert domain("he") != domain("hellohello")
 
 
 def test_clipping_is_counted_and_measured():
