@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from gradlab import engine
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Plan, Size, Sweep, is_finite, memory_limit, plan_in_slices
+from gradlab.engine import Cotangents, Plan, Size, Sweep, is_finite, plan_in_slices
 from gradlab.experiment import Experiment
 from gradlab.feeds import (
     cotangents_of,
@@ -61,8 +62,8 @@ def gathered(subject: Experiment | Stack, inputs: Any, cotangents: Any, initial_
     states = as_states(subject, initial_state, B)
     L, H, X = subject.depth, subject.hidden_size, subject.input_size
     needed = plan_in_slices(Size(subject.cell, L, H, X, T, B, B, subject.dtype)).bytes
-    _refuse(
-        needed, memory_limit(), f"inputs of T = {T} steps and B = {B} sequences, H = {H} units, depth = {L}", "T or B"
+    engine.refuse_too_large(
+        needed, f"inputs of T = {T} steps and B = {B} sequences, H = {H} units, depth = {L}", "T or B"
     )
     return Gathered(subject, None, given, sparse(dense), states)
 
@@ -174,16 +175,7 @@ def _bytes_of_loss(e: Experiment) -> int:
 
 
 def refuse_too_large(experiment: Experiment, limit: int | None = None) -> None:
-    """Raises ValueError, naming the settings, if the trace needs more than `limit` bytes (default: `memory_limit`)."""
-    limit = memory_limit() if limit is None else limit
-    needed = estimate(experiment).bytes
+    """Raises TooLarge, naming the settings, if the trace needs more than `limit` bytes (default: `memory_limit`)."""
     e = experiment
     what = f"steps = {e.steps}, batch_size = {e.batch_size}, hidden_size = {e.hidden_size}, depth = {e.depth}"
-    _refuse(needed, limit, what, "steps, batch_size, hidden_size or depth")
-
-
-def _refuse(needed: int, limit: int, what: str, to_lower: str) -> None:
-    if needed > limit:
-        raise ValueError(
-            f"{what} need {needed / 2**30:.1f} GB; at most {limit / 2**30:.1f} GB are allowed: lower {to_lower}"
-        )
+    engine.refuse_too_large(estimate(e).bytes, what, "steps, batch_size, hidden_size or depth", limit)

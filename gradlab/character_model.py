@@ -16,7 +16,7 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Sweep, sweep
+from gradlab.engine import Cotangents, Sweep, log10_norms, sweep
 from gradlab.readout import Readout, cross_entropy
 from gradlab.stack import Stack
 from gradlab.tasks import encoded
@@ -143,7 +143,6 @@ def reach(model: CharacterModel, text: str, at: int) -> pd.DataFrame:
     swept = sweep(stack, inputs, Cotangents(np.array([at]), np.array([0]), values, 1), keep=("a_x_bar",))
     back = swept.adjoints[0]
     a_x_bar = back.a_x_bar[:, 0].reshape(at + 1, -1).astype(np.float64)  # [T, G·H]
-    with np.errstate(divide="ignore"):
-        norms = np.log10(np.linalg.norm(a_x_bar @ stack.layers[0].W, axis=1)) + back.exponents[:, 0] * np.log10(2)
+    norms = log10_norms(a_x_bar @ stack.layers[0].W, back.exponents[:, 0])
     step = np.arange(at + 1)
     return pd.DataFrame({"step": step, "character": list(text[: at + 1]), "lag": at - step, "log10_gradient": norms})

@@ -17,15 +17,11 @@ from torch import Tensor
 
 from gradlab.experiment import Experiment
 from gradlab.tasks import TASKS, Task, characters
-from gradlab.training import Recipe, Run
+from gradlab.training import Diverged, Recipe, Run
 
 FORMAT = "gradlab run 1"
 MOST_BYTES = 2**28
 MOST_HEADER_BYTES = 2**23
-_ADAM = {"step", "exp_avg", "exp_avg_sq"}
-_STATE: dict[str, set[str]] = {  # what each of OPTIMIZERS keeps of a parameter
-    "adam": _ADAM, "adamw": _ADAM, "rmsprop": {"step", "square_avg"}, "sgd": set(), "momentum": {"momentum_buffer"},
-}  # fmt: skip
 
 
 def save(run: Run) -> bytes:
@@ -40,6 +36,7 @@ def save(run: Run) -> bytes:
         "text": run.task.text,
         "recipe": dataclasses.asdict(run.recipe),
         "updates_done": run.done,
+        "diverged": run.diverged,
     }
     return save_tensors({name: value.contiguous() for name, value in tensors.items()}, {"gradlab": json.dumps(about)})
 
@@ -55,6 +52,7 @@ def load(data: bytes, task: Task | None = None) -> Run:
         experiment = Experiment.model_validate(about["experiment"])
         recipe, done, text = Recipe(**about["recipe"]), int(about["updates_done"]), about["text"]
         name = str(about["task"])
+        diverged = None if about.get("diverged") is None else Diverged.read(about["diverged"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the checkpoint's settings cannot be used: {error}") from None
     if task is None and name not in TASKS:
@@ -72,7 +70,7 @@ def load(data: bytes, task: Task | None = None) -> Run:
         _check(key, tensors.get(key), tuple(expected.shape), expected.dtype)
     run.network.load_state_dict({key.removeprefix("network."): tensors.pop(key) for key in own})
     _restore(run, tensors, done)
-    run.done = done
+    run.done, run.diverged = done, diverged
     return run
 
 
@@ -104,21 +102,33 @@ def _check(name: str, value: Tensor | None, shape: tuple[int, ...], dtype: torch
 
 def _restore(run: Run, tensors: dict[str, Tensor], done: int) -> None:
     """The optimizer's state; every tensor that is left must belong to it."""
+    expected = _states(run, stepped=done > 0)
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         kind, _, rest = name.partition(".")
         number, _, key = rest.partition(".")
         known = number.isascii() and number.isdigit() and len(number) < 5 and int(number) < len(run.parameters)
-        if kind != "optimizer" or not known or key not in _STATE[run.recipe.optimizer]:
+        if kind != "optimizer" or not known or key not in expected.get(int(number), {}):
             raise ValueError(f"the checkpoint holds {name[:60]!r}, which belongs to nothing")
-        parameter = run.parameters[int(number)]
-        shape, dtype = ((), torch.float32) if key == "step" else (tuple(parameter.shape), parameter.dtype)
-        _check(name, value, shape, dtype)
+        own = expected[int(number)][key]
+        _check(name, value, tuple(own.shape), own.dtype)
         state.setdefault(int(number), {})[key] = value
-    expected = _STATE[run.recipe.optimizer] if done else set()
-    for number in range(len(run.parameters) if expected else 0):
-        if state.get(number, {}).keys() != expected:
+    for number, own in expected.items():
+        if state.get(number, {}).keys() != own.keys():
             found = ", ".join(state.get(number, {})) or "nothing"
-            raise ValueError(f"the optimizer's state {number} is {found}: {', '.join(sorted(expected))} is needed")
+            raise ValueError(f"the optimizer's state {number} is {found}: {', '.join(sorted(own))} is needed")
     groups = run.optimizer.state_dict()["param_groups"]
     run.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _states(run: Run, stepped: bool) -> dict[int, dict[str, Tensor]]:
+    """What the optimizer keeps of every parameter, by its number: learned from one like it, before or after a step."""
+    copies = [torch.nn.Parameter(torch.zeros_like(parameter)) for parameter in run.parameters]
+    optimizer = run.recipe.optimizer_of(copies)
+    if stepped:
+        for copy in copies:
+            copy.grad = torch.zeros_like(copy)
+        optimizer.step()
+    kept = optimizer.state_dict()["state"]
+    tensors = {n: {key: value for key, value in own.items() if isinstance(value, Tensor)} for n, own in kept.items()}
+    return {number: own for number, own in tensors.items() if own}

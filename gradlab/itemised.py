@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from gradlab.arguments import Gathered, gathered
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Size, Sweep, in_threads, memory_limit, plan, threads, times_power
+from gradlab.engine import Cotangents, Size, Sweep, in_threads, plan, refuse_too_large, threads, times_power
 from gradlab.experiment import Experiment
 from gradlab.stack import Stack
 
@@ -182,12 +182,8 @@ def _refuse_too_large(call: Gathered, rows: int, result: int) -> None:
     T, B, X = call.inputs.shape
     stack = call.stack
     size = Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, max(B, GROUP_ROWS), stack.dtype.name)
-    needed, limit = result + 2 * plan(size).bytes, memory_limit()
-    if needed > limit:
-        raise ValueError(
-            f"{rows} loss steps × {T} steps of {B} sequences need {needed / 2**30:.1f} GB; at most "
-            f"{limit / 2**30:.1f} GB are allowed: choose fewer loss_steps, or lower steps, batch_size or depth"
-        )
+    what = f"{rows} loss steps × {T} steps of {B} sequences"
+    refuse_too_large(result + 2 * plan(size).bytes, what, "the number of loss_steps, steps, batch_size or depth")
 
 
 def evenly(steps: ndarray, count: int) -> ndarray:

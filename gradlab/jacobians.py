@@ -24,7 +24,7 @@ from numpy import ndarray
 
 from gradlab.arguments import as_array, as_states
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Size, Sweep, Swept, in_threads, memory_limit, plan, threads, times_power
+from gradlab.engine import Cotangents, Size, Sweep, Swept, in_threads, plan, refuse_too_large, threads, times_power
 from gradlab.stack import Stack
 
 SINGULAR_COLUMNS = ("cell", "step", "lag", "index", "log10_singular_value", "resolved")
@@ -169,13 +169,9 @@ def _one_sequence(stack: Stack, inputs: Any, initial_state: Any, sequence: int) 
 def _refuse_too_large(stack: Stack, steps: int, n: int) -> None:
     size = Size(stack.cell, stack.depth, stack.hidden_size, stack.input_size, steps, 1, n, stack.dtype.name)
     result = steps * n * (n + 1) * max(stack.dtype.itemsize, 4)
-    needed, limit = plan(size).bytes + 2 * result, memory_limit()
-    if needed > limit:
-        raise ValueError(
-            f"steps = {steps}, hidden_size = {stack.hidden_size}, depth = {stack.depth}: Jacobians of {n} × {n} a step "
-            f"need {needed / 2**30:.1f} GB; at most {limit / 2**30:.1f} GB are allowed: "
-            "lower steps, hidden_size or depth"
-        )
+    sizes = f"steps = {steps}, hidden_size = {stack.hidden_size}, depth = {stack.depth}"
+    what = f"{sizes}: Jacobians of {n} × {n} a step"
+    refuse_too_large(plan(size).bytes + 2 * result, what, "steps, hidden_size or depth")
 
 
 def _unit_rows(stack: Stack) -> ndarray:

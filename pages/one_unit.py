@@ -9,7 +9,7 @@ from gradlab.ui.picture import show
 from gradlab.ui.reading import how_to_read
 from gradlab.ui.widgets import URL_OPTIONS
 
-weights, gates = [n / 20 for n in range(31)], [n / 20 for n in range(1, 20)] + [0.99, 0.999]
+weights, gates = [n / 20 for n in range(-30, 31)], [n / 20 for n in range(1, 20)] + [0.99, 0.999]
 places = st.columns(3)
 weight = places[0].select_slider("Weight w", weights, 0.9, key="weight", help="h′ = w h", **URL_OPTIONS)
 gate = places[1].select_slider("Gate z", gates, 0.9, key="gate", help="h′ = z h + (1 − z) tanh(w h)", **URL_OPTIONS)

@@ -15,13 +15,14 @@ from gradlab.ui.reading import how_to_read
 settings = controls.current()
 one = settings.one
 look = {"relative": settings.relative, "dark": controls.dark()}
-st.markdown(story.half_life(one))
+gate = st.empty()
 
 st.subheader("1. The gradient that arrives", anchor=False)
 networks = [settings.of(cell) for cell in dict.fromkeys(("rnn", "lstm", "gru", "lstm_squashed", one.cell))]
 flows = cached.flows(networks)
 sentence = verdicts.opening_sentence(flows)
-st.markdown(f"{sentence} The squashed update has the LSTM's gates and weights; only its sum goes through a tanh.")
+st.markdown(sentence)
+st.caption(story.networks_compared(networks))
 verdicts.non_finite(flows)
 marks = cached.marks(flows)
 
@@ -38,7 +39,9 @@ with st.container(horizontal=True):
     how_to_read("gradient norms")
 
 st.subheader("2. Around the recurrent weights, or through them", anchor=False)
+st.caption(story.what_parts_are(one))
 parts = cached_paths.parts(one)
+gate.markdown(story.resting_gate(one, parts))
 sentence = story.of_parts(one, parts)
 st.markdown(sentence)
 if "forget_bias" not in one.unused():

@@ -128,7 +128,7 @@ def test_loss_steps_outside_the_sequence_are_refused(chosen):
 
 def test_a_matrix_too_large_for_memory_is_refused_before_it_starts():
     e = Experiment(steps=200_000, batch_size=1, hidden_size=1, input_size=1, loss="every")
-    with pytest.raises(ValueError, match="choose fewer loss_steps"):
+    with pytest.raises(ValueError, match="lower the number of loss_steps, steps"):
         itemised(e)
 
 

@@ -13,6 +13,7 @@ from gradlab.stack import Layer, Stack
 from tests.networks import drawn_case
 
 JACOBIANS = importlib.import_module("gradlab.jacobians")
+PLAN = importlib.import_module("gradlab.engine.plan")
 
 
 def by_autograd(case, sequence, begin):
@@ -156,7 +157,7 @@ def test_what_does_not_fit_is_refused_by_name(monkeypatch):
         step_jacobians(case.stack, case.inputs, case.initial_state[0])
     with pytest.raises(ValueError, match="use 0 to 5"):
         product_jacobians(case.stack, case.inputs).singular_values(steps=[6])
-    monkeypatch.setattr(JACOBIANS, "memory_limit", lambda: 1000)
+    monkeypatch.setattr(PLAN, "memory_limit", lambda: 1000)
     for jacobians in (product_jacobians, step_jacobians):
         with pytest.raises(ValueError, match="lower steps, hidden_size or depth"):
             jacobians(case.stack, case.inputs)

@@ -1,5 +1,6 @@
 """Traces in cases with a known answer, at any length and magnitude; and what is refused before the work begins."""
 
+import importlib
 import math
 
 import numpy as np
@@ -17,6 +18,8 @@ from gradlab.initializations import INITIALIZATIONS
 from gradlab.stack import Layer, gate_rows
 from gradlab.traces import RATE_COLUMNS, TABLE_COLUMNS
 from tests.networks import drawn_case, drawn_stack, log10_norms
+
+PLAN = importlib.import_module("gradlab.engine.plan")
 
 LOG10_2 = math.log10(2)
 
@@ -365,7 +368,7 @@ def test_what_needs_more_memory_than_allowed_is_refused_with_the_settings_to_low
     settings = r"steps = 100000, batch_size = 64, hidden_size = 256, depth = 2 need .* GB; at most .* GB are allowed"
     with pytest.raises(ValueError, match=settings + ": lower steps, batch_size, hidden_size or depth"):
         refuse_too_large(e, limit=needed - 1)
-    monkeypatch.setattr("gradlab.arguments.memory_limit", lambda: 1000)
+    monkeypatch.setattr(PLAN, "memory_limit", lambda: 1000)
     case = drawn_case("rnn", H=5, T=8)
     with pytest.raises(ValueError, match="are allowed: lower steps"):
         trace(Experiment())

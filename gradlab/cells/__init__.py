@@ -21,8 +21,12 @@ and, where they apply,
 
     keep                    (saved, new) -> the factor by which the additive update multiplies the old state: a gate,
                             or what is made of gates; cells without one add nothing, or more than one product
+    sigmoids                names in `saved` of its gates: numbers between 0 and 1, that can saturate
+    sees                    pairs of a gate and the name in `saved` of the weight by which it sees the additive state
     without_W, without_U    names of the pre-activations that read no input, no recurrent state: their rows of W, of U
                             and b_U, are zero and no parameters
+
+The setting `forget_bias` is the bias of a gate named "forget", which near 1 keeps the old state.
 
 A new cell is one file here and one line in `CELLS`.
 """

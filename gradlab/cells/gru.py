@@ -21,6 +21,7 @@ class GRU(NamedTuple):
     gates = ("reset", "update", "candidate")
     states = ("h",)
     saved = ("reset", "update", "candidate", "recurrent_candidate")
+    sigmoids = ("reset", "update")
 
     @staticmethod
     def step(a_x, a_h, state):

@@ -19,6 +19,7 @@ class LSTM(NamedTuple):
     gates = ("input", "forget", "candidate", "output")
     states = ("h", "c")
     saved = ("input", "forget", "candidate", "output", "tanh_c")
+    sigmoids = ("input", "forget", "output")
 
     @staticmethod
     def step(a_x, a_h, state):

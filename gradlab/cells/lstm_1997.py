@@ -22,6 +22,7 @@ class LSTM1997(NamedTuple):
     gates = ("input", "candidate", "output")
     states = ("h", "c")
     saved = ("input", "candidate", "output", "tanh_c")
+    sigmoids = ("input", "output")
 
     @staticmethod
     def step(a_x, a_h, state):

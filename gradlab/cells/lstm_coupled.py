@@ -19,6 +19,7 @@ class CoupledLSTM(NamedTuple):
     gates = ("forget", "candidate", "output")
     states = ("h", "c")
     saved = ("forget", "candidate", "output", "tanh_c")
+    sigmoids = ("forget", "output")
 
     @staticmethod
     def step(a_x, a_h, state):

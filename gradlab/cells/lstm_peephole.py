@@ -23,6 +23,8 @@ class PeepholeLSTM(NamedTuple):
     title = "LSTM (peepholes)"
     gates = ("input", "forget", "candidate", "output", "peephole_input", "peephole_forget", "peephole_output")
     without_W = without_U = ("peephole_input", "peephole_forget", "peephole_output")
+    sees = (("input", "peephole_input"), ("forget", "peephole_forget"), ("output", "peephole_output"))
+    sigmoids = ("input", "forget", "output")
     states = ("h", "c")
     saved = ("input", "forget", "candidate", "output", "tanh_c", "peephole_input", "peephole_forget", "peephole_output")
 

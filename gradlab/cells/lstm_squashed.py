@@ -21,6 +21,7 @@ class SquashedLSTM(NamedTuple):
     gates = ("input", "forget", "candidate", "output")
     states = ("h", "c")
     saved = ("input", "forget", "candidate", "output", "tanh_c")
+    sigmoids = ("input", "forget", "output")
 
     @staticmethod
     def step(a_x, a_h, state):

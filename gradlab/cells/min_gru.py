@@ -21,6 +21,7 @@ class MinGRU(NamedTuple):
     without_U = gates
     states = ("h",)
     saved = ("update", "candidate")
+    sigmoids = ("update",)
 
     @staticmethod
     def step(a_x, a_h, state):

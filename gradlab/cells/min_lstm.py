@@ -22,6 +22,7 @@ class MinLSTM(NamedTuple):
     without_U = gates
     states = ("h",)
     saved = ("input", "forget", "candidate", "kept")
+    sigmoids = ("input", "forget", "kept")
 
     @staticmethod
     def step(a_x, a_h, state):

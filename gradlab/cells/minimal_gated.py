@@ -22,6 +22,7 @@ class MinimalGatedUnit(NamedTuple):
     gates = ("update", "candidate")
     states = ("h",)
     saved = ("update", "candidate", "recurrent_candidate")
+    sigmoids = ("update",)
 
     @staticmethod
     def step(a_x, a_h, state):

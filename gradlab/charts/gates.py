@@ -10,12 +10,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from gradlab.cells import CELLS
 from gradlab.charts import axes, colours, raster, theme
 
 ONE_UNIT_COLUMNS = ("unit", "step", "lag", "quantity", "value")
 SPREAD_COLUMNS = ("gate", "step", "lag", "mean", "median", "q05", "q95", "saturated_low", "saturated_high")
 CHOSEN = "unit_chosen"  # the selection's name
-UNIT_INTERVAL = ("input", "forget", "output", "reset", "update", "kept", "direct factor")
+UNIT_INTERVAL = {name for cell in CELLS.values() for name in getattr(cell, "sigmoids", ())}
 COLUMNS_SHOWN = 700  # pixels of a picture on a page
 
 
@@ -62,10 +63,11 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
 
 
 def scale_of(values: np.ndarray, quantity: str, dark: bool) -> raster.Scale:
-    """From 0 to 1 for gates, decades for gradients, symmetric around 0 for the rest."""
-    if quantity in UNIT_INTERVAL:
-        return raster.Scale(0.0, 1.0, raster.SEQUENTIAL)
+    """From 0 to 1 for gates, and factors that stay there; decades for gradients; symmetric around 0 for the rest."""
     finite = values[np.isfinite(values)]
+    within = quantity == "direct factor" and finite.min(initial=0) >= 0 and finite.max(initial=1) <= 1
+    if quantity in UNIT_INTERVAL or within:
+        return raster.Scale(0.0, 1.0, raster.SEQUENTIAL)
     if quantity.startswith("log10"):
         low, high = np.quantile(finite, [0.01, 1.0]) if finite.size else (-1.0, 0.0)
         return raster.Scale(float(low), float(high), raster.SEQUENTIAL)

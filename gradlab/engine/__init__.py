@@ -53,8 +53,8 @@ panel arrives (slower by half); a chunk of twice or half the size (equal within 
 products for a step (slower for one sequence, equal for many); torch's for the outer products (equal).
 """
 
-from gradlab.engine.plan import Plan, Size, memory_limit, plan
-from gradlab.engine.records import NEVER, Adjoints, Cotangents, Swept, times_power
+from gradlab.engine.plan import Plan, Size, TooLarge, memory_limit, plan, refuse_too_large
+from gradlab.engine.records import NEVER, Adjoints, Cotangents, Swept, log10_norms, times_power
 from gradlab.engine.reference import DIFFERENCE_RUNS, Difference, Nudge, autograd, finite_difference
 from gradlab.engine.refusals import is_finite
 from gradlab.engine.slices import cotangents_of_slice, in_threads, joined, plan_in_slices, slices_of, sweep, threads
@@ -72,15 +72,18 @@ __all__ = [
     "Size",
     "Sweep",
     "Swept",
+    "TooLarge",
     "autograd",
     "cotangents_of_slice",
     "finite_difference",
     "in_threads",
     "is_finite",
     "joined",
+    "log10_norms",
     "memory_limit",
     "plan",
     "plan_in_slices",
+    "refuse_too_large",
     "slices_of",
     "sweep",
     "threads",

@@ -72,6 +72,11 @@ class Back:
             if parameters
         ]
 
+    def _seen(self, saved: ndarray) -> ndarray:
+        """What the cell kept, [n, B, V, H], with the factors of `routes` for it."""
+        factors = self.routes[self.sweep.gates + 3 :]
+        return saved if (factors == 1).all() else saved * factors[:, None].astype(saved.dtype)
+
     def chunk(self, number: int, values: list[Chunk]) -> None:
         """All layers back over one chunk, the top one first."""
         s, N, units = self.sweep, self.N, self.sweep.units
@@ -86,8 +91,9 @@ class Back:
             a_h_bar = kept.a_h_bar if len(kept.a_h_bar) else take((every, N, s.gates, units), s.dtype)
             a_x_bar = kept.a_x_bar if len(kept.a_x_bar) else take((steps, N, s.gates, units), s.dtype)
             exponents = kept.exponents if len(kept.exponents) else np.empty((steps, N), np.int64)
+            saved = self._seen(values[layer].saved)
             adjoint(
-                s.cell, values[layer].saved, values[layer].states, entering, entering_exponents, weights.U_adjoint,
+                s.cell, saved, values[layer].states, entering, entering_exponents, weights.U_adjoint,
                 self.carry[layer], self.carry_exponents[layer], self.through, self.routes, self._independent(layer),
                 a_x_bar, a_h_bar, totals, exponents, self.log10_norms[layer, begin:end],
             )  # fmt: skip

@@ -177,8 +177,8 @@ def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, ca
     carry_exponents      [N]           likewise
     through              [M, H]        scratch. M = 0: the whole adjoint. M = N: rows in groups of B, and what passes U
                                        goes to the next group's row, in the last group to its own: orders of paths
-    routes               [G+3]         factors of the gates, the direct path, U, and what states pass on to each other
-                                       (0 leaves the route out); empty for the whole adjoint
+    routes               [G+3 …]       factors of the gates, the direct path, U, and what states pass on to each other
+                                       (0 leaves the route out; more are not read); empty for the whole adjoint
     independent          what `totals` are: the `TOTAL` derivatives; or with the states of a step taken as independent
                          `OF_EACH_OTHER` in a layer; or `OF_LAYERS` too, without what enters from the layer above
     a_x_bar              [n, N, G, H]  written, times 2^exponents

@@ -90,6 +90,19 @@ def _planned(size, chunk_bytes, store_bytes, chunk_work):
     return Plan(size, chunk, stored, boundaries + held + result + own_inputs + working, work)
 
 
+class TooLarge(ValueError):
+    """What is asked for does not fit into memory; the message names the settings and what to lower."""
+
+
+def refuse_too_large(needed, what, to_lower, limit=None):
+    """Raises TooLarge where more than `limit` bytes are needed (default: `memory_limit`) by `what`."""
+    limit = memory_limit() if limit is None else limit
+    if needed > limit:
+        raise TooLarge(
+            f"{what} need {needed / 2**30:.1f} GB; at most {limit / 2**30:.1f} GB are allowed: lower {to_lower}"
+        )
+
+
 def memory_limit():
     """Bytes that a sweep may take: at most `MOST_BYTES`, at most half of what the machine has free."""
     return int(min(MOST_BYTES, _available(int(10 * time.monotonic())) / 2))

@@ -51,6 +51,16 @@ class Chunk(NamedTuple):
     saved: ndarray  # [n, B, V, H]
 
 
+def log10_norms(values: ndarray, exponents: ndarray | int = 0) -> ndarray:
+    """log10 ‖values · 2^exponents‖₂ along the last axis, in float64; -inf where all are exactly zero, of any size."""
+    values = values.astype(np.float64)
+    largest = np.abs(values).max(axis=-1, initial=0)
+    zero = largest == 0
+    unit = np.linalg.norm(values / np.where(zero, 1, largest)[..., None], axis=-1)
+    with np.errstate(divide="ignore"):
+        return np.log10(unit) + np.where(zero, 0, np.log10(largest) + np.asarray(exponents) * np.log10(2))
+
+
 def times_power(values: ndarray, exponents: ndarray) -> ndarray:
     """values · 2^exponents, exponents along the leading axes; what is out of range becomes 0 or infinite."""
     one = values.dtype.type(1)

@@ -61,7 +61,7 @@ def refuse_places(c: Cotangents, steps: int, shape: tuple[int, int, int, int], d
         _refuse_array("cotangents.final", c.final, (depth, c.rows, kinds, hidden), "[L, N, S, H]", dtype)
 
 
-def refuse_wanted(keep, rows: int, sequences: int, gates: int, parameters: bool, routes: ndarray) -> None:
+def refuse_wanted(keep, rows: int, sequences: int, routed: int, parameters: bool, routes: ndarray) -> None:
     """Raises ValueError for options that an adjoint does not have."""
     names = Adjoints._fields[:3]
     unknown = sorted(set(keep) - set(names))
@@ -69,9 +69,9 @@ def refuse_wanted(keep, rows: int, sequences: int, gates: int, parameters: bool,
         raise ValueError(f"keep = {unknown[0]!r} is not kept by an adjoint: use {', '.join(names)}")
     if parameters and rows != sequences:
         raise ValueError(f"with_parameters takes one cotangent a sequence: rows = {rows} of {sequences} sequences")
-    if routes.dtype != np.float64 or routes.shape not in ((0,), (gates + 3,)):
+    if routes.dtype != np.float64 or routes.shape not in ((0,), (routed,)):
         got = f"shape {routes.shape} and dtype {routes.dtype}"
-        raise ValueError(f"routes has {got}: none, or {gates + 3} factors in float64, are needed")
+        raise ValueError(f"routes has {got}: none, or {routed} factors in float64, are needed")
 
 
 def _refuse_array(name: str, array: ndarray, shape: tuple[int | None, ...], letters: str, dtype: np.dtype) -> None:

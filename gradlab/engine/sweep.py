@@ -17,7 +17,7 @@ from gradlab.engine.back import Back
 from gradlab.engine.buffers import leave, take
 from gradlab.engine.kernels import affine, forward
 from gradlab.engine.packing import packed, pad_columns
-from gradlab.engine.plan import Size, plan
+from gradlab.engine.plan import Size, plan, refuse_too_large
 from gradlab.engine.products import padded
 from gradlab.engine.records import NEVER, Chunk, Cotangents, Swept
 from gradlab.engine.refusals import refuse_cotangents, refuse_inputs, refuse_places, refuse_wanted
@@ -75,7 +75,14 @@ class Sweep:
         return self.ends[-1][..., : self.hidden]
 
     def values(self, done: Done = lambda fraction: None) -> tuple[ndarray, ndarray]:
-        """All states after every step [L, T, B, S, H] and all values the cell keeps [L, T, B, V, H]."""
+        """All states after every step [L, T, B, S, H] and all values the cell keeps [L, T, B, V, H].
+
+        Raises TooLarge where they do not fit into memory.
+        """
+        numbers = self.depth * self.T * self.B * (self.kinds + self.kept) * self.hidden
+        sizes = f"steps = {self.T}, batch_size = {self.B}, hidden_size = {self.hidden}, depth = {self.depth}"
+        what = f"all states and gates of {sizes}"
+        refuse_too_large(numbers * self.dtype.itemsize, what, "steps, batch_size, hidden_size or depth")
         states = np.empty((self.depth, self.T, self.B, self.kinds, self.hidden), self.dtype)
         saved = np.empty((self.depth, self.T, self.B, self.kept, self.hidden), self.dtype)
         for number in range(self.plan.chunks):
@@ -158,14 +165,15 @@ class Sweep:
         with_parameters  the weights' gradients are wanted (then there is one cotangent a sequence)
         with_inputs      the inputs' gradients are wanted
         orders           rows are groups of B: what passes U once more goes to the next group's row (`kernels.adjoint`)
-        routes           factors that leave routes out of the adjoint (`kernels.adjoint`)
+        routes           factors that leave routes out of the adjoint: [G+3] of `kernels.adjoint`, then [V] of what the
+                         cell keeps
 
         Raises ValueError, before any kernel runs, for cotangents or options that do not fit (`refusals`).
         """
         shape = (self.depth, self.B, self.kinds, self.hidden)
         refuse_places(cotangents, self.T, shape, self.dtype)
         refuse_cotangents(cotangents, self.non_finite)
-        refuse_wanted(keep, cotangents.rows, self.B, self.gates, with_parameters, routes)
+        refuse_wanted(keep, cotangents.rows, self.B, self.gates + 3 + self.kept, with_parameters, routes)
         cotangents = cotangents._replace(
             steps=cotangents.steps.astype(np.int64, copy=False),
             at=cotangents.at.astype(np.int64, copy=False),

@@ -25,8 +25,9 @@ def cut(
 ) -> pd.DataFrame:
     """The gradient over the same forward pass, with one route, or several, left out of the adjoint alone.
 
-    without    names of `routes(cell)`: "direct" the additive update (for peepholes, these too), "recurrent" the weight
-               U, "h to c" what a step's h passes on to its c, or a gate: nothing flows through its pre-activation
+    without    names of `routes(cell)`: "direct" the additive update with what peepholes add, "recurrent" the weight U,
+               "h to c" what a step's h passes on to its c, or a gate: nothing flows through its pre-activation, nor
+               through its peephole, which is a route of its own too
 
     Other arguments, units and errors as in `gradlab.trace`; ValueError for a route that the cell does not have.
     `path` reads "without direct", "without recurrent and forget".
@@ -37,8 +38,11 @@ def cut(
     for name in names:
         if name not in allowed:
             raise ValueError(f"without = {name!r} is no route of {given.stack.cell}: use {', '.join(allowed)}")
-    gates = CELLS[given.stack.cell].gates
-    factors = np.array([0.0 if name in names else 1.0 for name in (*gates, "direct", "recurrent", "h to c")])
+    cell = CELLS[given.stack.cell]
+    seeing = {weight for gate, weight in _sees(cell).items() if gate in names}  # weights that no gate sees through
+    left_out = [name in names for name in (*cell.gates, "direct", "recurrent", "h to c")]
+    left_out += [name in {*names, *seeing} and name in _sees(cell).values() for name in cell.saved]
+    factors = 1.0 - np.array(left_out)
     whole, (_, B, _) = given.loss, given.inputs.shape
 
     def run(own: slice, done: Done) -> tuple[Swept]:
@@ -55,3 +59,7 @@ def routes(cell: str) -> tuple[str, ...]:
     """What `cut` can leave out of a cell's adjoint."""
     own = ("h to c",) if "c" in CELLS[cell].states else ()
     return ("direct", "recurrent", *CELLS[cell].gates, *own)
+
+
+def _sees(cell: type) -> dict[str, str]:
+    return dict(getattr(cell, "sees", ()))

@@ -20,7 +20,7 @@ from numpy import ndarray
 from gradlab.arguments import Gathered, gathered
 from gradlab.cells import CELLS
 from gradlab.cells.states import STATES
-from gradlab.engine import memory_limit, plan
+from gradlab.engine import log10_norms, plan, refuse_too_large
 from gradlab.experiment import Experiment
 from gradlab.paths.run import Progress, forward, size_of
 from gradlab.stack import Stack
@@ -65,10 +65,7 @@ def edges(
     entered = log10_entered(given.loss, B)
     rows = []
     for edge in edge_vectors(given, first, last, progress):
-        vector = edge.vector.astype(np.float64)
-        with np.errstate(divide="ignore"):
-            size = np.log10(np.linalg.norm(vector, axis=-1))
-        norms = size + np.where(np.isneginf(size), 0, edge.exponent) * np.log10(2)
+        norms = log10_norms(edge.vector, edge.exponent)
         place = (given.stack.cell, edge.layer, edge.step, T - 1 - edge.step, edge.kind, edge.state)
         relative = np.where(np.isneginf(norms), -np.inf, norms - entered)  # nothing stays nothing where none entered
         rows.append((*place, norms.mean(), relative.mean()))
@@ -79,11 +76,8 @@ def edge_vectors(given: Gathered, first: int, last: int, progress: Progress = No
     """The same as vectors."""
     stack, (T, B, _) = given.stack, given.inputs.shape
     cell = CELLS[stack.cell]
-    if (needed := plan(size_of(given, B)._replace(keep=True)).bytes) > (limit := memory_limit()):
-        raise ValueError(
-            f"steps = {T}, batch_size = {B}, hidden_size = {stack.hidden_size}, depth = {stack.depth} need "
-            f"{needed / 2**30:.1f} GB; at most {limit / 2**30:.1f} GB are allowed: lower any of them"
-        )
+    what = f"steps = {T}, batch_size = {B}, hidden_size = {stack.hidden_size}, depth = {stack.depth}"
+    refuse_too_large(plan(size_of(given, B)._replace(keep=True)).bytes, what, "any of them")
     sweep = forward(given, slice(None), B, lambda fraction: progress and progress(fraction / 2))
     swept = sweep.adjoint(
         given.loss,

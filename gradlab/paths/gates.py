@@ -1,7 +1,7 @@
 """What the gates do: over all units, step by step; and one sequence under the microscope, unit by unit.
 
-A gate is a σ, saturated below `SATURATED`[0] or above `SATURATED`[1] (the bounds of Karpathy et al. 2015, arXiv
-1506.02078). Candidates have statistics too, but no such bounds.
+A gate is a σ (the cell's `sigmoids`), saturated below `SATURATED`[0] or above `SATURATED`[1] (the bounds of Karpathy et
+al. 2015, arXiv 1506.02078). Candidates have statistics too, but no such bounds.
 """
 
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ from numpy import ndarray
 from gradlab.arguments import gathered, sparse
 from gradlab.cells import CELLS
 from gradlab.cells.states import STATES
+from gradlab.engine import log10_norms
 from gradlab.experiment import Experiment
 from gradlab.paths.run import forward, starts
-from gradlab.stack import Stack
+from gradlab.stack import Stack, without
 
-SIGMOIDS = ("input", "forget", "output", "reset", "update", "kept")
 SATURATED = (0.1, 0.9)
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 STATISTICS_COLUMNS = ("cell", "layer", "step", "lag", "gate", "mean", *QUANTILES, "saturated_low", "saturated_high")
@@ -26,7 +26,14 @@ UNITS_COLUMNS = ("cell", "layer", "sequence", "unit", "step", "lag", "quantity",
 
 def drawn_gates(cell: str) -> tuple[str, ...]:
     """The gates and candidates that a cell keeps of every step, in its own order."""
-    return tuple(name for name in CELLS[cell].saved if name in (*SIGMOIDS, "candidate"))
+    one = CELLS[cell]
+    parameters = set(without(one, "W")) & set(without(one, "U"))  # weights that stand among the pre-activations
+    return tuple(name for name in one.saved if name in {*sigmoids(cell), *one.gates} - parameters)
+
+
+def sigmoids(cell: str) -> tuple[str, ...]:
+    """The gates proper of a cell, by name; none where it has none."""
+    return getattr(CELLS[cell], "sigmoids", ())
 
 
 def gate_statistics(
@@ -49,7 +56,7 @@ def gate_statistics(
         for name in names:
             values = saved[layer, :, :, CELLS[cell].saved.index(name)].reshape(T, -1)
             quantiles = dict(zip(QUANTILES, np.quantile(values, list(QUANTILES.values()), axis=1), strict=True))
-            gated = name in SIGMOIDS
+            gated = name in sigmoids(cell)
             columns = {"cell": cell, "layer": layer, "step": np.arange(T), "lag": T - 1 - np.arange(T), "gate": name}
             columns |= {"mean": values.mean(axis=1), **quantiles}
             columns["saturated_low"] = (values < low).mean(axis=1) if gated else np.nan
@@ -81,7 +88,7 @@ class Microscope(NamedTuple):
         order = np.lexsort((np.arange(len(self.half_life)), -self._kept()))
         columns = {"unit": order, "rank": np.arange(len(order)), "half_life": self.half_life[order]}
         for name, values in self.values.items():
-            if name in SIGMOIDS:
+            if name in sigmoids(self.cell):
                 outside = (values < SATURATED[0]) | (values > SATURATED[1])
                 columns |= {
                     f"{name}_mean": values.mean(axis=0)[order],
@@ -140,9 +147,7 @@ def microscope(
     values = {state: states[:, kind] for kind, state in enumerate(cell.states)}
     values |= {name: saved[:, cell.saved.index(name)] for name in drawn_gates(stack.cell)}
     values["direct factor"] = direct_factor(cell, saved, before, states)
-    with np.errstate(divide="ignore"):
-        size = np.log10(np.abs(adjoints.totals[:, 0, -1].astype(np.float64)))
-        values["log10 gradient"] = size + np.log10(2) * np.where(np.isneginf(size), 0, adjoints.exponents)
+    values["log10 gradient"] = log10_norms(adjoints.totals[:, 0, -1, :, None], adjoints.exponents)
     return Microscope(stack.cell, layer, sequence, values)
 
 

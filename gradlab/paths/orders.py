@@ -1,5 +1,6 @@
 """The gradient by order of its paths, exactly: one adjoint in which what passes U goes to the next order's rows."""
 
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy import ndarray
 
 from gradlab.arguments import Gathered, gathered
 from gradlab.cells import CELLS
-from gradlab.engine import Swept, cotangents_of_slice, memory_limit, plan, times_power
+from gradlab.engine import Swept, cotangents_of_slice, plan, refuse_too_large, times_power
 from gradlab.experiment import Experiment
 from gradlab.paths.run import Done, Progress, forward, over_slices, size_of, table
 from gradlab.stack import Stack
@@ -86,8 +87,8 @@ def _with_shares(norms: pd.DataFrame, shares: list[ndarray]) -> pd.DataFrame:
 
 def split_by_order(given: Gathered, orders: int, progress: Progress = None) -> Split:
     """The same as vectors: every ∂L/∂s_t of every part. One forward pass, two adjoints."""
-    if not 0 <= orders <= MOST_ORDERS:
-        raise ValueError(f"orders = {orders} is not allowed: use a whole number from 0 to {MOST_ORDERS}")
+    if not isinstance(orders, Integral) or not 0 <= orders <= MOST_ORDERS:
+        raise ValueError(f"orders = {orders!r} is not allowed: use a whole number from 0 to {MOST_ORDERS}")
     names = ("direct", *(f"order {k}" for k in range(1, orders + 1)), "rest")
     stack, (T, B, _) = given.stack, given.inputs.shape
     whole = given.loss
@@ -107,9 +108,8 @@ def split_by_order(given: Gathered, orders: int, progress: Progress = None) -> S
 
 
 def _refuse_too_large(size, needed: int) -> None:
-    if needed > (limit := memory_limit()):
-        raise ValueError(
-            f"{size.rows // size.sequences} parts of steps = {size.steps}, batch_size = {size.sequences}, "
-            f"hidden_size = {size.hidden_size}, depth = {size.depth} need {needed / 2**30:.1f} GB; at most "
-            f"{limit / 2**30:.1f} GB are allowed: lower orders, steps, batch_size, hidden_size or depth"
-        )
+    what = (
+        f"{size.rows // size.sequences} parts of steps = {size.steps}, batch_size = {size.sequences}, "
+        f"hidden_size = {size.hidden_size}, depth = {size.depth}"
+    )
+    refuse_too_large(needed, what, "orders, steps, batch_size, hidden_size or depth")

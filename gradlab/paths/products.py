@@ -9,7 +9,7 @@ from numpy import ndarray
 from gradlab.arguments import gathered
 from gradlab.cells import CELLS
 from gradlab.cells.states import STATES
-from gradlab.engine import times_power
+from gradlab.engine import log10_norms, refuse_too_large, times_power
 from gradlab.engine.scaling import NOTHING
 from gradlab.experiment import Experiment
 from gradlab.paths.run import forward, starts, table
@@ -32,7 +32,10 @@ def gate_product(
     stack, cell = given.stack, CELLS[given.stack.cell]
     if not hasattr(cell, "keep"):
         raise ValueError(f"cell = {stack.cell!r} has no gate whose product is the direct path")
-    run = forward(given, slice(None), given.inputs.shape[1])
+    T, B, _ = given.inputs.shape
+    numbers = 3 * T * B * stack.depth * (2 * len(cell.states) + len(cell.saved)) * stack.hidden_size
+    refuse_too_large(8 * numbers, f"all gates of steps = {T}, batch_size = {B}", "steps, batch_size or hidden_size")
+    run = forward(given, slice(None), B)
     states, saved = (values.astype(np.float64) for values in run.values())
     before = np.concatenate([starts(given)[:, None], states[:, :-1]], axis=1)
     entering = given.cotangents.astype(np.float64)
@@ -72,15 +75,8 @@ def _product(cell: type, values: list, arriving: _Scaled) -> tuple[ndarray, _Sca
         new_bar = record(entering + came) if kinds == 1 else record(entering, came)
         gates, _, _, total = cell.adjoint(tuple(saved), old, new, new_bar)
         a_x_bar[t], exponents[t] = np.concatenate(gates, axis=-1), e
-        with np.errstate(divide="ignore"):
-            norms[t] = np.stack([_log10_norm(part) for part in total], axis=-1) + e[:, None] * np.log10(2)
+        norms[t] = np.stack([log10_norms(part, e) for part in total], axis=-1)
         carried = cell.keep(tuple(saved), new) * total[-1]  # c where there is one, else h
         shift = np.frexp(np.abs(carried).max(axis=-1))[1].astype(np.int64)
         carried, own = times_power(carried, -shift), e + shift
     return norms, _Scaled(a_x_bar, exponents)
-
-
-def _log10_norm(values: ndarray) -> ndarray:
-    largest = np.abs(values).max(axis=-1)
-    scale = np.where(largest == 0, 1, largest)
-    return np.log10(np.linalg.norm(values / scale[..., None], axis=-1)) + np.log10(scale)

@@ -11,6 +11,17 @@ from gradlab.tasks import Task
 from gradlab.traces import trace
 from gradlab.training.network import Network, Tensors, loss_of
 
+PLACES = {
+    "state": "a state of layer {layer} overflows at step {step}",
+    "readout": "the readout's loss overflows at step {step}",
+    "readout's gradient": "what the readout passes down overflows at step {step}",
+    "gradient": "the gradient of layer {layer} overflows at step {step}",
+    "weights' gradient": "the gradient of the weights of layer {layer} overflows",
+    "readout's weights' gradient": "the gradient of the readout's weights overflows",
+    "weights": "the optimizer's step overflows the weights of layer {layer}",
+    "readout's weights": "the optimizer's step overflows the weights of the readout",
+}
+
 
 class Diverged(NamedTuple):
     """Where a number that is not finite first arose; `layer` is the depth of the stack where it was the readout."""
@@ -18,17 +29,20 @@ class Diverged(NamedTuple):
     update: int
     layer: int
     step: int | None  # of the sequence; none for weights, which have none
-    where: str  # "state" | "readout" | "gradient" | "weights" | "readout's weights"
+    where: str  # a key of PLACES
+
+    @classmethod
+    def read(cls, values: object) -> Diverged:
+        """From a list of its fields, as JSON keeps it. Raises ValueError for anything else."""
+        update, layer, step, where = values if isinstance(values, list) and len(values) == 4 else (None,) * 4
+        numbers = [update, layer] if step is None else [update, layer, step]
+        if where not in PLACES or not all(type(number) is int and number >= 0 for number in numbers):
+            raise ValueError(f"diverged = {str(values)[:60]} is not allowed: update, layer, step and place are needed")
+        return cls(update, layer, step, where)
 
     @property
     def sentence(self) -> str:
-        place = {
-            "state": f"a state of layer {self.layer} overflows at step {self.step}",
-            "readout": f"the readout's loss overflows at step {self.step}",
-            "gradient": f"the gradient of layer {self.layer} overflows at step {self.step}",
-            "weights": f"the optimizer's step overflows the weights of layer {self.layer}",
-            "readout's weights": "the optimizer's step overflows the weights of the readout",
-        }[self.where]
+        place = PLACES[self.where].format(layer=self.layer, step=self.step)
         return f"Training diverged at update {self.update}: {place}. Lower the learning rate or clip the gradient."
 
 
@@ -47,26 +61,40 @@ def forward_divergence(update: int, network: Network, task: Task, batch: Tensors
     return Diverged(update, network.recurrent.depth, len(batch.inputs) - 1, "readout")  # only their sum is too large
 
 
-def gradient_divergence(update: int, network: Network, batch: Tensors, cotangents: Tensor) -> Diverged:
+def gradient_divergence(update: int, network: Network, batch: Tensors, cotangents: Tensor | None) -> Diverged:
     """Of a gradient that is not finite while the loss is: the step, going back, at which it leaves the range.
 
-    The engine's adjoint is scaled and goes on where the dtype's own numbers end, so its log10 norms tell.
+    The engine's adjoint is scaled and goes on where the dtype's own numbers end, so its log10 norms tell. `cotangents`
+    are of the batch's loss, none where it is truncated: then, and where only a sum over steps is too large, the first
+    layer whose weights have a gradient that is not finite.
     """
-    found = trace(network.recurrent.stack, batch.inputs, cotangents)
-    if found.non_finite is not None:
-        return Diverged(update, found.non_finite.layer, found.non_finite.step, "gradient")
-    norms = torch.from_numpy(found.log10_norms).amax(dim=(2, 3))  # [L, T]
-    limit = float(torch.log10(torch.tensor(torch.finfo(batch.inputs.dtype).max, dtype=torch.float64)))
-    beyond = torch.nonzero((norms > limit).T)  # (step, layer), ordered by step
-    step, layer = beyond[-1].tolist() if len(beyond) else divmod(int(norms.T.argmax()), norms.shape[0])
-    return Diverged(update, layer, step, "gradient")
+    if cotangents is not None:
+        found = trace(network.recurrent.stack, batch.inputs, cotangents)
+        if found.non_finite is not None:
+            return Diverged(update, found.non_finite.layer, found.non_finite.step, "gradient")
+        norms = torch.from_numpy(found.log10_norms).amax(dim=(2, 3))  # [L, T]
+        limit = float(torch.log10(torch.tensor(torch.finfo(batch.inputs.dtype).max, dtype=torch.float64)))
+        beyond = torch.nonzero((norms > limit).T)  # (step, layer), ordered by step
+        if len(beyond):
+            step, layer = beyond[-1].tolist()
+            return Diverged(update, layer, step, "gradient")
+    gradients = [[part.grad for part in layer] for layer in _layers(network)]
+    return _first_not_finite(update, network, gradients, "weights' gradient")
 
 
 def weights_divergence(update: int, network: Network) -> Diverged | None:
     """After an optimizer's step: the first layer whose weights are not finite, or None."""
-    parts = [*network.recurrent.layers, tuple(network.readout.parameters())]
-    for number, layer in enumerate(parts):
-        if not all(bool(torch.isfinite(part).all()) for part in layer):
-            where = "weights" if number < network.recurrent.depth else "readout's weights"
-            return Diverged(update, number, None, where)
-    return None
+    if all(bool(torch.isfinite(part).all()) for part in network.parameters()):
+        return None
+    return _first_not_finite(update, network, _layers(network), "weights")
+
+
+def _layers(network: Network) -> list[tuple[Tensor, ...]]:
+    """The parameters of every layer, and last the readout's."""
+    return [*map(tuple, network.recurrent.layers), tuple(network.readout.parameters())]
+
+
+def _first_not_finite(update: int, network: Network, layers: list, what: str) -> Diverged:
+    found = [not all(bool(torch.isfinite(part).all()) for part in layer) for layer in layers]
+    layer = found.index(True)
+    return Diverged(update, layer, None, what if layer < network.recurrent.depth else f"readout's {what}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -90,7 +91,7 @@ def metric_of(task: Task, loss: float, scores: Tensor, batch: Tensors) -> float:
 def back_propagated(network: Network, task: Task, batch: Tensors, schedule: Schedule) -> tuple[float, Tensor]:
     """Adds the loss's gradient to every parameter's `grad`, truncated as scheduled: (loss, scores [T, B, Y]).
 
-    The state is carried across the spans of a schedule, the gradient is not.
+    The state is carried across the spans of a schedule, the gradient is not. Raises Overflow.
     """
     T = len(batch.inputs)
     total = int(batch.scored.sum())
@@ -100,7 +101,10 @@ def back_propagated(network: Network, task: Task, batch: Tensors, schedule: Sche
             with torch.no_grad():
                 state = network(batch.inputs[known : span.first], state)[1]
         known = span.first
-        scores, last = network(batch.inputs[span.first : span.end], state)
+        h, last = network.recurrent(batch.inputs[span.first : span.end], state)
+        if h.requires_grad:
+            h.register_hook(partial(_refuse_overflow, span.first))
+        scores = network.readout(h)
         scores = scores[span.first_loss - span.first :]
         parts.append(scores.detach())
         steps = slice(span.first_loss, span.end)
@@ -111,6 +115,21 @@ def back_propagated(network: Network, task: Task, batch: Tensors, schedule: Sche
         if schedule.kind == "chunks":
             known, state = span.end, _detached(last)
     return loss, torch.cat(parts)
+
+
+class Overflow(Exception):
+    """What the readout passes down to the recurrent stack is not finite, at `step`, the latest one."""
+
+    def __init__(self, step: int):
+        super().__init__(step)
+        self.step = step
+
+
+def _refuse_overflow(first: int, h_bar: Tensor) -> None:
+    """A hook on h [T, B, H] of the steps from `first` on, where the engine would refuse the gradient that it gets."""
+    finite = torch.isfinite(h_bar).all(dim=2).all(dim=1)
+    if not finite.all():
+        raise Overflow(first + int(torch.nonzero(~finite)[-1]))
 
 
 def _detached(state):

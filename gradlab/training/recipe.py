@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -45,17 +46,18 @@ class Recipe:
     probe_sequences: int = 8  # of the batch that traces are made on
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
+        if not isinstance(self.optimizer, str) or self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer = {self.optimizer!r} is not allowed: use one of {', '.join(OPTIMIZERS)}")
         for name, (low, high) in BOUNDS.items():
             value = getattr(self, name)
             if value is None and name in CAN_BE_NONE:
                 continue
-            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
             if not number or not low <= value <= high or (name in WHOLE and value != int(value)):
                 kind = "a whole number" if name in WHOLE else "a number"
                 none = ", or None" if name in CAN_BE_NONE else ""
                 raise ValueError(f"{name} = {value!r} is not allowed: use {kind} from {low:g} to {high:g}{none}")
+            object.__setattr__(self, name, int(value) if name in WHOLE else float(value))
 
     def optimizer_of(self, parameters: Iterable[Tensor]) -> Optimizer:
         return OPTIMIZERS[self.optimizer](parameters, lr=self.learning_rate)
@@ -65,12 +67,27 @@ class Recipe:
 
         By global norm g ← g θ/‖g‖ where ‖g‖ > θ, which keeps the direction (Pascanu et al. 2013, algorithm 1).
         """
-        gradients = [parameter.grad for parameter in parameters]
-        before = after = float(torch.nn.utils.get_total_norm(gradients))
-        if self.clip_norm is not None and before > self.clip_norm:
-            torch.nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+        before = norm_of(parameters)
+        if not math.isfinite(before):
+            return before, math.nan
+        too_long = self.clip_norm is not None and before > self.clip_norm
+        if too_long:
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, torch.tensor(before, dtype=torch.float64))
         if self.clip_value is not None:
             torch.nn.utils.clip_grad_value_(parameters, self.clip_value)
-        if self.clip_value is not None or (self.clip_norm is not None and before > self.clip_norm):
-            after = float(torch.nn.utils.get_total_norm(gradients))
-        return before, after
+        return before, norm_of(parameters) if too_long or self.clip_value is not None else before
+
+
+def norm_of(parameters: list[Tensor]) -> float:
+    """The norm of all gradients together, in float64 and of numbers near 1: squares of float32 end at 1e±19.
+
+    Not finite only where a gradient is.
+    """
+    gradients = [parameter.grad.double() for parameter in parameters]
+    found = float(torch.nn.utils.get_total_norm(gradients))
+    if 1e-100 < found < 1e100:
+        return found
+    largest = max(float(torch.linalg.vector_norm(gradient, torch.inf)) for gradient in gradients)
+    if largest == 0 or not math.isfinite(largest):
+        return largest
+    return largest * float(torch.nn.utils.get_total_norm([gradient / largest for gradient in gradients]))

@@ -24,7 +24,7 @@ from gradlab.tasks import TASKS, Batch, Task, characters
 from gradlab.traces import GradientTrace, trace
 from gradlab.trained import Trained, Weights
 from gradlab.training.divergence import Diverged, forward_divergence, gradient_divergence, weights_divergence
-from gradlab.training.network import Network, Tensors, back_propagated, loss_of, metric_of
+from gradlab.training.network import Network, Overflow, Tensors, back_propagated, loss_of, metric_of
 from gradlab.training.recipe import Recipe
 
 BATCHES, PROBE, NOISE = 100, 101, 102  # spawn keys of the seed, beyond those of gradlab.feeds
@@ -86,7 +86,8 @@ class Run:
         """The run's Experiment with a copy of the present weights. Raises ValueError where they are not finite."""
         layers, readout = self.network.recurrent.stack.layers, self.network.numpy_readout
         weights = Weights.of(self.experiment, self.task, self.done, layers, readout)
-        return Trained(**self.experiment.model_dump(), weights=weights)
+        settings = {name: getattr(self.experiment, name) for name in Experiment.model_fields}
+        return Trained(**settings, weights=weights)
 
     def records(self) -> Iterator[Record]:
         """One record an update, until the recipe's updates are made or the run diverges."""
@@ -112,7 +113,7 @@ class Run:
         return self._drawn((PROBE,), self.recipe.probe_sequences)
 
     def update(self) -> Record:
-        """Makes one update; after a divergence, none."""
+        """Makes one update; after a divergence, none: the weights stay as they were."""
         record, self._measured = self.measured(), None
         if self.diverged is None:
             self._step()
@@ -132,17 +133,29 @@ class Run:
         found = self.trace() if due and recipe.trace_every is not None else None
         self._is_new = False
         self.optimizer.zero_grad()
-        loss, scores = back_propagated(self.network, self.task, batch, self.schedule)
-        self.network.hold()
-        metric, before, after = metric_of(self.task, loss, scores, batch), math.nan, math.nan
+        before = after = math.nan
+        try:
+            loss, scores = back_propagated(self.network, self.task, batch, self.schedule)
+        except Overflow as overflow:
+            loss, scores = self._loss(batch)
+            self.diverged = Diverged(self.done, self.experiment.depth, overflow.step, "readout's gradient")
+        metric = metric_of(self.task, loss, scores, batch)
         if not math.isfinite(loss):
             self.diverged = forward_divergence(self.done, self.network, self.task, batch)
-        else:
+        elif self.diverged is None:
+            self.network.hold()
             before, after = recipe.clipped(self.parameters)
             if not math.isfinite(before):
-                self.diverged = gradient_divergence(self.done, self.network, batch, self._cotangents(batch))
+                own = self._cotangents(batch) / self.experiment.batch_size if self.schedule.kind == "full" else None
+                self.diverged = gradient_divergence(self.done, self.network, batch, own)
         rate = self.optimizer.param_groups[0]["lr"]
         return Record(self.done, loss, metric, before, after, rate, found, self.diverged)
+
+    def _loss(self, batch: Tensors) -> tuple[float, torch.Tensor]:
+        """The loss and the scores alone."""
+        with torch.no_grad():
+            scores, _ = self.network(batch.inputs)
+            return float(loss_of(self.task, scores, batch.targets, batch.scored)), scores
 
     @one_thread()
     def trace(self) -> GradientTrace:
@@ -166,8 +179,13 @@ class Run:
                 drawn = self.recipe.gradient_noise * noise.standard_normal(parameter.shape)
                 parameter.grad += torch.from_numpy(drawn).to(parameter.dtype)
             self.network.hold()
+        kept = [parameter.detach().clone() for parameter in self.parameters]
         self.optimizer.step()
         self.diverged = weights_divergence(self.done, self.network)
+        if self.diverged is not None:  # the last sound weights stay
+            with torch.no_grad():
+                for parameter, sound in zip(self.parameters, kept, strict=True):
+                    parameter.copy_(sound)
 
     def _generator(self, key: tuple[int, ...]) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.experiment.seed, spawn_key=key))
@@ -188,7 +206,7 @@ def task_named(task: str | Task, experiment: Experiment) -> Task:
     """The Task of a name. Raises ValueError for a name that is not in TASKS."""
     if isinstance(task, Task):
         return task
-    if task not in TASKS:
+    if not isinstance(task, str) or task not in TASKS:
         raise ValueError(f"task = {task!r} is not allowed: use one of {', '.join(TASKS)}, or a Task")
     return characters(experiment.text) if task == "text" and experiment.text is not None else TASKS[task]
 

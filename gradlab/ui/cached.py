@@ -15,6 +15,7 @@ import streamlit as st
 from gradlab.cells import CELLS
 from gradlab.check import Checked, check
 from gradlab.diagnosis import Diagnosis, diagnose
+from gradlab.engine import TooLarge
 from gradlab.experiment import Experiment, default
 from gradlab.stack import Stack
 from gradlab.thinning import bin_steps, line_ends, thin
@@ -64,7 +65,7 @@ def flows(experiments: Sequence[Experiment]) -> list[Flow]:
     for experiment in experiments:
         try:
             refuse_too_large(experiment)
-        except ValueError as error:
+        except TooLarge as error:
             st.error(str(error), title="This does not fit into memory")
             st.stop()
     slot = st.empty()

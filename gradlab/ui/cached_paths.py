@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from gradlab import paths
+from gradlab.engine import TooLarge
 from gradlab.experiment import Experiment
 from gradlab.thinning import thin
 from gradlab.ui.cached import MOST_ROWS, Progress, essential, flows
@@ -16,6 +18,7 @@ from gradlab.ui.cached import MOST_ROWS, Progress, essential, flows
 ORDERS = 8
 POINTS_ON_SCREEN = 6000  # of all lines of a chart together
 SHARES_ON_SCREEN = 400  # steps of the stacked picture
+LEVEL = 1e-9  # decades a step: less is rounding
 BIASES = (0.0, 1.0, 3.0)  # forget biases that the story compares
 
 
@@ -24,6 +27,8 @@ class Parts(NamedTuple):
 
     lines: pd.DataFrame  # thinned for the screen
     shares: pd.DataFrame  # at evenly spaced steps, without the total
+    direct: pd.DataFrame  # the direct path's share at every lag
+    direct_half_life: float | None  # in steps of lag, by a line through its log10 norms; infinite, negative: not lost
     at_lag: pd.DataFrame  # all rows of one lag
     lag: int
 
@@ -32,7 +37,7 @@ def refused(call: Callable, *arguments, **options):
     """What the call gives; a sentence instead of the page where it is too large for memory."""
     try:
         return call(*arguments, **options)
-    except ValueError as error:
+    except TooLarge as error:
         st.error(str(error), title="This does not fit into memory")
         st.stop()
 
@@ -63,14 +68,16 @@ def whole_shares(experiment: Experiment) -> pd.DataFrame:
 def direct_at_biases(experiment: Experiment) -> pd.DataFrame:
     """How much of the gradient is direct at lag 100 (or the first step) for three forget biases: bias, lag,
     log10_direct, log10_total, share."""
-    return _direct_at_biases(essential(experiment))
+    slot = st.empty()
+    found = refused(_direct_at_biases, essential(experiment), Progress(slot, "Comparing forget biases"))
+    slot.empty()
+    return found
 
 
 def left(experiment: Experiment, cuts: tuple[str, ...]) -> pd.DataFrame:
     """The whole gradient and what each cut leaves of it; path names the cut."""
     one = essential(experiment)
-    whole = refused(_cut, one, (), None)
-    return pd.concat([whole, *(_cut(one, (name,), None) for name in cuts)], ignore_index=True)
+    return pd.concat([refused(_cut, one, names) for names in ((), *((name,) for name in cuts))], ignore_index=True)
 
 
 def cuts_table(experiments: Sequence[Experiment], cuts: tuple[str, ...]) -> pd.DataFrame:
@@ -125,7 +132,18 @@ def _parts(experiment: Experiment, _progress: Callable[[float], None]) -> Parts:
     table = of_lowest(paths.decompose(experiment, orders=ORDERS, progress=_progress))
     lag = min(100, experiment.steps - 1)
     at_lag = table[table["lag"] == lag].set_index("path")
-    return Parts(_lines(table, POINTS_ON_SCREEN), _shares(table, SHARES_ON_SCREEN), at_lag, lag)
+    direct = table[table["path"] == "direct"]
+    lines, shares = _lines(table, POINTS_ON_SCREEN), _shares(table, SHARES_ON_SCREEN)
+    return Parts(lines, shares, direct[["lag", "share"]], _half_life(direct, lag), at_lag, lag)
+
+
+def _half_life(direct: pd.DataFrame, lag: int) -> float | None:
+    """Over the lags up to one; None where the path is not there at all."""
+    some = direct[(direct["lag"] <= lag) & np.isfinite(direct["log10_norm"])]
+    if len(some) < 2:
+        return None
+    slope = np.polyfit(some["lag"], some["log10_norm"], 1)[0]
+    return math.inf if abs(slope) < LEVEL else float(-math.log10(2) / slope)
 
 
 def _lines(table: pd.DataFrame, points: int) -> pd.DataFrame:
@@ -140,19 +158,24 @@ def _shares(table: pd.DataFrame, steps: int) -> pd.DataFrame:
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def _direct_at_biases(experiment: Experiment) -> pd.DataFrame:
+def _direct_at_biases(experiment: Experiment, _progress: Callable[[float], None]) -> pd.DataFrame:
     lag = min(100, experiment.steps - 1)
     rows = []
-    for bias in BIASES:
-        table = of_lowest(paths.decompose(experiment.replace(forget_bias=bias), orders=0))
+    for number, bias in enumerate(BIASES):
+        done = partial(_part_done, _progress, number)
+        table = of_lowest(paths.decompose(experiment.replace(forget_bias=bias), orders=0, progress=done))
         at = table[table["lag"] == lag].set_index("path")
         rows.append((bias, lag, at.log10_norm["direct"], at.log10_norm["total"], at.share["direct"]))
     return pd.DataFrame(rows, columns=["bias", "lag", "log10_direct", "log10_total", "share"])
 
 
+def _part_done(progress: Callable[[float], None], number: int, fraction: float) -> None:
+    progress((number + fraction) / len(BIASES))
+
+
 @st.cache_data(max_entries=60, show_spinner=False)
-def _cut(experiment: Experiment, without: tuple[str, ...], _progress: Callable[[float], None] | None) -> pd.DataFrame:
-    return of_lowest(paths.cut(experiment, without=without, progress=_progress))
+def _cut(experiment: Experiment, without: tuple[str, ...]) -> pd.DataFrame:
+    return of_lowest(paths.cut(experiment, without=without))
 
 
 @st.cache_data(max_entries=20, show_spinner=False)

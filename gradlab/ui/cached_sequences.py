@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from gradlab.cells import CELLS
+from gradlab.engine import TooLarge
 from gradlab.experiment import Experiment
 from gradlab.feeds import loss_steps_of
 from gradlab.itemised import Pairs, binned, evenly, itemised, pairs
@@ -137,7 +138,7 @@ def _each(experiments: Sequence[Experiment], title: str, call: Callable[..., Any
     for one in experiments:
         try:
             found.append(call(essential(one), Progress(slot, title.format(CELLS[one.cell].title))))
-        except ValueError as error:
+        except TooLarge as error:
             st.error(str(error), title="This does not fit into memory")
             st.stop()
     slot.empty()

@@ -130,7 +130,8 @@ READINGS = {
         r"\frac{\langle \text{part}, \text{total} \rangle}{\langle \text{total}, \text{total} \rangle}",
         "How much of the arriving gradient each order makes up: shares sum to 1 at every step; one below 0 "
         "points against "
-        "the total. Means over the batch. Blue at the right is what went around U.",
+        "the total. Means over the batch. The cell's own colour, at the right, is what went around U; the others went "
+        "through it, the darker the more often.",
     ),
     "cuts": (
         r"\bar h_{t-1} = \underbrace{\bar s_{\text{direct}}}_{\text{cut?}} + "

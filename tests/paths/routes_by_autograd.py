@@ -12,6 +12,19 @@ def scaled(value, factor):
     return factor * value + (1 - factor) * value.detach()
 
 
+def peephole_step(a, old, without):
+    """The LSTM with peepholes, by its equations, every way of c into a gate one that can be left out."""
+
+    def seen(c, gate):
+        cut = gate in without or f"peephole_{gate}" in without
+        return c.detach() if cut else c
+
+    i, f, g, o, p_i, p_f, p_o = a
+    c = (f + p_f * seen(old.c, "forget")).sigmoid() * old.c + (i + p_i * seen(old.c, "input")).sigmoid() * g.tanh()
+    passed = c.detach() if "h to c" in without else c
+    return old._replace(h=(o + p_o * seen(passed, "output")).sigmoid() * passed.tanh(), c=c)
+
+
 def gradients(case, through_U=1.0, without=()):
     """∂L/∂s_t of every layer and step, [L, T, B, S, H]; `without` names routes as `gradlab.paths.cut` does."""
     stack, cell = case.stack, CELLS[case.stack.cell]
@@ -30,13 +43,12 @@ def gradients(case, through_U=1.0, without=()):
                 if gate in without:
                     a_x[number], a_h[number] = a_x[number].detach(), a_h[number].detach()
             before = record(*(value.detach() for value in old)) if "direct" in without else old
-            new, saved = cell.step(tuple(a_x), tuple(a_h), before)
-            if "h to c" in without:
-                o = saved[cell.saved.index("output")]
-                if "peephole_output" in cell.saved:  # this gate sees the new c as well
-                    a = a_x[cell.gates.index("output")] + a_h[cell.gates.index("output")]
-                    o = (a + saved[cell.saved.index("peephole_output")] * new.c.detach()).sigmoid()
-                new = new._replace(h=o * new.c.detach().tanh())
+            if case.stack.cell == "lstm_peephole":
+                new = peephole_step([x + h for x, h in zip(a_x, a_h, strict=True)], before, without)
+            else:
+                new, saved = cell.step(tuple(a_x), tuple(a_h), before)
+                if "h to c" in without:  # h' = o tanh c' in all of them
+                    new = new._replace(h=saved[cell.saved.index("output")] * new.c.detach().tanh())
             states[layer] = record(*(value if value.requires_grad else value.clone().requires_grad_() for value in new))
             for value in states[layer]:
                 value.retain_grad()

@@ -6,6 +6,7 @@ import pytest
 from gradlab import Experiment, trace
 from gradlab.cells import CELLS
 from gradlab.paths import cut, decompose, routes
+from gradlab.stack import without
 from tests.networks import drawn_case
 from tests.paths.routes_by_autograd import gradients
 
@@ -45,10 +46,9 @@ def test_a_cut_changes_the_gradient_wherever_the_route_was_used(cell):
     whole = trace(*case).table["log10_norm"].to_numpy()
     left = {route: cut(*case, without=route)["log10_norm"] for route in routes(cell)}
     unused = {route for route in left if np.allclose(left[route], whole, atol=1e-12)}
-    nothing_to_add = {"direct"} if cell in ("rnn", "rnn_relu", "rnn_linear") else set()
-    no_U = {"recurrent"} if cell in ("min_gru", "min_lstm") else set()
-    no_rows = {name for name in CELLS[cell].gates if name.startswith("peephole")}  # their rows of W and U are zero
-    assert unused - no_rows == nothing_to_add | no_U
+    nothing_to_add = set() if hasattr(CELLS[cell], "keep") or "c" in CELLS[cell].states else {"direct"}
+    no_U = {"recurrent"} if set(without(CELLS[cell], "U")) == set(CELLS[cell].gates) else set()
+    assert unused == nothing_to_add | no_U
 
 
 @pytest.mark.parametrize("cell", CELLS)

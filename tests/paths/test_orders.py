@@ -1,5 +1,7 @@
 """Parts of the gradient by how often they pass U: what autograd gives when U's route is scaled; and they sum."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,8 @@ from gradlab.paths.orders import split_by_order
 from gradlab.traces import TABLE_COLUMNS
 from tests.networks import drawn_case
 from tests.paths.routes_by_autograd import gradients
+
+PLAN = importlib.import_module("gradlab.engine.plan")
 
 
 def vectors(swept):
@@ -119,7 +123,7 @@ def test_orders_outside_what_is_offered_are_refused(orders):
 
 
 def test_more_than_memory_holds_is_refused_with_what_to_lower(monkeypatch):
-    monkeypatch.setattr("gradlab.paths.orders.memory_limit", lambda: 10**8)
+    monkeypatch.setattr(PLAN, "memory_limit", lambda: 3 * 10**8)
     with pytest.raises(ValueError, match=r"10 parts of steps = 5000, .* GB are allowed: lower orders, steps, "):
         decompose(Experiment(steps=5000))
 

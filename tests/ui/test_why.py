@@ -3,12 +3,14 @@
 import json
 import math
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
 import gradlab
 from gradlab.paths import cut, decompose, microscope
-from gradlab.ui.story import half_life, number, percent
+from gradlab.ui.cached_paths import _parts
+from gradlab.ui.story import change_over, number, percent, resting_gate
 from tests.ui.conftest import SMALL
 
 CHART = '[data-testid="stVegaLiteChart"]'
@@ -35,24 +37,57 @@ def test_the_story_says_the_share_and_norms_that_decompose_gives(open_app):
     app = open_app("why_addition", **SMALL, forget_bias="1.0")
     table = decompose(one_of(app), orders=8).query(FAR).set_index("path")
     share, norms = table["share"], table["log10_norm"]
-    assert f"carries **{percent(share['direct'])}** of what arrives ({number(norms['direct'])} of" in said(app)
+    assert f"makes up **{percent(share['direct'])}** of what arrives" in said(app)
+    assert f"its norm is {number(norms['direct'])}, that of the whole {number(norms['total'])}" in said(app)
     for bias in (0.0, 1.0, 3.0):
         at = decompose(one_of(app).replace(forget_bias=bias), orders=0).query(
             "layer == 0 and state == 'c' and lag == 29"
         )
         at = at.set_index("path")
-        assert f"at {bias:g} **{percent(at['share']['direct'])}** ({number(at['log10_norm']['direct'])} of" in said(app)
+        norm = number(at["log10_norm"]["direct"])
+        assert f"at {bias:g} **{percent(at['share']['direct'])}** (norm {norm} of" in said(app)
 
 
 @pytest.mark.parametrize(("bias", "steps"), [(0, 1.0), (1, 2.213), (2, 5.461), (3, 14.266), (4, 38.190), (5, 103.218)])
 def test_the_half_life_is_read_out_from_the_forget_bias(bias, steps):
-    assert f"every **{steps:.3g} steps**" in half_life(gradlab.Experiment(forget_bias=bias))
+    experiment = gradlab.Experiment(forget_bias=bias, steps=20, hidden_size=4)
+    assert f"would halve a path every **{steps:.3g} steps**" in resting_gate(experiment, _parts(experiment, None))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "lstm_squashed", "min_lstm", "gru", "leaky", "lstm_peephole"])
+def test_the_direct_path_s_own_half_life_is_read_off_the_direct_path(cell):
+    experiment = gradlab.Experiment(cell=cell, forget_bias=3.0, steps=80, hidden_size=16)
+    found = _parts(experiment, None).direct_half_life
+    table = cut(experiment, without="recurrent").query("layer == 0")
+    norms = table[table["state"] == table["state"].iloc[-1]].set_index("lag")["log10_norm"]
+    assert found == pytest.approx(-math.log10(2) * 79 / (norms[79] - norms[0]), rel=0.25)
+    assert f"halves every **{found:.3g} steps**" in resting_gate(experiment, _parts(experiment, None)).replace("H", "h")
+
+
+def test_a_direct_path_that_loses_nothing_or_is_not_there_is_not_given_a_half_life():
+    carousel = gradlab.Experiment(cell="lstm_1997", inputs="zero", steps=30, hidden_size=4)
+    assert "loses nothing" in resting_gate(carousel, _parts(carousel, None))
+    rnn = carousel.replace(cell="rnn")
+    assert resting_gate(rnn, _parts(rnn, None)) == ""
 
 
 def test_cells_without_a_forget_gate_have_no_forget_bias_to_read_out(open_app):
     app = open_app("why_addition", **SMALL, one_cell="GRU")
-    assert "forget bias" not in said(app)
-    assert half_life(gradlab.Experiment(cell="gru")) == ""
+    assert "forget bias" not in said(app).lower()
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ([1, 0.9, 0.4, 0.6, 0.3, 0.2], "From lag 4 on"),
+        ([1, 0.9, 0.8], "At every lag most of the gradient goes around U"),
+        ([1, 0.1, 0.2], "At every lag most of the gradient goes through U"),
+        ([1, 0.1, 0.2, 0.7], "At 1 of 3 lags most of the gradient goes around U"),
+        ([math.nan] * 4, "Nothing arrives from any earlier step"),
+    ],
+)
+def test_where_the_gradient_changes_over_is_true_of_every_later_lag(shares, words):
+    assert change_over(pd.DataFrame({"lag": range(len(shares)), "share": shares})).startswith(words)
 
 
 def test_a_toggle_adds_the_line_of_its_cut_and_says_what_it_leaves(open_app):
@@ -65,7 +100,7 @@ def test_a_toggle_adds_the_line_of_its_cut_and_says_what_it_leaves(open_app):
     assert not app.exception
     assert lines_of(app, len(cuts) - 1) == ["LSTM", "without the forget gate", "RNN"]
     left = cut(one_of(app), without="forget").query(FAR)["log10_relative"].item()
-    assert f"without the forget gate: {number(left)}" in said(app)
+    assert f"without the forget gate: **{number(left)}**" in said(app)
     app.selectbox(key="one_cell").set_value("GRU").run()
     assert not app.exception, "the GRU has no forget gate: that toggle is let go"
     assert lines_of(app, len(cuts) - 1)[0] == "GRU"
@@ -78,6 +113,7 @@ def test_a_toggle_adds_the_line_of_its_cut_and_says_what_it_leaves(open_app):
         ({"forget_bias": "3.0"}, {"product": False, "vanish": True}),
         ({"initialization": "zeros", "forget_bias": "1.0"}, {"product": True, "vanish": False}),
         ({"one_cell": "minGRU"}, {"product": True}),
+        ({"one_cell": "LSTM 1997 (no forget gate)", "gain": "3.0"}, {"product": False}),
     ],
     ids=lambda value: " ".join(map(str, value.values())),
 )
@@ -88,12 +124,24 @@ def test_textbook_sentences_are_judged_by_the_numbers(open_app, query, verdicts)
         assert sentence.startswith(":green") == holds, sentence
 
 
+@pytest.mark.parametrize(
+    ("cell", "absent"), [("RNN", "product"), ("RNN", "than the RNN"), ("LSTM (peepholes)", "product")]
+)
+def test_a_textbook_sentence_is_not_judged_of_a_cell_that_it_does_not_speak_of(open_app, cell, absent):
+    app = open_app("why_addition", **SMALL, one_cell=cell)
+    judged = [e.value for e in app.markdown if e.value.startswith((":green", ":red"))]
+    assert judged
+    assert not any(absent in sentence for sentence in judged)
+
+
 def test_the_warm_up_says_both_powers(open_app):
     app = open_app("one_unit")
     app.select_slider(key="weight").set_value(0.5).run()
     app.select_slider(key="gate").set_value(0.5).run()
-    assert f"leaves {number(99 * math.log10(0.5))}" in said(app)
+    assert f"99 steps back the weight 0.5 alone leaves {number(99 * math.log10(0.5))}" in said(app)
     assert f"leaves {number(99 * math.log10(0.75))}" in said(app)
+    app.select_slider(key="weight").set_value(-0.5).run()
+    assert f"leaves {number(99 * math.log10(0.25))}" in said(app), "z + (1 - z) w"
 
 
 @pytest.mark.slow
@@ -116,10 +164,10 @@ def test_without_a_choice_the_unit_of_the_longest_memory_is_in_close_up(open_app
 
 def test_the_unrolled_network_walks_back_from_the_loss(open_app):
     app = open_app("unrolled", **(SMALL | {"steps": "100"}), depth="2")
-    assert "At lag 29" in said(app)
+    assert "Lag 29" in said(app)
     app.select_slider(key="lag").set_value(70).run()
     assert not app.exception
-    assert "At lag 99" in said(app)
+    assert "Lag 99" in said(app)
     spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
     assert spec["layer"][0]["encoding"]["x"]["scale"]["domain"] == [-0.7, 30]
 
