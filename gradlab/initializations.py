@@ -58,10 +58,17 @@ def identity(shape: Shape, generator: torch.Generator) -> Tensor:
     return init.eye_(_empty(shape))
 
 
+def irnn(shape: Shape, generator: torch.Generator) -> Tensor:
+    """The identity, and biases at 0: with ReLU the IRNN, which begins by keeping its state (Le et al. 2015)."""
+    return init.eye_(_empty(shape))
+
+
 def zeros(shape: Shape, generator: torch.Generator) -> Tensor:
     """No recurrence through U: what still flows back came by the additive update alone."""
     return init.zeros_(_empty(shape))
 
+
+WITHOUT_BIASES = ("irnn",)  # initializations that start every bias at 0, but a forget bias that is asked for
 
 INITIALIZATIONS: dict[str, Callable[[Shape, torch.Generator], Tensor]] = {
     "pytorch": pytorch,
@@ -71,5 +78,6 @@ INITIALIZATIONS: dict[str, Callable[[Shape, torch.Generator], Tensor]] = {
     "gaussian": gaussian,
     "orthogonal": orthogonal,
     "identity": identity,
+    "irnn": irnn,
     "zeros": zeros,
 }

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from gradlab.cells import CELLS
 from gradlab.experiment import DTYPES, Experiment
 from gradlab.feeds import Streams, cotangents_of, input_size_of, inputs_of, streams
-from gradlab.initializations import INITIALIZATIONS
+from gradlab.initializations import INITIALIZATIONS, WITHOUT_BIASES
 from gradlab.trained import Trained
 
 __all__ = ["Layer", "Stack", "Streams", "cotangents_of", "gate_rows", "input_size_of", "inputs_of", "streams"]
@@ -149,6 +149,10 @@ def _draw(experiment: Experiment, columns: int, random: Streams) -> Layer:
     W, b_W, b_U = uniform(rows, columns), uniform(rows), uniform(rows)
     initialize = INITIALIZATIONS[experiment.initialization]
     U = experiment.gain * torch.cat([initialize((H, H), random.recurrent) for _ in gates]).numpy()
+    if experiment.initialization in WITHOUT_BIASES:
+        weights = set(without(CELLS[experiment.cell], "W")) & set(without(CELLS[experiment.cell], "U"))  # peepholes
+        for gate in set(gates) - weights:
+            b_W[gate_rows(experiment.cell, gate, H)], b_U[gate_rows(experiment.cell, gate, H)] = 0, 0
     if experiment.forget_bias is not None and "forget" in gates:
         forget = gate_rows(experiment.cell, "forget", H)
         b_W[forget], b_U[forget] = experiment.forget_bias, 0

@@ -10,7 +10,7 @@ from torch import nn
 
 from gradlab.cells import CELLS
 from gradlab.experiment import Experiment
-from gradlab.initializations import INITIALIZATIONS
+from gradlab.initializations import INITIALIZATIONS, WITHOUT_BIASES
 from gradlab.inputs import INPUTS, default_text
 from gradlab.losses import LOSSES
 from gradlab.stack import (
@@ -147,7 +147,25 @@ def test_the_initialization_and_the_gain_decide_the_recurrent_weight_alone(initi
         assert np.array_equal(twice.U, 2 * layer.U)
         for name in ("W", "b_W", "b_U"):
             assert np.array_equal(getattr(layer, name), getattr(twice, name))
-            assert np.array_equal(getattr(layer, name), getattr(usual, name))
+            if name == "W" or initialization not in WITHOUT_BIASES:
+                assert np.array_equal(getattr(layer, name), getattr(usual, name))
+
+
+def test_the_irnn_begins_without_biases_and_keeps_peepholes_and_a_forget_bias_that_is_asked_for():
+    relu = Stack.from_experiment(Experiment(cell="rnn_relu", hidden_size=H, initialization="irnn", depth=2))
+    for layer in relu.layers:
+        assert np.array_equal(layer.U, np.eye(H))
+        assert not layer.b_W.any()
+        assert not layer.b_U.any()
+    e = Experiment(cell="lstm_peephole", hidden_size=H, initialization="irnn", forget_bias=2.0)
+    found, other = (
+        (stack.layers[0].b_W + stack.layers[0].b_U).reshape(-1, H)
+        for stack in (Stack.from_experiment(e), Stack.from_experiment(e.replace(initialization="identity")))
+    )
+    expected = {"input": 0, "forget": 2, "candidate": 0, "output": 0}
+    for number, gate in enumerate(CELLS[e.cell].gates):
+        assert (found[number] == expected.get(gate, other[number])).all(), gate
+    assert other.all()
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gradlab.training import Record, Run
+import pandas as pd
+
+from gradlab.training import Record, Run, history
 
 PATIENCE = 4.0  # seconds without a look
 PUBLISH_EVERY = 0.4  # seconds from one snapshot to the next
@@ -34,6 +36,7 @@ class Job:
         self._thread: threading.Thread | None = None
         self._seen = time.monotonic()
         self.snapshots = [snapshot(run) for run in self.runs]
+        self._histories = [history([run.measured()], run.experiment.cell) for run in self.runs]
         for run, records in zip(self.runs, self.records, strict=True):
             records.append(run.measured())
 
@@ -68,6 +71,14 @@ class Job:
     def seconds_left(self) -> float:
         """At the pace so far; infinite before there is one."""
         return (self.updates - self.done) / self.pace if self.pace else math.inf
+
+    def histories(self) -> list[pd.DataFrame]:
+        """`gradlab.training.history` of every run; only what is new since the last call is made into rows."""
+        for number, (run, records) in enumerate(zip(self.runs, self.records, strict=True)):
+            table = self._histories[number]
+            if new := records[len(table) :]:
+                self._histories[number] = pd.concat([table, history(new, run.experiment.cell)], ignore_index=True)
+        return list(self._histories)
 
     def start(self) -> None:
         """Begins, or goes on after a pause."""

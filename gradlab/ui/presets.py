@@ -26,10 +26,10 @@ PRESETS = {
         {"cells": ("rnn_linear", "rnn", "lstm"), "initialization": "gaussian", "gain": 1.5},
         "A larger recurrent weight makes the linear RNN explode; tanh saturates and holds the RNN back.",
     ),
-    "Identity and ReLU": Preset(
-        {"cells": ("rnn_relu", "rnn", "lstm"), "initialization": "identity"},
-        "With the identity as recurrent weight a ReLU unit that is on passes the gradient unchanged, and one that is "
-        "off passes nothing.",
+    "IRNN": Preset(
+        {"cells": ("rnn_relu", "rnn", "lstm"), "initialization": "irnn"},
+        "Identity as recurrent weight, no biases and ReLU (Le et al. 2015): a unit that is on passes the gradient "
+        "unchanged, and one that is off passes nothing.",
     ),
     "A loss at every step": Preset(
         {"loss": "every"},

@@ -12,7 +12,7 @@ from gradlab.charts import training
 from gradlab.experiment import Experiment
 from gradlab.tasks import TASKS
 from gradlab.thinning import thin
-from gradlab.training import Recipe, Run, clipping, curve, gradients, history, reach, solved_at
+from gradlab.training import Recipe, Run, clipping, curve, gradients, reach, solved_at
 from gradlab.ui import controls, job_controls
 from gradlab.ui.job import Job
 from gradlab.ui.job_controls import job_of, title
@@ -85,8 +85,8 @@ def told(job: Job) -> str:
 
 
 def histories(job: Job) -> list[pd.DataFrame]:
-    """One table an update a run, of what is there now."""
-    return [history(list(records), run.experiment.cell) for run, records in zip(job.runs, job.records, strict=True)]
+    """One table a run, a row an update, of what is there now."""
+    return job.histories()
 
 
 def curves(tables: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:

@@ -39,7 +39,8 @@ def test_the_exploding_preset_explodes_where_nothing_saturates():
 
 
 def test_a_relu_unit_with_identity_weight_passes_the_gradient_unchanged_while_it_is_on():
-    trace = gradlab.trace(gradlab.Experiment(cell="rnn_relu", initialization="identity"))
+    settings = {name: value for name, value in PRESETS["IRNN"].settings.items() if name != "cells"}
+    trace = gradlab.trace(gradlab.Experiment(cell="rnn_relu", **settings))
     steps = np.diff(trace.log10_norm("h")[0], axis=0)  # [T-1, B]: what each step takes away going back
     assert (steps >= -1e-12).all(), "no step makes it larger"
     assert (np.abs(steps) < 1e-12).any(), "some steps leave it unchanged"
