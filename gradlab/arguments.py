@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,15 @@ def _on_the_cpu(value: Any, name: str) -> ndarray:
         return np.asarray(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} cannot be read as an array: {error}") from error
+
+
+def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """An argument that counts or chooses. Raises ValueError for what is no whole number of the range."""
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_whole or value < low or (high is not None and value > high):
+        wanted = f"from {low} to {high}" if high is not None else f"of {low} or more"
+        raise ValueError(f"{name} = {value!r} is not allowed: use a whole number {wanted}")
+    return int(value)
 
 
 def as_states(stack: Stack, initial_state: Any, sequences: int) -> tuple[ndarray, ...]:

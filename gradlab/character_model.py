@@ -9,12 +9,14 @@ Tables, a row a character of a text: `step` counts from 0, `character` stands th
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.arguments import whole_number
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Sweep, log10_norms, sweep
 from gradlab.readout import Readout, cross_entropy
@@ -66,8 +68,8 @@ def scores(model: CharacterModel, text: str) -> ndarray:
 
 def softmax(values: ndarray, temperature: float = 1.0) -> ndarray:
     """softmax(values / temperature) along the last axis; temperature 0 puts all on the largest. ValueError below 0."""
-    if not (np.isfinite(temperature) and temperature >= 0):
-        raise ValueError(f"temperature = {temperature} is not allowed: use 0 or more")
+    if not isinstance(temperature, Real) or not (np.isfinite(temperature) and temperature >= 0):
+        raise ValueError(f"temperature = {temperature!r} is not allowed: use 0 or more")
     shifted = (values - values.max(axis=-1, keepdims=True)).astype(np.float64)
     if temperature == 0:
         return np.eye(values.shape[-1])[values.argmax(axis=-1)]
@@ -97,8 +99,10 @@ def predictions(model: CharacterModel, text: str, temperature: float = 1.0) -> p
 def sample(model: CharacterModel, length: int, temperature: float = 1.0, seed: int = 0, start: str = "") -> str:
     """`length` characters that the model writes after `start` (empty: a symbol drawn evenly, which counts).
 
-    Each is drawn from softmax(scores / temperature) by a generator of its own.
+    Each is drawn from softmax(scores / temperature) by a generator of its own. Raises ValueError for a length below 1,
+    a seed or temperature below 0, and a start with a character that the model does not know.
     """
+    length, seed = whole_number("length", length, 1), whole_number("seed", seed, 0)
     generator = np.random.default_rng(seed)
     written = start or model.symbols[generator.integers(len(model.symbols))]
     states: tuple[ndarray, ...] = ()
@@ -119,9 +123,8 @@ def activity(model: CharacterModel, text: str, unit: int, layer: int = 0, state:
     stack, states = model.stack, CELLS[model.stack.cell].states
     if state not in states:
         raise ValueError(f"state = {state!r} is not a state of {stack.cell}: use {' or '.join(states)}")
-    for name, value, size in (("unit", unit, stack.hidden_size), ("layer", layer, stack.depth)):
-        if not 0 <= value < size:
-            raise ValueError(f"{name} = {value} is not there: use 0 to {size - 1}")
+    unit = whole_number("unit", unit, 0, stack.hidden_size - 1)
+    layer = whole_number("layer", layer, 0, stack.depth - 1)
     run = Sweep(stack, model.one_hot(text))
     run.forward()
     values = run.values()[0][layer, :, 0, states.index(state), unit]
@@ -134,8 +137,9 @@ def reach(model: CharacterModel, text: str, at: int) -> pd.DataFrame:
     ℓ is -log p(text[at + 1]) in nats, x_t the one-hot input; the adjoint is scaled, so nothing underflows; -inf where
     the gradient is exactly zero. Raises ValueError where no character of the text follows.
     """
-    if not 0 <= at < len(text) - 1:
-        raise ValueError(f"at = {at} is no step whose following character is known: use 0 to {len(text) - 2}")
+    if len(text) < 2:
+        raise ValueError(f"text = {text!r} is too short: a character must follow the one at which it predicts")
+    at = whole_number("at", at, 0, len(text) - 2)
     stack, inputs = model.stack, model.one_hot(text[: at + 1])
     target = np.eye(len(model.symbols))[encoded(text[at + 1], model.symbols)]
     _, scores_bar = cross_entropy(scores(model, text[: at + 1])[-1:].astype(np.float64), target)

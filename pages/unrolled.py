@@ -15,7 +15,7 @@ SCALES = ("these steps", "the whole sequence")
 one = controls.current().one
 most = max(one.steps - STEPS_SHOWN, 0)
 stops = sorted({0, *range(0, most, max(1, most // 100)), most})
-left, right = st.columns([3, 1], vertical_alignment="bottom")
+left, right = st.columns([2, 1], vertical_alignment="bottom")
 lag = (
     left.select_slider("Lag at the right edge: walk back from the loss", stops, 0, key="lag", **URL_OPTIONS)
     if most

@@ -109,9 +109,14 @@ def test_the_activity_of_a_unit_is_its_state_after_every_character(run, model):
     [
         (lambda m: predictions(m, "xyz"), "'x' at 0 is not in the vocabulary"),
         (lambda m: predictions(m, ""), "the text is empty"),
-        (lambda m: activity(m, "to", 5), "unit = 5 is not there: use 0 to 4"),
+        (lambda m: activity(m, "to", 5), "unit = 5 is not allowed: use a whole number from 0 to 4"),
         (lambda m: activity(m, "to", 0, state="z"), "use h or c"),
-        (lambda m: reach(m, "to", 1), "at = 1 is no step"),
+        (lambda m: reach(m, "to", 1), "at = 1 is not allowed: use a whole number from 0 to 0"),
+        (lambda m: reach(m, "t", 0), "too short"),
+        (lambda m: activity(m, "to", 1.5), "unit = 1.5 is not allowed"),
+        (lambda m: sample(m, 0), "length = 0 is not allowed: use a whole number of 1 or more"),
+        (lambda m: sample(m, 3, seed=-1), "seed = -1 is not allowed"),
+        (lambda m: sample(m, 3, "hot"), "temperature = 'hot' is not allowed: use 0 or more"),
     ],
 )
 def test_what_cannot_be_asked_is_named(model, call, words):

@@ -1,6 +1,6 @@
 """Causal experiments on one network: the same forward pass, with routes left out of the adjoint alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ def cut(
     `path` reads "without direct", "without recurrent and forget".
     """
     given = gathered(subject, inputs, cotangents, initial_state)
-    names = (without,) if isinstance(without, str) else tuple(without)
+    names = (without,) if isinstance(without, str) or not isinstance(without, Iterable) else tuple(without)
     allowed = routes(given.stack.cell)
     for name in names:
         if name not in allowed:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.arguments import Gathered, gathered
+from gradlab.arguments import Gathered, gathered, whole_number
 from gradlab.cells import CELLS
 from gradlab.cells.states import STATES
 from gradlab.engine import log10_norms, plan, refuse_too_large
@@ -59,9 +59,9 @@ def edges(
     """
     given = gathered(subject, inputs, cotangents, initial_state)
     T, B, _ = given.inputs.shape
-    last = min(T - 1, first + MOST_STEPS - 1) if last is None else last
-    if not 0 <= first <= last < T or last - first >= MOST_STEPS:
-        raise ValueError(f"first = {first}, last = {last} is not allowed: use steps 0 to {T - 1}, at most {MOST_STEPS}")
+    first = whole_number("first", first, 0, T - 1)
+    most = min(T, first + MOST_STEPS) - 1
+    last = most if last is None else whole_number("last", last, first, most)
     entered = log10_entered(given.loss, B)
     rows = []
     for edge in edge_vectors(given, first, last, progress):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.arguments import gathered, sparse
+from gradlab.arguments import gathered, sparse, whole_number
 from gradlab.cells import CELLS
 from gradlab.cells.states import STATES
 from gradlab.engine import log10_norms
@@ -136,9 +136,8 @@ def microscope(
     """
     given = gathered(subject, inputs, cotangents, initial_state)
     stack, cell = given.stack, CELLS[given.stack.cell]
-    for name, value, most in (("layer", layer, stack.depth), ("sequence", sequence, given.inputs.shape[1])):
-        if not 0 <= value < most:
-            raise ValueError(f"{name} = {value} is not there: use 0 to {most - 1}")
+    layer = whole_number("layer", layer, 0, stack.depth - 1)
+    sequence = whole_number("sequence", sequence, 0, given.inputs.shape[1] - 1)
     own = slice(sequence, sequence + 1)
     sweep = forward(given, own, 1)
     states, saved = (values[layer, :, 0] for values in sweep.values())

@@ -1,13 +1,12 @@
 """The gradient by order of its paths, exactly: one adjoint in which what passes U goes to the next order's rows."""
 
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.arguments import Gathered, gathered
+from gradlab.arguments import Gathered, gathered, whole_number
 from gradlab.cells import CELLS
 from gradlab.engine import Swept, cotangents_of_slice, plan, refuse_too_large, times_power
 from gradlab.experiment import Experiment
@@ -87,8 +86,7 @@ def _with_shares(norms: pd.DataFrame, shares: list[ndarray]) -> pd.DataFrame:
 
 def split_by_order(given: Gathered, orders: int, progress: Progress = None) -> Split:
     """The same as vectors: every ∂L/∂s_t of every part. One forward pass, two adjoints."""
-    if not isinstance(orders, Integral) or not 0 <= orders <= MOST_ORDERS:
-        raise ValueError(f"orders = {orders!r} is not allowed: use a whole number from 0 to {MOST_ORDERS}")
+    orders = whole_number("orders", orders, 0, MOST_ORDERS)
     names = ("direct", *(f"order {k}" for k in range(1, orders + 1)), "rest")
     stack, (T, B, _) = given.stack, given.inputs.shape
     whole = given.loss

@@ -7,9 +7,12 @@ The first is a linear RNN, the second a GRU, both with one unit, no input and h 
 biases, r at `RESET`.
 """
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 
+from gradlab.arguments import whole_number
 from gradlab.stack import Layer, Stack
 from gradlab.traces import trace
 
@@ -21,10 +24,14 @@ RESET = 1 / (1 + np.exp(-WIDE_OPEN))
 def one_unit(weight: float, gate: float, steps: int) -> pd.DataFrame:
     """|∂h_T/∂h_t| of both units as computed by the engine, and by the formula: columns `SCALAR_COLUMNS`, as log10.
 
-    weight w of any size, gate z strictly between 0 and 1 (ValueError), steps T.
+    weight w of any size, gate z strictly between 0 and 1, steps T; ValueError for others.
     """
+    for name, value in (("weight", weight), ("gate", gate)):
+        if not isinstance(value, Real) or not np.isfinite(value):
+            raise ValueError(f"{name} = {value!r} is not allowed: use a finite number")
     if not 0 < gate < 1:
         raise ValueError(f"gate = {gate} is not allowed: use a number between 0 and 1, without these two")
+    steps = whole_number("steps", steps, 1)
     one = np.ones((1, 1))
     none = np.zeros(1)
     alone = Stack("rnn_linear", (Layer(0 * one, weight * one, none, none),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -95,6 +96,8 @@ def _layers(network: Network) -> list[tuple[Tensor, ...]]:
 
 
 def _first_not_finite(update: int, network: Network, layers: list, what: str) -> Diverged:
-    found = [not all(bool(torch.isfinite(part).all()) for part in layer) for layer in layers]
-    layer = found.index(True)
+    """Of gradients that are all finite, while their norm is not, the layer of the largest."""
+    largest = [float(torch.stack([part.detach().abs().max() for part in layer]).max()) for layer in layers]
+    beyond = [number for number, size in enumerate(largest) if not math.isfinite(size)]
+    layer = beyond[0] if beyond else largest.index(max(largest))
     return Diverged(update, layer, None, what if layer < network.recurrent.depth else f"readout's {what}")

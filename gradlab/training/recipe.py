@@ -81,7 +81,7 @@ class Recipe:
 def norm_of(parameters: list[Tensor]) -> float:
     """The norm of all gradients together, in float64 and of numbers near 1: squares of float32 end at 1e±19.
 
-    Not finite only where a gradient is.
+    Not finite where a gradient is not, or where the norm itself is beyond float64.
     """
     gradients = [parameter.grad.double() for parameter in parameters]
     found = float(torch.nn.utils.get_total_norm(gradients))

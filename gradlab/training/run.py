@@ -219,7 +219,7 @@ def fitted(experiment: Experiment, task: Task) -> Experiment:
     scored = np.flatnonzero(task.draw(steps, 1, np.random.default_rng(0)).scored)
     loss = {"loss": "last"} if len(scored) == 1 else {"loss": "every"}
     if 1 < len(scored) < steps:
-        loss = {"loss": "steps", "loss_steps": f"{scored[0]}-{scored[-1]}"}
+        loss = {"loss": "steps", "loss_steps": _ranges(scored.tolist())}
     reads: dict[str, Any] = {"inputs": "noise", "input_size": task.input_size, "output_size": task.output_size}
     if task.text is not None:
         reads = {"inputs": "text", "text": None if task.text == default_text() else task.text}
@@ -232,3 +232,11 @@ def fitted(experiment: Experiment, task: Task) -> Experiment:
     # A text too long to be a setting: its vocabulary decides the sizes.
     sizes = {"inputs": "noise", "input_size": task.input_size, "output_size": task.output_size}
     return shorter.replace(**settings | {"text": None} | sizes)
+
+
+def _ranges(steps: list[int]) -> str:
+    """Steps in order as a setting names them: "3, 9-11, 20"."""
+    known = set(steps)
+    starts = [step for step in steps if step - 1 not in known]
+    ends = [step for step in steps if step + 1 not in known]
+    return ", ".join(f"{a}-{b}" if a < b else str(a) for a, b in zip(starts, ends, strict=True))

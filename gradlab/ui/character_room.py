@@ -166,11 +166,12 @@ def in_numbers(found: CharacterModel, text: str) -> pd.DataFrame:
 
 
 def show_numbers(table: pd.DataFrame) -> None:
-    """The numbers with four digits, tiny ones as powers of ten; the hidden state as bars that open into its values."""
-    numbers = {name: st.column_config.NumberColumn(format="%.4g") for name in table.columns if "(" in name[:8]}
-    numbers |= {name: st.column_config.NumberColumn(format="%.4g") for name in table.columns if "score" in name}
-    h = st.column_config.BarChartColumn("h (every unit)", y_min=-1, y_max=1)
-    st.dataframe(table, hide_index=True, column_config=numbers | {"h": h})
+    """Probabilities and costs with four decimals, tiny ones as powers of ten; h as bars that open into its values."""
+    small = [name for name in table.columns if name.startswith(("p(", "−ln"))]
+    formats = dict.fromkeys(small, lambda value: f"{value:.4f}" if value >= 1e-3 else f"{value:.0e}")
+    formats |= dict.fromkeys([name for name in table.columns if name.startswith("score")], "{:.3f}")
+    h = st.column_config.BarChartColumn("h, every unit", y_min=-1, y_max=1, color="auto")
+    st.dataframe(table.style.format(formats), hide_index=True, column_config={"h": h})
 
 
 def reach_sentence(table: pd.DataFrame) -> str:

@@ -88,7 +88,8 @@ def draw(page: str, at_hand: Any) -> None:
                         widget(name)
     if own:
         with at_hand:
-            for column, name in zip(st.columns(len(own)), own, strict=True):
+            widths = [2 if name == "cells" else 1 for name in own]
+            for column, name in zip(st.columns(widths), own, strict=True):
                 with column:
                     widget(name)
     settings = _settings(page, idle)

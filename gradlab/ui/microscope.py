@@ -18,7 +18,7 @@ from gradlab.ui.widgets import URL_OPTIONS
 
 COLUMNS_TAKEN = 16_000  # steps of a map in a picture that leaves the screen; browsers take none much wider
 POINTS_ON_SCREEN = 3000  # of all lines of a chart together
-LETTERS_SHOWN = 120  # more would lie on each other
+LETTERS_SHOWN = 80  # more would lie on each other
 
 
 def place(experiment: Experiment) -> tuple[int, int, int | None]:

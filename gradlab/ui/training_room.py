@@ -79,7 +79,7 @@ def told(job: Job) -> str:
     clipped = ", ".join(f"{what} clipped at {clip:g}" for what, clip in clips.items() if clip is not None)
     back = "" if run.schedule.kind == "full" else f", back-propagated by {run.schedule.kind} of {run.schedule.k2} steps"
     return (
-        f"{run.task.title}, {run.experiment.steps} steps, {run.experiment.batch_size} sequences a batch; "
+        f"{run.task.title}, {run.experiment.steps} steps, batches of {run.experiment.batch_size}; "
         f"{recipe.optimizer} at {recipe.learning_rate:g}, {clipped or 'not clipped'}{back}."
     )
 

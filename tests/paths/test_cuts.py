@@ -64,7 +64,9 @@ def test_nothing_cut_is_the_trace():
     assert (cut(experiment, without=())["log10_norm"] == trace(experiment).table["log10_norm"]).all()
 
 
-@pytest.mark.parametrize(("cell", "route"), [("rnn", "forget"), ("gru", "h to c"), ("lstm", "reset"), ("lstm", "U")])
+@pytest.mark.parametrize(
+    ("cell", "route"), [("rnn", "forget"), ("gru", "h to c"), ("lstm", "reset"), ("lstm", "U"), ("lstm", None)]
+)
 def test_a_route_that_the_cell_has_not_is_refused_with_those_it_has(cell, route):
-    with pytest.raises(ValueError, match=f"without = '{route}' is no route of {cell}: use direct, recurrent, "):
+    with pytest.raises(ValueError, match=f"without = {route!r} is no route of {cell}: use direct, recurrent, "):
         cut(Experiment(cell=cell, steps=5), without=route)

@@ -82,8 +82,41 @@ def test_far_back_the_edges_leave_the_floating_point_range_and_stay_finite():
     assert tuple(table.columns) == EDGE_COLUMNS
 
 
-@pytest.mark.parametrize(("first", "last"), [(-1, 5), (3, 20), (6, 5), (0, 250)])
-def test_steps_that_are_not_there_or_too_many_are_refused(first, last):
-    steps = 300 if last == 250 else 20
-    with pytest.raises(ValueError, match=f"first = {first}, last = {last} is not allowed: use steps 0 to {steps - 1}"):
-        edges(Experiment(steps=steps, hidden_size=8), first=first, last=last)
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"first": -1}, "first = -1 is not allowed: use a whole number from 0 to 299"),
+        ({"first": 1.5}, "first = 1.5 is not allowed"),
+        ({"first": 6, "last": 5}, "last = 5 is not allowed: use a whole number from 6 to 205"),
+        ({"first": 290, "last": 300}, "last = 300 is not allowed: use a whole number from 290 to 299"),
+        ({"last": 250}, "last = 250 is not allowed: use a whole number from 0 to 199"),
+    ],
+    ids=str,
+)
+def test_steps_that_are_not_there_or_too_many_are_refused(wanted, words):
+    with pytest.raises(ValueError, match=words):
+        edges(Experiment(steps=300, hidden_size=8), **wanted)
+
+
+def test_without_a_last_step_all_that_are_allowed_come_each_with_its_lag():
+    table = edges(Experiment(steps=300, hidden_size=4), first=50)
+    assert sorted(table["step"].unique()) == list(range(50, 250))
+    assert (table["lag"] == 299 - table["step"]).all()
+
+
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
+def test_edges_are_measured_at_any_size_and_relative_to_what_the_loss_put_in(size):
+    case = drawn_case("lstm", depth=2, T=9)
+    plain, scaled = edges(*case), edges(*case._replace(cotangents=size * case.cotangents))
+    flows = np.isfinite(plain["log10_norm"])
+    assert np.array_equal(flows, np.isfinite(scaled["log10_norm"]))
+    moved = scaled["log10_norm"][flows] - plain["log10_norm"][flows]
+    assert moved.to_numpy() == pytest.approx(np.log10(size), abs=1e-9)
+    assert scaled["log10_relative"][flows].to_numpy() == pytest.approx(plain["log10_relative"][flows], abs=1e-9)
+    given = gathered(*case)
+    entered = np.log10(np.sqrt((given.cotangents**2).sum(axis=(0, 2))))  # of each sequence
+    loss = {edge.step: edge.vector for edge in edge_vectors(given, 0, 8) if edge.kind == "loss"}
+    with np.errstate(divide="ignore"):
+        for row in plain[plain["edge"] == "loss"].itertuples():
+            norms = np.log10(np.linalg.norm(loss[row.step], axis=-1))
+            assert row.log10_relative == pytest.approx((norms - entered).mean())

@@ -122,5 +122,5 @@ def test_the_table_holds_every_value_under_its_unit_and_step():
 @pytest.mark.parametrize(("wrong", "most"), [({"layer": 2}, 1), ({"sequence": 4}, 3), ({"layer": -1}, 1)])
 def test_a_layer_or_sequence_that_is_not_there_is_refused(wrong, most):
     ((name, value),) = wrong.items()
-    with pytest.raises(ValueError, match=f"{name} = {value} is not there: use 0 to {most}"):
+    with pytest.raises(ValueError, match=f"{name} = {value} is not allowed: use a whole number from 0 to {most}"):
         microscope(SMALL, **wrong)

@@ -116,9 +116,9 @@ def test_nothing_is_direct_in_an_rnn_and_all_is_direct_without_recurrent_weights
     assert minimal.loc["direct"]["share"].to_numpy() == pytest.approx(1, abs=1e-15)
 
 
-@pytest.mark.parametrize("orders", [-1, 65])
+@pytest.mark.parametrize("orders", [-1, 65, 2.5, "3", True])
 def test_orders_outside_what_is_offered_are_refused(orders):
-    with pytest.raises(ValueError, match=f"orders = {orders} is not allowed: use a whole number from 0 to 64"):
+    with pytest.raises(ValueError, match=f"orders = {orders!r} is not allowed: use a whole number from 0 to 64"):
         decompose(Experiment(steps=5), orders=orders)
 
 

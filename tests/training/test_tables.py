@@ -1,0 +1,148 @@
+"""What records say in tables, and what a record's numbers are, each counted another way."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from gradlab.experiment import Experiment
+from gradlab.tasks import TASKS
+from gradlab.training import Recipe, Run, clipping, gradients, history, reach, solved_at
+from gradlab.training.network import Tensors, metric_of
+
+SMALL = Experiment(cell="lstm", depth=2, hidden_size=5, steps=23, batch_size=4, seed=3)
+
+
+@pytest.fixture(scope="module")
+def records():
+    return list(Run(SMALL, "adding", Recipe(updates=9, trace_every=4, clip_norm=0.05)).records())
+
+
+def test_accuracy_counts_the_scored_answers_whose_likeliest_class_is_right():
+    scores = torch.tensor([[[9.0, 1.0], [0.0, 1.0]], [[0.0, 1.0], [3.0, 1.0]]])  # [T, B, Y]
+    targets = torch.tensor([[1, 1], [1, 1]])
+    for scored, share in (([True, True], 0.5), ([True, False], 0.5), ([False, True], 0.5)):
+        batch = Tensors(torch.zeros(2, 2, 1), targets, torch.tensor(scored))
+        assert metric_of(TASKS["parity"], 0.7, scores, batch) == share
+    first = Tensors(torch.zeros(2, 2, 1), torch.tensor([[0, 1], [0, 0]]), torch.tensor([True, False]))
+    assert metric_of(TASKS["parity"], 0.7, scores, first) == 1.0
+
+
+def test_a_number_is_right_within_four_hundredths():
+    scores = torch.tensor([[[0.5], [0.5]]])
+    batch = Tensors(torch.zeros(1, 2, 2), torch.tensor([[[0.539], [0.541]]]), torch.tensor([True]))
+    assert metric_of(TASKS["adding"], 0.1, scores, batch) == 0.5
+
+
+def test_a_character_model_is_measured_in_bits():
+    batch = Tensors(torch.zeros(1, 1, 4), torch.zeros(1, 1, dtype=torch.int64), torch.tensor([True]))
+    assert metric_of(TASKS["hello"], math.log(8), torch.zeros(1, 1, 4), batch) == pytest.approx(3)
+
+
+def test_a_record_tells_the_loss_of_its_batch_before_its_update(records):
+    run = Run(SMALL, "adding", Recipe(updates=9, trace_every=4, clip_norm=0.05))
+    for record in records:
+        batch = run.network.tensors(run.batch(record.update))
+        with torch.no_grad():
+            scores, _ = run.network(batch.inputs)
+        wrong = scores[-1] - batch.targets[-1]
+        assert record.loss == pytest.approx(float((wrong**2).mean()), rel=1e-12)
+        assert record.metric == float((wrong.abs() < 0.04).double().mean())
+        run.update()
+
+
+def test_history_has_a_row_an_update_and_says_where_the_gradient_was_made_smaller(records):
+    table = history(records, "lstm")
+    assert table["update"].tolist() == list(range(9))
+    assert table["loss"].tolist() == [record.loss for record in records]
+    assert (table["learning_rate"] == 3e-3).all()
+    assert (table["clipped"] == (table["gradient_norm"] > 0.05)).all()
+    assert table["clipped"].any()
+    calm = history(Run(SMALL, "adding", Recipe(updates=2, clip_norm=1e6)).records(), "lstm")
+    assert not calm["clipped"].any()
+
+
+def test_clipping_by_value_records_the_norm_that_is_left():
+    run = Run(SMALL, "adding", Recipe(updates=1, clip_norm=None, clip_value=1e-3))
+    record = run.measured()
+    left = torch.cat([parameter.grad.flatten() for parameter in run.parameters])
+    assert left.abs().max() == 1e-3
+    assert record.clipped_norm == pytest.approx(float(left.norm()), rel=1e-12)
+    assert record.clipped_norm < record.gradient_norm
+
+
+def test_the_share_clipped_and_what_is_left_are_means_over_updates():
+    table = pd.DataFrame({"clipped": [True, False, True, True], "clipped_norm": [1.0, 0.3, 1.0, 1.0]})
+    assert clipping(table.assign(gradient_norm=[2.0, 0.3, 4.0, 1.25])) == pytest.approx((0.75, (0.5 + 0.25 + 0.8) / 3))
+
+
+def test_a_task_is_solved_when_ten_losses_have_a_mean_below_the_level():
+    losses = [1.0] * 5 + [0.001] + [1.0] * 4 + [0.05] * 20
+    table = pd.DataFrame({"update": range(100, 130), "loss": losses})
+    means = [sum(losses[end - 9 : end + 1]) / 10 for end in range(9, 30)]
+    first = 109 + next(place for place, mean in enumerate(means) if mean < 0.1)
+    assert solved_at(table, 0.1) == first
+    assert solved_at(table, 0.01) is None
+    assert solved_at(table.head(9), 5.0) is None
+
+
+def test_traces_come_at_the_first_every_nth_and_the_last_update_on_one_batch_that_is_no_training_batch(records):
+    assert [record.update for record in records if record.trace is not None] == [0, 4, 8]
+    assert [r.update for r in Run(SMALL, "adding", Recipe(updates=7, trace_every=5)).records() if r.trace] == [0, 5, 6]
+    run = Run(SMALL, "adding", Recipe(updates=3, trace_every=1, probe_sequences=3))
+    probe = run.probe_batch().inputs
+    assert probe.shape[1] == 3
+    run.update()
+    assert (run.probe_batch().inputs == probe).all()
+    assert not any(np.isin(run.batch(n).inputs[..., 0], probe[..., 0]).any() for n in range(3))
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+@pytest.mark.parametrize("state", ["h", "c"])
+def test_the_map_of_reach_is_the_mean_of_the_traces_by_lag(records, layer, state):
+    table = reach(records, layer=layer, state=state, bins=6)
+    everything = gradients(records).query(f"layer == {layer} and state == '{state}'")
+    assert sorted(table["update"].unique()) == [0, 4, 8]
+    assert len(table) == 3 * 6
+    for row in table.itertuples():
+        own = everything[(everything["update"] == row.update) & everything["lag"].between(row.lag_end + 1, row.lag)]
+        assert len(own) == row.lag - row.lag_end
+        assert row.log10_relative == pytest.approx(own["log10_relative"].mean(), abs=1e-12)
+    assert table["lag"].max() == 22
+    assert table["lag_end"].min() == -1
+    assert table.drop_duplicates("update")["update_end"].tolist() == [4, 8, 12]
+
+
+def test_gradient_noise_is_added_after_clipping_has_the_size_asked_for_and_is_new_at_every_update():
+    big = SMALL.replace(hidden_size=40)
+
+    def steps(noise):
+        recipe = Recipe(updates=2, optimizer="sgd", learning_rate=1.0, clip_norm=1e-8, gradient_noise=noise)
+        run, found = Run(big, "adding", recipe), []
+        for _ in range(2):
+            before = torch.cat([parameter.detach().flatten().clone() for parameter in run.parameters])
+            run.update()
+            found.append(before - torch.cat([parameter.detach().flatten() for parameter in run.parameters]))
+        return found
+
+    first, second = steps(0.1)
+    assert float(first.std()) == pytest.approx(0.1, rel=0.03)
+    assert abs(float(first.mean())) < 0.005
+    assert (first - second).abs().max() > 0.1
+    assert max(float(step.abs().max()) for step in steps(0.0)) <= 1e-8
+
+
+def test_a_task_scored_at_scattered_steps_keeps_just_these_in_the_experiment():
+    from dataclasses import replace
+
+    from gradlab.feeds import loss_steps_of
+    from gradlab.training import fitted
+
+    def scattered(steps, batch_size, generator):
+        batch = TASKS["parity"].draw(steps, batch_size, generator)
+        return batch._replace(scored=np.isin(np.arange(steps), [3, 9, 10, 11, 20]))
+
+    task = replace(TASKS["parity"], name="scattered", draw=scattered)
+    assert loss_steps_of(fitted(SMALL, task)).tolist() == [3, 9, 10, 11, 20]
