@@ -1,4 +1,4 @@
-"""Many cotangents over one forward pass: the itemised matrix, and product Jacobians of all steps."""
+"""Many adjoints over one forward pass: the itemised matrix, product Jacobians of all steps, the gradient by path."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from gradlab import Experiment, Stack, trace
 from gradlab.feeds import inputs_of
 from gradlab.itemised import pairs
 from gradlab.jacobians import product_jacobians
+from gradlab.paths import decompose
 
-ITEMISED, JACOBIANS = 0.5, 3.0  # seconds, at T = 200 and at T = 1000
+ITEMISED, JACOBIANS, PARTS = 0.5, 3.0, 1.0  # seconds, at T = 200, at T = 1000, and at T = 1000 with 8 orders
 
 
 def measure(quick: bool) -> Iterator[list[Row]]:
@@ -23,6 +24,7 @@ def measure(quick: bool) -> Iterator[list[Row]]:
             e = Experiment(cell=cell, hidden_size=64, batch_size=1, steps=200, loss="every", dtype=dtype)
             yield matrix(e.shortened(40) if quick else e, quick)
             yield jacobians(e.replace(steps=100 if quick else 1000), quick)
+            yield parts(e.replace(steps=100 if quick else 1000, batch_size=8, loss="last"), quick)
 
 
 def matrix(e: Experiment, quick: bool) -> list[Row]:
@@ -52,6 +54,16 @@ def jacobians(e: Experiment, quick: bool) -> list[Row]:
     size = len(contenders["gradlab"]().rows[0])
     case = f"{e.steps} Jacobians of {size} × {size}, {e.cell}, {e.dtype}"
     return _limited(raced("Many cotangents", case, times, {}), JACOBIANS)
+
+
+def parts(e: Experiment, quick: bool) -> list[Row]:
+    """Direct path, orders 1 to 8, rest and total, with shares, as a table; beside it the total alone."""
+    contenders = {"gradlab": lambda: decompose(e, orders=8), "the total alone": lambda: trace(e).table}
+    for call in contenders.values():
+        call()
+    times = in_turn(contenders, 0.1 if quick else 1.0)
+    case = f"{e.steps} steps of {e.batch_size} × {e.hidden_size} by path, 8 orders, {e.cell}, {e.dtype}"
+    return _limited(raced("Many cotangents", case, times, {}), PARTS)
 
 
 def _limited(rows: list[Row], seconds: float) -> list[Row]:

@@ -20,9 +20,8 @@ st.markdown(sentence)
 unit = int(scope.units["unit"].iloc[0]) if typed is None else typed
 steps = microscope.steps_shown(one)
 letters = microscope.letters(one, sequence, steps)
-columns = st.columns(2)
-for number, quantity in enumerate(scope.values):
-    with columns[number % 2]:
+for quantity, column in microscope.in_pairs(scope.values):
+    with column:
         st.markdown(f"**{quantity}**")
         picture = partial(gates.heat_map, quantity=quantity, chosen=unit, letters=letters, dark=dark)
         wide = partial(microscope.wide, scope, quantity, steps)

@@ -65,6 +65,12 @@ def test_a_sample_is_the_same_for_the_same_seed(model):
     assert sample(model, 20, seed=1) != sample(model, 20, seed=2)
 
 
+def test_a_sample_without_a_start_begins_with_any_symbol(model):
+    firsts = [sample(model, 1, seed=seed) for seed in range(400)]
+    counts = np.array([firsts.count(symbol) for symbol in model.symbols])
+    assert counts.min() > 400 / len(model.symbols) / 3
+
+
 def test_temperature_flattens_and_zero_takes_the_largest():
     values = np.array([1.0, 3.0, 2.0])
     assert softmax(values, 0).tolist() == [0, 1, 0]

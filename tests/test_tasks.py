@@ -29,6 +29,15 @@ def test_adding_asks_for_the_sum_of_the_two_marked_numbers_one_in_each_half():
     assert batch.scored.tolist() == [False] * 39 + [True]
 
 
+def test_the_marks_of_adding_fall_anywhere_in_their_halves():
+    batch = drawn("adding", steps=10)
+    marked = batch.inputs[..., 1].mean(axis=1)
+    assert marked == pytest.approx(np.full(10, 0.2), abs=0.015)
+    numbers = batch.inputs[..., 0]
+    assert (numbers.min(), numbers.max()) == pytest.approx((0, 1), abs=1e-3)
+    assert TASKS["adding"].solved(50) == pytest.approx(0.01)
+
+
 def test_always_answering_one_in_the_adding_problem_has_a_squared_error_of_one_sixth():
     assert TASKS["adding"].baselines(50)[0].loss == pytest.approx(1 / 6, abs=1e-12)
     assert ((drawn("adding").targets[-1] - 1) ** 2).mean() == pytest.approx(1 / 6, abs=0.005)
@@ -62,6 +71,15 @@ def test_temporal_order_has_two_marks_in_their_places_and_asks_for_their_order()
         assert 4 <= first <= 8
         assert 20 <= second <= 24
         assert batch.targets[-1, b] == 2 * (codes[first, b] == 7) + (codes[second, b] == 7)
+
+
+def test_the_marks_and_distractors_of_temporal_order_take_every_place_and_letter():
+    codes = drawn("temporal_order").inputs.argmax(axis=2)
+    first, second = codes >= 6, codes >= 6
+    first, second = first[:15].argmax(axis=0), 15 + second[15:].argmax(axis=0)
+    assert np.bincount(first)[4:9] / MANY == pytest.approx(np.full(5, 0.2), abs=0.015)
+    assert np.bincount(second)[20:25] / MANY == pytest.approx(np.full(5, 0.2), abs=0.015)
+    assert set(np.unique(codes[1:-1])) == {2, 3, 4, 5, 6, 7}
 
 
 @pytest.mark.parametrize(("name", "classes"), [("temporal_order", 4), ("delayed_recall", 8)])
@@ -99,6 +117,16 @@ def test_a_sine_is_heard_for_half_the_time_and_answering_zero_costs_one_half():
     wave = batch.targets[..., 0]
     ratio = (wave[2:] + wave[:-2]) / wave[1:-1] / 2
     assert np.allclose(np.nanmedian(ratio, axis=0), ratio[0], rtol=1e-6)
+
+
+def test_sines_have_every_phase_and_periods_from_ten_to_thirty_steps():
+    wave = drawn("sine_continuation").targets[..., 0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.median((wave[2:] + wave[:-2]) / wave[1:-1] / 2, axis=0)
+    period = 2 * np.pi / np.arccos(ratio.clip(-1, 1))
+    assert (period.min(), period.max()) == pytest.approx((10, 30), abs=0.05)
+    assert np.quantile(period, [0.25, 0.5, 0.75]) == pytest.approx([15, 20, 25], abs=0.3)
+    assert np.quantile(wave[0], [0.25, 0.5, 0.75]) == pytest.approx([-np.sqrt(0.5), 0, np.sqrt(0.5)], abs=0.03)
 
 
 def test_hello_is_spelt_and_its_baselines_are_the_known_ones():

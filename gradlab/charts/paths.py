@@ -26,7 +26,7 @@ ORDERS = {
     False: ("#E69F00", "#EE8434", "#E4695B", "#CC5179", "#AA4089", "#84378F", "#5C318C", "#3B2A78"),
     True: ("#FFC247", "#FF9E57", "#FA7F77", "#EA6C99", "#CF62B4", "#AD62C8", "#8C68D2", "#7471D6"),
 }
-CUTS = {False: ("#6A51A3", "#8F7A00", "#A5568A", "#3D3D3D"), True: ("#B39DDB", "#E0CC4A", "#E39AC6", "#E8E8E8")}
+CUTS = {False: ("#6A51A3", "#3D3D3D", "#C27BA0", "#8F7A00"), True: ("#B39DDB", "#E8E8E8", "#E39AC6", "#E0CC4A")}
 
 
 def parts(table: pd.DataFrame, *, relative: bool = True, title: str = "", subtitle: str = "", dark: bool = False,

@@ -1,6 +1,6 @@
 """What the page of gates and units asks of the visitor, and what it shows of a Microscope."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,12 @@ def clickable(chart: Any, quantity: str, description: str) -> None:
             st.session_state["clicked unit"] = int(picked[0]["unit"])
 
     show(chart, f"{quantity}. {description}", key=key, on_select=take, selection_mode=CHOSEN)
+
+
+def in_pairs(quantities: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """Each with a column of its own, two a row, so that a phone shows them in their order."""
+    rows = [st.columns(2) for _ in range(-(-len(quantities) // 2))]
+    return zip(quantities, (column for row in rows for column in row), strict=False)
 
 
 def wide(scope: Microscope, quantity: str, steps: range) -> pd.DataFrame:

@@ -1,14 +1,18 @@
 """Gates over all units, and one sequence unit by unit, against the forward pass and the trace they come from."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
 from gradlab import Experiment, Stack, trace
 from gradlab.arguments import entering
 from gradlab.cells import CELLS
-from gradlab.engine import autograd
+from gradlab.cells.activations import sigmoid, tanh
+from gradlab.cells.states import Hidden
+from gradlab.engine import TooLarge, autograd
 from gradlab.feeds import inputs_of
-from gradlab.paths import gate_statistics, microscope
+from gradlab.paths import Microscope, gate_statistics, microscope
 from gradlab.paths.gates import STATISTICS_COLUMNS, UNITS_COLUMNS, drawn_gates
 from tests.networks import drawn_case
 
@@ -40,19 +44,67 @@ def test_statistics_are_over_units_and_sequences_of_the_layer_and_step():
     first = 1 / (1 + np.exp(-(case.inputs[0] @ W[:H].T + b_W[:H] + b_U[:H])))  # reset, from h = 0
     row = table[(table["layer"] == 0) & (table["step"] == 0) & (table["gate"] == "reset")].iloc[0]
     assert row["mean"] == pytest.approx(first.mean(), rel=1e-12)
-    assert row["q75"] == pytest.approx(np.quantile(first, 0.75), rel=1e-12)
+    for column, share in {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}.items():
+        assert row[column] == pytest.approx(np.quantile(first, share), rel=1e-12)
+    assert (table["lag"] == T - 1 - table["step"]).all()
     assert row["saturated_low"] == (first < 0.1).mean()
     assert row["saturated_high"] == (first > 0.9).mean()
     assert table[table["gate"] == "candidate"][["saturated_low", "saturated_high"]].isna().all(axis=None)
     assert len(table) == 2 * 3 * T
 
 
+GATES = {  # of the papers' equations, beside the candidate
+    "lstm": {"input", "forget", "output"}, "lstm_squashed": {"input", "forget", "output"},
+    "lstm_peephole": {"input", "forget", "output"}, "lstm_1997": {"input", "output"},
+    "lstm_coupled": {"forget", "output"}, "gru": {"reset", "update"}, "minimal_gated": {"update"},
+    "min_gru": {"update"}, "min_lstm": {"input", "forget", "kept"},
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_has_statistics_of_its_gates_or_no_rows(cell):
     table = gate_statistics(SMALL.replace(cell=cell))
-    assert tuple(dict.fromkeys(table["gate"])) == drawn_gates(cell)
     assert tuple(table.columns) == STATISTICS_COLUMNS
-    assert (len(table) == 0) == cell.startswith("rnn")
+    gated = table[table["saturated_low"].notna()]
+    assert set(gated["gate"]) == GATES.get(cell, set())
+    assert set(table["gate"]) - set(gated["gate"]) == ({"candidate"} if CELLS[cell].saved else set())
+
+
+class Remembering(NamedTuple):
+    """A toy cell whose gate has a name that no other cell has."""
+
+    title = "toy"
+    gates = ("memory", "news")
+    states = ("h",)
+    saved = ("memory", "news")
+    sigmoids = ("memory",)
+
+    @staticmethod
+    def step(a_x, a_h, state):
+        m, n = sigmoid(a_x[0] + a_h[0]), tanh(a_x[1] + a_h[1])
+        return Hidden(m * state.h + (1 - m) * n), (m, n)
+
+    @staticmethod
+    def adjoint(saved, state, new, new_bar):
+        m, n = saved
+        bars = (new_bar.h * (state.h - n) * m * (1 - m), new_bar.h * (1 - m) * (1 - n * n))
+        return bars, bars, Hidden(new_bar.h * m), new_bar
+
+    @staticmethod
+    def keep(saved, new):
+        return saved[0]
+
+
+def test_a_new_cells_gates_are_seen_whatever_they_are_called(monkeypatch):
+    monkeypatch.setitem(CELLS, "toy", Remembering)
+    experiment = SMALL.model_copy(update={"cell": "toy"})
+    case = drawn_case("toy", depth=2, T=9)
+    assert set(gate_statistics(case.stack, case.inputs)["gate"]) == {"memory", "news"}
+    scope = microscope(case.stack, case.inputs, case.cotangents, case.initial_state)
+    assert (scope.values["direct factor"] == scope.values["memory"]).all()
+    assert "memory_saturated" in scope.units
+    assert "news_saturated" not in scope.units
+    assert drawn_gates(experiment.cell) == ("memory", "news")
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -108,6 +160,37 @@ def test_units_come_by_memory_the_longest_first():
     endless = microscope(SMALL.replace(cell="lstm_1997")).units
     assert (endless["half_life"] == np.inf).all()
     assert (microscope(SMALL.replace(cell="rnn")).units["half_life"] == 0).all()
+
+
+def test_half_life_is_the_geometric_mean_over_the_steps_also_where_factors_differ_or_are_negative():
+    values = {"direct factor": np.array([[0.5, -0.5, 2.0], [0.125, 0.5, 2.0]]), "input": np.zeros((2, 3))}
+    scope = Microscope("lstm", 0, 0, values)
+    assert scope.half_life == pytest.approx([0.5, 1.0, -1.0])
+    assert scope.units["unit"].tolist() == [2, 1, 0], "what grows keeps longest"
+    assert scope.units["rank"].tolist() == [0, 1, 2]
+
+
+def test_gates_means_stand_beside_their_own_unit():
+    scope = microscope(SMALL.replace(cell="lstm"))
+    for name in ("input", "forget", "output"):
+        assert (scope.units[f"{name}_mean"] == scope.values[name].mean(axis=0)[scope.units["unit"]]).all()
+
+
+def test_the_microscope_begins_at_the_initial_state():
+    case = drawn_case("lstm", depth=2, T=7, B=2)
+    scope = microscope(*case, layer=1, sequence=1)
+    W, U, b_W, b_U = case.stack.layers[1]
+    below = microscope(*case, layer=0, sequence=1).values["h"]
+    a = W @ below[0] + b_W + U @ case.initial_state[0][1, 1] + b_U
+    forget = 1 / (1 + np.exp(-a.reshape(4, -1)[1]))
+    assert scope.values["forget"][0] == pytest.approx(forget, rel=1e-12)
+    assert scope.values["direct factor"][0] == pytest.approx(forget, rel=1e-12)
+
+
+def test_all_states_and_gates_of_a_long_sequence_are_refused_by_size():
+    long = Experiment(cell="gru", steps=1_000_000, hidden_size=256, batch_size=1, input_size=1)
+    with pytest.raises(TooLarge, match=r"all states and gates of steps = 1000000, .* lower steps"):
+        gate_statistics(long)
 
 
 def test_the_table_holds_every_value_under_its_unit_and_step():

@@ -85,6 +85,32 @@ def test_shares_are_projections_and_sum_to_one(cell):
         assert np.array_equal(np.isnan(sums), ~whole.any(axis=-1))
 
 
+def test_shares_in_the_table_are_mean_least_and_most_over_the_batch():
+    case = drawn_case("gru", depth=1, T=12, B=4, gain=1.5)
+    _, _, split = split_of(case, orders=2)
+    shares = split.shares(0)[..., 0]  # [P, T, B]
+    table = decompose(*case, orders=2)
+    for number, name in enumerate(split.names):
+        rows = table[table["path"] == name]
+        for column, of in (("share", shares.mean), ("share_min", shares.min), ("share_max", shares.max)):
+            assert rows[column].to_numpy() == pytest.approx(of(axis=2)[number], nan_ok=True, abs=1e-15)
+    whole = table[table["path"] == "total"]
+    assert np.array_equal(whole["share"].isna(), np.isnan(shares.sum(axis=0)).any(axis=1))
+    assert (whole["share"].dropna() == 1).all()
+
+
+def test_relative_norms_are_relative_to_what_the_loss_put_in():
+    case = drawn_case("lstm", depth=2, T=9)
+    large = case._replace(cotangents=1e3 * case.cotangents)
+    plain, scaled = decompose(*case, orders=1), decompose(*large, orders=1)
+    finite = np.isfinite(plain["log10_norm"])
+    assert (scaled["log10_norm"] - plain["log10_norm"])[finite].to_numpy() == pytest.approx(3, abs=1e-9)
+    assert scaled["log10_relative"][finite].to_numpy() == pytest.approx(plain["log10_relative"][finite], abs=1e-9)
+    entered = np.log10(np.sqrt((case.cotangents**2).sum(axis=(0, 2)))).mean()
+    apart = (plain["log10_norm"] - plain["log10_relative"])[finite]
+    assert apart.to_numpy() == pytest.approx(entered, abs=1e-9)
+
+
 def test_the_table_is_the_traces_with_a_path_and_shares():
     experiment = Experiment(cell="lstm", depth=2, hidden_size=8, steps=40, batch_size=3)
     table = decompose(experiment, orders=2)

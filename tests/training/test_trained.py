@@ -11,7 +11,7 @@ from gradlab.feeds import inputs_of, loss_steps_of, streams
 from gradlab.itemised import itemised
 from gradlab.sequences import diagram
 from gradlab.tasks import TASKS, characters
-from gradlab.trained import Trained
+from gradlab.trained import Trained, Weights
 from gradlab.training import Recipe, Run
 from gradlab.truncation import Schedule, bias
 from tests.training.loops import copied
@@ -121,3 +121,17 @@ def test_later_updates_leave_what_was_taken_alone():
     run.update()
     np.testing.assert_array_equal(before.weights.layers[0].U, weights)
     assert before != run.trained
+
+
+def test_runs_of_the_same_task_and_updates_with_other_weights_have_other_fingerprints():
+    first, same, other = (trained(seed=seed).trained for seed in (0, 0, 1))
+    assert first.weights == same.weights
+    assert first.weights != other.weights
+    layers, readout = first.weights.layers, first.weights.readout
+    moved = [array.copy() for array in layers[0]]
+    moved[1][0, 0] += 1e-9
+    run = first.weights
+    changed = Weights.of(run.experiment, run.task, run.updates, (tuple(moved),), readout)
+    assert changed.fingerprint != run.fingerprint
+    lifted = Weights.of(run.experiment, run.task, run.updates, layers, readout._replace(b_V=readout.b_V + 1e-9))
+    assert lifted.fingerprint != run.fingerprint

@@ -65,7 +65,9 @@ def drawing(page: Page) -> str:
 
 
 def press(page: Page, slider: str, key: str) -> None:
-    """One key press on a slider; returns when the first chart is another."""
+    """One key press on a slider of a page that stands still; returns when the first chart is another."""
+    page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
+    idle(page)
     before = drawing(page)
     page.get_by_role("slider", name=slider).press(key)
     page.wait_for_timeout(50)
