@@ -1,6 +1,7 @@
 """What the pages that train have in common: the session's job, how it is trained, its buttons, and its kept runs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -116,6 +117,13 @@ def progress(job: Job) -> None:
             st.warning(f"{title(run)}: {run.diverged.sentence}")
 
 
+def _traced(run: Run) -> Run:
+    """The run, with as many traces as the page's own have where it was to have none: they change nothing else."""
+    if run.recipe.trace_every is None:
+        run.recipe = replace(run.recipe, trace_every=max(1, run.recipe.updates // TRACES))
+    return run
+
+
 def keep_and_open(page: str, job: Job, make: Callable[[Run], Job]) -> None:
     """Runs that stand still as files, and a file to go on from; `make` gives the page's job of the opened run.
 
@@ -132,7 +140,7 @@ def keep_and_open(page: str, job: Job, make: Callable[[Run], Job]) -> None:
         file = st.file_uploader("Open a kept run", ["safetensors"], key=f"open {page}")
         if file is not None and st.button("Open", key=f"opened {page}"):
             try:
-                found = make(checkpoints.load(file.getvalue()))
+                found = make(_traced(checkpoints.load(file.getvalue())))
             except ValueError as error:
                 st.text(str(error))
                 return

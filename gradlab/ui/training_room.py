@@ -19,12 +19,14 @@ from gradlab.ui.job_controls import job_of, title
 from gradlab.ui.picture import show, show_live
 from gradlab.ui.widgets import URL_OPTIONS
 
-LENGTHS = (10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500)
+LENGTHS = (10, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500)
 BATCHES = (1, 4, 8, 16, 32, 64, 128)
 UPDATES = (20, 100, 200, 500, 1000, 2000, 3000, 5000, 10000)
+_COPYING = {"initialization": "orthogonal", "hidden_size": 128, "forget_bias": 3.0, "dtype": "float32"}
 PART = {  # settings at which some of the RNN, LSTM and GRU learn a task and others do not, in a minute at most
     "adding": {"task_steps": 50, "updates": 1000, "learning_rate": 3e-3},
     "delayed_recall": {"task_steps": 30, "updates": 1000, "learning_rate": 1e-2, "forget_bias": 3.0},
+    "copy_memory": {"task_steps": 25, "updates": 2000, "learning_rate": 1e-2, **_COPYING},
     "temporal_order": {"task_steps": 30, "updates": 500, "learning_rate": 3e-3},
 }
 POINTS = 250  # of a curve on the screen

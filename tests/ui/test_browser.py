@@ -151,7 +151,11 @@ def test_a_picture_taken_home_holds_every_row_where_the_screen_has_fewer(page, a
     assert len(most) > POINTS_ON_SCREEN, "the screen has as many"
 
 
-@pytest.mark.parametrize("address", ["", "gradient_flow?depth=3", "weights?depth=2"])
+PHONE = ["", "gradient_flow?depth=3", "weights?depth=2", "why_addition?depth=2", "gates?inputs=text", "unrolled"]
+PHONE += ["training", "character_model?reads_text=text"]
+
+
+@pytest.mark.parametrize("address", PHONE)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_a_phone_and_charts_follow_the_theme(page, app_url, address, scheme):
     page.emulate_media(color_scheme=scheme)

@@ -1,8 +1,16 @@
 """The training room and the character model through the whole app, from gradlab/ui/main.py."""
 
+import json
 import time
 
 import pytest
+
+from gradlab import checkpoints
+from gradlab.character_model import CharacterModel, sample
+from gradlab.experiment import Experiment
+from gradlab.schedules import Schedule
+from gradlab.tasks import characters
+from gradlab.training import Recipe, Run
 
 TINY = {"hidden_size": "8", "cells": ["RNN", "GRU"], "task_steps": "10", "task_batch": "4", "updates": "20"}
 
@@ -111,6 +119,94 @@ def test_a_kept_run_names_what_it_is(open_app):
     app = open_app("training", **TINY)
     labels = [button.label for button in app.get("download_button")]
     assert "RNN, 0 updates" in labels
+
+
+def opened(app, page, run):
+    """Uploads a kept run to the page and opens it."""
+    app.file_uploader(key=f"open {page}").upload("run.safetensors", checkpoints.save(run)).run()
+    app.button(key=f"opened {page}").click().run()
+    assert not app.exception, app.exception
+
+
+def test_a_kept_character_model_opens_on_its_page_reads_its_own_text_and_trains_on(open_app):
+    text = "to be or not to be, that is the question. "
+    run = Run(Experiment(cell="gru", hidden_size=6, depth=2), characters(text), Recipe(updates=30, optimizer="rmsprop"))
+    run.advance(10)
+    app = open_app("character_model", hidden_size="16")
+    opened(app, "characters", run)
+    _, job = app.session_state["job characters"]
+    assert job.done == 10
+    assert "Text, 200 steps, batches of 8; rmsprop at 0.003" in " ".join(caption.value for caption in app.caption)
+    model = CharacterModel.of(run)
+    assert app.code[0].value == sample(model, 200, 0.8, 10, text[0])
+    assert f"{len(text[:120]) - 2} characters earlier" in texts(app)
+    app.button(key="start characters").click().run()
+    wait_for(app, job)
+    run.advance(20)
+    assert app.code[0].value == sample(CharacterModel.of(run), 200, 0.8, 30, text[0])
+
+
+def test_a_kept_run_of_another_task_is_refused_where_characters_are_read(open_app):
+    app = open_app("character_model", hidden_size="8")
+    before = app.session_state["job characters"]
+    run = Run(Experiment(cell="gru", hidden_size=4, steps=10, batch_size=2), "adding", Recipe(updates=5))
+    opened(app, "characters", run)
+    assert "task = 'adding' is not about characters: use 'hello' or 'text'" in [text.value for text in app.text]
+    assert app.session_state["job characters"] is before
+
+
+def test_what_is_opened_says_how_it_is_trained_and_is_traced_also_if_it_was_to_have_no_traces(open_app):
+    app = open_app("training", **TINY)
+    recipe = Recipe(updates=90, optimizer="sgd", learning_rate=0.1, clip_norm=None, clip_value=0.3)
+    experiment = Experiment(cell="gru", hidden_size=4, steps=10, batch_size=2, truncation="chunks", k2=3)
+    run = Run(experiment, "parity", recipe)
+    opened(app, "training", run)
+    captions = " ".join(caption.value for caption in app.caption)
+    assert "Parity, 10 steps, batches of 2; sgd at 0.1, entries clipped at 0.3" in captions
+    assert "back-propagated by chunks of 3 steps" in captions
+    _, job = app.session_state["job training"]
+    app.button(key="start training").click().run()
+    wait_for(app, job)
+    assert [record.update for record in job.records[0] if record.trace] == [*range(0, 90, 2), 89]
+    assert [record.loss for record in job.records[0]] == [record.loss for record in run.records()]
+
+
+def test_truncation_and_clipping_chosen_on_the_page_are_those_of_the_runs(open_app):
+    app = open_app("training", **TINY | {"truncation": "windows", "k1": "2", "k2": "6", "clip_value": "0.1"})
+    _, job = app.session_state["job training"]
+    for run in job.runs:
+        assert run.schedule == Schedule("windows", 2, 6)
+        assert (run.recipe.clip_norm, run.recipe.clip_value) == (1.0, 0.1)
+    keys = {widget.key for kind in ("select_slider", "selectbox") for widget in app.get(kind)}
+    assert "truncation" in keys
+    assert not {"steps", "batch_size", "inputs", "loss", "objective"} & keys, "the task decides these"
+
+
+def test_a_window_longer_than_the_task_is_shortened_with_it(open_app):
+    app = open_app("training", **TINY | {"truncation": "chunks", "k2": "150"})
+    assert app.session_state["job training"][1].runs[0].schedule.k2 == 10
+
+
+@pytest.mark.parametrize(("state", "shown"), [("h", ["h"]), ("c", ["h", "c"]), ("both", ["h", "c"])])
+def test_the_state_chosen_is_drawn_before_and_after_and_h_of_cells_without_it(open_app, state, shown):
+    app = open_app("training", **TINY | {"cells": ["RNN", "LSTM"], "state": state})
+    spec = json.loads(app.get("vega_lite_chart")[-1].proto.spec)
+    assert spec["layer"][0]["encoding"]["strokeDash"]["scale"]["domain"] == shown
+    maps = [json.loads(chart.proto.spec)["layer"][0]["encoding"]["color"]["legend"]["title"]
+            for chart in app.get("vega_lite_chart")[2:4]]  # fmt: skip
+    assert maps == ["norm of ∂L/∂h, relative", f"norm of ∂L/∂{'c' if state == 'c' else 'h'}, relative"]
+
+
+def test_shading_is_absolute_unless_asked_otherwise(open_app):
+    def domain(app):
+        spec = json.loads(app.get("vega_lite_chart")[2].proto.spec)
+        return spec["layer"][0]["encoding"]["color"]["scale"]["domain"]
+
+    app = open_app("character_model", hidden_size="8")
+    assert domain(app) == [-12, 1]
+    app.button_group(key="shading").set_value("relative to the row").run()
+    assert not app.exception
+    assert domain(app)[0] > -12
 
 
 def test_settings_at_which_the_cells_part_are_a_click_away(open_app):

@@ -3,12 +3,14 @@
 import json
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
 import gradlab
-from gradlab.paths import cut, decompose, microscope
+from gradlab.paths import cut, decompose, edges, microscope
+from gradlab.ui import microscope as microscope_page
 from gradlab.ui.cached_paths import _parts
 from gradlab.ui.story import change_over, number, percent, resting_gate
 from tests.ui.conftest import SMALL
@@ -155,6 +157,43 @@ def test_the_microscope_has_a_map_for_every_quantity_and_a_close_up(open_app, ce
     assert app.subheader[0].value == "Unit 3"
     rank = int(scope.units.set_index("unit").loc[3, "rank"]) + 1
     assert f"Unit 3 is number {rank} of 8 by memory" in said(app)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "steps"), [(None, range(80)), ("120 to 199", range(120, 200)), ("all, without letters", range(200))]
+)
+def test_a_long_text_has_its_characters_on_the_axis_a_part_at_a_time(open_app, chosen, steps):
+    app = open_app("gates", **SMALL | {"steps": "200"}, inputs="text", text="abc ")
+    if chosen:
+        app.select_slider(key="characters").set_value(chosen).run()
+        assert not app.exception
+    spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
+    domains = [layer["encoding"]["x"].get("scale", {}).get("domain") for layer in spec["layer"]]
+    assert [steps.start, steps.stop] in domains
+    lettered = [layer for layer in spec["layer"] if layer["encoding"].get("text", {}).get("field") == "letter"]
+    letters = microscope_page.letters(one_of(app), 0, steps)
+    if len(steps) == 200:
+        assert not lettered
+        assert letters is None
+    else:
+        assert lettered
+        assert "".join(letters) == "abc " * 20
+        assert letters.index.tolist() == list(steps)
+
+
+@pytest.mark.parametrize("colours", ["these steps", "the whole sequence"])
+def test_colours_of_the_unrolled_network_span_what_is_asked_for(open_app, colours):
+    app = open_app("unrolled", **(SMALL | {"steps": "200"}), colours=colours, one_cell="RNN")
+    spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
+    found = next(
+        layer["encoding"]["stroke"]["scale"]["domain"] for layer in spec["layer"] if "stroke" in layer["encoding"]
+    )
+    shown = edges(one_of(app), first=170)["log10_relative"]
+    shown = shown[np.isfinite(shown)]
+    far = gradlab.trace(one_of(app)).table["log10_relative"].min()
+    low = shown.min() if colours == "these steps" else far
+    assert far < shown.min() - 10
+    assert found == pytest.approx([low, shown.max()], abs=1e-9)
 
 
 def test_without_a_choice_the_unit_of_the_longest_memory_is_in_close_up(open_app):
