@@ -43,6 +43,8 @@ from gradlab.cells.min_lstm import MinLSTM
 from gradlab.cells.minimal_gated import MinimalGatedUnit
 from gradlab.cells.rnn import RNN, LinearRNN, RectifiedRNN
 
+SATURATED = (0.1, 0.9)  # a gate counts as saturated beyond these (Karpathy et al. 2015, arXiv 1506.02078)
+
 CELLS = {
     "rnn": RNN,
     "lstm": LSTM,

@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from gradlab.cells import CELLS
+from gradlab.cells import CELLS, SATURATED
 from gradlab.charts import axes, colours, raster, theme
 
 ONE_UNIT_COLUMNS = ("unit", "step", "lag", "quantity", "value")
@@ -131,7 +131,7 @@ def spread(
     first, last = int(table["step"].min()), int(table["step"].max())
     scale = alt.Scale(domain=gates, range=[colours.gate_colour(gate, dark) for gate in gates])
     colour = alt.Color("gate:N", scale=scale, legend=alt.Legend(title=None, columns=4, symbolOpacity=1))
-    y = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(title="gate", values=[0, 0.1, 0.5, 0.9, 1], format="~g")}
+    y = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(title="gate", values=[0, *SATURATED, 0.5, 1], format="~g")}
     shares = [alt.Tooltip(f"saturated_{side}:Q", title=f"saturated {side}", format=".0%") for side in ("low", "high")]
     tips = [alt.Tooltip("gate:N"), alt.Tooltip("step:Q"), alt.Tooltip("mean:Q", format=".3f"), *shares]
     drawn = alt.Chart(table[list(SPREAD_COLUMNS)])
@@ -140,7 +140,7 @@ def spread(
     line = drawn.mark_line(strokeWidth=2).encode(
         x=axes.steps(first, last), y=alt.Y("median:Q", **y), color=colour, tooltip=tips
     )
-    bounds = alt.Chart(pd.DataFrame({"bound": [0.1, 0.9]})).mark_rule(strokeDash=[3, 3], color=colours.INKS[dark].rule)
+    bounds = alt.Chart(pd.DataFrame({"bound": SATURATED})).mark_rule(strokeDash=[3, 3], color=colours.INKS[dark].rule)
     return theme.finished([band, bounds.encode(y=alt.Y("bound:Q")), line], title, subtitle, dark, width, height)
 
 

@@ -27,13 +27,12 @@ Tables have the columns of a trace (`gradlab.traces.TABLE_COLUMNS`), `path` nami
 
 from gradlab.paths.cuts import cut, routes
 from gradlab.paths.edges import edges
-from gradlab.paths.gates import SATURATED, Microscope, gate_statistics, microscope
+from gradlab.paths.gates import Microscope, gate_statistics, microscope
 from gradlab.paths.orders import decompose
 from gradlab.paths.products import gate_product
 from gradlab.paths.scalar import one_unit
 
 __all__ = [
-    "SATURATED",
     "Microscope",
     "cut",
     "decompose",

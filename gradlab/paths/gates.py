@@ -1,7 +1,7 @@
 """What the gates do: over all units, step by step; and one sequence under the microscope, unit by unit.
 
-A gate is a σ (the cell's `sigmoids`), saturated below `SATURATED`[0] or above `SATURATED`[1] (the bounds of Karpathy et
-al. 2015, arXiv 1506.02078). Candidates have statistics too, but no such bounds.
+A gate is a σ (the cell's `sigmoids`), saturated below 0.1 or above 0.9 (`gradlab.cells.SATURATED`). Candidates have
+statistics too, but no such bounds.
 """
 
 from typing import Any, NamedTuple
@@ -11,14 +11,13 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.arguments import gathered, sparse, whole_number
-from gradlab.cells import CELLS
+from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.states import STATES
 from gradlab.engine import log10_norms
 from gradlab.experiment import Experiment
 from gradlab.paths.run import forward, starts
 from gradlab.stack import Stack, without
 
-SATURATED = (0.1, 0.9)
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 STATISTICS_COLUMNS = ("cell", "layer", "step", "lag", "gate", "mean", *QUANTILES, "saturated_low", "saturated_high")
 UNITS_COLUMNS = ("cell", "layer", "sequence", "unit", "step", "lag", "quantity", "value")

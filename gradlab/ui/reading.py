@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from gradlab.cells import SATURATED
+
 READINGS = {
     "loss": (
         r"L = \frac1{|S|\,B} \sum_{t \in S} \sum_b \ell\big(V h_t^{(b)} + b_V,\; y_t^{(b)}\big)",
@@ -119,51 +121,45 @@ READINGS = {
     "parts": (
         r"\frac{\partial L}{\partial s_t} = \sum_{k=0}^{K} \big(\text{paths through } U \text{ exactly } k "
         r"\text{ times}\big) + \text{rest}",
-        "Every path from the loss back to the state passes the recurrent weights some number of times, in a "
-        "stack those of "
-        "all layers together. Direct is never: only the additive update, input weights between layers, and h → c. The "
-        "parts add up to the pale line behind them, as vectors; their norms do not. Drawn is the lowest "
-        "layer's c, or h "
-        "where there is no c.",
+        "Every path from the loss back to the state passes the recurrent weights some number of times, in a stack "
+        "those of all layers together. Direct is never: only the additive update, input weights between layers, and "
+        "h → c. The parts add up, as vectors, to the pale line behind them; their norms do not. Drawn is the lowest "
+        "layer's c, or h where there is no c.",
     ),
     "shares": (
         r"\frac{\langle \text{part}, \text{total} \rangle}{\langle \text{total}, \text{total} \rangle}",
-        "How much of the arriving gradient each order makes up: shares sum to 1 at every step; one below 0 "
-        "points against "
-        "the total. Means over the batch. The cell's own colour, at the right, is what went around U; the others went "
-        "through it, the darker the more often.",
+        "How much of the arriving gradient each order makes up: shares sum to 1 at every step; one below 0 points "
+        "against the total. Means over the batch. The cell's own colour, at the right, is what went around U; the "
+        "others went through it, the darker the more often.",
     ),
     "cuts": (
         r"\bar h_{t-1} = \underbrace{\bar s_{\text{direct}}}_{\text{cut?}} + "
         r"\underbrace{U^{\top} \bar a^h_t}_{\text{cut?}} + \dots",
-        "The forward pass stays as it is; one route is left out on the way back alone. What is left is what "
-        "came by the "
-        "other routes.",
+        "The forward pass stays as it is; one route is left out on the way back alone. What is left came by the other "
+        "routes.",
     ),
     "units": (
         r"\text{half-life of a unit} = \ln 2 \,\big/\, \overline{-\ln |\partial s'/\partial s|_{\text{direct}}}",
-        "Every row is a unit, the longest memory on top, every column a step of one sequence. Click a row to "
-        "choose it. "
-        "Gates run from 0 to 1, states are blue below 0 and orange above.",
+        "Every row is a unit, the longest memory on top, every column a step of one sequence. Click a row to choose "
+        "it. Gates run from 0 to 1, states are blue below 0 and orange above. The direct factor is what a step of "
+        "the additive update multiplies the unit's gradient by; the log10 gradient is that of the unit alone.",
     ),
     "one of the units": (
-        r"f_t,\; i_t,\; o_t,\qquad \frac{\partial s_{t+1}}{\partial s_t}\Big|_{\text{direct}},"
+        r"s_t,\qquad \sigma(a_t),\qquad \frac{\partial s_{t+1}}{\partial s_t}\Big|_{\text{direct}},"
         r"\qquad \log_{10}\left|\frac{\partial L}{\partial s_t}\right|",
-        "The same unit's state, its gates with the factor of its direct path, and its own gradient, from first to last "
-        "step.",
+        "The same unit from first to last step: its state, its gates with the factor of its direct path, and its own "
+        "gradient.",
     ),
     "gates": (
-        r"\sigma(a) < 0.1 \quad\text{or}\quad \sigma(a) > 0.9",
-        "Line: median over all units and sequences; band: from the 5 % to the 95 % quantile. Beyond the "
-        "dashed lines a gate "
-        "counts as saturated.",
+        rf"\sigma(a) < {SATURATED[0]:g} \quad\text{{or}}\quad \sigma(a) > {SATURATED[1]:g}",
+        "Line: median over all units and sequences; band: from the 5 % to the 95 % quantile. Beyond the dashed lines a "
+        "gate counts as saturated.",
     ),
     "unrolled": (
         r"\bar h_{t} = U^{\top}\bar a^h_{t+1} + \text{direct} + W^{\top}\bar a^x_t[\text{layer above}] + "
         r"\text{loss}",
-        "The gradient flows down from the loss and left in time. Upper arrow: the additive path; lower "
-        "arrow: through U. "
-        "The brighter, the more; dotted: exactly nothing.",
+        "The gradient flows down from the loss and left in time. Upper arrow: the additive path; lower arrow: "
+        "through U. The brighter, the more; dotted: exactly nothing.",
     ),
 }
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from gradlab.cells import CELLS
+from gradlab.cells import CELLS, SATURATED
 from gradlab.charts.theme import power_of_ten
 from gradlab.experiment import Experiment
-from gradlab.paths import SATURATED, Microscope
+from gradlab.paths import Microscope
 from gradlab.trained import Trained
 from gradlab.ui.cached_paths import Parts
 
@@ -60,18 +60,18 @@ def resting_gate(experiment: Experiment, parts: Parts) -> str:
     """Where the forget bias alone would hold the gate, and how fast the direct path of this network really halves."""
     if parts.direct_half_life is None:
         return ""
-    measured = f"the direct path of this network halves every **{_steps(parts.direct_half_life)}**"
-    if parts.direct_half_life == math.inf:
-        measured = "the direct path of this network **loses nothing**"
+    does = "halves" if parts.direct_half_life > 0 else "doubles"
+    fate = f"{does} every **{_steps(parts.direct_half_life)}** of lag"
+    measured = f"direct path of this network {fate if math.isfinite(parts.direct_half_life) else 'loses nothing'}."
     if "forget_bias" in experiment.unused():
-        return f"{measured[0].upper()}{measured[1:]} of lag."
+        return f"The {measured}"
     if experiment.forget_bias is None:
-        return f"Forget bias as drawn, around 0: a gate at rest stands near σ(0) = 0.5; {measured} of lag."
+        return f"Forget bias as drawn, around 0: a gate at rest stands near σ(0) = 0.5. The {measured}"
     keep = 1 / (1 + math.exp(-experiment.forget_bias))
     steps = math.log(2) / -math.log(keep) if keep < 1 else math.inf
     return (
         f"A forget bias of {experiment.forget_bias:g} rests the gate at σ(b) = {keep:.3f}, which alone would halve a "
-        f"path every **{steps:.3g} steps**; {measured} of lag."
+        f"path every **{steps:.3g} steps**. The {measured}"
     )
 
 

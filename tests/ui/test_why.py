@@ -63,7 +63,7 @@ def test_the_direct_path_s_own_half_life_is_read_off_the_direct_path(cell):
     table = cut(experiment, without="recurrent").query("layer == 0")
     norms = table[table["state"] == table["state"].iloc[-1]].set_index("lag")["log10_norm"]
     assert found == pytest.approx(-math.log10(2) * 79 / (norms[79] - norms[0]), rel=0.25)
-    assert f"halves every **{found:.3g} steps**" in resting_gate(experiment, _parts(experiment, None)).replace("H", "h")
+    assert f"halves every **{found:.3g} steps**" in resting_gate(experiment, _parts(experiment, None))
 
 
 def test_a_direct_path_that_loses_nothing_or_is_not_there_is_not_given_a_half_life():
