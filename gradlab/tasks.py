@@ -23,7 +23,7 @@ from numpy.random import Generator
 from gradlab.inputs import default_text, vocabulary
 
 HELLO = "hello"
-CLOSE = 0.04  # an answer this near is right (Hochreiter & Schmidhuber 1997, section 5.4)
+CLOSE = 0.04  # of a sum of two numbers up to 1 (Hochreiter & Schmidhuber 1997, section 5.4)
 COPIED, ALPHABET = 10, 8  # symbols to copy, and how many there are (Arjovsky et al. 2016)
 PERIODS = (10.0, 30.0)  # steps, of the sines to be continued
 ORDER_SYMBOLS = ("E", "B", "a", "b", "c", "d", "X", "Y")
@@ -57,6 +57,7 @@ class Task:
     draw: Callable[[int, int, Generator], Batch]
     baselines: Callable[[int], tuple[Baseline, ...]]
     solved_share: float = 0.1  # solved below this share of the first baseline
+    tolerance: float = CLOSE  # a number this near is right
     fewest_steps: int = 2
     own_steps: int | None = None  # where the task itself has a length
     text: str | None = None  # of a character model

@@ -18,7 +18,7 @@ from gradlab.readout import Readout
 from gradlab.recurrent import Recurrent
 from gradlab.schedules import Schedule
 from gradlab.stack import Stack, gate_rows, without
-from gradlab.tasks import CLOSE, Batch, Task
+from gradlab.tasks import Batch, Task
 
 
 class Tensors(NamedTuple):
@@ -80,11 +80,13 @@ def loss_of(task: Task, scores: Tensor, targets: Tensor, scored: Tensor) -> Tens
 
 
 def metric_of(task: Task, loss: float, scores: Tensor, batch: Tensors) -> float:
-    """Bits a character, or the share of scored answers that are right: the likeliest class, or a number within .04."""
+    """Bits a character, or the share of scored answers that are right: the likeliest class, or a number near enough."""
     if task.metric != "accuracy":
         return loss / math.log(2)
     given, wanted = scores[batch.scored], batch.targets[batch.scored]
-    right = (given - wanted).abs() < CLOSE if task.objective == "squared_error" else given.argmax(dim=-1) == wanted
+    right = (
+        (given - wanted).abs() < task.tolerance if task.objective == "squared_error" else given.argmax(dim=-1) == wanted
+    )
     return float(right.double().mean())
 
 

@@ -1,6 +1,7 @@
 """What records say in tables, and what a record's numbers are, each counted another way."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,9 @@ import pytest
 import torch
 
 from gradlab.experiment import Experiment
+from gradlab.feeds import loss_steps_of
 from gradlab.tasks import TASKS
-from gradlab.training import Recipe, Run, clipping, gradients, history, reach, solved_at
+from gradlab.training import Recipe, Run, clipping, fitted, gradients, history, reach, solved_at
 from gradlab.training.network import Tensors, metric_of
 
 SMALL = Experiment(cell="lstm", depth=2, hidden_size=5, steps=23, batch_size=4, seed=3)
@@ -34,6 +36,7 @@ def test_a_number_is_right_within_four_hundredths():
     scores = torch.tensor([[[0.5], [0.5]]])
     batch = Tensors(torch.zeros(1, 2, 2), torch.tensor([[[0.539], [0.541]]]), torch.tensor([True]))
     assert metric_of(TASKS["adding"], 0.1, scores, batch) == 0.5
+    assert metric_of(replace(TASKS["adding"], tolerance=0.1), 0.1, scores, batch) == 1.0
 
 
 def test_a_character_model_is_measured_in_bits():
@@ -135,11 +138,6 @@ def test_gradient_noise_is_added_after_clipping_has_the_size_asked_for_and_is_ne
 
 
 def test_a_task_scored_at_scattered_steps_keeps_just_these_in_the_experiment():
-    from dataclasses import replace
-
-    from gradlab.feeds import loss_steps_of
-    from gradlab.training import fitted
-
     def scattered(steps, batch_size, generator):
         batch = TASKS["parity"].draw(steps, batch_size, generator)
         return batch._replace(scored=np.isin(np.arange(steps), [3, 9, 10, 11, 20]))
