@@ -6,8 +6,9 @@ import torch
 
 from gradlab.cells import CELLS
 from gradlab.experiment import Experiment
-from gradlab.tasks import TASKS
+from gradlab.tasks import TASKS, characters
 from gradlab.training import OPTIMIZERS, Recipe, Run, train
+from gradlab.training.recipe import norm_of
 from tests.training.loops import MODULES, copied, gradients_held, loss_of
 
 UPDATES = 20
@@ -107,6 +108,49 @@ def test_training_neither_reads_nor_moves_the_global_random_states():
     assert (legacy == np.random.get_state()[1]).all()
     torch.manual_seed(2)
     assert [record.loss for record in train(small(), "text", updates=3, trace_every=1, gradient_noise=0.1)] == first
+
+
+def test_torchs_number_of_threads_changes_no_bit():
+    """Sums over more threads are rounded otherwise: torch's own loop with one and with two differs here."""
+    text = characters("한 번 더, one more time! " * 3)
+
+    def records():
+        return list(
+            Run(Experiment(cell="lstm", hidden_size=6, steps=128, batch_size=32), text, Recipe(updates=3)).records()
+        )
+
+    before = torch.get_num_threads()
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append([(record.loss, record.gradient_norm) for record in records()])
+        assert torch.get_num_threads() == threads, "it is left as it was"
+    torch.set_num_threads(before)
+    assert found[0] == found[1]
+
+
+def test_what_was_measured_is_the_record_of_the_update_that_follows_and_measured_once():
+    run, other = (Run(small(), "adding", Recipe(updates=4, trace_every=3)) for _ in range(2))
+    measured = run.measured()
+    assert run.measured() is measured
+    assert run.done == 0
+    assert run.update() == measured, "the trace too, which is made once"
+    assert [record.loss for record in run.records()] == [record.loss for record in other.records()][1:]
+
+
+def test_a_run_that_goes_on_has_a_trace_at_once():
+    run = Run(small(), "adding", Recipe(updates=9, trace_every=4)).after(3)
+    assert run.done == 3
+    assert [record.update for record in run.records() if record.trace] == [3, 4, 8]
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-21, 1.0, 1e21, 1e30])
+def test_norms_of_float32_gradients_are_measured_at_any_size(size):
+    gradients = np.random.default_rng(0).standard_normal((2, 40)).astype(np.float32)
+    parameters = [torch.nn.Parameter(torch.zeros(40)) for _ in range(2)]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = torch.from_numpy(gradient * np.float32(size))
+    assert norm_of(parameters) == pytest.approx(size * float(np.linalg.norm(gradients.astype(float))), rel=1e-6)
 
 
 def test_cells_of_one_seed_see_the_same_batches():
