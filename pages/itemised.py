@@ -14,7 +14,7 @@ from gradlab.ui.reading import how_to_read
 settings = controls.current()
 dark = controls.dark()
 experiments = [cached_sequences.with_rows(one) for one in settings.experiments]
-place = cached_sequences.Place(controls.layer(), "c" if settings.state == "c" else "h")
+place = cached_sequences.Place(controls.layer(settings.one.depth), "c" if settings.state == "c" else "h")
 flows = cached.flows(experiments)
 matrices = cached_sequences.matrices(experiments, place)
 totals = [

@@ -60,7 +60,7 @@ job_controls.buttons("training", job)
 st.caption(training_room.told(job))
 job_controls.look(job, curves, job_controls.LOOK_EVERY)
 st.subheader("The gradient as the network learns", anchor=False)
-layer = controls.layer()
+layer = controls.layer(min(experiment.depth for experiment in experiments))
 job_controls.look(job, maps, job_controls.LOOK_AT_MAPS_EVERY)
 with st.container(horizontal=True):
     how_to_read("reach")

@@ -15,7 +15,7 @@ settings = controls.current()
 dark = controls.dark()
 experiments = [cached_sequences.with_window(one) for one in settings.experiments]
 one = cached_sequences.with_window(settings.one)
-place = cached_sequences.Place(controls.layer(), "c" if settings.state == "c" else "h")
+place = cached_sequences.Place(controls.layer(settings.one.depth), "c" if settings.state == "c" else "h")
 found = cached_sequences.truncated(experiments, place)
 (own,) = cached_sequences.truncated([one], place)
 matrices = cached_sequences.matrices(experiments, place)

@@ -53,9 +53,8 @@ def current() -> Settings:
     return st.session_state["settings"]
 
 
-def layer() -> int:
-    """The layer that a page shows of a stack, asked for where there are several."""
-    depth = current().one.depth
+def layer(depth: int) -> int:
+    """The layer that a page shows of stacks so deep, asked for where there are several."""
     if depth == 1:
         return 0
     st.session_state["layer"] = min(int(st.session_state.get("layer") or 0), depth - 1)

@@ -156,7 +156,7 @@ def test_a_kept_run_of_another_task_is_refused_where_characters_are_read(open_ap
 
 
 def test_what_is_opened_says_how_it_is_trained_and_is_traced_also_if_it_was_to_have_no_traces(open_app):
-    app = open_app("training", **TINY)
+    app = open_app("training", **TINY, depth="3", layer="2")
     recipe = Recipe(updates=90, optimizer="sgd", learning_rate=0.1, clip_norm=None, clip_value=0.3)
     experiment = Experiment(cell="gru", hidden_size=4, steps=10, batch_size=2, truncation="chunks", k2=3)
     run = Run(experiment, "parity", recipe)
