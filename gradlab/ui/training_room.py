@@ -1,6 +1,7 @@
 """The training page's parts: what is chosen, and what its charts and sentences are made of."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ PART = {  # settings at which some of the RNN, LSTM and GRU learn a task and oth
     "copy_memory": {"task_steps": 25, "updates": 2000, "learning_rate": 1e-2, **_COPYING},
     "temporal_order": {"task_steps": 30, "updates": 500, "learning_rate": 3e-3},
 }
-POINTS = 250  # of a curve on the screen
+POINTS = 120  # of a curve on the screen: the browser reads them twice a second, on a processor that trains
 
 
 class Choice(NamedTuple):
@@ -93,8 +94,8 @@ def histories(job: Job) -> list[pd.DataFrame]:
 
 def curves(tables: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
     """The curves of all runs for the screen."""
-    columns = ["log10_value", "log10_mean"]
-    return pd.concat([thin(curve(table, column), POINTS, "update", columns, ("cell",)) for table in tables])
+    everything = pd.concat([curve(table, column) for table in tables], ignore_index=True)
+    return thin(everything, POINTS, "update", ["log10_value", "log10_mean"], ("cell",))
 
 
 def rules(levels: Sequence[tuple[float, str]]) -> pd.DataFrame:
@@ -116,7 +117,7 @@ def draw_curve(job: Job, table: pd.DataFrame, rules: pd.DataFrame, quantity: str
     return None
 
 
-@st.cache_data(max_entries=60, show_spinner=False)
+@lru_cache(maxsize=60)  # asked for twice a second; Streamlit's cache would make a copy every time
 def _live_curve(cells: tuple[str, ...], domain: tuple[float, float], updates: int, quantity: str, dark: bool) -> dict:
     return training.live_curve(cells, domain, updates, quantity=quantity, dark=dark).to_dict()
 

@@ -38,6 +38,7 @@ def test_a_gates_mean_quantiles_and_saturation_are_those_of_its_bias(bias, low, 
 def test_statistics_are_over_units_and_sequences_of_the_layer_and_step():
     T, B, H = 3, 2, 40
     case = drawn_case("gru", depth=2, T=T, B=B, H=H, gain=8.0, initial=False)
+    case = case._replace(inputs=12 * case.inputs)  # gates at every height
     table = gate_statistics(case.stack, case.inputs)
     assert tuple(table.columns) == STATISTICS_COLUMNS
     W, _, b_W, b_U = case.stack.layers[0]
@@ -47,6 +48,7 @@ def test_statistics_are_over_units_and_sequences_of_the_layer_and_step():
     for column, share in {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}.items():
         assert row[column] == pytest.approx(np.quantile(first, share), rel=1e-12)
     assert (table["lag"] == T - 1 - table["step"]).all()
+    assert ((first > 0.9) & (first < 0.95)).any()
     assert row["saturated_low"] == (first < 0.1).mean()
     assert row["saturated_high"] == (first > 0.9).mean()
     assert table[table["gate"] == "candidate"][["saturated_low", "saturated_high"]].isna().all(axis=None)
@@ -184,7 +186,14 @@ def test_the_microscope_begins_at_the_initial_state():
     a = W @ below[0] + b_W + U @ case.initial_state[0][1, 1] + b_U
     forget = 1 / (1 + np.exp(-a.reshape(4, -1)[1]))
     assert scope.values["forget"][0] == pytest.approx(forget, rel=1e-12)
-    assert scope.values["direct factor"][0] == pytest.approx(forget, rel=1e-12)
+    experiment = SMALL.replace(cell="lstm_peephole", depth=1)
+    stack, c = Stack.from_experiment(experiment), np.random.default_rng(0).standard_normal(12)
+    start = (np.zeros((1, 4, 12)), np.tile(c, (1, 4, 1)))
+    scope = microscope(stack, inputs_of(experiment), np.zeros((30, 4, 12)), start)
+    i, f, g = (scope.values[name][0] for name in ("input", "forget", "candidate"))
+    p = stack.layers[0].b_W.reshape(7, -1)[4:]
+    expected = f + c * f * (1 - f) * p[1] + g * i * (1 - i) * p[0]
+    assert scope.values["direct factor"][0] == pytest.approx(expected, rel=1e-9)
 
 
 def test_all_states_and_gates_of_a_long_sequence_are_refused_by_size():

@@ -116,6 +116,11 @@ def test_a_toggle_adds_the_line_of_its_cut_and_says_what_it_leaves(open_app):
         ({"initialization": "zeros", "forget_bias": "1.0"}, {"product": True, "vanish": False}),
         ({"one_cell": "minGRU"}, {"product": True}),
         ({"one_cell": "LSTM 1997 (no forget gate)", "gain": "3.0"}, {"product": False}),
+        # here the direct path has more than the whole, since the other parts point against it
+        (
+            {"forget_bias": "6.0", "seed": "3", "steps": "101", "hidden_size": "8", "batch_size": "1"},
+            {"product": False},
+        ),
     ],
     ids=lambda value: " ".join(map(str, value.values())),
 )
