@@ -18,12 +18,16 @@ dark = controls.dark()
 experiments = [run.experiment for run in job.runs]
 
 
+def results() -> None:
+    tables = training_room.histories(job)
+    st.markdown(training_room.result_sentence(job, tables))
+    cards(job, tables)
+
+
 def curves() -> None:
     tables = training_room.histories(job)
     sentence = training_room.result_sentence(job, tables)
     job_controls.progress(job)
-    st.markdown(sentence)
-    cards(job, tables)
     clip = [(job.runs[0].recipe.clip_norm, "clipped above")] if job.runs[0].recipe.clip_norm else []
     pictures = [("loss", "loss", training_room.levels(job.runs[0])), ("gradient norm", "gradient_norm", clip)]
     for column, (subject, name, levels) in zip(st.columns(2), pictures, strict=True):
@@ -58,6 +62,7 @@ def maps() -> None:
 
 job_controls.buttons("training", job)
 st.caption(training_room.told(job))
+job_controls.look(job, results, job_controls.LOOK_AT_WORDS_EVERY)
 job_controls.look(job, curves, job_controls.LOOK_EVERY)
 st.subheader("The gradient as the network learns", anchor=False)
 layer = controls.layer(min(experiment.depth for experiment in experiments))

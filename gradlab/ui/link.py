@@ -42,7 +42,8 @@ def read() -> None:
     cells, cell_problems = _cells(query)
     display = {}
     for name in DISPLAY.keys() & query.keys():
-        same = [option for option in DISPLAY[name] if option.lower() == query[name].lower()]
+        asked = CELLS[query[name].lower()].title if query[name].lower() in CELLS else query[name]
+        same = [option for option in DISPLAY[name] if option.lower() == asked.lower()]
         if same:
             display[name] = same[0]
         else:

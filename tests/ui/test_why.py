@@ -115,6 +115,7 @@ def test_a_toggle_adds_the_line_of_its_cut_and_says_what_it_leaves(open_app):
         ({"forget_bias": "3.0"}, {"product": False, "vanish": True}),
         ({"initialization": "zeros", "forget_bias": "1.0"}, {"product": True, "vanish": False}),
         ({"one_cell": "minGRU"}, {"product": True}),
+        ({"one_cell": "min_gru"}, {"product": True}),
         ({"one_cell": "LSTM 1997 (no forget gate)", "gain": "3.0"}, {"product": False}),
         # here the direct path has more than the whole, since the other parts point against it
         (
