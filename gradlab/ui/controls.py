@@ -74,6 +74,7 @@ def dark() -> bool:
 def draw(page: str, at_hand: Any) -> None:
     """Draws every setting and keeps their values for `current`; the page's own go into the container `at_hand`."""
     link.read()
+    _send_again(page)
     idle = _idle(page)
     elsewhere = OF_THE_TASK if page in opened.LEARN else frozenset()
     own = [name for name in AT_HAND.get(page, ()) if name not in idle]
@@ -95,6 +96,18 @@ def draw(page: str, at_hand: Any) -> None:
     st.session_state["settings"] = settings
     with st.sidebar:
         link.copy(settings)
+    st.session_state["drawn on"] = page
+
+
+def _send_again(page: str) -> None:
+    """On another page every widget gets its value anew.
+
+    A widget that moves, say from the sidebar to the page's own column, may be gone from the browser for a moment. There
+    Streamlit forgets its value, not always but where it is busy, and would show the default while pages use the value.
+    """
+    if st.session_state.get("drawn on") != page:
+        for name in (name for names in GROUPS.values() for name in names if name in st.session_state):
+            st.session_state[name] = st.session_state[name]
 
 
 def _values() -> dict[str, Any]:

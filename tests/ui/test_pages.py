@@ -103,6 +103,18 @@ def test_settings_survive_a_change_of_page(open_app):
         assert app.session_state["settings"] == before
 
 
+def test_on_another_page_the_browser_is_told_every_value_that_it_may_have_forgotten(open_app):
+    app = open_app(**SMALL)
+    app.select_slider(key="steps").set_value(90).run()
+    app.switch_page(str(ROOT / "pages" / "gradient_flow.py")).run()
+    sent = app.select_slider(key="steps").proto
+    assert sent.set_value
+    assert sent.options[int(sent.default[0])] == "200", "its default: what a browser shows that has forgotten the value"
+    assert list(sent.raw_value) == ["90"]
+    app.run()
+    assert not app.select_slider(key="steps").proto.set_value, "on the same page a key press may be on its way"
+
+
 def test_the_check_compares_with_autograd_and_finite_differences_and_passes(open_app):
     app = open_app("gradient_flow", **SMALL, depth="2")
     assert not app.dataframe

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gradlab.ui.job import PATIENCE
-from tests.ui.test_browser import busy, server_of
+from tests.ui.test_browser import busy, idle, server_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -75,6 +75,7 @@ def test_two_visitors_train_different_tasks_and_one_who_leaves_does_not_stop_the
     expect(second.get_by_text("guessing, but for the first step").first).to_be_visible(timeout=WAIT)
     second.get_by_role("button", name="Pause").click()
     expect(second.get_by_role("button", name="Continue")).to_be_visible(timeout=WAIT)
+    idle(second)  # the words below the button are drawn after it
     stood, before = update(second), update(first)
     time.sleep(2)
     assert update(second) == stood
