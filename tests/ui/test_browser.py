@@ -4,89 +4,32 @@ import io
 import json
 import re
 import struct
-import time
 
 import pandas as pd
-import psutil
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 import gradlab
 from gradlab.charts.colours import INKS
 from gradlab.charts.theme import power_of_ten
 from gradlab.ui.cached import POINTS_ON_SCREEN
+from tests.ui.browser import (
+    CHART,
+    RUNNING,
+    WAIT,
+    comes_to_rest,
+    download,
+    drawing,
+    idle,
+    press,
+    server_of,
+    visit,
+    works,
+)
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("quiet")]
 
-RUNNING = '[data-testid="stApp"]'
-CHART = '[data-testid="stVegaLiteChart"]'
 LONG = "steps=10000&hidden_size=512&depth=2&batch_size=8&cells=LSTM"
-PROBES = ("/_stcore/health", "/_stcore/host-config")  # below a page's address Streamlit looks for its server, in vain
-WAIT = 60_000
-
-
-@pytest.fixture(autouse=True)
-def quiet(page: Page):
-    """No request leaves the machine, no error reaches the console, no exception the page."""
-    outside, errors = [], []
-    local = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
-    page.on("request", lambda request: None if request.url.startswith(local) else outside.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "console",
-        lambda message: (
-            errors.append(message.text)
-            if message.type == "error" and not message.location["url"].endswith(PROBES)
-            else None
-        ),
-    )
-    yield
-    assert outside == []
-    assert errors == []
-    assert page.is_closed() or page.get_by_test_id("stException").count() == 0
-
-
-def idle(page: Page) -> None:
-    expect(page.locator(RUNNING)).to_have_attribute("data-test-script-state", "notRunning", timeout=WAIT)
-
-
-def visit(page: Page, url: str) -> None:
-    page.goto(url)
-    page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
-    idle(page)
-
-
-def drawing(page: Page) -> str:
-    """What the first chart looks like: its paths, or its pixels."""
-    return page.locator(CHART).first.evaluate(
-        "view => view.querySelector('canvas')?.toDataURL()"
-        " ?? [...view.querySelectorAll('path')].map(path => path.getAttribute('d')).join()"
-    )
-
-
-def press(page: Page, slider: str, key: str) -> None:
-    """One key press on a slider of a page that stands still; returns when the first chart is another."""
-    page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
-    idle(page)
-    before = drawing(page)
-    page.get_by_role("slider", name=slider).press(key)
-    page.wait_for_timeout(50)
-    for _ in range(200):
-        idle(page)
-        if drawing(page) != before:
-            return
-        page.wait_for_timeout(50)
-    pytest.fail("the chart did not change")
-
-
-def download(page: Page, subject: str, kind: str) -> bytes:
-    opener = page.get_by_role("button", name=f"Export {subject}")
-    button = page.get_by_role("button", name=kind, exact=True)
-    if not button.is_visible():
-        opener.click()
-    with page.expect_download(timeout=WAIT) as started:
-        button.click()
-    return started.value.path().read_bytes()
 
 
 def test_a_cold_deep_link_on_a_fresh_server_draws_its_own_picture(page, fresh_app_url):
@@ -211,52 +154,35 @@ def test_the_copied_link_names_every_setting_and_opens_the_same_picture(page, ap
     assert drawing(page) == picture
 
 
-def busy(server: psutil.Process) -> float:
-    """Share of a core that the server uses over the next second."""
-    return server.cpu_percent(interval=1.0) / 100
-
-
-def server_of(url: str) -> psutil.Process:
-    """The app's server, once it has nothing left to do of its own: at its start it compiles the kernels."""
-    port = int(url.rpartition(":")[2])
-    found = [c.pid for c in psutil.net_connections() if c.status == "LISTEN" and c.laddr.port == port]
-    server = psutil.Process(found[0])
-    for _ in range(300):  # seconds: a cold cache takes a minute or two
-        if busy(server) < 0.1:
-            return server
-    raise AssertionError("the server is busy though nobody asks anything of it")
-
-
 def test_long_work_shows_progress_and_stops_when_a_setting_changes(page, app_url):
     server = server_of(app_url)
     page.goto(f"{app_url}/?{LONG}")
-    expect(page.get_by_test_id("stProgress")).to_contain_text("s left", timeout=WAIT)
-    working = busy(server)
+    expect(page.get_by_test_id("stProgress")).to_contain_text("s left")
+    assert works(server)
     page.get_by_role("button", name="Reset every setting").click()
-    expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=WAIT)
+    expect(page.get_by_test_id("stProgress")).to_have_count(0)
     page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
     idle(page)
-    assert busy(server) < working / 4, "the old work goes on beside the new"
+    assert comes_to_rest(server), "the old work goes on beside the new"
 
 
 def test_a_long_check_shows_progress_and_stops_when_a_setting_changes(page, app_url):
     server = server_of(app_url)
     page.goto(f"{app_url}/gradient_flow?depth=4&hidden_size=128")
     page.get_by_role("button", name="Check the current settings").click(timeout=WAIT)
-    expect(page.get_by_test_id("stProgress")).to_contain_text("Checking the", timeout=WAIT)
+    expect(page.get_by_test_id("stProgress")).to_contain_text("Checking the")
     expect(page.get_by_test_id("stProgress")).to_contain_text("s left")
-    working = busy(server)
+    assert works(server)
     page.get_by_role("button", name="Reset every setting").click()
-    expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=WAIT)
+    expect(page.get_by_test_id("stProgress")).to_have_count(0)
     idle(page)
-    assert busy(server) < working / 4, "the old check goes on"
+    assert comes_to_rest(server), "the old check goes on"
 
 
 def test_long_work_stops_when_the_tab_is_closed(page, app_url):
     server = server_of(app_url)
     page.goto(f"{app_url}/?{LONG}")
-    expect(page.get_by_test_id("stProgress")).to_contain_text("s left", timeout=WAIT)
-    working = busy(server)
+    expect(page.get_by_test_id("stProgress")).to_contain_text("s left")
+    assert works(server)
     page.close()
-    time.sleep(0.5)
-    assert busy(server) < working / 4
+    assert comes_to_rest(server), "nobody is there to see it"

@@ -1,19 +1,20 @@
 """The pages of sequences in a real browser: pictures that are pressed, rows that are pointed at, windows typed in."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.test_browser import CHART, WAIT, drawing, idle, quiet, visit  # noqa: F401 `quiet` is a fixture
+from tests.ui.browser import CHART, drawing, visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("quiet")]
 
 
 def test_a_type_is_chosen_by_its_picture(page, app_url):
     visit(page, f"{app_url}/sequence_types?steps=40&hidden_size=16&batch_size=2")
     page.get_by_role("button", name="Show", exact=True).nth(2).click()
-    expect(page.get_by_role("heading", name="Many-to-many, delayed")).to_be_visible(timeout=WAIT)
-    idle(page)
-    assert "loss=many_to_many_delayed" in page.url
+    expect(page.get_by_role("heading", name="Many-to-many, delayed")).to_be_visible()
+    expect(page).to_have_url(re.compile("loss=many_to_many_delayed"))
 
 
 def test_pointing_at_a_row_of_the_matrix_draws_its_curve(page, app_url):
@@ -21,7 +22,7 @@ def test_pointing_at_a_row_of_the_matrix_draws_its_curve(page, app_url):
     before = drawing(page)
     box = page.locator(CHART).first.bounding_box()
     page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.45 * box["height"])
-    for _ in range(50):
+    for _ in range(200):
         if drawing(page) != before:
             return
         page.wait_for_timeout(100)
@@ -30,8 +31,8 @@ def test_pointing_at_a_row_of_the_matrix_draws_its_curve(page, app_url):
 
 def test_the_window_is_in_the_address_and_changes_the_statement(page, app_url):
     visit(page, f"{app_url}/truncation?steps=60&hidden_size=16&batch_size=2&truncation=chunks&k2=12")
-    expect(page.get_by_role("heading", name="Chunks of 12 steps keep")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("heading", name="Chunks of 12 steps keep")).to_be_visible()
     page.get_by_role("spinbutton", name="k2").fill("20")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Chunks of 20 steps keep")).to_be_visible(timeout=WAIT)
-    assert "k2=20" in page.url
+    expect(page.get_by_role("heading", name="Chunks of 20 steps keep")).to_be_visible()
+    expect(page).to_have_url(re.compile("k2=20"))

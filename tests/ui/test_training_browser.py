@@ -7,11 +7,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gradlab.ui.job import PATIENCE
-from tests.ui.test_browser import busy, idle, server_of
+from tests.ui.browser import WAIT, comes_to_rest, idle, server_of, works
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-WAIT = 60_000
 LONG = "training?updates=10000&cells=GRU&hidden_size=64&task_steps=100"
 SECONDS = PATIENCE + 3  # within which the work has to end
 
@@ -19,11 +18,11 @@ SECONDS = PATIENCE + 3  # within which the work has to end
 def test_the_word_hello_is_trained_in_the_page_to_a_loss_below_a_tenth(page: Page, app_url):
     page.goto(f"{app_url}/character_model?text_updates=100")
     loss = page.get_by_test_id("stMetric").filter(has_text="Loss").get_by_test_id("stMetricValue")
-    expect(loss).to_have_text(re.compile(r"1\.\d+"), timeout=WAIT)  # untrained, about ln 4
+    expect(loss).to_have_text(re.compile(r"1\.\d+"))  # untrained, about ln 4
     page.get_by_role("button", name="Start training").click()
-    expect(loss).to_have_text(re.compile(r"0\.0\d+"), timeout=WAIT)
+    expect(loss).to_have_text(re.compile(r"0\.0\d+"))
     assert float(loss.inner_text()) < 0.1
-    expect(page.get_by_text("Update 100 of 100")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("Update 100 of 100")).to_be_visible()
     expect(page.get_by_test_id("stCode")).to_contain_text("hello")
     assert page.get_by_test_id("stException").count() == 0
 
@@ -37,22 +36,26 @@ def start(page: Page, address: str) -> None:
     """Opens a page, starts its training and waits until it is under way."""
     page.goto(address)
     page.get_by_role("button", name="Start training").click(timeout=WAIT)
-    expect(page.get_by_test_id("stProgress").first).to_contain_text("s left", timeout=WAIT)
+    expect(page.get_by_test_id("stProgress").first).to_contain_text("s left")
+
+
+def goes_on(page: Page) -> None:
+    """Waits until the training is further than it is."""
+    expect(page.get_by_test_id("stProgress").first).not_to_contain_text(f"Update {update(page)} of")
 
 
 @pytest.mark.parametrize("leave", ["page", "tab"])
 def test_the_training_ends_soon_after_its_page_is_left_or_its_tab_closed(page: Page, app_url, leave):
     server = server_of(app_url)
     start(page, f"{app_url}/{LONG}")
-    working = busy(server)
-    assert working > 0.2  # of a core, whatever else the machine does
+    assert works(server)
     if leave == "page":
         page.get_by_role("link", name="One unit, one weight").click()
-        expect(page.get_by_role("heading", name="One unit, one weight")).to_be_visible(timeout=WAIT)
+        expect(page.get_by_role("heading", name="One unit, one weight")).to_be_visible()
     else:
         page.close()
-    time.sleep(SECONDS)
-    assert busy(server) < working / 4
+    time.sleep(PATIENCE)
+    assert comes_to_rest(server)
 
 
 def test_a_training_goes_on_where_it_was_when_the_visitor_comes_back(page: Page, app_url):
@@ -60,10 +63,10 @@ def test_a_training_goes_on_where_it_was_when_the_visitor_comes_back(page: Page,
     page.wait_for_function("/Update [0-9]{3,} of/.test(document.body.innerText)", timeout=WAIT)
     before = update(page)
     page.get_by_role("link", name="One unit, one weight").click()
-    expect(page.get_by_role("heading", name="One unit, one weight")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("heading", name="One unit, one weight")).to_be_visible()
     time.sleep(SECONDS)
     page.get_by_role("link", name="Training", exact=True).click()
-    expect(page.get_by_test_id("stProgress").first).to_contain_text("s left", timeout=WAIT)
+    expect(page.get_by_test_id("stProgress").first).to_contain_text("s left")
     assert update(page) >= before >= 100, "it began anew: a hundred updates take seconds"
 
 
@@ -71,18 +74,16 @@ def test_two_visitors_train_different_tasks_and_one_who_leaves_does_not_stop_the
     first, second = (browser.new_context().new_page() for _ in range(2))
     start(first, f"{app_url}/{LONG}&task=adding")
     start(second, f"{app_url}/{LONG}&task=parity")
-    expect(first.get_by_text("always answering 1").first).to_be_visible(timeout=WAIT)
-    expect(second.get_by_text("guessing, but for the first step").first).to_be_visible(timeout=WAIT)
+    expect(first.get_by_text("always answering 1").first).to_be_visible()
+    expect(second.get_by_text("guessing, but for the first step").first).to_be_visible()
     second.get_by_role("button", name="Pause").click()
-    expect(second.get_by_role("button", name="Continue")).to_be_visible(timeout=WAIT)
+    expect(second.get_by_role("button", name="Continue")).to_be_visible()
     idle(second)  # the words below the button are drawn after it
-    stood, before = update(second), update(first)
+    stood = update(second)
+    goes_on(first)
     time.sleep(2)
     assert update(second) == stood
-    assert update(first) > before
     second.context.close()
     time.sleep(SECONDS)
-    before = update(first)
-    time.sleep(2)
-    assert update(first) > before
+    goes_on(first)
     first.context.close()

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,9 @@ from gradlab.paths import cut, decompose, edges, microscope
 from gradlab.ui import microscope as microscope_page
 from gradlab.ui.cached_paths import _parts
 from gradlab.ui.story import change_over, number, percent, resting_gate
+from tests.ui.browser import CHART, visit
 from tests.ui.conftest import SMALL
 
-CHART = '[data-testid="stVegaLiteChart"]'
-WAIT = 60_000
 FAR = "layer == 0 and state == 'c' and lag == 29"  # the first step of 30, as drawn
 
 
@@ -217,32 +217,23 @@ def test_the_unrolled_network_walks_back_from_the_loss(open_app):
     assert spec["layer"][0]["encoding"]["x"]["scale"]["domain"] == [-0.7, 30]
 
 
-def settled(page: Page) -> None:
-    page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
-    running = page.get_by_test_id("stApp")
-    expect(running).to_have_attribute("data-test-script-state", "notRunning", timeout=WAIT)
-
-
 @pytest.mark.browser
 def test_toggles_in_the_browser_cut_and_stay_in_the_link(page: Page, app_url: str):
-    page.goto(f"{app_url}/why_addition?steps=60&hidden_size=16")
-    settled(page)
+    visit(page, f"{app_url}/why_addition?steps=60&hidden_size=16")
     page.get_by_test_id("stMain").get_by_text("the forget gate", exact=True).click()
-    expect(page.get_by_text("without the forget gate:")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("without the forget gate:")).to_be_visible()
     page.reload()
-    settled(page)
-    expect(page.get_by_text("without the forget gate:")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("without the forget gate:")).to_be_visible()
 
 
 @pytest.mark.browser
 def test_a_click_on_a_row_chooses_its_unit(page: Page, app_url: str):
-    page.goto(f"{app_url}/gates?steps=60&hidden_size=16")
-    settled(page)
+    visit(page, f"{app_url}/gates?steps=60&hidden_size=16")
     experiment = gradlab.Experiment(steps=60, hidden_size=16)
     units = microscope(experiment).units["unit"].tolist()
-    expect(page.get_by_role("heading", name=f"Unit {units[0]}", exact=True)).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("heading", name=f"Unit {units[0]}", exact=True)).to_be_visible()
     picture = page.locator(CHART).first.locator("image").first
     box = picture.bounding_box()
     picture.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 10.5 / 16)
-    expect(page.get_by_role("heading", name=f"Unit {units[10]}", exact=True)).to_be_visible(timeout=WAIT)
-    assert f"unit={units[10]}" in page.url
+    expect(page.get_by_role("heading", name=f"Unit {units[10]}", exact=True)).to_be_visible()
+    expect(page).to_have_url(re.compile(f"unit={units[10]}"))

@@ -1,0 +1,81 @@
+"""What the tests in a real browser have in common. All of them wait long: the machine may have other work to do."""
+
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+
+RUNNING = '[data-testid="stApp"]'
+CHART = '[data-testid="stVegaLiteChart"]'
+WAIT = 60_000  # milliseconds
+REST = 0.1  # of a core: a server that uses less does nothing but answer
+ENDS_WITHIN = 10  # seconds; the work that the tests begin takes half a minute and more
+
+expect.set_options(timeout=WAIT)
+
+
+def idle(page: Page) -> None:
+    expect(page.locator(RUNNING)).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def visit(page: Page, url: str) -> None:
+    """Opens an address and waits until its page is drawn."""
+    page.goto(url)
+    page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
+    idle(page)
+
+
+def drawing(page: Page) -> str:
+    """What the first chart looks like: its paths, or its pixels."""
+    return page.locator(CHART).first.evaluate(
+        "view => view.querySelector('canvas')?.toDataURL()"
+        " ?? [...view.querySelectorAll('path')].map(path => path.getAttribute('d')).join()"
+    )
+
+
+def press(page: Page, slider: str, key: str) -> None:
+    """One key press on a slider of a page that stands still; returns when the first chart is another."""
+    page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
+    idle(page)
+    before = drawing(page)
+    page.get_by_role("slider", name=slider).press(key)
+    page.wait_for_timeout(50)
+    for _ in range(200):
+        idle(page)
+        if drawing(page) != before:
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the chart did not change")
+
+
+def download(page: Page, subject: str, kind: str) -> bytes:
+    opener = page.get_by_role("button", name=f"Export {subject}")
+    button = page.get_by_role("button", name=kind, exact=True)
+    if not button.is_visible():
+        opener.click()
+    with page.expect_download(timeout=WAIT) as started:
+        button.click()
+    return started.value.path().read_bytes()
+
+
+def busy(server: psutil.Process) -> float:
+    """Share of a core that the server uses over the next second."""
+    return server.cpu_percent(interval=1.0) / 100
+
+
+def server_of(url: str) -> psutil.Process:
+    """The app's server, once it has nothing left to do of its own: at its start it compiles the kernels."""
+    port = int(url.rpartition(":")[2])
+    found = [c.pid for c in psutil.net_connections() if c.status == "LISTEN" and c.laddr.port == port]
+    server = psutil.Process(found[0])
+    assert comes_to_rest(server, 300), "the server is busy though nobody asks anything of it"  # a cold cache
+    return server
+
+
+def works(server: psutil.Process) -> bool:
+    """Whether the server has work to do; a full machine may not let it at once."""
+    return any(busy(server) > REST for _ in range(ENDS_WITHIN))
+
+
+def comes_to_rest(server: psutil.Process, within: int = ENDS_WITHIN) -> bool:
+    """Whether the server's work ends in so many seconds."""
+    return any(busy(server) < REST for _ in range(within))
