@@ -14,6 +14,9 @@ import sys
 import threading
 
 import streamlit as st
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 SWITCH_INTERVAL = 0.0005  # seconds
 
@@ -30,4 +33,11 @@ async def prepared(_app):
     yield
 
 
-app = st.App("gradlab/ui/main.py", lifespan=prepared)
+def curves(request: Request) -> Response:
+    """A training's curves, for the charts that ask for them themselves."""
+    from gradlab.ui import live
+
+    return Response(live.rows(**request.path_params), media_type="application/json")
+
+
+app = st.App("gradlab/ui/main.py", lifespan=prepared, routes=[Route("/live/{token}/{column}", curves)])

@@ -62,13 +62,17 @@ def watched(url: str, seconds: float) -> tuple[float, float]:
         progress = page.get_by_test_id("stProgress").first
         page.wait_for_timeout(1000 * WARM_UP)
 
-        def done() -> int:
-            return int(re.search(r"Update (\d+) of", progress.inner_text())[1])
+        def look() -> tuple[float, int, int]:
+            """(time, updates made, drawings made) when the page says next how far it is."""
+            before = progress.inner_text()
+            while (text := progress.inner_text()) == before:
+                page.wait_for_timeout(20)
+            return time.monotonic(), int(re.search(r"Update (\d+) of", text)[1]), page.evaluate("window.drawn")
 
         page.evaluate(COUNT)
-        start, before, drawn = time.monotonic(), done(), page.evaluate("window.drawn")
+        first = look()
         page.wait_for_timeout(1000 * seconds)
-        took, updates, drawn = time.monotonic() - start, done() - before, page.evaluate("window.drawn") - drawn
+        took, updates, drawn = (after - before for after, before in zip(look(), first, strict=True))
         page.get_by_role("button", name="Pause").click()
         page.wait_for_timeout(1000)
         browser.close()

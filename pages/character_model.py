@@ -45,8 +45,8 @@ def learning() -> None:
         figures = st.columns(2)
         figures[0].metric("Loss (nats a character)", f"{last.loss:.4f}", border=True)
         figures[1].metric("Bits a character", f"{last.metric:.4f}", border=True)
-        drawn, rules = training_room.curves(tables, "loss"), training_room.rules(training_room.levels(run))
-        chart = training_room.draw_curve(job, drawn, rules, "loss", "Loss by update.")
+        rules = training_room.rules(training_room.levels(run))
+        chart = training_room.draw_curve(job, "loss", rules, "loss", "Loss by update.")
         if chart is not None:
             take_home(chart, tables[0], "loss", "Loss by update.", made.history(job))
     with right:

@@ -18,24 +18,19 @@ dark = controls.dark()
 experiments = [run.experiment for run in job.runs]
 
 
-def results() -> None:
-    tables = training_room.histories(job)
-    st.markdown(training_room.result_sentence(job, tables))
-    cards(job, tables)
-
-
 def curves() -> None:
     tables = training_room.histories(job)
     sentence = training_room.result_sentence(job, tables)
+    st.markdown(sentence)
+    cards(job, tables)
     job_controls.progress(job)
     clip = [(job.runs[0].recipe.clip_norm, "clipped above")] if job.runs[0].recipe.clip_norm else []
     pictures = [("loss", "loss", training_room.levels(job.runs[0])), ("gradient norm", "gradient_norm", clip)]
     for column, (subject, name, levels) in zip(st.columns(2), pictures, strict=True):
         with column:
             st.markdown(f"**{subject.capitalize()}**")
-            rules, drawn = training_room.rules(levels), training_room.curves(tables, name)
             described = f"{subject.capitalize()} against update. {sentence}"
-            chart = training_room.draw_curve(job, drawn, rules, subject, described)
+            chart = training_room.draw_curve(job, name, training_room.rules(levels), subject, described)
             if subject == "gradient norm":
                 st.caption(training_room.clipping_sentence(job, tables))
             if chart is not None:
@@ -62,8 +57,7 @@ def maps() -> None:
 
 job_controls.buttons("training", job)
 st.caption(training_room.told(job))
-job_controls.look(job, results, job_controls.LOOK_AT_WORDS_EVERY)
-job_controls.look(job, curves, job_controls.LOOK_EVERY)
+job_controls.look(job, curves, job_controls.LOOK_AT_WORDS_EVERY)
 st.subheader("The gradient as the network learns", anchor=False)
 layer = controls.layer(min(experiment.depth for experiment in experiments))
 job_controls.look(job, maps, job_controls.LOOK_AT_MAPS_EVERY)

@@ -48,7 +48,8 @@ NEVER = {"gradlab.charts": ANALYSES, "gradlab.exports": ANALYSES}  # they meet i
 LIBRARY_ROOMS = {  # which rooms may import a library
     "streamlit": {"app", "pages", "gradlab.ui"},
     "altair": {"gradlab.charts", "gradlab.exports"},
-    "vl_convert": {"gradlab.exports"},
+    "vl_convert": {"gradlab.charts", "gradlab.exports"},
+    "starlette": {"app"},
     "numba": {"gradlab.engine"},
     "torch": {
         "gradlab.check",

@@ -47,6 +47,7 @@ def curve(
 def live_curve(
     cells: tuple[str, ...],
     domain: tuple[float, float],
+    rules: pd.DataFrame,
     updates: int,
     *,
     quantity: str,
@@ -54,8 +55,8 @@ def live_curve(
     width: int | str = "container",
     height: int = 300,
 ) -> alt.LayerChart:
-    """`curve` of tables that come later, again and again, as its datasets curves, ends and rules."""
-    data = {name: alt.NamedData(name) for name in ("curves", "ends", "rules")}
+    """`curve` of tables that come later, again and again, as its datasets curves and ends."""
+    data = {"curves": alt.NamedData("curves"), "ends": alt.NamedData("ends"), "rules": rules}
     layers = _curve_layers(data, cells, domain, updates, quantity, dark)
     return theme.finished(layers, "", "", dark, width, height)
 
@@ -103,8 +104,8 @@ def _curve_layers(
     rules, curves, last = alt.Chart(data["rules"]), alt.Chart(data["curves"]), alt.Chart(data["ends"])
     return [
         rules.mark_rule(color=ink.rule, strokeDash=[4, 3]).encode(y=y),
-        curves.mark_line(strokeWidth=1, opacity=0.3).encode(x=x, y=y, color=colour),
-        curves.mark_line(strokeWidth=2.5).encode(x=x, y=mean, color=colour),
+        curves.mark_line(strokeWidth=1, opacity=0.3, clip=True).encode(x=x, y=y, color=colour),
+        curves.mark_line(strokeWidth=2.5, clip=True).encode(x=x, y=mean, color=colour),
         last.mark_point(filled=True, opacity=1, size=60).encode(x=x, y=mean, color=colour, tooltip=beside),
         rules.mark_text(**name, stroke=ink.paper, strokeWidth=4).encode(x=rule_x, y=y, text=alt.Text("label:N")),
         rules.mark_text(**name).encode(x=rule_x, y=y, text=alt.Text("label:N")),

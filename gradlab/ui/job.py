@@ -92,9 +92,13 @@ class Job:
         if self._thread is not None:
             self._thread.join()
 
+    def looked_at(self) -> None:
+        """Somebody looks: work that goes on does not end for want of a look."""
+        self._seen = time.monotonic()
+
     def watch(self) -> None:
         """Somebody looks: the work goes on, also where it had ended for want of a look."""
-        self._seen = time.monotonic()
+        self.looked_at()
         alive = self._thread is not None and self._thread.is_alive()
         if self.running and not alive:
             self._ending = threading.Event()

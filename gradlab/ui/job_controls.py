@@ -19,8 +19,8 @@ from gradlab.ui.widgets import URL_OPTIONS
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 CLIPS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, "none")
 TRACES = 40  # over a run
-LOOK_EVERY = 0.5  # seconds, at the curves
-LOOK_AT_WORDS_EVERY = 2.0
+LOOK_EVERY = 0.5  # seconds, at what a character model writes and expects
+LOOK_AT_WORDS_EVERY = 1.0  # where the curves look for themselves
 LOOK_AT_MAPS_EVERY = 6.0
 
 

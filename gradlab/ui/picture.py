@@ -1,9 +1,7 @@
 """A chart on a page, as it is: its own theme, and no check against the schema, which costs as much as drawing it."""
 
-from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 
@@ -22,7 +20,6 @@ def show(chart: Any, description: str, width: str = "stretch", **options: Any) -
     st.altair_chart(_Checked(chart), theme=None, width=width, alt=description, **options)
 
 
-def show_live(specification: dict[str, Any], datasets: Mapping[str, pd.DataFrame], description: str) -> None:
-    """Draws the specification of a chart whose data have names. Where only they change the browser keeps the rest; it
-    builds the chart anew for another specification or description."""
-    st.vega_lite_chart(specification | {"datasets": dict(datasets)}, theme=None, width="stretch", alt=description)
+def show_vega(specification: dict[str, Any], description: str) -> None:
+    """Draws a compiled chart. The browser keeps the one it has for the same specification and description."""
+    st.vega_lite_chart(specification, theme=None, width="stretch", alt=description)

@@ -10,14 +10,15 @@ import streamlit as st
 
 from gradlab.cells import CELLS
 from gradlab.charts import training
+from gradlab.charts.polled import polled
 from gradlab.experiment import Experiment
 from gradlab.tasks import TASKS
 from gradlab.thinning import thin
 from gradlab.training import Recipe, Run, clipping, curve, gradients, reach, solved_at
-from gradlab.ui import controls, job_controls
+from gradlab.ui import controls, job_controls, live
 from gradlab.ui.job import Job
 from gradlab.ui.job_controls import job_of, title
-from gradlab.ui.picture import show, show_live
+from gradlab.ui.picture import show, show_vega
 from gradlab.ui.widgets import URL_OPTIONS
 
 LENGTHS = (10, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500)
@@ -30,7 +31,7 @@ PART = {  # settings at which some of the RNN, LSTM and GRU learn a task and oth
     "copy_memory": {"task_steps": 25, "updates": 2000, "learning_rate": 1e-2, **_COPYING},
     "temporal_order": {"task_steps": 30, "updates": 500, "learning_rate": 3e-3},
 }
-POINTS = 90  # of a curve on the screen: the browser reads them twice a second, on a processor that trains
+POINTS = 400  # of a curve on the screen
 
 
 class Choice(NamedTuple):
@@ -92,12 +93,6 @@ def histories(job: Job) -> list[pd.DataFrame]:
     return job.histories()
 
 
-def curves(tables: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
-    """The curves of all runs for the screen."""
-    everything = pd.concat([curve(table, column) for table in tables], ignore_index=True)
-    return thin(everything, POINTS, "update", ["log10_value"], ("cell",))  # the mean is smooth: any rows draw it
-
-
 def rules(levels: Sequence[tuple[float, str]]) -> pd.DataFrame:
     """Labelled levels for a chart of log10 values."""
     return pd.DataFrame(
@@ -105,21 +100,34 @@ def rules(levels: Sequence[tuple[float, str]]) -> pd.DataFrame:
     )
 
 
-def draw_curve(job: Job, table: pd.DataFrame, rules: pd.DataFrame, quantity: str, description: str) -> Any:
-    """Draws a curve: the whole chart, which is returned, where the job stands still, else only its new data."""
+def draw_curve(job: Job, column: str, rules: pd.DataFrame, quantity: str, description: str) -> Any:
+    """Draws a curve: the whole chart, which is returned, where the job stands still, else one that follows it."""
     if not job.running:
-        chart = training.curve(table, rules, job.updates, quantity=quantity, dark=controls.dark())
+        table = pd.concat([curve(table, column) for table in histories(job)], ignore_index=True)
+        drawn = thin(table, POINTS, "update", ["log10_value"], ("cell",))  # the mean is smooth: any rows draw it
+        chart = training.curve(drawn, rules, job.updates, quantity=quantity, dark=controls.dark())
         show(chart, description)
         return chart
-    domain = training.curve_domain(table, rules)
-    specification = _live_curve(training.present(table), domain, job.updates, quantity, controls.dark())
-    show_live(specification, {"curves": table, "ends": training.ends(table), "rules": rules}, f"{quantity} by update")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.log10(np.concatenate(live.measured(job, column)))
+    domain = training.curve_domain(pd.DataFrame({"log10_value": values}), rules)
+    names = tuple(dict.fromkeys(run.experiment.cell for run in job.runs))
+    levels = tuple(rules.itertuples(index=False, name=None))
+    address = live.address(job, column)
+    show_vega(
+        _live_curve(names, domain, levels, job.updates, quantity, controls.dark(), address), f"{quantity} by update"
+    )
     return None
 
 
-@lru_cache(maxsize=60)  # asked for twice a second; Streamlit's cache would make a copy every time
-def _live_curve(cells: tuple[str, ...], domain: tuple[float, float], updates: int, quantity: str, dark: bool) -> dict:
-    return training.live_curve(cells, domain, updates, quantity=quantity, dark=dark).to_dict()
+@lru_cache(maxsize=60)  # compiling takes as long as a look does; Streamlit's cache would make a copy every time
+def _live_curve(
+    cells: tuple[str, ...], domain: tuple[float, float], levels: tuple, updates: int, quantity: str, dark: bool,
+    address: str,
+) -> dict:  # fmt: skip
+    rules = pd.DataFrame(levels, columns=list(training.RULE_COLUMNS))
+    chart = training.live_curve(cells, domain, rules, updates, quantity=quantity, dark=dark)
+    return polled(chart, address, live.LOOK_EVERY)
 
 
 def levels(run: Run) -> list[tuple[float, str]]:

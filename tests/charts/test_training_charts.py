@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 
 from gradlab.character_model import CharacterModel, predictions
 from gradlab.character_model import reach as characters_reach
 from gradlab.charts import characters, training
+from gradlab.charts.polled import polled
 from gradlab.experiment import Experiment
 from gradlab.training import Recipe, Run, clipping, curve, history, reach, tables
 from gradlab.ui.character_room import ABSOLUTE, bars, in_rows
@@ -73,15 +75,24 @@ def test_every_chart_is_drawn_and_no_text_is_cut_off(records, model, width, dark
         assert not outside, (name, outside)
 
 
-def test_a_live_curve_is_the_same_chart_without_its_data(records):
+def test_a_polled_curve_is_the_same_chart_with_rows_that_are_fetched(records):
     losses = curve(history(records["gru"], "gru"), "loss")
-    whole = training.curve(losses, RULES, 30, quantity="loss").to_dict()
-    live = training.live_curve(("gru",), training.curve_domain(losses, RULES), 30, quantity="loss").to_dict()
-    names = {layer["data"].pop("name") for layer in live["layer"]}
-    assert names == {"curves", "ends", "rules"}
-    for layer in whole["layer"]:
-        layer.pop("data", None)
-    assert [{**layer, "data": {}} for layer in whole["layer"]] == live["layer"]
+    whole = vl_convert.vegalite_to_vega(training.curve(losses, RULES, 30, quantity="loss").to_dict())
+    chart = training.live_curve(("gru",), training.curve_domain(losses, RULES), RULES, 30, quantity="loss")
+    live = polled(chart, "live/there", 0.45)
+    group = live["marks"][0]
+    for part in (whole, group):
+        for mark in part["marks"]:
+            mark.pop("from")
+    assert group["marks"] == whole["marks"]
+    assert [live[name] for name in ("scales", "axes")] == [whole[name] for name in ("scales", "axes")]
+    sources = {source["name"]: source for source in group["data"]}
+    assert sources["fetched"]["url"] == {"signal": "'live/there?' + tick"}
+    assert live["signals"][-1]["on"][0]["events"] == {"type": "timer", "throttle": 450}
+    for name in ("curves", "ends"):
+        assert sources[name]["source"] == "fetched"
+        assert sources[name]["transform"][0]["expr"] == f"datum.dataset == '{name}'"
+    assert "data" not in live, "Streamlit would take it away"
 
 
 def test_the_decades_shown_hold_every_value_and_change_in_quarters():

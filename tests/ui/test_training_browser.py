@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gradlab.ui.job import PATIENCE
-from tests.ui.browser import WAIT, comes_to_rest, idle, server_of, works
+from tests.ui.browser import CHART, WAIT, comes_to_rest, drawing, idle, server_of, works
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -87,3 +87,22 @@ def test_two_visitors_train_different_tasks_and_one_who_leaves_does_not_stop_the
     time.sleep(SECONDS)
     goes_on(first)
     first.context.close()
+
+
+def test_the_curve_follows_the_training_though_the_page_is_not_run(page: Page, app_url, quiet):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/live/" in request.url else None)
+    start(page, f"{app_url}/{LONG}")
+    page.wait_for_timeout(2000)
+    begun = len(asked)
+    expect(page.locator(f"{CHART} svg .mark-line path").first).to_be_visible()
+    before = drawing(page)
+    page.wait_for_timeout(5000)
+    assert len(asked) - begun >= 10, "two charts, twice a second each, but for a busy machine"
+    assert drawing(page) != before
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Continue")).to_be_visible()
+    idle(page)
+    begun = len(asked)
+    page.wait_for_timeout(2000)
+    assert len(asked) == begun, "nothing new comes"
