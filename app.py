@@ -4,6 +4,8 @@ Before the first visitor the heavy imports are done and the garbage collector is
 collects after every run, and walking torch's objects each time would cost a rerun some 200 ms. The kernels compile in
 the background.
 
+Beside the pages it answers the charts that ask for the curves of a training themselves.
+
 A training leaves the interpreter some fifty times an update. Each time it would wait for Python's default of 5 ms to
 get back from a page that is being drawn, which took a third of its time; of `SWITCH_INTERVAL` it is some percent.
 """
@@ -37,7 +39,11 @@ def curves(request: Request) -> Response:
     """A training's curves, for the charts that ask for them themselves."""
     from gradlab.ui import live
 
-    return Response(live.rows(**request.path_params), media_type="application/json")
+    asked = (request.path_params[name] for name in ("token", "column"))
+    return Response(live.rows(*asked), media_type="application/json")
 
 
-app = st.App("gradlab/ui/main.py", lifespan=prepared, routes=[Route("/live/{token}/{column}", curves)])
+# A page asks below its own address, which server.baseUrlPath or a slash at its end makes longer.
+ROUTES = [Route("/live/{token}/{column}", curves), Route("/{before:path}/live/{token}/{column}", curves)]
+
+app = st.App("gradlab/ui/main.py", lifespan=prepared, routes=ROUTES)

@@ -1,7 +1,7 @@
 """Curves of a training under way, for charts that fetch them: `app.py` answers at /live/TOKEN/COLUMN with `rows`.
 
-A page that is run again twice a second costs the browser half a processor, for Streamlit then looks at every widget
-anew; a chart that fetches its points costs a tenth of that. An address is known to the visitor alone whose job it is.
+A page that is run again twice a second costs the browser about half a processor, for Streamlit then looks at every
+widget anew; two charts that fetch their points cost a tenth of one. An address is known to the job's visitor alone.
 """
 
 import math
@@ -45,7 +45,7 @@ def rows(token: str, column: str) -> str:
         at = drawn(values)
         lines = [
             f'"cell":"{cell}","update":{first + i},"log10_value":{_number(value)},"log10_mean":{_number(mean)}'
-            for i, value, mean in zip(at.tolist(), *(line[at].tolist() for line in curve(values)), strict=True)
+            for i, value, mean in zip(at.tolist(), *curve(values, at), strict=True)
         ]
         found += [f'{{"dataset":"curves",{line}}}' for line in lines] + [f'{{"dataset":"ends",{lines[-1]}}}']
     return f"[{','.join(found)}]"
@@ -56,13 +56,15 @@ def measured(job: Job, column: str) -> list[ndarray]:
     return [np.fromiter(map(attrgetter(column), list(records)), float) for records in job.records]
 
 
-def curve(values: ndarray) -> tuple[ndarray, ndarray]:
-    """log10 of positive values and of their mean over a fortieth of the run, as `gradlab.training.curve`."""
+def curve(values: ndarray, at: ndarray) -> tuple[ndarray, ndarray]:
+    """log10 of positive values and of their mean over a fortieth of the run, as `gradlab.training.curve`, at some rows.
+
+    Each mean is a sum of its own: a running one would carry the rounding of a huge value on to all that follow it.
+    """
     window = max(1, len(values) // 40)
+    means = np.array([values[max(0, i + 1 - window) : i + 1].mean() for i in at.tolist()])
     with np.errstate(divide="ignore", invalid="ignore"):
-        total = np.cumsum(values)
-        total[window:] -= total[:-window].copy()
-        return np.log10(values), np.log10(total / np.minimum(np.arange(1, len(values) + 1), window))
+        return np.log10(values[at]), np.log10(means)
 
 
 def drawn(values: ndarray) -> ndarray:

@@ -120,7 +120,7 @@ def draw_curve(job: Job, column: str, rules: pd.DataFrame, quantity: str, descri
     return None
 
 
-@lru_cache(maxsize=60)  # compiling takes as long as a look does; Streamlit's cache would make a copy every time
+@lru_cache(maxsize=60)  # compiling takes some 80 ms; Streamlit's cache would make a copy every time
 def _live_curve(
     cells: tuple[str, ...], domain: tuple[float, float], levels: tuple, updates: int, quantity: str, dark: bool,
     address: str,

@@ -4,9 +4,13 @@ import gc
 import json
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
+from starlette.requests import Request
+from starlette.routing import Match
 
+from app import ROUTES, curves
 from gradlab.experiment import Experiment
 from gradlab.training import Recipe, Run, curve
 from gradlab.ui import live
@@ -46,6 +50,22 @@ def test_the_rows_are_the_curves_that_are_drawn_when_the_job_stands_still(job, c
     ends = found[found["dataset"] == "ends"]
     assert ends["update"].tolist() == [199, 199]
     assert ends["cell"].tolist() == ["rnn", "gru"]
+
+
+def test_a_huge_value_is_gone_from_the_mean_once_it_is_out_of_the_window():
+    values = np.ones(400)
+    values[100] = 1e20
+    _, mean = live.curve(values, np.array([99, 105, 115, 300]))
+    assert mean.tolist() == pytest.approx([0.0, 19.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("before", ["", "/lab", "/training", "/some/proxy/training"])
+def test_a_chart_is_answered_wherever_the_page_is(job, before):
+    path = f"{before}/{live.address(job, 'loss')}"
+    scope = {"type": "http", "method": "GET", "path": path, "headers": []}
+    params = next(child["path_params"] for match, child in (r.matches(scope) for r in ROUTES) if match is Match.FULL)
+    answer = curves(Request(scope | {"path_params": params}))
+    assert json.loads(answer.body) == asked(live.address(job, "loss"))
 
 
 def test_a_value_that_is_not_finite_is_a_gap_and_no_error(job):
