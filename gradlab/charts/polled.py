@@ -28,6 +28,7 @@ def polled(chart: alt.LayerChart, address: str, every: float) -> dict[str, Any]:
             own = {"type": "filter", "expr": f"datum.dataset == '{source['name']}'"}
             source = {"name": source["name"], "source": FETCHED, "transform": [own, *source.get("transform", [])]}
         sources.append(source)
+    vega.pop("padding", None)  # Streamlit draws Vega-Lite to the edge of its frame, and this has to stand there too
     size = {"width": {"signal": "width"}, "height": {"signal": "height"}}
     vega["marks"] = [{"type": "group", "encode": {"update": size}, "data": sources, "marks": vega["marks"]}]
     return vega

@@ -93,6 +93,7 @@ def test_a_polled_curve_is_the_same_chart_with_rows_that_are_fetched(records):
         assert sources[name]["source"] == "fetched"
         assert sources[name]["transform"][0]["expr"] == f"datum.dataset == '{name}'"
     assert "data" not in live, "Streamlit would take it away"
+    assert "padding" not in live, "the picture would jump when the job stands still"
 
 
 def test_the_decades_shown_hold_every_value_and_change_in_quarters():
