@@ -26,7 +26,7 @@ SWITCH_INTERVAL = 0.0005  # seconds
 @contextlib.asynccontextmanager
 async def prepared(_app):
     from gradlab import engine
-    from gradlab.ui import cached, controls, verdicts  # noqa: F401 loaded before the first visitor comes
+    from gradlab.ui import cached, verdicts  # noqa: F401 loaded before the first visitor comes
 
     gc.collect()
     gc.freeze()
@@ -37,7 +37,7 @@ async def prepared(_app):
 
 def curves(request: Request) -> Response:
     """A training's curves, for the charts that ask for them themselves."""
-    from gradlab.ui import live
+    from gradlab.ui.training import live
 
     asked = (request.path_params[name] for name in ("token", "column"))
     return Response(live.rows(*asked), media_type="application/json")

@@ -18,7 +18,7 @@ import psutil
 from playwright.sync_api import sync_playwright
 
 from benchmarks.latency import CHROMIUM, start_server, stop_server
-from gradlab.experiment import Experiment
+from gradlab.settings.experiment import Experiment
 from gradlab.training import Recipe, Run
 
 CELLS = ("rnn", "lstm", "gru")

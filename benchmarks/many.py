@@ -9,10 +9,10 @@ import numpy as np
 from benchmarks.results import Row, raced
 from benchmarks.turns import in_turn
 from gradlab import Experiment, Stack, trace
-from gradlab.feeds import inputs_of
-from gradlab.itemised import pairs
-from gradlab.jacobians import product_jacobians
-from gradlab.paths import decompose
+from gradlab.analyses.itemised import pairs
+from gradlab.analyses.jacobians import product_jacobians
+from gradlab.analyses.paths import decompose
+from gradlab.settings.drawing import inputs_of
 
 ITEMISED, JACOBIANS, PARTS = 0.5, 3.0, 1.0  # seconds, at T = 200, at T = 1000, and at T = 1000 with 8 orders
 

@@ -11,9 +11,9 @@ from torch import nn
 from benchmarks.peers import Problem
 from benchmarks.results import Row, raced, row
 from benchmarks.turns import in_turn, thread_counts, with_threads
-from gradlab.arguments import sparse
+from gradlab.analyses.problem import sparse
 from gradlab.engine import sweep
-from gradlab.recurrent import Recurrent
+from gradlab.engine.recurrent import Recurrent
 
 SHAPES = [(500, 1, 32), (500, 8, 64), (500, 32, 256)]
 MOST_MORE = 1.4  # times the sweep without them

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradlab.cells import CELLS
-from gradlab.stack import PYTORCH_NAMES, Stack
+from gradlab.network.stack import PYTORCH_NAMES, Stack
 
 MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 LOOPED = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}

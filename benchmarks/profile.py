@@ -18,7 +18,7 @@ from gradlab import trace
 
 KERNELS = {
     "gradlab.engine.sweep": ("affine", "forward"),
-    "gradlab.engine.back": ("enter", "adjoint", "descend", "accumulate"),
+    "gradlab.engine.adjoint_pass": ("enter", "adjoint", "descend", "accumulate"),
 }
 RUNS = 15
 

@@ -9,8 +9,8 @@ after the updates given.
 import sys
 import time
 
-from gradlab.experiment import Experiment
-from gradlab.tasks import TASKS
+from gradlab.settings.experiment import Experiment
+from gradlab.settings.tasks import TASKS
 from gradlab.training import Recipe, Run, history, solved_at
 
 CELLS = ("rnn", "lstm", "gru")

@@ -4,15 +4,19 @@ from functools import partial
 
 import streamlit as st
 
+from gradlab.analyses.characters import activity, predictions, reach
 from gradlab.cells import CELLS
-from gradlab.character_model import activity, predictions, reach
 from gradlab.charts import characters
-from gradlab.tasks import HELLO
-from gradlab.ui import character_room, controls, job_controls, made, training_room
-from gradlab.ui.export_bar import export_bar
-from gradlab.ui.picture import show
-from gradlab.ui.reading import how_to_read
-from gradlab.ui.widgets import URL_OPTIONS
+from gradlab.settings.tasks import HELLO
+from gradlab.ui import made
+from gradlab.ui.frame import settings as controls
+from gradlab.ui.frame.widgets import URL_OPTIONS
+from gradlab.ui.parts.export_bar import export_bar
+from gradlab.ui.parts.picture import show
+from gradlab.ui.training import character_page as character_room
+from gradlab.ui.training import job_controls
+from gradlab.ui.training import training_page as training_room
+from gradlab.words.how_to_read import how_to_read
 
 choice = character_room.choose()
 job = character_room.job(choice)

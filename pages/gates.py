@@ -5,10 +5,13 @@ from functools import partial
 import streamlit as st
 
 from gradlab.charts import gates
-from gradlab.ui import cached_paths, controls, made, microscope, story
-from gradlab.ui.export_bar import export_bar
-from gradlab.ui.picture import show
-from gradlab.ui.reading import how_to_read
+from gradlab.ui import cached_paths, made
+from gradlab.ui.frame import settings as controls
+from gradlab.ui.parts import microscope
+from gradlab.ui.parts.export_bar import export_bar
+from gradlab.ui.parts.picture import show
+from gradlab.words import paths as story
+from gradlab.words.how_to_read import how_to_read
 
 one = controls.current().one
 dark = controls.dark()

@@ -6,10 +6,12 @@ import streamlit as st
 
 from gradlab.charts.heatmap import layers_by_steps
 from gradlab.charts.traces import lines
-from gradlab.ui import cached, check_section, controls, verdicts
-from gradlab.ui.export_bar import export_bar
-from gradlab.ui.picture import show
-from gradlab.ui.reading import how_to_read
+from gradlab.ui import cached, verdicts
+from gradlab.ui.frame import settings as controls
+from gradlab.ui.parts import check_section
+from gradlab.ui.parts.export_bar import export_bar
+from gradlab.ui.parts.picture import show
+from gradlab.words.how_to_read import how_to_read
 
 settings = controls.current()
 flows = cached.flows(settings.experiments)

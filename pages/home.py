@@ -5,10 +5,11 @@ from functools import partial
 import streamlit as st
 
 from gradlab.charts.traces import opening
-from gradlab.ui import cached, controls, verdicts
-from gradlab.ui.export_bar import export_bar
-from gradlab.ui.picture import show
-from gradlab.ui.reading import how_to_read
+from gradlab.ui import cached, verdicts
+from gradlab.ui.frame import settings as controls
+from gradlab.ui.parts.export_bar import export_bar
+from gradlab.ui.parts.picture import show
+from gradlab.words.how_to_read import how_to_read
 
 settings = controls.current()
 flows = cached.flows(settings.experiments)

@@ -6,10 +6,11 @@ import streamlit as st
 
 from gradlab.charts import itemised
 from gradlab.charts.axes import decades_domain
-from gradlab.ui import cached, cached_sequences, controls, made, verdicts
-from gradlab.ui import sequence_words as words
-from gradlab.ui.export_bar import export_bar
-from gradlab.ui.reading import how_to_read
+from gradlab.ui import cached, cached_sequences, made, verdicts
+from gradlab.ui.frame import settings as controls
+from gradlab.ui.parts.export_bar import export_bar
+from gradlab.words import sequences as words
+from gradlab.words.how_to_read import how_to_read
 
 settings = controls.current()
 dark = controls.dark()

@@ -3,11 +3,13 @@
 import streamlit as st
 
 from gradlab.charts.paths import by_hand
-from gradlab.ui import cached_paths, controls, made, story
-from gradlab.ui.export_bar import export_bar
-from gradlab.ui.picture import show
-from gradlab.ui.reading import how_to_read
-from gradlab.ui.widgets import URL_OPTIONS
+from gradlab.ui import cached_paths, made
+from gradlab.ui.frame import settings as controls
+from gradlab.ui.frame.widgets import URL_OPTIONS
+from gradlab.ui.parts.export_bar import export_bar
+from gradlab.ui.parts.picture import show
+from gradlab.words import paths as story
+from gradlab.words.how_to_read import how_to_read
 
 weights, gates = [n / 20 for n in range(-30, 31)], [n / 20 for n in range(1, 20)] + [0.99, 0.999]
 places = st.columns(3)

@@ -5,11 +5,14 @@ from functools import partial
 import streamlit as st
 
 from gradlab.charts import training
-from gradlab.ui import controls, job_controls, made, training_room
-from gradlab.ui.export_bar import export_bar
-from gradlab.ui.picture import show
-from gradlab.ui.reading import how_to_read
-from gradlab.ui.training_cards import cards
+from gradlab.ui import made
+from gradlab.ui.frame import settings as controls
+from gradlab.ui.parts.export_bar import export_bar
+from gradlab.ui.parts.picture import show
+from gradlab.ui.training import job_controls
+from gradlab.ui.training import training_page as training_room
+from gradlab.ui.training.cards import cards
+from gradlab.words.how_to_read import how_to_read
 
 choice = training_room.choose()
 job = training_room.training_job(choice)

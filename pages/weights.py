@@ -3,10 +3,11 @@
 import streamlit as st
 
 from gradlab.charts import weights
-from gradlab.ui import cached, controls, made, verdicts
-from gradlab.ui.export_bar import export_bar
-from gradlab.ui.picture import show
-from gradlab.ui.reading import how_to_read
+from gradlab.ui import cached, made, verdicts
+from gradlab.ui.frame import settings as controls
+from gradlab.ui.parts.export_bar import export_bar
+from gradlab.ui.parts.picture import show
+from gradlab.words.how_to_read import how_to_read
 
 experiment = controls.current().one
 spectra = cached.spectra(experiment)

@@ -7,10 +7,13 @@ import streamlit as st
 
 from gradlab.charts import paths
 from gradlab.charts.traces import opening
-from gradlab.ui import cached, cached_paths, controls, cuts, made, story, verdicts
-from gradlab.ui.export_bar import export_bar
-from gradlab.ui.picture import show
-from gradlab.ui.reading import how_to_read
+from gradlab.ui import cached, cached_paths, made, verdicts
+from gradlab.ui.frame import settings as controls
+from gradlab.ui.parts import cuts
+from gradlab.ui.parts.export_bar import export_bar
+from gradlab.ui.parts.picture import show
+from gradlab.words import paths as story
+from gradlab.words.how_to_read import how_to_read
 
 settings = controls.current()
 one = settings.one

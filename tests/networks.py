@@ -7,7 +7,7 @@ from numpy import ndarray
 
 from gradlab.cells import CELLS
 from gradlab.engine import times_power
-from gradlab.stack import Layer, Stack
+from gradlab.network.stack import Layer, Stack
 
 
 class Case(NamedTuple):

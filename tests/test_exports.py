@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 
 import gradlab
 from gradlab import exports
+from gradlab.analyses.thinning import bin_steps
+from gradlab.analyses.weights import eigenvalues as spectrum
 from gradlab.charts.heatmap import layers_by_steps
 from gradlab.charts.traces import lines
 from gradlab.charts.weights import eigenvalues
-from gradlab.checkpoints import save
-from gradlab.thinning import bin_steps
 from gradlab.training import Recipe, Run
-from gradlab.weights import eigenvalues as spectrum
+from gradlab.training.checkpoints import save
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPERIMENTS = tuple(

@@ -17,31 +17,48 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.charts"],
     ["gradlab.exports"],
     ["gradlab"],  # the public names, gathered in gradlab/__init__.py
-    ["gradlab.diagnosis", "gradlab.check", "gradlab.thinning", "gradlab.checkpoints", "gradlab.character_model"],
+    [
+        "gradlab.analyses.diagnosis",
+        "gradlab.analyses.check",
+        "gradlab.analyses.thinning",
+        "gradlab.training.checkpoints",
+        "gradlab.analyses.characters",
+    ],
     ["gradlab.training"],
-    ["gradlab.sequences"],
-    ["gradlab.truncation", "gradlab.paths"],
-    ["gradlab.traces", "gradlab.weights", "gradlab.schedules"],
-    ["gradlab.itemised", "gradlab.jacobians"],
-    ["gradlab.arguments"],
-    ["gradlab.recurrent"],  # a stack that torch trains
+    ["gradlab.analyses.sequences"],
+    ["gradlab.analyses.truncation", "gradlab.analyses.paths"],
+    ["gradlab.analyses.traces", "gradlab.analyses.weights", "gradlab.analyses.truncation"],
+    ["gradlab.analyses.itemised", "gradlab.analyses.jacobians"],
+    ["gradlab.analyses.problem"],
+    ["gradlab.engine.recurrent"],  # a stack that torch trains
     ["gradlab.engine"],
-    ["gradlab.stack"],
-    ["gradlab.feeds"],  # what an Experiment feeds a stack
-    ["gradlab.trained"],  # an Experiment whose weights were learned
-    ["gradlab.experiment"],
-    ["gradlab.combinations", "gradlab.tasks"],  # settings that do not fit each other; what is trained
-    ["gradlab.cells", "gradlab.initializations", "gradlab.inputs", "gradlab.losses", "gradlab.readout"],
+    ["gradlab.network.stack"],
+    ["gradlab.settings.drawing"],  # what an Experiment feeds a stack
+    ["gradlab.settings.trained"],  # an Experiment whose weights were learned
+    ["gradlab.settings.experiment"],
+    ["gradlab.settings.conflicts", "gradlab.settings.tasks"],  # settings that do not fit each other; what is trained
+    [
+        "gradlab.cells",
+        "gradlab.settings.initializations",
+        "gradlab.settings.inputs",
+        "gradlab.settings.losses",
+        "gradlab.network.readout",
+    ],
 ]
-ANALYSES = {"gradlab.diagnosis", "gradlab.check", "gradlab.thinning", "gradlab.traces", "gradlab.weights"}
-ANALYSES |= {"gradlab.training", "gradlab.checkpoints", "gradlab.character_model"}
+ANALYSES = {
+    "gradlab.analyses.diagnosis",
+    "gradlab.analyses.check",
+    "gradlab.analyses.thinning",
+    "gradlab.analyses.traces",
+    "gradlab.analyses.weights",
+}
+ANALYSES |= {"gradlab.training", "gradlab.training.checkpoints", "gradlab.analyses.characters"}
 ANALYSES |= {
-    "gradlab.sequences",
-    "gradlab.itemised",
-    "gradlab.jacobians",
-    "gradlab.schedules",
-    "gradlab.truncation",
-    "gradlab.paths",
+    "gradlab.analyses.sequences",
+    "gradlab.analyses.itemised",
+    "gradlab.analyses.jacobians",
+    "gradlab.analyses.truncation",
+    "gradlab.analyses.paths",
 }
 NEVER = {"gradlab.charts": ANALYSES, "gradlab.exports": ANALYSES}  # they meet in the column names of a table
 
@@ -52,15 +69,15 @@ LIBRARY_ROOMS = {  # which rooms may import a library
     "starlette": {"app"},
     "numba": {"gradlab.engine"},
     "torch": {
-        "gradlab.check",
-        "gradlab.traces",
-        "gradlab.recurrent",
+        "gradlab.analyses.check",
+        "gradlab.analyses.traces",
+        "gradlab.engine.recurrent",
         "gradlab.training",
-        "gradlab.checkpoints",
+        "gradlab.training.checkpoints",
         "gradlab.engine",
-        "gradlab.stack",
-        "gradlab.feeds",
-        "gradlab.initializations",
+        "gradlab.network.stack",
+        "gradlab.settings.drawing",
+        "gradlab.settings.initializations",
     },
 }
 
@@ -127,12 +144,12 @@ def test_no_module_imports_upward_or_leaves_its_room():
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        ("gradlab/losses.py", "from gradlab.experiment import Experiment"),
-        ("gradlab/losses.py", "def late():\n    import gradlab.inputs"),
+        ("gradlab/losses.py", "from gradlab.settings.experiment import Experiment"),
+        ("gradlab/losses.py", "def late():\n    import gradlab.settings.inputs"),
         ("gradlab/stack.py", "from . import traces"),
         ("gradlab/traces.py", "from gradlab import Experiment"),
-        ("gradlab/exports.py", "from gradlab.traces import trace"),
-        ("gradlab/charts/wrong.py", "import gradlab.traces"),
+        ("gradlab/exports.py", "from gradlab.analyses.traces import trace"),
+        ("gradlab/charts/wrong.py", "import gradlab.analyses.traces"),
         ("gradlab/charts/wrong.py", "import streamlit as st"),
         ("gradlab/ui/wrong.py", "import altair as alt"),
         ("gradlab/cells/wrong.py", "from numba import njit"),

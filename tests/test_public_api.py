@@ -7,9 +7,9 @@ import pytest
 from torch import nn
 
 import gradlab
+from gradlab.analyses.weights import eigenvalues, gate_biases, singular_values
 from gradlab.charts import traces as trace_charts
 from gradlab.charts import weights as weight_charts
-from gradlab.weights import eigenvalues, gate_biases, singular_values
 
 REGISTRIES = ["CELLS", "INITIALIZATIONS", "INPUTS", "LOSSES"]
 PROMISED = ["Experiment", "Stack", "GradientTrace", "trace", "diagnose", "check", *REGISTRIES]

@@ -17,7 +17,6 @@ import math
 import numpy as np
 from numba.extending import register_jitable
 
-from gradlab.engine.authored import apart, arriving, as_state, cell_adjoint, cell_step
 from gradlab.engine.compiled import compiled
 from gradlab.engine.lanes import (
     broadcast,
@@ -30,6 +29,7 @@ from gradlab.engine.lanes import (
     store,
     store_rows,
 )
+from gradlab.engine.overloads import apart, arriving, as_state, cell_adjoint, cell_step
 from gradlab.engine.products import PANEL, multiply, outer_products, pack_rows
 from gradlab.engine.scaling import NOTHING, largest_and_squares, log10_norm, lost, normalise, power
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy import ndarray
 
 from gradlab.engine.products import pack, padded
-from gradlab.stack import Layer
+from gradlab.network.stack import Layer
 
 
 class Weights(NamedTuple):

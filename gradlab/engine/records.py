@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from gradlab.stack import Layer
+from gradlab.network.stack import Layer
 
 NEVER = 2**62  # the step of what does not happen
 

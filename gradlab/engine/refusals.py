@@ -9,7 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from gradlab.engine.records import NEVER, Adjoints, Cotangents
-from gradlab.stack import Stack
+from gradlab.network.stack import Stack
 
 
 def refuse_inputs(stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, ...], states: tuple[str, ...]) -> None:

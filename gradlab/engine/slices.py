@@ -20,7 +20,7 @@ from gradlab.engine.plan import Plan, Size, plan
 from gradlab.engine.records import Adjoints, Cotangents, Swept
 from gradlab.engine.refusals import refuse_inputs, refuse_places, refuse_shapes
 from gradlab.engine.sweep import Sweep
-from gradlab.stack import Layer, Stack
+from gradlab.network.stack import Layer, Stack
 
 SLICE_WORK = 2 * 10**7  # multiply-adds: below it a thread costs more than it brings
 POLL_SECONDS = 0.05

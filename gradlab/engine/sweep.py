@@ -13,7 +13,7 @@ import numpy as np
 from numpy import ndarray
 
 from gradlab.cells import CELLS
-from gradlab.engine.back import Back
+from gradlab.engine.adjoint_pass import Back
 from gradlab.engine.buffers import leave, take
 from gradlab.engine.kernels import affine, forward
 from gradlab.engine.packing import packed, pad_columns
@@ -21,7 +21,7 @@ from gradlab.engine.plan import Size, plan, refuse_too_large
 from gradlab.engine.products import padded
 from gradlab.engine.records import NEVER, Chunk, Cotangents, Swept
 from gradlab.engine.refusals import refuse_cotangents, refuse_inputs, refuse_places, refuse_wanted
-from gradlab.stack import Stack
+from gradlab.network.stack import Stack
 
 NO_CUT = np.empty(0)
 

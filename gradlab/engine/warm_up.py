@@ -7,7 +7,7 @@ import numpy as np
 from gradlab.cells import CELLS
 from gradlab.engine.records import Cotangents
 from gradlab.engine.slices import sweep
-from gradlab.stack import Layer, Stack
+from gradlab.network.stack import Layer, Stack
 
 
 def warm_up(cells: Iterable[str] = tuple(CELLS), dtypes: Iterable[str] = ("float64", "float32"),

@@ -10,8 +10,8 @@ from importlib.metadata import version
 from typing import Any
 
 import gradlab
-from gradlab.experiment import Experiment
-from gradlab.trained import Trained
+from gradlab.settings.experiment import Experiment
+from gradlab.settings.trained import Trained
 
 PACKAGES = ("torch", "numpy", "numba", "pandas", "altair", "vl-convert-python")  # whose versions a file names
 Experiments = Sequence[Experiment]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gradlab.tasks import Task
-from gradlab.traces import trace
+from gradlab.analyses.traces import trace
+from gradlab.settings.tasks import Task
 from gradlab.training.network import Network, Tensors, loss_of
 
 PLACES = {

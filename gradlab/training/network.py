@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gradlab.analyses.truncation import Schedule
 from gradlab.cells import CELLS
-from gradlab.experiment import Experiment
-from gradlab.feeds import readout_of
-from gradlab.readout import Readout
-from gradlab.recurrent import Recurrent
-from gradlab.schedules import Schedule
-from gradlab.stack import Stack, gate_rows, without
-from gradlab.tasks import Batch, Task
+from gradlab.engine.recurrent import Recurrent
+from gradlab.network.readout import Readout
+from gradlab.network.stack import Stack, gate_rows, without
+from gradlab.settings.drawing import readout_of
+from gradlab.settings.experiment import Experiment
+from gradlab.settings.tasks import Batch, Task
 
 
 class Tensors(NamedTuple):

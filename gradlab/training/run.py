@@ -16,18 +16,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from gradlab.arguments import refuse_too_large
-from gradlab.experiment import Experiment
-from gradlab.inputs import default_text
-from gradlab.schedules import Schedule
-from gradlab.tasks import TASKS, Batch, Task, characters
-from gradlab.traces import GradientTrace, trace
-from gradlab.trained import Trained, Weights
+from gradlab.analyses.problem import refuse_too_large
+from gradlab.analyses.traces import GradientTrace, trace
+from gradlab.analyses.truncation import Schedule
+from gradlab.settings.experiment import Experiment
+from gradlab.settings.inputs import default_text
+from gradlab.settings.tasks import TASKS, Batch, Task, characters
+from gradlab.settings.trained import Trained, Weights
 from gradlab.training.divergence import Diverged, forward_divergence, gradient_divergence, weights_divergence
 from gradlab.training.network import Network, Overflow, Tensors, back_propagated, loss_of, metric_of
 from gradlab.training.recipe import Recipe
 
-BATCHES, PROBE, NOISE = 100, 101, 102  # spawn keys of the seed, beyond those of gradlab.feeds
+BATCHES, PROBE, NOISE = 100, 101, 102  # spawn keys of the seed, beyond those of gradlab.settings.drawing
 MOST_SYMBOLS = 512  # of a text too long to be a setting
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from gradlab.traces import TABLE_COLUMNS
+from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.training.run import Record
 
 HISTORY_COLUMNS = (

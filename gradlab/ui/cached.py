@@ -12,15 +12,16 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
+from gradlab.analyses.check import Checked, check
+from gradlab.analyses.diagnosis import Diagnosis, diagnose
+from gradlab.analyses.problem import refuse_too_large
+from gradlab.analyses.thinning import bin_steps, line_ends, thin
+from gradlab.analyses.traces import GradientTrace, NonFinite, trace
+from gradlab.analyses.weights import eigenvalues, gate_biases, parameter_counts, singular_values
 from gradlab.cells import CELLS
-from gradlab.check import Checked, check
-from gradlab.diagnosis import Diagnosis, diagnose
 from gradlab.engine import TooLarge
-from gradlab.experiment import Experiment, default
-from gradlab.stack import Stack
-from gradlab.thinning import bin_steps, line_ends, thin
-from gradlab.traces import GradientTrace, NonFinite, refuse_too_large, trace
-from gradlab.weights import eigenvalues, gate_biases, parameter_counts, singular_values
+from gradlab.network.stack import Stack
+from gradlab.settings.experiment import Experiment, default
 
 POINTS_ON_SCREEN = 6000  # of all lines together; more make a browser's hover slow
 BUILT_FROM = (
@@ -45,7 +46,7 @@ class Flow(NamedTuple):
 
 
 class Spectra(NamedTuple):
-    """What was built, as the tables of gradlab.weights."""
+    """What was built, as the tables of gradlab.analyses.weights."""
 
     singular: pd.DataFrame
     eigen: pd.DataFrame

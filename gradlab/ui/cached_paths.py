@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from gradlab import paths
+from gradlab.analyses import paths
+from gradlab.analyses.thinning import thin
 from gradlab.engine import TooLarge
-from gradlab.experiment import Experiment
-from gradlab.thinning import thin
+from gradlab.settings.experiment import Experiment
 from gradlab.ui.cached import MOST_ROWS, Progress, essential, flows
 
 ORDERS = 8

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from gradlab.analyses.itemised import Pairs, binned, evenly, itemised, pairs
+from gradlab.analyses.sequences import Diagram, diagram
+from gradlab.analyses.truncation import Schedule, beyond, bias, cost, kept_by
 from gradlab.cells import CELLS
 from gradlab.engine import TooLarge
-from gradlab.experiment import Experiment
-from gradlab.feeds import loss_steps_of
-from gradlab.itemised import Pairs, binned, evenly, itemised, pairs
-from gradlab.sequences import Diagram, diagram
-from gradlab.stack import Stack
-from gradlab.truncation import Schedule, beyond, bias, cost, kept_by
+from gradlab.network.stack import Stack
+from gradlab.settings.drawing import loss_steps_of
+from gradlab.settings.experiment import Experiment
 from gradlab.ui.cached import Progress, essential
 
 MOST_PAIRS = 200_000  # of one cell and sequence: all loss steps of 400 steps, some of more

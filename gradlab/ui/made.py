@@ -5,14 +5,14 @@ Every expression gives the rows of the chart's CSV, to the bit; tests run the pr
 
 from collections.abc import Sequence
 
+from gradlab.analyses.truncation import Schedule
 from gradlab.exports import of_each
-from gradlab.inputs import default_text
-from gradlab.schedules import Schedule
-from gradlab.tasks import HELLO
+from gradlab.settings.inputs import default_text
+from gradlab.settings.tasks import HELLO
 from gradlab.training import Run
 from gradlab.ui.cached_paths import ORDERS
 from gradlab.ui.cached_sequences import Place
-from gradlab.ui.job import Job
+from gradlab.ui.training.job import Job
 
 FIRST = "experiments[0]"
 STACK = "gradlab.Stack.from_experiment(experiment)"
@@ -55,8 +55,10 @@ def edges(first: int, last: int) -> str:
 
 def itemised(rows: int) -> str:
     """At most so many rows of the matrix, of every layer and state."""
-    loss_steps = f"gradlab.itemised.evenly(gradlab.feeds.loss_steps_of(experiment), {rows})"
-    return of_each(f"gradlab.itemised.itemised(experiment, loss_steps={loss_steps}).assign(cell=experiment.cell)")
+    loss_steps = f"gradlab.itemised.evenly(gradlab.settings.drawing.loss_steps_of(experiment), {rows})"
+    return of_each(
+        f"gradlab.itemised.itemised(experiment, loss_steps={loss_steps}).assign(cell=experiment.cell)"
+    )
 
 
 def some_rows(loss_steps: Sequence[int]) -> str:
@@ -65,7 +67,7 @@ def some_rows(loss_steps: Sequence[int]) -> str:
 
 
 def lost(rows: int, place: Place) -> str:
-    loss_steps = f"gradlab.itemised.evenly(gradlab.feeds.loss_steps_of(experiment), {rows})"
+    loss_steps = f"gradlab.itemised.evenly(gradlab.settings.drawing.loss_steps_of(experiment), {rows})"
     pairs = f"gradlab.itemised.pairs(experiment, loss_steps={loss_steps})"
     state = "'c' if 'c' in gradlab.CELLS[experiment.cell].states else 'h'" if place.state == "c" else "'h'"
     return of_each(f"gradlab.truncation.beyond({pairs}, experiment.cell, {place.layer}, {state})")
@@ -108,12 +110,12 @@ def _records(job: Job, experiment: str) -> str:
 
 def model(run: Run) -> str:
     """The character model that a run has come to."""
-    return f"gradlab.character_model.CharacterModel.of({_run(run, FIRST)}.after({run.done}))"
+    return f"gradlab.characters.CharacterModel.of({_run(run, FIRST)}.after({run.done}))"
 
 
 def read(run: Run, reading: str, *arguments: object) -> str:
-    """What one of the readings of gradlab.character_model gives: predictions, reach or activity."""
-    return f"gradlab.character_model.{reading}({', '.join([model(run), *map(repr, arguments)])})"
+    """What one of the readings of gradlab.characters gives: predictions, reach or activity."""
+    return f"gradlab.characters.{reading}({', '.join([model(run), *map(repr, arguments)])})"
 
 
 def _run(run: Run, experiment: str) -> str:

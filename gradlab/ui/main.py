@@ -7,7 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from gradlab.ui import controls, link, opened
+from gradlab.ui.frame import link
+from gradlab.ui.frame import settings as controls
+from gradlab.ui.training import opened_runs as opened
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 

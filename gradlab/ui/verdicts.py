@@ -9,7 +9,7 @@ import streamlit as st
 
 from gradlab.cells import CELLS
 from gradlab.charts.theme import power_of_ten
-from gradlab.experiment import Experiment
+from gradlab.settings.experiment import Experiment
 from gradlab.ui.cached import Flow, Spectra
 
 COLOURS = {

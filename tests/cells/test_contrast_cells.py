@@ -7,7 +7,8 @@ from gradlab import Experiment, Stack, trace
 from gradlab.cells import CELLS
 from gradlab.cells.leaky import LEAK
 from gradlab.engine import Cotangents, Sweep
-from gradlab.stack import Layer, gate_rows, inputs_of
+from gradlab.network.stack import Layer, gate_rows
+from gradlab.settings.drawing import inputs_of
 
 H, X, B, T = 6, 3, 2, 40
 ZERO = Experiment(hidden_size=H, input_size=X, batch_size=B, steps=T, initialization="zeros")

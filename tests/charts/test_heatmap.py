@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from gradlab.analyses.thinning import bin_steps
 from gradlab.charts.heatmap import COLUMNS, UNDEFINED, ZERO, layers_by_steps
-from gradlab.thinning import bin_steps
 from tests.charts.drawing import axis_labels, layers, strangers, texts
 
 NORMS = ["log10_norm", "log10_relative"]

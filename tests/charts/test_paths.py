@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from gradlab import CELLS, Experiment
+from gradlab.analyses.paths import cut, decompose, edges, gate_statistics, microscope, one_unit
 from gradlab.charts import gates, paths, raster, unrolled
 from gradlab.exports import svg
-from gradlab.paths import cut, decompose, edges, gate_statistics, microscope, one_unit
 from tests.charts.drawing import strangers, texts
 
 SMALL = Experiment(hidden_size=6, steps=25, batch_size=2, input_size=3)

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gradlab.analyses.itemised import binned, pairs
+from gradlab.analyses.sequences import BOX_COLUMNS, GAP_COLUMNS, LINK_COLUMNS, diagram
+from gradlab.analyses.truncation import BIAS_COLUMNS, Schedule, bias
 from gradlab.charts import itemised, sequences, truncation
-from gradlab.experiment import Experiment
-from gradlab.itemised import binned, pairs
-from gradlab.sequences import BOX_COLUMNS, GAP_COLUMNS, LINK_COLUMNS, diagram
-from gradlab.truncation import BIAS_COLUMNS, Schedule, bias
+from gradlab.settings.experiment import Experiment
 from tests.charts.drawing import strangers, texts
 
 SETTINGS = {"hidden_size": 6, "input_size": 3, "batch_size": 2, "steps": 40, "loss": "every"}

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gradlab.analyses.thinning import line_ends, thin
+from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.cells import CELLS
 from gradlab.charts import annotations, colours, theme, traces
-from gradlab.thinning import line_ends, thin
-from gradlab.traces import TABLE_COLUMNS
 from tests.charts.drawing import axis_labels, layers, line_pieces, strangers, texts
 
 POWER = re.compile(r"1|1e[+-][1-9][0-9]*")

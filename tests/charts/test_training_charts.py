@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from gradlab.character_model import CharacterModel, predictions
-from gradlab.character_model import reach as characters_reach
+from gradlab.analyses.characters import CharacterModel, predictions
+from gradlab.analyses.characters import reach as characters_reach
 from gradlab.charts import characters, training
 from gradlab.charts.polled import polled
-from gradlab.experiment import Experiment
+from gradlab.settings.experiment import Experiment
 from gradlab.training import Recipe, Run, clipping, curve, history, reach, tables
-from gradlab.ui.character_room import ABSOLUTE, bars, in_rows
+from gradlab.ui.training.character_page import ABSOLUTE, bars, in_rows
 from tests.charts.drawing import strangers, texts
 
 RULES = pd.DataFrame({"log10_value": [-0.78, -2.0], "label": ["always answering 1: 0.1667", "solved: 0.01"]})

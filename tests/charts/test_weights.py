@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradlab import Experiment, Stack
-from gradlab import weights as analysis
+from gradlab.analyses import weights as analysis
 from gradlab.charts import weights
 from tests.charts.drawing import layers, strangers, texts
 

@@ -18,7 +18,7 @@ import json
 import numpy as np
 from gradlab.engine import kernels, sweep
 from gradlab.engine.reference import unroll
-from gradlab.traces import sparse
+from gradlab.analyses.traces import sparse
 from tests.networks import drawn_case
 
 case = drawn_case("lstm", H=9, T=8)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from gradlab.analyses.problem import sparse
 from gradlab.cells import CELLS
 from gradlab.engine import Nudge, finite_difference, sweep, times_power
-from gradlab.traces import sparse
 from tests.networks import drawn_case
 
 ALLOWED = 1e-9  # of the gradient's norm

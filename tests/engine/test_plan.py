@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradlab import Experiment, estimate
-from gradlab.arguments import size_of
+from gradlab.analyses.problem import size_of
 from gradlab.cells import CELLS
 from gradlab.engine import Size, plan
 

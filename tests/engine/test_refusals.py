@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradlab.engine import Cotangents, Sweep, sweep
-from gradlab.stack import Layer, Stack
+from gradlab.network.stack import Layer, Stack
 from tests.networks import drawn_case
 
 T, B, H, X = 6, 4, 5, 3

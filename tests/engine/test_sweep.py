@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from gradlab import Experiment, trace
+from gradlab.analyses.problem import sparse
 from gradlab.cells import CELLS
 from gradlab.cells.states import STATES, HiddenAndCell
 from gradlab.engine import NEVER, Cotangents, Sweep, autograd, plan, sweep, times_power
 from gradlab.engine.reference import unroll
 from gradlab.engine.scaling import NOTHING
-from gradlab.stack import Layer, Stack
-from gradlab.traces import sparse
+from gradlab.network.stack import Layer, Stack
 from tests.networks import drawn_case, drawn_stack, log10_norms, relative_error, totals_of
 
 PLAN = importlib.import_module("gradlab.engine.plan")  # the package's own `plan` is the function

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from gradlab.checkpoints import load, save
 from gradlab.engine import Sweep
-from gradlab.experiment import Experiment
+from gradlab.settings.experiment import Experiment
 from gradlab.training import Diverged, Recipe, Run
+from gradlab.training.checkpoints import load, save
 
 
 def test_a_forward_overflow_names_update_layer_and_step_and_makes_no_update():

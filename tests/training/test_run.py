@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from gradlab.cells import CELLS
-from gradlab.experiment import Experiment
-from gradlab.tasks import TASKS, characters
+from gradlab.settings.experiment import Experiment
+from gradlab.settings.tasks import TASKS, characters
 from gradlab.training import OPTIMIZERS, Recipe, Run, train
 from gradlab.training.recipe import norm_of
 from tests.training.loops import MODULES, copied, gradients_held, loss_of

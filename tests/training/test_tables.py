@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from gradlab.experiment import Experiment
-from gradlab.feeds import loss_steps_of
-from gradlab.tasks import TASKS
+from gradlab.settings.drawing import loss_steps_of
+from gradlab.settings.experiment import Experiment
+from gradlab.settings.tasks import TASKS
 from gradlab.training import Recipe, Run, clipping, fitted, gradients, history, reach, solved_at
 from gradlab.training.network import Tensors, metric_of
 

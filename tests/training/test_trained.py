@@ -5,15 +5,15 @@ import pytest
 import torch
 
 import gradlab
-from gradlab import paths
-from gradlab.experiment import Experiment
-from gradlab.feeds import inputs_of, loss_steps_of, streams
-from gradlab.itemised import itemised
-from gradlab.sequences import diagram
-from gradlab.tasks import TASKS, characters
-from gradlab.trained import Trained, Weights
+from gradlab.analyses import paths
+from gradlab.analyses.itemised import itemised
+from gradlab.analyses.sequences import diagram
+from gradlab.analyses.truncation import Schedule, bias
+from gradlab.settings.drawing import inputs_of, loss_steps_of, streams
+from gradlab.settings.experiment import Experiment
+from gradlab.settings.tasks import TASKS, characters
+from gradlab.settings.trained import Trained, Weights
 from gradlab.training import Recipe, Run
-from gradlab.truncation import Schedule, bias
 from tests.training.loops import copied
 
 
@@ -66,7 +66,7 @@ def test_a_model_of_characters_reads_its_own_text(task):
 
 def test_every_analysis_takes_it_and_the_engine_agrees_with_autograd():
     one = trained(updates=5).trained
-    assert gradlab.check(one).passed
+    assert gradlab.analyses.check(one).passed
     every = one.replace(loss="every")
     total = paths.decompose(every).query("path == 'total'")["log10_norm"].to_numpy()
     np.testing.assert_allclose(gradlab.trace(every).table["log10_norm"], total, atol=1e-9)

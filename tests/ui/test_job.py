@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from gradlab.experiment import Experiment
+from gradlab.settings.experiment import Experiment
 from gradlab.training import Recipe, Run
-from gradlab.ui import job as job_module
-from gradlab.ui.job import Job
+from gradlab.ui.training import job as job_module
+from gradlab.ui.training.job import Job
 
 SMALL = Experiment(cell="gru", hidden_size=4, steps=10, batch_size=2)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gradlab.experiment import Experiment
-from gradlab.ui.link import full_query
+from gradlab.settings.experiment import Experiment
+from gradlab.ui.frame.link import full_query
 from tests.ui.conftest import SMALL
 
 

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.routing import Match
 
 from app import ROUTES, curves
-from gradlab.experiment import Experiment
+from gradlab.settings.experiment import Experiment
 from gradlab.training import Recipe, Run, curve
-from gradlab.ui import live
-from gradlab.ui.job import Job
+from gradlab.ui.training import live
+from gradlab.ui.training.job import Job
 
 SMALL = Experiment(hidden_size=4, input_size=2, steps=8, batch_size=2)
 

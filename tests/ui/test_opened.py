@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 
 import gradlab
-from gradlab import checkpoints, paths
-from gradlab.arguments import entering
-from gradlab.experiment import Experiment
-from gradlab.feeds import inputs_of
-from gradlab.training import Recipe, Run
-from gradlab.weights import singular_values
+from gradlab.analyses import paths
+from gradlab.analyses.problem import entering
+from gradlab.analyses.weights import singular_values
+from gradlab.settings.drawing import inputs_of
+from gradlab.settings.experiment import Experiment
+from gradlab.training import Recipe, Run, checkpoints
 from tests.ui.conftest import ROOT
 from tests.ui.test_training_pages import TINY
 

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from gradlab.charts.colours import cell_colour
-from gradlab.experiment import Experiment, bounds, default
+from gradlab.settings.experiment import Experiment, bounds, default
 from gradlab.ui import cached
-from gradlab.ui.presets import PRESETS
+from gradlab.ui.frame.presets import PRESETS
+from gradlab.ui.frame.widgets import LADDERS
 from gradlab.ui.verdicts import COLOURS
-from gradlab.ui.widgets import LADDERS
 from tests.ui.conftest import ROOT, SMALL
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))

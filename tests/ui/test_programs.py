@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gradlab import exports
-from gradlab.ui import export_bar as bar
+from gradlab.ui.parts import export_bar as bar
 
 SMALL = {"steps": "24", "hidden_size": "6", "input_size": "3", "batch_size": "2", "depth": "2"}
 TINY = {"hidden_size": "6", "cells": ["RNN", "LSTM"], "task_steps": "12", "task_batch": "4", "updates": "20"}
@@ -86,7 +86,7 @@ def test_the_warm_up_s_files_speak_of_no_experiment(open_app, exported):
     open_app("one_unit")
     _, experiments, made = exported["one unit"]
     assert list(experiments) == []
-    assert exports.record(experiments, made)["table"] == "gradlab.paths.one_unit(0.9, 0.9, 100)"
+    assert exports.record(experiments, made)["table"] == "gradlab.analyses.paths.one_unit(0.9, 0.9, 100)"
 
 
 def trained(app, page, until=None):
@@ -124,8 +124,8 @@ def test_a_program_trains_again_and_gives_the_rows_of_the_csv(open_app, exported
 
 @pytest.mark.slow
 def test_a_program_of_an_opened_run_gives_what_it_measured_since(open_app, exported):
-    from gradlab import Experiment, checkpoints
-    from gradlab.training import Recipe, Run
+    from gradlab import Experiment
+    from gradlab.training import Recipe, Run, checkpoints
 
     run = Run(Experiment(cell="gru", hidden_size=4, steps=10, batch_size=2), "parity", Recipe(updates=9, trace_every=4))
     for done in (5, 9):

@@ -3,10 +3,10 @@
 import pytest
 
 import gradlab
-from gradlab.itemised import itemised, pairs
-from gradlab.truncation import Schedule, kept_by
+from gradlab.analyses.itemised import itemised, pairs
+from gradlab.analyses.truncation import Schedule, kept_by
 from gradlab.ui import cached_sequences
-from gradlab.ui.sequence_words import KINDS, percent, size
+from gradlab.words.sequences import KINDS, percent, size
 from tests.ui.conftest import SMALL
 
 PAGES = ("sequence_types", "itemised", "truncation")

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from gradlab.ui.job import PATIENCE
+from gradlab.ui.training.job import PATIENCE
 from tests.ui.browser import CHART, WAIT, comes_to_rest, drawing, idle, server_of, works
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

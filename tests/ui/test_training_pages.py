@@ -5,12 +5,11 @@ import time
 
 import pytest
 
-from gradlab import checkpoints
-from gradlab.character_model import CharacterModel, sample
-from gradlab.experiment import Experiment
-from gradlab.schedules import Schedule
-from gradlab.tasks import characters
-from gradlab.training import Recipe, Run
+from gradlab.analyses.characters import CharacterModel, sample
+from gradlab.analyses.truncation import Schedule
+from gradlab.settings.experiment import Experiment
+from gradlab.settings.tasks import characters
+from gradlab.training import Recipe, Run, checkpoints
 
 TINY = {"hidden_size": "8", "cells": ["RNN", "GRU"], "task_steps": "10", "task_batch": "4", "updates": "20"}
 

@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import gradlab
-from gradlab.paths import cut, decompose, edges, microscope
-from gradlab.ui import microscope as microscope_page
+from gradlab.analyses.paths import cut, decompose, edges, microscope
 from gradlab.ui.cached_paths import _parts
-from gradlab.ui.story import change_over, number, percent, resting_gate
+from gradlab.ui.parts import microscope as microscope_page
+from gradlab.words.paths import change_over, number, percent, resting_gate
 from tests.ui.browser import CHART, visit
 from tests.ui.conftest import SMALL
 

@@ -1,0 +1,194 @@
+"""The engine against other means, on given settings: autograd and finite differences.
+
+Two right computations of a gradient differ by rounding, and a chaotic network multiplies that at every step until
+nothing is left to compare; a saturated one keeps few digits of its slopes. So autograd is also run on weights changed
+in their last digit and with σ and tanh rounded in another way. What that changes, the `rounding` of a gradient, decides
+which gradients, and over how many steps, are compared, and how closely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from gradlab.analyses.problem import entering, sparse
+from gradlab.cells import CELLS
+from gradlab.engine import DIFFERENCE_RUNS, NEVER, Nudge, Swept, autograd, finite_difference, sweep, times_power
+from gradlab.network.stack import Layer, Stack
+from gradlab.settings.drawing import inputs_of
+from gradlab.settings.experiment import Experiment
+
+CHECK_COLUMNS = ("check", "quantity", "largest_error", "allowed", "passed", "compared")
+STEPS, SEQUENCES = 200, 2  # autograd and finite differences are slow: longer settings are checked on their first steps
+FEWEST_STEPS = 8
+ALLOWED = {"float64": 1e-10, "float32": 1e-3}  # relative to the gradient's norm at the same layer, step and sequence
+ROUNDINGS = 30  # that many times what a change of the last digits does
+TOO_MUCH = {"float64": 1e-6, "float32": 1e-2}  # where more than that would have to be allowed, nothing is compared
+MOST = 0.5  # of the gradients; where fewer can be compared, fewer steps are
+ALLOWED_DIFFERENCE = {"float64": 1e-6, "float32": 1e-3}
+LAGS = (0, 1, 2, 5)
+SMALLEST = 1e-290  # autograd in float64 cannot hold much less
+
+
+class Checked(NamedTuple):
+    """What `check` found, and on what."""
+
+    table: pd.DataFrame  # columns CHECK_COLUMNS
+    experiment: Experiment  # the settings that were run against autograd
+    sentence: str
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.table.passed.all())
+
+
+class _Work:
+    """Counts the steps run, and tells whoever wants to know which part of the check they are."""
+
+    def __init__(self, experiment: Experiment, progress: Callable[[float], None] | None) -> None:
+        self.progress = progress
+        self.done = self.planned = 0
+        runs = 2 * len(LAGS) * experiment.depth * DIFFERENCE_RUNS
+        self.differences = runs * min(FEWEST_STEPS, experiment.steps)
+
+    def plan(self, steps: int) -> None:
+        """Two runs of autograd over so many steps, there and back, come next, and then the finite differences."""
+        self.planned = self.done + 4 * steps + self.differences
+
+    def __call__(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done / self.planned)
+
+
+class _Run(NamedTuple):
+    """An Experiment's stack with the engine's results on it."""
+
+    experiment: Experiment
+    stack: Stack
+    inputs: ndarray
+    cotangents: ndarray
+    swept: Swept
+
+
+def check(experiment: Experiment, progress: Callable[[float], None] | None = None) -> Checked:
+    """Compares the engine's ∂L/∂s_t with autograd's and with finite differences, on an Experiment's first steps.
+
+    Errors are relative: ‖difference‖ / ‖gradient‖ for each layer, step and sequence, the largest of them. What is
+    exactly zero must be found as zero. Gradients of which rounding alone leaves too little are left out: `compared`
+    counts the others. Finite differences are taken on the first 8 steps, in float64, which they need; only those that
+    are good enough themselves are compared, or all of them beside their own error where none is.
+
+    progress: called with the share done, after every step of every run; what it raises ends the check
+    """
+    work = _Work(experiment, progress)
+    run, found, exact, rounding = _comparable(experiment, work)
+    e = run.experiment
+    rows = []
+    for kind, state in enumerate(CELLS[e.cell].states):
+        whole = _whole(rounding[..., kind], e.dtype)
+        allowed = max(ALLOWED[e.dtype], ROUNDINGS * rounding[..., kind].max(where=whole, initial=0))
+        errors = _errors(found[..., kind, :], exact[..., kind, :])[whole]
+        rows.append(_row("autograd", f"∂L/∂{state}", errors, allowed))
+    rows += _against_differences(_run(_shortened(experiment, FEWEST_STEPS).replace(dtype="float64")), work)
+    table = pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
+    return Checked(table, e, _sentence(experiment, e, int(table.compared[0]), rounding[..., 0].size))
+
+
+def _sentence(asked: Experiment, e: Experiment, compared: int, of: int) -> str:
+    layers = "one layer" if e.depth == 1 else f"all {e.depth} layers"
+    sentence = f"Compared on the first {e.steps} steps of {e.batch_size} sequences, {layers}, in {e.dtype}."
+    if e.steps < min(asked.steps, STEPS):
+        sentence += " Over more steps rounding alone would change the gradients of these settings, or they overflow."
+    if compared < of:
+        sentence += f" Of {of - compared} of {of} gradients rounding leaves too few digits: they are left out."
+    return sentence
+
+
+def _shortened(experiment: Experiment, steps: int) -> Experiment:
+    short = experiment.shortened(min(steps, experiment.steps))
+    return short.replace(batch_size=min(experiment.batch_size, SEQUENCES))
+
+
+def _run(e: Experiment) -> _Run:
+    stack, inputs = Stack.from_experiment(e), inputs_of(e)
+    cotangents = entering(e, stack, inputs)
+    return _Run(e, stack, inputs, cotangents, sweep(stack, inputs, sparse(cotangents), keep=("totals", "a_x_bar")))
+
+
+def _comparable(experiment: Experiment, work: _Work) -> tuple[_Run, ndarray, ndarray, ndarray]:
+    """(the longest run of which most can be compared, the engine's totals, autograd's, what rounding alone changes)."""
+    steps = min(STEPS, experiment.steps)
+    while True:
+        work.plan(steps)
+        run = _run(_shortened(experiment, steps))
+        dtype = run.experiment.dtype
+        with np.errstate(all="ignore"):  # an overflowing network is tried too
+            exact = autograd(run.stack, run.inputs, run.cotangents, told=work)
+            again = autograd(_nudged(run.stack), run.inputs, run.cotangents, rounded=dtype, told=work)
+            found = np.stack(
+                [times_power(part.totals.astype(np.float64), part.exponents) for part in run.swept.adjoints]
+            )
+            rounding = _errors(again, exact)
+        finite = (run.swept.non_finite == NEVER).all() and all(np.isfinite(g).all() for g in (exact, again, found))
+        if steps <= FEWEST_STEPS or (finite and _whole(rounding, dtype).mean() > MOST):
+            return run, found, exact, rounding
+        steps = max(steps // 2, FEWEST_STEPS)
+
+
+def _whole(rounding: ndarray, dtype: str) -> ndarray:
+    """Which gradients have enough digits left to be compared; those that are no numbers are compared too, and fail."""
+    return ~(rounding * ROUNDINGS > TOO_MUCH[dtype])
+
+
+def _nudged(stack: Stack) -> Stack:
+    """The stack in float64 with every weight changed by half of its dtype's last digit, up or down."""
+    random = np.random.default_rng(0)
+    half = np.finfo(stack.dtype).eps / 2
+    layers = [[part.astype(np.float64) for part in layer] for layer in stack.layers]
+    return Stack(
+        stack.cell,
+        tuple(Layer(*(part * (1 + half * random.choice([-1, 1], part.shape)) for part in layer)) for layer in layers),
+    )
+
+
+def _errors(found: ndarray, exact: ndarray) -> ndarray:
+    """Relative distances of vectors along the last axis; those that autograd cannot hold are compared beside 1e-290."""
+    scale = np.maximum(np.abs(exact).max(axis=-1, keepdims=True), SMALLEST)  # squares of 1e200 leave the range
+    return np.linalg.norm((found - exact) / scale, axis=-1) / np.maximum(np.linalg.norm(exact / scale, axis=-1), 1)
+
+
+def _against_differences(run: _Run, work: _Work) -> list[tuple]:
+    random = np.random.default_rng(0)
+    allowed = ALLOWED_DIFFERENCE[run.experiment.dtype]
+    entered = np.flatnonzero(run.cotangents.reshape(len(run.cotangents), -1).any(axis=1))
+    last = int(entered[-1]) if len(entered) else 0
+    compared: dict[str, list[tuple]] = {"h": [], "a_x": []}
+    for layer, adjoints in enumerate(run.swept.adjoints):
+        for t in (last - lag for lag in LAGS if lag <= last):
+            for into, values in (("h", adjoints.totals[t, :, 0]), ("a_x", adjoints.a_x_bar[t])):
+                vectors = times_power(values.astype(np.float64), adjoints.exponents[t]).reshape(len(values), -1)
+                direction = random.standard_normal(vectors.shape)
+                direction /= np.linalg.norm(direction)
+                found = float((vectors * direction).sum())
+                nudge = Nudge(layer, t, into, direction)
+                exact = finite_difference(run.stack, run.inputs, run.cotangents, nudge, told=work)
+                size = max(float(np.linalg.norm(vectors)), SMALLEST)
+                off = abs(found - exact.value)
+                compared[into].append((exact.error / size, off / size, max(off - exact.error, 0) / size))
+    rows = []
+    for into, name in (("h", "∂L/∂h"), ("a_x", "∂L/∂a (pre-activations)")):
+        own, off, beyond = np.array(compared[into]).T
+        good = own <= allowed
+        errors = off[good] if good.any() else beyond  # none is good where gradients are lost beside the loss
+        rows.append(_row("finite differences", name, errors, 2 * allowed))
+    return rows
+
+
+def _row(name: str, quantity: str, errors: ndarray, allowed: float) -> tuple:
+    largest = float(errors.max()) if errors.size else 0.0
+    return name, quantity, largest, allowed, bool(largest <= allowed), int(errors.size)

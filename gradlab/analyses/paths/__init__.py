@@ -1,0 +1,45 @@
+"""∂L/∂s_t split by the path it came on, what is left of it when a route is cut, and the gates that decide both.
+
+A path goes back from the loss to a state and is a product of factors. Its *order* is how many recurrent weights U stand
+on it:
+
+    direct       no U: additive updates, input weights W between layers, and what a step's states pass on (h → c)
+    order k      U exactly k times
+    rest         U more often than the orders that were asked for
+    total        all of them; the parts sum to it
+
+In a stack the order counts the recurrent weights of *all* layers on the path, so what is direct in a lower layer passed
+neither its own U nor that of any layer above it: it came along the additive updates of one or several layers.
+
+Norms of parts do not add. So each part also has its signed *share*, ⟨part, total⟩ / ⟨total, total⟩: shares sum to 1,
+and one is negative where the part points against the total.
+
+    orders      `decompose`: direct, orders 1 … K, rest and total, with shares
+    cuts        `cut`: the same forward pass, with routes left out of the adjoint alone
+    products    `gate_product`: the direct path by the textbook's formula
+    gates       `gate_statistics`; `microscope`: every unit's states, gates and gradient in one sequence
+    edges       `edges`: what flows through each edge of the unrolled network
+    scalar      `one_unit`: one unit and one weight, by the engine and by hand
+    run         a forward pass over slices of the batch, and the tables
+
+Tables have the columns of a trace (`gradlab.analyses.traces.TABLE_COLUMNS`), `path` naming the part or the cut.
+"""
+
+from gradlab.analyses.paths.cuts import cut, routes
+from gradlab.analyses.paths.edges import edges
+from gradlab.analyses.paths.gates import Microscope, gate_statistics, microscope
+from gradlab.analyses.paths.orders import decompose
+from gradlab.analyses.paths.products import gate_product
+from gradlab.analyses.paths.scalar import one_unit
+
+__all__ = [
+    "Microscope",
+    "cut",
+    "decompose",
+    "edges",
+    "gate_product",
+    "gate_statistics",
+    "microscope",
+    "one_unit",
+    "routes",
+]

@@ -1,0 +1,65 @@
+"""Causal experiments on one network: the same forward pass, with routes left out of the adjoint alone."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gradlab.analyses.paths.run import Done, Progress, forward, over_slices, size_of, table
+from gradlab.analyses.problem import gathered
+from gradlab.cells import CELLS
+from gradlab.engine import Swept, cotangents_of_slice, plan
+from gradlab.network.stack import Stack
+from gradlab.settings.experiment import Experiment
+
+
+def cut(
+    subject: Experiment | Stack,
+    inputs: Any = None,
+    cotangents: Any = None,
+    initial_state: Any = None,
+    *,
+    without: str | Sequence[str] = "direct",
+    progress: Progress = None,
+) -> pd.DataFrame:
+    """The gradient over the same forward pass, with one route, or several, left out of the adjoint alone.
+
+    without    names of `routes(cell)`: "direct" the additive update with what peepholes add, "recurrent" the weight U,
+               "h to c" what a step's h passes on to its c, or a gate: nothing flows through its pre-activation, nor
+               through its peephole, which is a route of its own too
+
+    Other arguments, units and errors as in `gradlab.trace`; ValueError for a route that the cell does not have.
+    `path` reads "without direct", "without recurrent and forget".
+    """
+    given = gathered(subject, inputs, cotangents, initial_state)
+    names = (without,) if isinstance(without, str) or not isinstance(without, Iterable) else tuple(without)
+    allowed = routes(given.stack.cell)
+    for name in names:
+        if name not in allowed:
+            raise ValueError(f"without = {name!r} is no route of {given.stack.cell}: use {', '.join(allowed)}")
+    cell = CELLS[given.stack.cell]
+    seeing = {weight for gate, weight in _sees(cell).items() if gate in names}  # weights that no gate sees through
+    left_out = [name in names for name in (*cell.gates, "direct", "recurrent", "h to c")]
+    left_out += [name in {*names, *seeing} and name in _sees(cell).values() for name in cell.saved]
+    factors = 1.0 - np.array(left_out)
+    whole, (_, B, _) = given.loss, given.inputs.shape
+
+    def run(own: slice, done: Done) -> tuple[Swept]:
+        sweep = forward(given, own, own.stop - own.start, lambda fraction: done(fraction / 2))
+        part = cotangents_of_slice(whole, own, B)
+        return (sweep.adjoint(part, routes=factors, done=lambda fraction: done(0.5 + fraction / 2)),)
+
+    work = plan(size_of(given, B)).multiply_adds
+    (swept,) = over_slices(run, work, B, progress)
+    return table(given, swept.log10_norms, "without " + " and ".join(names) if names else "total")
+
+
+def routes(cell: str) -> tuple[str, ...]:
+    """What `cut` can leave out of a cell's adjoint."""
+    own = ("h to c",) if "c" in CELLS[cell].states else ()
+    return ("direct", "recurrent", *CELLS[cell].gates, *own)
+
+
+def _sees(cell: type) -> dict[str, str]:
+    return dict(getattr(cell, "sees", ()))

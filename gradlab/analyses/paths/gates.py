@@ -1,0 +1,165 @@
+"""What the gates do: over all units, step by step; and one sequence under the microscope, unit by unit.
+
+A gate is a σ (the cell's `sigmoids`), saturated below 0.1 or above 0.9 (`gradlab.cells.SATURATED`). Candidates have
+statistics too, but no such bounds.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from gradlab.analyses.paths.run import forward, starts
+from gradlab.analyses.problem import gathered, sparse, whole_number
+from gradlab.cells import CELLS, SATURATED
+from gradlab.cells.states import STATES
+from gradlab.engine import log10_norms
+from gradlab.network.stack import Stack, without
+from gradlab.settings.experiment import Experiment
+
+QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
+STATISTICS_COLUMNS = ("cell", "layer", "step", "lag", "gate", "mean", *QUANTILES, "saturated_low", "saturated_high")
+UNITS_COLUMNS = ("cell", "layer", "sequence", "unit", "step", "lag", "quantity", "value")
+
+
+def drawn_gates(cell: str) -> tuple[str, ...]:
+    """The gates and candidates that a cell keeps of every step, in its own order."""
+    one = CELLS[cell]
+    parameters = set(without(one, "W")) & set(without(one, "U"))  # weights that stand among the pre-activations
+    return tuple(name for name in one.saved if name in {*sigmoids(cell), *one.gates} - parameters)
+
+
+def sigmoids(cell: str) -> tuple[str, ...]:
+    """The gates proper of a cell, by name; none where it has none."""
+    return getattr(CELLS[cell], "sigmoids", ())
+
+
+def gate_statistics(
+    subject: Experiment | Stack, inputs: Any = None, cotangents: Any = None, initial_state: Any = None
+) -> pd.DataFrame:
+    """Mean, quantiles and saturated shares of every gate over units and batch: a row a layer, gate and step.
+
+    Columns `STATISTICS_COLUMNS`; saturated_low and _high are shares of units and sequences, NaN for candidates.
+    Cells without gates give no rows. Arguments and errors as in `gradlab.trace`; cotangents change nothing.
+    """
+    given = _given(subject, inputs, cotangents, initial_state)
+    cell, T = given.stack.cell, len(given.inputs)
+    names = drawn_gates(cell)
+    if not names:
+        return pd.DataFrame(columns=list(STATISTICS_COLUMNS))
+    _, saved = forward(given, slice(None), given.inputs.shape[1]).values()
+    low, high = SATURATED
+    parts = []
+    for layer in range(given.stack.depth):
+        for name in names:
+            values = saved[layer, :, :, CELLS[cell].saved.index(name)].reshape(T, -1)
+            quantiles = dict(zip(QUANTILES, np.quantile(values, list(QUANTILES.values()), axis=1), strict=True))
+            gated = name in sigmoids(cell)
+            columns = {"cell": cell, "layer": layer, "step": np.arange(T), "lag": T - 1 - np.arange(T), "gate": name}
+            columns |= {"mean": values.mean(axis=1), **quantiles}
+            columns["saturated_low"] = (values < low).mean(axis=1) if gated else np.nan
+            columns["saturated_high"] = (values > high).mean(axis=1) if gated else np.nan
+            parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)[list(STATISTICS_COLUMNS)]
+
+
+class Microscope(NamedTuple):
+    """Every unit of one layer over one sequence."""
+
+    cell: str
+    layer: int
+    sequence: int
+    values: dict[str, ndarray]  # quantity → [T, H]
+
+    @property
+    def half_life(self) -> ndarray:
+        """Steps in which a unit's direct path halves, from the geometric mean of its factor over the steps, [H].
+
+        Infinite where nothing is lost, 0 where nothing is kept, negative where the direct path grows.
+        """
+        with np.errstate(divide="ignore"):
+            return np.where(np.isneginf(self._kept()), 0.0, 1 / (0.0 - self._kept()))
+
+    @property
+    def units(self) -> pd.DataFrame:
+        """A row a unit, the longest memory first: unit, rank, half_life, and each gate's mean and saturated share."""
+        order = np.lexsort((np.arange(len(self.half_life)), -self._kept()))
+        columns = {"unit": order, "rank": np.arange(len(order)), "half_life": self.half_life[order]}
+        for name, values in self.values.items():
+            if name in sigmoids(self.cell):
+                outside = (values < SATURATED[0]) | (values > SATURATED[1])
+                columns |= {
+                    f"{name}_mean": values.mean(axis=0)[order],
+                    f"{name}_saturated": outside.mean(axis=0)[order],
+                }
+        return pd.DataFrame(columns)
+
+    def _kept(self) -> ndarray:
+        """Mean log2 of the direct path's factor, [H]."""
+        with np.errstate(divide="ignore"):
+            return np.log2(np.abs(self.values["direct factor"])).mean(axis=0)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Tidy: a row a quantity, unit and step, columns `UNITS_COLUMNS`."""
+        T, H = next(iter(self.values.values())).shape
+        unit, step = np.tile(np.arange(H), T), np.repeat(np.arange(T), H)
+        named = {"cell": self.cell, "layer": self.layer, "sequence": self.sequence}
+        parts = [
+            pd.DataFrame(
+                named | {"unit": unit, "step": step, "lag": T - 1 - step, "quantity": name, "value": v.ravel()}
+            )
+            for name, v in self.values.items()
+        ]
+        return pd.concat(parts, ignore_index=True)[list(UNITS_COLUMNS)]
+
+
+def microscope(
+    subject: Experiment | Stack,
+    inputs: Any = None,
+    cotangents: Any = None,
+    initial_state: Any = None,
+    *,
+    layer: int = 0,
+    sequence: int = 0,
+) -> Microscope:
+    """All units of a layer over one sequence: states, gates, direct-path factor and gradient at every step.
+
+    The quantities are the cell's states ("h", "c") after the step, its gates and candidate by name, and
+
+        direct factor     ∂s'/∂s of the additive state s (c, else h) along the direct path of that step: f, z, …
+        log10 gradient    log10 |∂L/∂s_t| of the unit's own additive state, -inf where it is exactly zero
+
+    Other arguments and errors as in `gradlab.trace`; ValueError for a layer or sequence that is not there.
+    """
+    given = gathered(subject, inputs, cotangents, initial_state)
+    stack, cell = given.stack, CELLS[given.stack.cell]
+    layer = whole_number("layer", layer, 0, stack.depth - 1)
+    sequence = whole_number("sequence", sequence, 0, given.inputs.shape[1] - 1)
+    own = slice(sequence, sequence + 1)
+    sweep = forward(given, own, 1)
+    states, saved = (values[layer, :, 0] for values in sweep.values())
+    adjoints = sweep.adjoint(sparse(given.cotangents[:, own]), keep=("totals",)).adjoints[layer]
+    before = np.concatenate([starts(given)[layer, sequence][None], states[:-1]])
+    values = {state: states[:, kind] for kind, state in enumerate(cell.states)}
+    values |= {name: saved[:, cell.saved.index(name)] for name in drawn_gates(stack.cell)}
+    values["direct factor"] = direct_factor(cell, saved, before, states)
+    values["log10 gradient"] = log10_norms(adjoints.totals[:, 0, -1, :, None], adjoints.exponents)
+    return Microscope(stack.cell, layer, sequence, values)
+
+
+def direct_factor(cell: type, saved: ndarray, before: ndarray, after: ndarray) -> ndarray:
+    """∂s'/∂s along the direct path, [T, H]; saved [T, V, H], states before and after the steps [T, S, H]."""
+    record = STATES[cell.states]
+    old, new = (record(*values.swapaxes(0, 1)) for values in (before, after))
+    one, none = np.ones_like(new[-1]), np.zeros_like(new[-1])
+    seed = record(one) if len(cell.states) == 1 else record(none, one)
+    return cell.adjoint(tuple(saved.swapaxes(0, 1)), old, new, seed)[2][-1]
+
+
+def _given(subject, inputs, cotangents, initial_state):
+    """As `gathered`, for analyses that need no loss."""
+    if not isinstance(subject, Experiment) and cotangents is None and inputs is not None:
+        cotangents = np.zeros((*np.shape(inputs)[:2], subject.hidden_size))
+    return gathered(subject, inputs, cotangents, initial_state)

@@ -1,0 +1,113 @@
+"""The gradient by order of its paths, exactly: one adjoint in which what passes U goes to the next order's rows."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from gradlab.analyses.paths.run import Done, Progress, forward, over_slices, size_of, table
+from gradlab.analyses.problem import Gathered, gathered, whole_number
+from gradlab.cells import CELLS
+from gradlab.engine import Swept, cotangents_of_slice, plan, refuse_too_large, times_power
+from gradlab.network.stack import Stack
+from gradlab.settings.experiment import Experiment
+
+SHARE_COLUMNS = ("share", "share_min", "share_max")  # mean, min and max over the batch
+MOST_ORDERS = 64
+STEPS_AT_ONCE = 256  # while shares are formed
+
+
+class Split(NamedTuple):
+    """The parts of ∂L/∂s_t, P = orders + 2 of them, and the total by an adjoint of its own."""
+
+    names: tuple[str, ...]  # of the parts, P
+    total: Swept  # rows B
+    parts: Swept  # rows P·B, part p of sequence b at p·B + b
+
+    def shares(self, layer: int) -> ndarray:
+        """⟨part, total⟩ / ⟨total, total⟩, [P, T, B, S]; NaN where the total is zero or not finite."""
+        total, parts = self.total.adjoints[layer], self.parts.adjoints[layer]
+        T, B, S, _ = total.totals.shape
+        found = np.empty((len(self.names), T, B, S))
+        for begin in range(0, T, STEPS_AT_ONCE):
+            some = slice(begin, begin + STEPS_AT_ONCE)
+            apart = parts.exponents[some].reshape(-1, len(self.names), B) - total.exponents[some, None]
+            found[:, some] = _projections(parts.totals[some], total.totals[some], np.moveaxis(apart, 1, 0))
+        return found
+
+
+def _projections(parts: ndarray, total: ndarray, exponents: ndarray) -> ndarray:
+    """⟨part, total⟩ / ⟨total, total⟩ · 2^exponents, [P, T, B, S]; parts [T, P·B, S, H], total [T, B, S, H]."""
+    whole = total.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        # states of a step may be many orders of magnitude apart, and squares leave the range before they do
+        largest = np.abs(whole).max(axis=-1, keepdims=True)
+        unit = whole / largest
+        part = parts.reshape(len(whole), -1, *whole.shape[1:])
+        along = np.einsum("tpbsh,tbsh->ptbs", part, unit) / np.einsum("tbsh,tbsh->tbs", unit, unit)
+        return times_power(along / largest[..., 0], exponents)
+
+
+def decompose(
+    subject: Experiment | Stack,
+    inputs: Any = None,
+    cotangents: Any = None,
+    initial_state: Any = None,
+    *,
+    orders: int = 8,
+    progress: Progress = None,
+) -> pd.DataFrame:
+    """log10 norms and shares of the direct path, orders 1 … `orders`, the rest and the total.
+
+    Columns of a trace and `SHARE_COLUMNS`; a share is NaN where the total is exactly zero or not finite.
+    Arguments, units and errors as in `gradlab.trace`; ValueError also for `orders` outside 0 … 64.
+    """
+    given = gathered(subject, inputs, cotangents, initial_state)
+    split = split_by_order(given, orders, progress)
+    T, B, _ = given.inputs.shape
+    parts = split.parts.log10_norms.reshape(given.stack.depth, T, -1, B, split.parts.log10_norms.shape[-1])
+    shares = [split.shares(layer) for layer in range(given.stack.depth)]
+    tables = [
+        _with_shares(table(given, parts[:, :, number], name), [share[number] for share in shares])
+        for number, name in enumerate(split.names)
+    ]
+    of_all = [np.where(np.isnan(share[0]), np.nan, 1.0) for share in shares]
+    tables.append(_with_shares(table(given, split.total.log10_norms, "total"), of_all))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _with_shares(norms: pd.DataFrame, shares: list[ndarray]) -> pd.DataFrame:
+    """A trace's table with `SHARE_COLUMNS`; shares [T, B, S], one a layer."""
+    by_state = np.concatenate([share[..., kind] for share in shares for kind in range(share.shape[-1])])
+    values = (by_state.mean(axis=-1), by_state.min(axis=-1), by_state.max(axis=-1))
+    return norms.assign(**dict(zip(SHARE_COLUMNS, values, strict=True)))
+
+
+def split_by_order(given: Gathered, orders: int, progress: Progress = None) -> Split:
+    """The same as vectors: every ∂L/∂s_t of every part. One forward pass, two adjoints."""
+    orders = whole_number("orders", orders, 0, MOST_ORDERS)
+    names = ("direct", *(f"order {k}" for k in range(1, orders + 1)), "rest")
+    stack, (T, B, _) = given.stack, given.inputs.shape
+    whole = given.loss
+    in_groups = whole._replace(rows=len(names) * B)
+    size = size_of(given, in_groups.rows)
+    states = len(CELLS[stack.cell].states)
+    _refuse_too_large(size, plan(size).bytes + 8 * T * (in_groups.rows + B) * stack.depth * states * size.hidden_size)
+
+    def run(own: slice, done: Done) -> tuple[Swept, Swept]:
+        whole_part, parts = (cotangents_of_slice(c, own, B) for c in (whole, in_groups))
+        sweep = forward(given, own, parts.rows, lambda fraction: done(0.2 * fraction))
+        total = sweep.adjoint(whole_part, keep=("totals",), done=lambda fraction: done(0.2 + 0.1 * fraction))
+        split = sweep.adjoint(parts, keep=("totals",), orders=True, done=lambda fraction: done(0.3 + 0.7 * fraction))
+        return total, split
+
+    return Split(names, *over_slices(run, plan(size).multiply_adds, B, progress))
+
+
+def _refuse_too_large(size, needed: int) -> None:
+    what = (
+        f"{size.rows // size.sequences} parts of steps = {size.steps}, batch_size = {size.sequences}, "
+        f"hidden_size = {size.hidden_size}, depth = {size.depth}"
+    )
+    refuse_too_large(needed, what, "orders, steps, batch_size, hidden_size or depth")

@@ -1,0 +1,82 @@
+"""The direct path as a product of gates: another way to the same number, without the adjoint's direct term."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from gradlab.analyses.paths.run import forward, starts, table
+from gradlab.analyses.problem import gathered
+from gradlab.cells import CELLS
+from gradlab.cells.states import STATES
+from gradlab.engine import log10_norms, refuse_too_large, times_power
+from gradlab.engine.scaling import NOTHING
+from gradlab.network.stack import Stack
+from gradlab.settings.experiment import Experiment
+
+
+def gate_product(
+    subject: Experiment | Stack, inputs: Any = None, cotangents: Any = None, initial_state: Any = None
+) -> pd.DataFrame:
+    """The direct path by the textbook's formula: the loss's gradient times the product of the gates that keep it.
+
+        ∂L/∂c_t = Π f ⊙ ∂L/∂c_T (LSTM)          ∂L/∂h_t = Π z ⊙ ∂L/∂h_T (GRU)
+
+    The factor is the cell's `keep`: f, z, 1 - z, or 1 in the LSTM of 1997; over several loss steps the products add. In
+    a stack, what the layer above passes down is its own direct path's. `path` is "gate product".
+
+    Arguments and errors as in `gradlab.trace`; ValueError where no gate's product is the direct path.
+    """
+    given = gathered(subject, inputs, cotangents, initial_state)
+    stack, cell = given.stack, CELLS[given.stack.cell]
+    if not hasattr(cell, "keep"):
+        raise ValueError(f"cell = {stack.cell!r} has no gate whose product is the direct path")
+    T, B, _ = given.inputs.shape
+    numbers = 3 * T * B * stack.depth * (2 * len(cell.states) + len(cell.saved)) * stack.hidden_size
+    refuse_too_large(8 * numbers, f"all gates of steps = {T}, batch_size = {B}", "steps, batch_size or hidden_size")
+    run = forward(given, slice(None), B)
+    states, saved = (values.astype(np.float64) for values in run.values())
+    before = np.concatenate([starts(given)[:, None], states[:, :-1]], axis=1)
+    entering = given.cotangents.astype(np.float64)
+    arriving = _Scaled(entering, np.where(entering.any(axis=-1), 0, NOTHING))
+    norms = np.empty((*states.shape[:4],))
+    for layer in reversed(range(stack.depth)):
+        record = STATES[cell.states]
+        values = [
+            (saved[layer, t].swapaxes(0, 1), *(record(*s[layer, t].swapaxes(0, 1)) for s in (before, states)))
+            for t in range(len(given.inputs))
+        ]
+        norms[layer], a_x_bar = _product(cell, values, arriving)
+        arriving = _Scaled(a_x_bar.values @ stack.layers[layer].W.astype(np.float64), a_x_bar.exponents)
+    return table(given, norms, "gate product")
+
+
+class _Scaled(NamedTuple):
+    """values · 2^exponents, so that a product of many gates stays in range."""
+
+    values: ndarray  # [T, B, any]
+    exponents: ndarray  # [T, B]
+
+
+def _product(cell: type, values: list, arriving: _Scaled) -> tuple[ndarray, _Scaled]:
+    """One layer back: the direct path's log10 norms [T, B, S], and what it passes to pre-activations [T, B, G·H]."""
+    steps, sequences, units = arriving.values.shape
+    record, kinds = STATES[cell.states], len(cell.states)
+    norms = np.empty((steps, sequences, kinds))
+    a_x_bar = np.empty((steps, sequences, len(cell.gates) * units))
+    exponents = np.empty((steps, sequences), np.int64)
+    carried = np.zeros((sequences, units))  # ∂L/∂(additive state after this step), times 2^own
+    own = np.full(sequences, NOTHING)
+    for t in reversed(range(steps)):
+        saved, old, new = values[t]
+        e = np.maximum(own, arriving.exponents[t])
+        came, entering = times_power(carried, own - e), times_power(arriving.values[t], arriving.exponents[t] - e)
+        new_bar = record(entering + came) if kinds == 1 else record(entering, came)
+        gates, _, _, total = cell.adjoint(tuple(saved), old, new, new_bar)
+        a_x_bar[t], exponents[t] = np.concatenate(gates, axis=-1), e
+        norms[t] = np.stack([log10_norms(part, e) for part in total], axis=-1)
+        carried = cell.keep(tuple(saved), new) * total[-1]  # c where there is one, else h
+        shift = np.frexp(np.abs(carried).max(axis=-1))[1].astype(np.int64)
+        carried, own = times_power(carried, -shift), e + shift
+    return norms, _Scaled(a_x_bar, exponents)

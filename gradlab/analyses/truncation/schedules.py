@@ -1,0 +1,156 @@
+"""Truncated back-propagation as a schedule: which pairs receive gradient, what share that is, and what it saves.
+
+    full       one back-propagation over all T steps
+    chunks     the sequence in chunks of k2 steps: the state is carried on, the gradient is cut (`detach`)
+    windows    every k1 steps the losses of the last k1 steps go back over the last k2 ≥ k1 steps
+               (Williams & Peng 1990, BPTT(k2; k1)); with k1 = k2 these are the chunks, but for a last, shorter one
+
+A schedule is a list of spans: the losses at steps first_loss … end-1 reach the states at steps first … end-1 and none
+before. Within a span nothing is changed, so a pair (t', t) has its full gradient or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from gradlab.analyses.itemised import Pairs
+from gradlab.cells import CELLS
+from gradlab.network.stack import Stack
+from gradlab.settings.conflicts import stride, window
+from gradlab.settings.experiment import TRUNCATIONS, Experiment
+
+COST_COLUMNS = ("k1", "k2", "stored_steps", "bytes", "multiply_adds", "share_of_bytes", "share_of_multiply_adds")
+SHARE_COLUMNS = ("lag", "share", "kept", "kept_min", "kept_max")
+BEYOND_COLUMNS = ("cell", "window", "lost", "lost_min", "lost_max")
+
+
+class Span(NamedTuple):
+    """Losses at steps first_loss … end-1 go back over the states of steps first … end-1."""
+
+    first: int
+    first_loss: int
+    end: int
+
+
+class Schedule(NamedTuple):
+    """One way to truncate, over any number of steps; `k2` is ignored where `kind` is full, `k1` but for windows."""
+
+    kind: str
+    k1: int = 1
+    k2: int = 1
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> Schedule:
+        """The truncation that an Experiment names."""
+        return cls(experiment.truncation, stride(experiment), window(experiment))
+
+    def spans(self, steps: int) -> list[Span]:
+        """Every back-propagation of the schedule, in order. Raises ValueError for a schedule that does not fit."""
+        self._check(steps)
+        if self.kind == "full":
+            return [Span(0, 0, steps)]
+        if self.kind == "chunks":
+            return [Span(first, first, min(first + self.k2, steps)) for first in range(0, steps, self.k2)]
+        ends = [(first, min(first + self.k1, steps)) for first in range(0, steps, self.k1)]
+        return [Span(max(end - self.k2, 0), first, end) for first, end in ends]
+
+    def first_states(self, steps: int) -> ndarray:
+        """For each loss step, the earliest state that its gradient reaches, [T]."""
+        first = np.empty(steps, np.int64)
+        for span in self.spans(steps):
+            first[span.first_loss : span.end] = span.first
+        return first
+
+    def _check(self, steps: int) -> None:
+        if self.kind not in TRUNCATIONS:
+            raise ValueError(f"kind = {self.kind!r} is not a truncation: use one of {', '.join(TRUNCATIONS)}")
+        if self.kind != "full" and not 1 <= self.k2 <= steps:
+            raise ValueError(f"k2 = {self.k2} is not a window of a sequence of {steps} steps: use 1 to {steps}")
+        if self.kind == "windows" and not 1 <= self.k1 <= self.k2:
+            raise ValueError(
+                f"k1 = {self.k1} must be 1 to k2 = {self.k2}: losses before the window would reach no state"
+            )
+
+
+def receives(schedule: Schedule, steps: int) -> ndarray:
+    """Which pairs receive gradient, [T, T]: True at (t', t) where the loss at t' reaches the state at t."""
+    step = np.arange(steps)
+    return (step >= schedule.first_states(steps)[:, None]) & (step <= step[:, None])
+
+
+def cost(stack: Stack, steps: int, sequences: int, schedules: Sequence[Schedule]) -> pd.DataFrame:
+    """Memory and work by count, columns `COST_COLUMNS`; shares are of full back-propagation.
+
+    stored_steps     the most steps whose values wait for a back-propagation at one time: the longest span
+    bytes            of those values: the states and what each cell keeps, of every layer and sequence
+    multiply_adds    of the matrix products: one forward pass over T steps, and for every step of every span the
+                     adjoint's product and the outer product of the parameter gradient
+    """
+    cell = CELLS[stack.cell]
+    a_step = sequences * stack.depth * stack.hidden_size * (len(cell.states) + len(cell.saved)) * stack.dtype.itemsize
+    weights = sequences * sum(layer.W.size + layer.U.size for layer in stack.layers)
+    back = 2 * weights - sequences * stack.layers[0].W.size  # nothing goes back to the inputs
+
+    def counted(schedule: Schedule) -> tuple[int, int, int]:
+        lengths = [span.end - span.first for span in schedule.spans(steps)]
+        return max(lengths), max(lengths) * a_step, steps * weights + sum(lengths) * back
+
+    _, full_bytes, full_work = counted(Schedule("full"))
+    rows = []
+    for schedule in schedules:
+        stored, held, work = counted(schedule)
+        rows.append((schedule.k1, schedule.k2, stored, held, work, held / full_bytes, work / full_work))
+    return pd.DataFrame(rows, columns=list(COST_COLUMNS))
+
+
+def share_by_lag(found: Pairs, layer: int = 0, state: int = 0) -> pd.DataFrame:
+    """How much of all gradient that reaches a layer's states came from each lag, columns `SHARE_COLUMNS`.
+
+    lag          t' - t of a pair
+    share        Σ ‖∂ℓ_{t'}/∂s_t‖ over the pairs of that lag, as a share of the sum over all pairs; mean over the batch
+    kept         the shares of all lags up to this one: what a window of lag + 1 steps behind each loss keeps, and its
+                 range over the batch
+
+    Norms are summed, so parts that would cancel are counted in full. NaN where a pass was not finite.
+    """
+    norms = found.log10_norms[layer, :, :, :, state]  # [K, T, B]
+    with np.errstate(invalid="ignore"):
+        sizes = 10.0 ** (
+            norms - np.where(np.isneginf(norms), 0, norms).max(axis=(0, 1), keepdims=True, initial=-np.inf)
+        )
+    by_lag = np.zeros(norms.shape[1:])  # [lag, B]
+    for loss_step, row in zip(found.loss_steps, sizes, strict=True):
+        by_lag[: loss_step + 1] += row[loss_step::-1]
+    by_lag = by_lag[: found.loss_steps.max(initial=0) + 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = by_lag / by_lag.sum(axis=0)
+    kept = share.cumsum(axis=0)
+    columns = (np.arange(len(share)), share.mean(axis=1), kept.mean(axis=1), kept.min(axis=1), kept.max(axis=1))
+    return pd.DataFrame(dict(zip(SHARE_COLUMNS, columns, strict=True)))
+
+
+def beyond(found: Pairs, cell: str, layer: int = 0, state: str = "h") -> pd.DataFrame:
+    """The share of all gradient reaching a layer's states that windows lose, columns `BEYOND_COLUMNS`.
+
+    window              K: a loss reaches back over its own step and K - 1 before
+    lost, _min, _max    1 - kept of `share_by_lag`; mean and range over the batch
+    """
+    lags = share_by_lag(found, layer, CELLS[cell].states.index(state))
+    names = {"lost": "kept", "lost_min": "kept_max", "lost_max": "kept_min"}
+    shares = {name: (1 - lags[column]).clip(lower=0) for name, column in names.items()}
+    return pd.DataFrame({"cell": cell, "window": lags["lag"] + 1} | shares)
+
+
+def kept_by(schedule: Schedule, found: Pairs, layer: int = 0, state: int = 0) -> ndarray:
+    """The share of all gradient reaching a layer's states that a schedule keeps, of each sequence, [B]."""
+    norms = found.log10_norms[layer, :, :, :, state]
+    inside = receives(schedule, norms.shape[1])[found.loss_steps]
+    highest = np.where(np.isneginf(norms), 0, norms).max(axis=(0, 1), initial=-np.inf)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sizes = 10.0 ** (norms - highest)
+        return (sizes * inside[:, :, None]).sum(axis=(0, 1)) / sizes.sum(axis=(0, 1))

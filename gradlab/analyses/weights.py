@@ -1,0 +1,76 @@
+"""What was built: spectra of the recurrent weight, gates' biases and parameter counts, as tidy tables.
+
+Columns, `layer` counted from 0 at the bottom and `gate` named as the cell names it:
+
+    singular_values    cell, layer, gate, index, singular_value     of the gate's block of U [H, H], largest first
+    eigenvalues        cell, layer, gate, real, imaginary, modulus  of the same block
+    gate_biases        cell, layer, gate, unit, effective_bias      b_W + b_U
+    parameter_counts   cell, layer, parameter, count                entries of W, U, b_W and b_U
+
+All values are pure numbers. Spectra are computed in float64 whatever the stack's precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from gradlab.cells import CELLS
+from gradlab.network.stack import Layer, Stack, gate_rows
+
+
+def singular_values(stack: Stack) -> pd.DataFrame:
+    """Singular values of U, a layer and gate at a time; the largest is the spectral norm."""
+
+    def of(layer: Layer, rows: slice) -> dict[str, ndarray]:
+        values = np.linalg.svd(layer.U[rows].astype(np.float64), compute_uv=False)
+        return {"index": np.arange(len(values)), "singular_value": values}
+
+    return _a_gate_at_a_time(stack, of)
+
+
+def eigenvalues(stack: Stack) -> pd.DataFrame:
+    """Eigenvalues of U, a layer and gate at a time; the largest modulus is the spectral radius."""
+
+    def of(layer: Layer, rows: slice) -> dict[str, ndarray]:
+        values = np.linalg.eigvals(layer.U[rows].astype(np.float64))
+        return {"real": values.real, "imaginary": values.imag, "modulus": np.abs(values)}
+
+    return _a_gate_at_a_time(stack, of)
+
+
+def gate_biases(stack: Stack) -> pd.DataFrame:
+    """Effective bias of every unit: the sum of PyTorch's two.
+
+    In the GRU's candidate the reset gate r multiplies b_U, so the sum holds where r = 1.
+    """
+
+    def of(layer: Layer, rows: slice) -> dict[str, ndarray]:
+        sums = layer.b_W[rows].astype(np.float64) + layer.b_U[rows]
+        return {"unit": np.arange(len(sums)), "effective_bias": sums}
+
+    return _a_gate_at_a_time(stack, of)
+
+
+def parameter_counts(stack: Stack) -> pd.DataFrame:
+    """How many parameters each array of each layer holds; they sum to `stack.parameter_count`."""
+    rows = [
+        (stack.cell, number, name, size) for number in range(stack.depth) for name, size in stack.sizes(number).items()
+    ]
+    return pd.DataFrame(rows, columns=["cell", "layer", "parameter", "count"])
+
+
+def _a_gate_at_a_time(stack: Stack, of: Callable[[Layer, slice], dict[str, ndarray]]) -> pd.DataFrame:
+    """One table of `of(layer, rows of the gate)` over layers and gates."""
+    parts = [
+        pd.DataFrame(
+            {"cell": stack.cell, "layer": number, "gate": gate}
+            | of(layer, gate_rows(stack.cell, gate, stack.hidden_size))
+        )
+        for number, layer in enumerate(stack.layers)
+        for gate in CELLS[stack.cell].gates
+    ]
+    return pd.concat(parts, ignore_index=True)

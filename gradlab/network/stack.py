@@ -1,0 +1,203 @@
+"""Stack: depth × cell with weights, from an Experiment or from a torch module.
+
+    a_x = W x_t + b_W          a_h = U h_{t-1} + b_U
+
+W and both biases are always drawn as PyTorch draws them, U(-1/√H, 1/√H); the initialization and its gain decide U.
+Everything is drawn in float64 and cast afterwards, so both precisions see the same weights, inputs and loss direction.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy import ndarray
+from torch import Tensor, nn
+
+from gradlab.cells import CELLS
+from gradlab.settings.drawing import Streams, cotangents_of, input_size_of, inputs_of, streams
+from gradlab.settings.experiment import DTYPES, Experiment
+from gradlab.settings.initializations import INITIALIZATIONS, WITHOUT_BIASES
+from gradlab.settings.trained import Trained
+
+__all__ = ["Layer", "Stack", "Streams", "cotangents_of", "gate_rows", "input_size_of", "inputs_of", "streams"]
+
+PYTORCH_NAMES = {"W": "weight_ih", "U": "weight_hh", "b_W": "bias_ih", "b_U": "bias_hh"}
+
+
+class Layer(NamedTuple):
+    """Weights of one layer, G gates in PyTorch's order, C-contiguous, one dtype."""
+
+    W: ndarray  # [G·H, X] input weight
+    U: ndarray  # [G·H, H] recurrent weight
+    b_W: ndarray  # [G·H]
+    b_U: ndarray  # [G·H]
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Layers of one cell, the lowest first; every array is checked for shape, dtype and finiteness (ValueError)."""
+
+    cell: str
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        if self.cell not in CELLS:
+            raise ValueError(f"cell = {self.cell!r} is not known: use one of {', '.join(CELLS)}")
+        if not self.layers:
+            raise ValueError("a stack needs at least one layer")
+        layers = tuple(Layer(*(np.ascontiguousarray(array) for array in layer)) for layer in self.layers)
+        object.__setattr__(self, "layers", layers)
+        for number, layer in enumerate(layers):
+            self._check(number, layer)
+
+    def _check(self, number: int, layer: Layer) -> None:
+        if self.layers[0].U.ndim != 2 or self.layers[0].W.ndim != 2:
+            raise ValueError("W and U must be matrices: W [gates·H, X], U [gates·H, H]")
+        rows = len(CELLS[self.cell].gates) * self.hidden_size
+        columns = self.hidden_size if number else self.input_size
+        expected = {"W": (rows, columns), "U": (rows, self.hidden_size), "b_W": (rows,), "b_U": (rows,)}
+        for name, array in layer._asdict().items():
+            where = f"layer {number}: {name} ({PYTORCH_NAMES[name]}_l{number} in PyTorch)"
+            if array.shape != expected[name]:
+                raise ValueError(f"{where} has shape {array.shape}, a {self.cell} stack needs {expected[name]}")
+            if array.dtype.name not in DTYPES or array.dtype != self.dtype:
+                allowed = f"use {' or '.join(DTYPES)}, the same in every array"
+                raise ValueError(f"{where} has dtype {array.dtype}: {allowed}")
+            if not np.isfinite(array).all():
+                first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+                raise ValueError(f"{where} is {array[first]} at {list(first)}: weights must be finite")
+
+    @property
+    def depth(self) -> int:
+        return len(self.layers)
+
+    @property
+    def hidden_size(self) -> int:
+        return self.layers[0].U.shape[1]
+
+    @property
+    def input_size(self) -> int:
+        return self.layers[0].W.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.layers[0].U.dtype
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of weights and biases, both of PyTorch's biases counted, without the rows that a cell leaves at 0."""
+        return sum(size for number in range(self.depth) for size in self.sizes(number).values())
+
+    def sizes(self, number: int) -> dict[str, int]:
+        """How many parameters each array of a layer holds."""
+        cell, layer = CELLS[self.cell], self.layers[number]
+        unread = {"W": without(cell, "W"), "b_W": (), "U": without(cell, "U"), "b_U": without(cell, "U")}
+        gates = len(cell.gates)
+        return {name: array.size // gates * (gates - len(unread[name])) for name, array in layer._asdict().items()}
+
+    @classmethod
+    def from_experiment(cls, experiment: Experiment) -> Stack:
+        """The stack an Experiment describes: the same settings always give the same weights; of a Trained, its own."""
+        if isinstance(experiment, Trained):
+            layers = experiment.weights.layers
+            return cls(experiment.cell, tuple(Layer(*(a.astype(experiment.dtype) for a in layer)) for layer in layers))
+        random = streams(experiment.seed)
+        columns = [input_size_of(experiment)] + [experiment.hidden_size] * (experiment.depth - 1)
+        return cls(experiment.cell, tuple(_draw(experiment, number_of_inputs, random) for number_of_inputs in columns))
+
+    @classmethod
+    def from_torch(cls, module: nn.Module) -> Stack:
+        """A copy of the weights of an nn.RNN, nn.LSTM, nn.GRU or one of their cells.
+
+        `batch_first` says nothing about weights and is accepted; a module without bias gets zeros. Raises TypeError
+        for other modules, ValueError for what is not supported (active dropout, proj_size, bidirectional, half
+        precision, weights without values or not finite).
+        """
+        cell = _cell_of(module)
+        _refuse_unsupported(module)
+        suffixes = [f"_l{number}" for number in range(module.num_layers)] if isinstance(module, nn.RNNBase) else [""]
+        return cls(cell, tuple(_copy(module, suffix) for suffix in suffixes))
+
+
+def without(cell: type, weight: str) -> tuple[str, ...]:
+    """The gates of a cell whose rows of W or of U (and of b_U) are zero and no parameters."""
+    return getattr(cell, f"without_{weight}", ())
+
+
+def gate_rows(cell: str, gate: str, hidden_size: int) -> slice:
+    """The rows of W, U and the biases that belong to one gate. ValueError if the cell has no such gate."""
+    gates = CELLS[cell].gates
+    if gate not in gates:
+        raise ValueError(f"gate = {gate!r} is not in cell = {cell!r}: use one of {', '.join(gates)}")
+    first = gates.index(gate) * hidden_size
+    return slice(first, first + hidden_size)
+
+
+def _draw(experiment: Experiment, columns: int, random: Streams) -> Layer:
+    """One layer: W, b_W and b_U as PyTorch draws them, U a gate at a time by the initialization, then the gain."""
+    H, gates = experiment.hidden_size, CELLS[experiment.cell].gates
+    rows, bound = len(gates) * H, 1 / math.sqrt(H)
+
+    def uniform(*shape: int) -> ndarray:
+        values = torch.empty(shape, dtype=torch.float64)
+        return values.uniform_(-bound, bound, generator=random.weights).numpy()
+
+    W, b_W, b_U = uniform(rows, columns), uniform(rows), uniform(rows)
+    initialize = INITIALIZATIONS[experiment.initialization]
+    U = experiment.gain * torch.cat([initialize((H, H), random.recurrent) for _ in gates]).numpy()
+    if experiment.initialization in WITHOUT_BIASES:
+        weights = set(without(CELLS[experiment.cell], "W")) & set(without(CELLS[experiment.cell], "U"))  # peepholes
+        for gate in set(gates) - weights:
+            b_W[gate_rows(experiment.cell, gate, H)], b_U[gate_rows(experiment.cell, gate, H)] = 0, 0
+    if experiment.forget_bias is not None and "forget" in gates:
+        forget = gate_rows(experiment.cell, "forget", H)
+        b_W[forget], b_U[forget] = experiment.forget_bias, 0
+    for gate in without(CELLS[experiment.cell], "W"):
+        W[gate_rows(experiment.cell, gate, H)] = 0
+    for gate in without(CELLS[experiment.cell], "U"):
+        U[gate_rows(experiment.cell, gate, H)], b_U[gate_rows(experiment.cell, gate, H)] = 0, 0
+    return Layer(*(array.astype(experiment.dtype, copy=False) for array in (W, U, b_W, b_U)))
+
+
+def _cell_of(module: nn.Module) -> str:
+    if isinstance(module, nn.LSTM | nn.LSTMCell):
+        return "lstm"
+    if isinstance(module, nn.GRU | nn.GRUCell):
+        return "gru"
+    if isinstance(module, nn.RNN | nn.RNNCell):
+        return {"tanh": "rnn", "relu": "rnn_relu"}[module.nonlinearity]
+    parts = module.named_modules() if isinstance(module, nn.Module) else ()
+    inside = [name for name, part in parts if isinstance(part, nn.RNNBase | nn.RNNCellBase)]
+    hint = f"; it holds one at .{inside[0]}: pass that" if inside else ""
+    wanted = "nn.RNN, nn.LSTM, nn.GRU, nn.RNNCell, nn.LSTMCell or nn.GRUCell"
+    raise TypeError(f"{type(module).__name__} is not a recurrent module gradlab knows: pass an {wanted}{hint}")
+
+
+def _refuse_unsupported(module: nn.Module) -> None:
+    kind = type(module).__name__
+    if getattr(module, "bidirectional", False):
+        raise ValueError(f"{kind} has bidirectional = True: only False is supported")
+    if getattr(module, "proj_size", 0):
+        raise ValueError(f"{kind} has proj_size = {module.proj_size}: only 0 (no projection) is supported")
+    dropout = getattr(module, "dropout", 0)
+    if dropout and module.training and module.num_layers > 1:  # one layer has no place for it
+        raise ValueError(f"{kind} has dropout = {dropout} active: call .eval() first, or set dropout = 0")
+
+
+def _copy(module: nn.Module, suffix: str) -> Layer:
+    def array(name: str) -> ndarray | None:
+        tensor: Tensor | None = getattr(module, name + suffix, None)
+        if tensor is None:  # a module without bias
+            return None
+        if tensor.is_meta:
+            raise ValueError(f"{name}{suffix} is on the meta device and has no values: load the weights first")
+        if str(tensor.dtype).removeprefix("torch.") not in DTYPES:
+            raise ValueError(f"{name}{suffix} has dtype {tensor.dtype}: call .float() or .double() first")
+        return tensor.detach().cpu().numpy().copy()
+
+    W, U, *biases = (array(name) for name in PYTORCH_NAMES.values())
+    return Layer(W, U, *(np.zeros(len(U), U.dtype) if bias is None else bias for bias in biases))

@@ -1,0 +1,89 @@
+"""Settings that do not fit each other, and what a setting left open takes from the others.
+
+`misfit` is read by Experiment: (the setting that a tolerant reading leaves out, the sentence), or None where all fits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradlab.settings.losses import clipped, source, step_set
+
+
+def window(e: Any) -> int:
+    """Steps that the truncated gradient goes back over: k2, a tenth of the sequence unless chosen; T where full."""
+    if e.truncation == "full":
+        return e.steps
+    return max(e.steps // 10, 1) if e.k2 is None else e.k2
+
+
+def stride(e: Any) -> int:
+    """Steps from one truncated back-propagation to the next: k1, half of k2 unless chosen; all of a chunk."""
+    if e.truncation != "windows":
+        return window(e)
+    return max(window(e) // 2, 1) if e.k1 is None else e.k1
+
+
+def misfit(e: Any) -> tuple[str, str] | None:
+    """What of an Experiment's settings does not fit the rest."""
+    return _loss(e) or (_delayed(e) if e.loss == "many_to_many_delayed" else None) or _truncation(e)
+
+
+def _loss(e: Any) -> tuple[str, str] | None:
+    use = f"use 0 to {e.steps - 1}, or raise steps"
+    if e.loss_step is not None and e.loss_step >= e.steps:
+        return "loss_step", f"loss_step = {e.loss_step} lies beyond the sequence of steps = {e.steps}: {use}"
+    if e.loss == "steps" and e.loss_steps is not None and (end := step_set(e.loss_steps)[-1]) >= e.steps:
+        return "loss_steps", f"loss_steps names step {end}, which lies beyond the sequence of steps = {e.steps}: {use}"
+    if e.loss == "half_square" and e.objective != "direction":
+        return "objective", (
+            f"objective = {e.objective} puts a readout on the network, and loss = half_square is a loss of its own: "
+            "use objective = direction, or another loss"
+        )
+    return None
+
+
+def _delayed(e: Any) -> tuple[str, str] | None:
+    for name, length in (("reads", e.reads), ("writes", e.writes)):
+        if length is not None and length >= e.steps:
+            return name, (
+                f"{name} = {length} leaves nothing of steps = {e.steps} to the other side of the delayed type: "
+                f"use 1 to {e.steps - 1}, or raise steps"
+            )
+    if e.reads is not None and e.writes is not None and e.reads + e.writes != e.steps:
+        return "writes", (
+            f"reads = {e.reads} and writes = {e.writes} make {e.reads + e.writes} steps, and steps = {e.steps}: "
+            "the delayed type reads n steps, then writes m, with n + m = steps; set one of them to none"
+        )
+    return None
+
+
+def _truncation(e: Any) -> tuple[str, str] | None:
+    if e.truncation != "full" and window(e) > e.steps:
+        return "k2", (
+            f"k2 = {e.k2} is a window longer than the sequence of steps = {e.steps}: "
+            f"use 1 to {e.steps}, or truncation = full"
+        )
+    if e.truncation == "windows" and stride(e) > window(e):
+        return "k1", (
+            f"k1 = {e.k1} is more than k2 = {window(e)}: losses further back than the window would reach no state; "
+            f"use 1 to {window(e)}, or raise k2"
+        )
+    return None
+
+
+def over_fewer_steps(e: Any, steps: int) -> dict[str, Any]:
+    """The changes that shorten an Experiment to `steps`, with what places its loss and its truncation fitted in."""
+    T = min(e.steps, steps)
+    changes: dict[str, Any] = {"steps": T}
+    if e.k2 is not None:
+        changes["k2"] = min(e.k2, T)
+    if e.k1 is not None:
+        changes["k1"] = min(e.k1, max(T // 10, 1) if e.k2 is None else changes["k2"])
+    if e.loss_step is not None:
+        changes["loss_step"] = min(e.loss_step, T - 1)
+    if e.loss_steps is not None:
+        changes["loss_steps"] = clipped(e.loss_steps, T - 1)
+    if e.loss == "many_to_many_delayed":
+        changes |= {"reads": min(source(e.steps, reads=e.reads, writes=e.writes), max(T // 2, 1)), "writes": None}
+    return changes

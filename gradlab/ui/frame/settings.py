@@ -1,0 +1,146 @@
+"""The settings that all pages share: which are drawn where, and what the pages read of them."""
+
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from gradlab.cells import CELLS
+from gradlab.settings.experiment import Experiment
+from gradlab.settings.trained import Trained
+from gradlab.ui.frame import link
+from gradlab.ui.frame.presets import PRESETS
+from gradlab.ui.frame.widgets import URL_OPTIONS, widget
+from gradlab.ui.training import opened_runs as opened
+
+AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
+    "": ("steps", "forget_bias", "gain", "initialization"),
+    "why_addition": ("one_cell", "forget_bias", "gain", "depth", "steps", "initialization"),
+    "gates": ("one_cell", "forget_bias", "inputs", "steps"),
+    "unrolled": ("one_cell", "forget_bias", "depth", "steps"),
+    "weights": ("one_cell", "initialization", "gain", "forget_bias"),
+    "sequence_types": ("one_cell", "loss", "inputs", "steps"),
+    "itemised": ("steps", "forget_bias", "gain", "initialization"),
+    "truncation": ("truncation", "k1", "k2", "forget_bias", "steps"),
+    "training": ("cells", "hidden_size", "forget_bias", "truncation", "k1", "k2"),
+    "character_model": ("one_cell", "hidden_size", "forget_bias", "truncation", "k1", "k2"),
+}
+NETWORK = ("cells", "depth", "hidden_size", "initialization", "gain", "forget_bias", "seed", "dtype")
+SEQUENCE = ("steps", "batch_size", "inputs", "input_size", "text")
+DISPLAY = ("state", "relative", "one_cell")
+LOSS = tuple(name for name in Experiment.model_fields if name not in (*NETWORK, *SEQUENCE, "cell"))  # and what is new
+GROUPS = {"Network": NETWORK, "Sequence": SEQUENCE, "Loss": LOSS, "Display": DISPLAY}
+TRUNCATION = ("truncation", "k1", "k2")
+OF_THE_TASK = frozenset((*SEQUENCE, *LOSS)) - {*TRUNCATION}  # where something is trained, its task decides these
+
+
+class Settings(NamedTuple):
+    """What the pages read: one experiment for each cell compared, and how to show them."""
+
+    experiments: tuple[Experiment, ...]
+    one: Experiment  # of the cell that pages about a single stack show
+    state: str  # "h", "c" or "both"
+    relative: bool  # to what the loss put in
+
+    def of(self, cell: str) -> Experiment:
+        """The settings with another cell: trained where that is open, else with initial weights."""
+        found = [experiment for experiment in self.experiments if experiment.cell == cell]
+        if isinstance(self.one, Trained):
+            return found[0] if found else opened.beginning(self.one, cell)
+        return self.one.replace(cell=cell)
+
+
+def current() -> Settings:
+    """The settings as the frame drew them in this run."""
+    return st.session_state["settings"]
+
+
+def layer(depth: int) -> int:
+    """The layer that a page shows of stacks so deep, asked for where there are several."""
+    if depth == 1:
+        return 0
+    st.session_state["layer"] = min(int(st.session_state.get("layer") or 0), depth - 1)
+    return st.number_input("Layer", 0, depth - 1, step=1, key="layer", width=200, **URL_OPTIONS)
+
+
+def aside() -> Any:
+    """The column beside the home page's picture."""
+    return st.session_state["aside"]
+
+
+def dark() -> bool:
+    """Whether the visitor's theme is the dark one."""
+    return st.context.theme.type == "dark"
+
+
+def draw(page: str, at_hand: Any) -> None:
+    """Draws every setting and keeps their values for `current`; the page's own go into the container `at_hand`."""
+    link.read()
+    _send_again(page)
+    idle = _idle(page)
+    elsewhere = OF_THE_TASK if page in opened.LEARN else frozenset()
+    own = [name for name in AT_HAND.get(page, ()) if name not in idle]
+    with st.sidebar:
+        _starting_points()
+        for group, names in GROUPS.items():
+            shown = [name for name in names if name not in own and name not in idle and name not in elsewhere]
+            if shown:
+                with st.expander(group, expanded=page != "" and group != "Loss"):
+                    for name in shown:
+                        widget(name)
+    if own:
+        with at_hand:
+            widths = [2 if name == "cells" else 1 for name in own]
+            for column, name in zip(st.columns(widths), own, strict=True):
+                with column:
+                    widget(name)
+    settings = _settings(page, idle)
+    st.session_state["settings"] = settings
+    with st.sidebar:
+        link.copy(settings)
+    st.session_state["drawn on"] = page
+
+
+def _send_again(page: str) -> None:
+    """On another page every widget gets its value anew.
+
+    A widget that moves, say from the sidebar to the page's own column, may be gone from the browser for a moment. There
+    Streamlit forgets its value, not always but where it is busy, and would show the default while pages use the value.
+    """
+    if st.session_state.get("drawn on") != page:
+        for name in (name for names in GROUPS.values() for name in names if name in st.session_state):
+            st.session_state[name] = st.session_state[name]
+
+
+def _values() -> dict[str, Any]:
+    """Every setting's value: its widget's, or the address bar's before there is a widget."""
+    return {name: st.session_state.get(name, link.value_in_address(name)) for name in Experiment.model_fields}
+
+
+def _idle(page: str) -> frozenset[str]:
+    """Settings that change nothing, because of another one: they are neither drawn nor handed to the pages."""
+    experiment, _ = Experiment.read_query(_values())
+    idle = experiment.replace(cell="lstm").unused()  # which gates a cell has is not asked here
+    return idle | opened.decided(page)
+
+
+def _settings(page: str, idle: frozenset[str]) -> Settings:
+    state = st.session_state
+    experiment, problems = Experiment.read_query({n: v for n, v in _values().items() if n not in {*idle, "cell"}})
+    link.report(problems)
+    shown = {"state": state["state"] or "h", "relative": bool(state["relative"])}
+    examined = link.cell_called(state["one_cell"])
+    if trained := opened.networks(page):
+        experiments = tuple(opened.with_settings(one, experiment) for one in trained)
+        settings = Settings(experiments, experiments[0], **shown)
+        return settings._replace(one=settings.of(examined))
+    names = [name for name, cell in CELLS.items() if cell.title in state["cells"]] or link.DEFAULT_CELLS
+    experiments = tuple(experiment.replace(cell=name) for name in names)
+    return Settings(experiments, experiment.replace(cell=examined), **shown)
+
+
+def _starting_points() -> None:
+    with st.popover("Presets", width="stretch"):
+        for name, preset in PRESETS.items():
+            st.button(name, key=f"preset {name}", on_click=link.apply, args=(preset.settings,), width="stretch")
+            st.caption(preset.why)
+    st.button("Reset every setting", key="reset", on_click=link.apply, args=({},), width="stretch")

@@ -1,0 +1,136 @@
+"""One widget a setting, built from Experiment's fields; its value lives in the address bar.
+
+A number has a ladder of stops, for one slider must serve 10 and 10000; a value from a link that is no stop becomes one.
+A setting without a ladder or a label still has a widget, by the type of its field.
+"""
+
+from typing import Any
+
+import streamlit as st
+
+from gradlab.cells import CELLS
+from gradlab.settings.experiment import CHOICES, allowed, bounds, choices, default, description, meaning, unit
+from gradlab.ui.frame import link
+
+
+def _rungs(*pieces: tuple[int, int, int]) -> tuple[int, ...]:
+    return tuple(sorted({value for low, high, by in pieces for value in range(low, high + 1, by)}))
+
+
+LADDERS: dict[str, tuple] = {
+    "steps": _rungs(
+        (10, 100, 10), (120, 200, 20), (250, 500, 50), (600, 1000, 100), (1500, 5000, 500), (6000, 10000, 1000)
+    ),
+    "depth": _rungs((1, 8, 1)),
+    "hidden_size": (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512),
+    "input_size": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+    "batch_size": (1, 2, 4, 8, 16, 32, 64, 128, 256),
+    "gain": tuple(n / 20 for n in range(41)) + tuple(n / 4 for n in range(9, 17)) + (5.0, 6.0, 8.0, 10.0),
+    "forget_bias": (*(n / 2 for n in range(-8, 0)), None, *(n / 2 for n in range(13)), 8.0, 10.0),
+}
+LABELS = {
+    "depth": "Depth (layers)",
+    "hidden_size": "Hidden size (units)",
+    "input_size": "Input size (channels)",
+    "batch_size": "Batch (sequences)",
+    "inputs": "Input",
+    "loss": "Loss enters",
+    "k1": "k1: every … steps",
+    "k2": "k2: back over … steps",
+    "dtype": "Precision",
+}
+AS_DRAWN = "as drawn"  # a forget bias that the initialization decides; PyTorch's is spread around 0, so it stands there
+MOST_TEXT = 5  # MB of an uploaded text
+URL_OPTIONS = {"bind": "query-params", "persist_state": "session"}
+
+
+def widget(name: str) -> None:
+    """Draws the widget of one setting, of an Experiment or of the display."""
+    if name in SPECIAL:
+        SPECIAL[name]()
+        return
+    label = LABELS.get(name, name.replace("_", " ").capitalize())
+    options = {"key": name, "help": _help(name), **URL_OPTIONS}
+    if name in LADDERS:
+        seen = {st.session_state.get(name, default(name)), link.value_in_address(name), default(name)}
+        stops = sorted({*LADDERS[name], *seen}, key=lambda value: -1e-9 if value is None else value)
+        st.select_slider(label, stops, default(name), format_func=_stop_text, **options)
+    elif name in CHOICES:
+        st.selectbox(label, choices(name), choices(name).index(default(name)), **options)
+    elif unit(name) == "characters":
+        st.text_input(label, max_chars=int(bounds(name)[1]), placeholder=_if_none(name), **options)
+    else:
+        low, high = map(int, bounds(name))
+        st.number_input(label, low, high, default(name), step=1, placeholder=_if_none(name), **options)
+
+
+def _stop_text(value: float | None) -> str:
+    return AS_DRAWN if value is None else str(value)
+
+
+def _if_none(name: str) -> str | None:
+    """What an empty field stands for."""
+    return allowed(name).rpartition("or none for ")[2] if default(name) is None else None
+
+
+def _help(name: str) -> str:
+    """The field's own description with what is allowed, and what each name means."""
+    if name in CHOICES:
+        meanings = [f"- **{choice}**: {meaning(name, choice)}" for choice in choices(name)]
+        return "\n".join([description(name), "", *meanings])
+    return f"{description(name)} Allowed: {allowed(name)}."
+
+
+def _cells() -> None:
+    titles = [cell.title for cell in CELLS.values()]
+    help_text = f"{description('cell')} Any set can be compared: all read the same input."
+    standard = [CELLS[name].title for name in link.DEFAULT_CELLS]
+    st.multiselect("Cells to compare", titles, standard, key="cells", help=help_text, **URL_OPTIONS)
+
+
+def _text() -> None:
+    most = int(bounds("text")[1])
+    limited = {"max_upload_size": MOST_TEXT, "on_change": _take_upload}
+    st.file_uploader("Upload a text (UTF-8)", ["txt", "md"], key="upload", **limited)
+    options = {"key": "text", "help": _help("text"), **URL_OPTIONS}
+    st.text_area("Text", max_chars=most, placeholder="Empty: English prose from Python's own reference", **options)
+
+
+def _take_upload() -> None:
+    file = st.session_state["upload"]
+    if file is None:
+        return
+    try:
+        text = file.getvalue().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        link.report([f"{file.name} is not UTF-8 text: save it as UTF-8 and upload it again."])
+        return
+    most = int(bounds("text")[1])
+    if len(text) > most:
+        link.report([f"{file.name} has {len(text)} characters: its first {most} are read."])
+    st.session_state["text"] = text[:most]
+
+
+def _state() -> None:
+    help_text = "h is the hidden state, c the cell state, which not every cell has."
+    options = {"key": "state", "help": help_text, **URL_OPTIONS}
+    st.segmented_control("State", list(link.DISPLAY["state"]), default="h", required=True, **options)
+
+
+def _relative() -> None:
+    st.toggle("Relative to what the loss put in", value=True, key="relative", **URL_OPTIONS)
+
+
+def _one_cell() -> None:
+    titles = list(link.DISPLAY["one_cell"])
+    help_text = "The cell shown on pages about a single stack."
+    st.selectbox("Cell examined", titles, titles.index(link.ONE_CELL), key="one_cell", help=help_text, **URL_OPTIONS)
+
+
+SPECIAL: dict[str, Any] = {
+    "cells": _cells,
+    "text": _text,
+    "state": _state,
+    "relative": _relative,
+    "one_cell": _one_cell,
+}

@@ -1,0 +1,51 @@
+"""The check: the engine beside autograd and finite differences on the current settings, with what passes."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from gradlab.analyses.check import Checked
+from gradlab.cells import CELLS
+from gradlab.settings.experiment import Experiment
+from gradlab.ui import cached
+
+
+def draw(experiments: Sequence[Experiment]) -> None:
+    """A button, and after it the errors found; the answer stays until a setting changes."""
+    st.subheader("Are these numbers right?", anchor=False)
+    st.markdown(
+        "The engine derives every gradient by hand. Here the same network is also run through PyTorch's autograd, and "
+        "its loss is moved a little by finite differences."
+    )
+    if st.button("Check the current settings", key="check"):
+        st.session_state["checked"] = experiments
+    if st.session_state.get("checked") != experiments:
+        return
+    results = cached.checked(experiments)
+    tables = [one.table.assign(cell=CELLS[one.experiment.cell].title) for one in results]
+    table = pd.concat(tables, ignore_index=True)
+    failed = table[~table.passed]
+    if failed.empty:
+        st.success(f"All {len(table)} comparisons pass. {_compared(results)}")
+    else:
+        st.error(f"{len(failed)} of {len(table)} comparisons do not pass. {_compared(results)}")
+    verdict = table.passed.map({True: "passes", False: "does not pass"})
+    st.dataframe(
+        table.assign(passed=verdict)[["cell", "passed", "largest_error", "allowed", "check", "quantity", "compared"]],
+        hide_index=True,
+        column_config={
+            "check": "against",
+            "largest_error": st.column_config.NumberColumn("largest relative error", format="scientific"),
+            "allowed": st.column_config.NumberColumn(format="scientific"),
+            "compared": st.column_config.NumberColumn("vectors compared", help="Layers, steps and sequences together."),
+            "passed": "verdict",
+        },
+    )
+
+
+def _compared(results: Sequence[Checked]) -> str:
+    """On what the cells were checked: once where it is the same for all, else a sentence a cell."""
+    if len({one.sentence for one in results}) == 1:
+        return results[0].sentence
+    return " ".join(f"{CELLS[one.experiment.cell].title}: {one.sentence}" for one in results)

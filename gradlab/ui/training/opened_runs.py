@@ -1,0 +1,79 @@
+"""Trained networks that the pages outside Learn show in place of drawn ones: of this session alone, in no link.
+
+While some are open, the sidebar asks for what their weights leave open; the pages get them as `controls.current()`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from gradlab.cells import CELLS
+from gradlab.settings.experiment import Experiment
+from gradlab.settings.trained import Trained
+from gradlab.training import Run
+
+LEARN = ("training", "character_model")  # pages that train what the sidebar says
+SEQUENCES = 8  # as many as a drawn network reads by default
+OPEN = (
+    "steps", "batch_size", "loss", "loss_step", "loss_steps", "reads", "writes", "truncation", "k1", "k2", "seed",
+)  # fmt: skip
+
+
+def decided(page: str) -> frozenset[str]:
+    """Settings that a page does not ask for, since what is open decides them."""
+    return frozenset(Experiment.model_fields) - {*OPEN} | {"cells"} if networks(page) else frozenset()
+
+
+def networks(page: str) -> tuple[Trained, ...]:
+    """What a page shows instead of drawn networks; nothing where none is open."""
+    return () if page in LEARN else st.session_state.get("opened", ())
+
+
+def open_runs(runs: Sequence[Run]) -> None:
+    """Opens the present weights of runs, and sets the shared sequence and loss to theirs."""
+    found = tuple(run.trained for run in runs if run.diverged is None)
+    close()
+    st.session_state["opened"] = found
+    chosen = {name: getattr(found[0], name) for name in OPEN if name != "seed"}
+    chosen["batch_size"] = min(found[0].batch_size, SEQUENCES)
+    titles = [CELLS[one.cell].title for one in found]
+    chosen["one_cell"] = min(titles, key=lambda title: title != st.session_state["one_cell"])
+    st.session_state["before opening"] = {name: st.session_state[name] for name in chosen if name in st.session_state}
+    st.session_state.update(chosen)
+
+
+def close() -> None:
+    """Back to drawn networks, and to the settings that were there before."""
+    st.session_state.pop("opened", None)
+    st.session_state.update(st.session_state.pop("before opening", {}))
+
+
+def with_settings(one: Trained, shared: Experiment) -> Trained:
+    """A trained network under what the visitor has set: the settings that its weights leave open."""
+    objective = "direction" if shared.loss == "half_square" else one.weights.experiment.objective
+    return one.replace(objective=objective, **{name: getattr(shared, name) for name in OPEN})
+
+
+def beginning(one: Trained, cell: str) -> Trained:
+    """Another cell on the same task and settings, before any update."""
+    weights = one.weights
+    return with_settings(Run(weights.experiment.replace(cell=cell), weights.task).trained, one)
+
+
+def notice(first: Any) -> None:
+    """On every page: what is open, that it is of this session alone, a first page to look at, and the way back."""
+    found = st.session_state.get("opened", ())
+    if not found:
+        return
+    weights = found[0].weights
+    names = " and ".join(", ".join(CELLS[one.cell].title for one in found).rsplit(", ", 1))
+    with st.container(border=True, key="opened notice"):
+        st.markdown(
+            f"**Outside Learn, every page shows the trained {names}**: update {weights.updates} of "
+            f"{weights.task.title}, on batches of the task.  \n:small[Kept in this session only: a copied link has the "
+            "settings, not the weights. A cell that was not trained beside them is shown with initial weights.]"
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link(first)
+            st.button("Back to the initial weights", key="close opened", on_click=close)

@@ -1,0 +1,122 @@
+"""What flows through the unrolled network's edges sums to the total at every node; single edges have known answers."""
+
+import numpy as np
+import pytest
+
+from gradlab import Experiment
+from gradlab.analyses.paths import cut, edges
+from gradlab.analyses.paths.edges import EDGE_COLUMNS, edge_vectors
+from gradlab.analyses.problem import gathered, sparse
+from gradlab.cells import CELLS
+from gradlab.cells.states import STATES
+from gradlab.engine import Sweep, autograd, sweep, times_power
+from tests.networks import drawn_case
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_arrives_at_a_node_sums_to_its_total(cell):
+    T, depth = 8, 3
+    case = drawn_case(cell, depth=depth, T=T, gain=1.5)
+    given = gathered(*case)
+    totals = autograd(case.stack, case.inputs, case.cotangents, case.initial_state)
+    sums, sizes = {}, {}
+    for edge in edge_vectors(given, 0, T - 1):
+        place, vector = (edge.layer, edge.step, edge.state), times_power(edge.vector, edge.exponent)
+        sums[place] = sums.get(place, 0) + vector
+        sizes[place] = max(sizes.get(place, 0), np.abs(vector).max())
+    for layer in range(depth):
+        for t in range(T):
+            h = totals[layer, t, :, 0]
+            arrived, size = sums.get((layer, t, "h"), 0 * h), sizes.get((layer, t, "h"), 0)
+            assert arrived == pytest.approx(h, abs=1e-11 * size)
+            if "c" in CELLS[cell].states and t < T - 1:
+                passed = passed_on(case, layer, t, h)
+                both = sums[layer, t, "c"] + passed
+                assert both == pytest.approx(totals[layer, t, :, 1], abs=1e-11 * np.abs(both).max(initial=1e-30))
+
+
+def passed_on(case, layer, t, h_bar):
+    """What h of a step passes on to its own c, from the cell's adjoint with nothing at c."""
+    cell = CELLS[case.stack.cell]
+    record = STATES[cell.states]
+    run = Sweep(case.stack, case.inputs, case.initial_state)
+    run.forward()
+    states, saved = run.values()
+    new = record(*states[layer, t].swapaxes(0, 1))
+    old = new  # the total does not read it
+    return cell.adjoint(tuple(saved[layer, t].swapaxes(0, 1)), old, new, record(h_bar, 0 * h_bar))[3][1]
+
+
+def test_the_input_edge_is_the_inputs_gradient():
+    case = drawn_case("gru", depth=2, T=6)
+    swept = sweep(case.stack, case.inputs, sparse(case.cotangents), case.initial_state, with_inputs=True)
+    for edge in edge_vectors(gathered(*case), 0, 5):
+        if edge.kind == "input":
+            assert times_power(edge.vector, edge.exponent) == pytest.approx(swept.inputs_bar[edge.step], rel=1e-10)
+
+
+def test_the_direct_edge_of_a_resting_lstm_loses_its_forget_gate_a_step():
+    experiment = Experiment(
+        cell="lstm", initialization="zeros", inputs="zero", forget_bias=1.0, hidden_size=4, steps=60
+    )
+    table = edges(experiment, first=10, last=20).set_index(["edge", "step"])["log10_norm"]
+    assert np.diff(table["direct"]) == pytest.approx(-np.log10(1 / (1 + np.exp(-1.0))), abs=1e-12)
+    assert (table["recurrent"] == -np.inf).all()
+
+
+def test_edges_of_an_rnn_are_recurrent_and_those_of_a_minimal_cell_direct():
+    rnn = edges(Experiment(cell="rnn", hidden_size=8, steps=20), first=3, last=9)
+    assert (rnn[rnn["edge"] == "direct"]["log10_norm"] == -np.inf).all()
+    minimal = edges(Experiment(cell="min_gru", hidden_size=8, steps=20), first=3, last=9)
+    assert (minimal[minimal["edge"] == "recurrent"]["log10_norm"] == -np.inf).all()
+    whole = cut(Experiment(cell="min_gru", hidden_size=8, steps=20), without=())
+    direct = minimal[minimal["edge"] == "direct"]["log10_norm"].to_numpy()
+    assert direct == pytest.approx(whole["log10_norm"].to_numpy()[3:10], abs=1e-12)
+
+
+def test_far_back_the_edges_leave_the_floating_point_range_and_stay_finite():
+    table = edges(Experiment(cell="rnn", hidden_size=8, steps=3000, gain=0.3), last=5)
+    recurrent = table[table["edge"] == "recurrent"]["log10_norm"]
+    assert (recurrent < -1000).all()
+    assert np.isfinite(recurrent).all()
+    assert tuple(table.columns) == EDGE_COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"first": -1}, "first = -1 is not allowed: use a whole number from 0 to 299"),
+        ({"first": 1.5}, "first = 1.5 is not allowed"),
+        ({"first": 6, "last": 5}, "last = 5 is not allowed: use a whole number from 6 to 205"),
+        ({"first": 290, "last": 300}, "last = 300 is not allowed: use a whole number from 290 to 299"),
+        ({"last": 250}, "last = 250 is not allowed: use a whole number from 0 to 199"),
+    ],
+    ids=str,
+)
+def test_steps_that_are_not_there_or_too_many_are_refused(wanted, words):
+    with pytest.raises(ValueError, match=words):
+        edges(Experiment(steps=300, hidden_size=8), **wanted)
+
+
+def test_without_a_last_step_all_that_are_allowed_come_each_with_its_lag():
+    table = edges(Experiment(steps=300, hidden_size=4), first=50)
+    assert sorted(table["step"].unique()) == list(range(50, 250))
+    assert (table["lag"] == 299 - table["step"]).all()
+
+
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
+def test_edges_are_measured_at_any_size_and_relative_to_what_the_loss_put_in(size):
+    case = drawn_case("lstm", depth=2, T=9)
+    plain, scaled = edges(*case), edges(*case._replace(cotangents=size * case.cotangents))
+    flows = np.isfinite(plain["log10_norm"])
+    assert np.array_equal(flows, np.isfinite(scaled["log10_norm"]))
+    moved = scaled["log10_norm"][flows] - plain["log10_norm"][flows]
+    assert moved.to_numpy() == pytest.approx(np.log10(size), abs=1e-9)
+    assert scaled["log10_relative"][flows].to_numpy() == pytest.approx(plain["log10_relative"][flows], abs=1e-9)
+    given = gathered(*case)
+    entered = np.log10(np.sqrt((given.cotangents**2).sum(axis=(0, 2))))  # of each sequence
+    loss = {edge.step: edge.vector for edge in edge_vectors(given, 0, 8) if edge.kind == "loss"}
+    with np.errstate(divide="ignore"):
+        for row in plain[plain["edge"] == "loss"].itertuples():
+            norms = np.log10(np.linalg.norm(loss[row.step], axis=-1))
+            assert row.log10_relative == pytest.approx((norms - entered).mean())

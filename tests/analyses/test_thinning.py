@@ -1,0 +1,181 @@
+"""Thinning keeps what a reader would see; bins lose no step; names at line ends find room."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradlab.analyses.thinning import bin_steps, line_ends, thin
+
+COLUMNS = ("log10_norm", "log10_norm_max")
+values = st.one_of(st.floats(-4000, 4000), st.sampled_from([-np.inf, np.nan, 0.0, -1.0]))
+
+
+@st.composite
+def tables(draw, longest: int = 90):
+    """One to three lines, each over steps of its own: random values, jumps, runs of exact zeros and undefined ones."""
+    parts = []
+    for layer in range(draw(st.integers(1, 3))):
+        steps, first = draw(st.integers(1, longest)), draw(st.integers(0, 5))
+        column = st.lists(values, min_size=steps, max_size=steps)
+        norms = {name: draw(column) for name in COLUMNS}
+        step = np.arange(first, first + steps)
+        parts.append(
+            pd.DataFrame({"cell": "rnn", "layer": layer, "state": "h", "step": step, "lag": step[::-1]} | norms)
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def kind(column) -> np.ndarray:
+    return np.where(np.isfinite(column), 0, np.where(np.isnan(column), 1, 2))
+
+
+def at_boundaries(line: pd.DataFrame) -> np.ndarray:
+    """True where a row and its neighbour differ in being finite, zero or undefined, in any column."""
+    found = np.zeros(len(line), dtype=bool)
+    for name in COLUMNS:
+        change = np.diff(kind(line[name].to_numpy())) != 0
+        found |= np.r_[False, change] | np.r_[change, False]
+    return found
+
+
+def lines_of(table):
+    return [line.reset_index(drop=True) for _, line in table.groupby("layer")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables(), st.integers(12, 60))
+def test_a_thinned_line_keeps_ends_extremes_and_boundaries_and_changes_no_row(table, points):
+    thinned = thin(table, points, columns=COLUMNS)
+    assert list(thinned.columns) == list(table.columns)
+    for whole, few in zip(lines_of(table), lines_of(thinned), strict=True):
+        kept = whole["step"].isin(few["step"]).to_numpy()
+        pd.testing.assert_frame_equal(whole[kept].reset_index(drop=True), few)
+        assert kept[[0, -1]].all()
+        assert kept[at_boundaries(whole)].all()
+        assert len(few) <= points + at_boundaries(whole).sum()
+        for name in COLUMNS:
+            assert few[name].min() == whole[name].min() or whole[name].isna().all()
+            assert few[name].max() == whole[name].max() or whole[name].isna().all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(tables(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(table, random):
+    order = list(table.index)
+    random.shuffle(order)
+    straight, shuffled = thin(table, 12, columns=COLUMNS), thin(table.loc[order], 12, columns=COLUMNS)
+    sort = ["layer", "step"]
+    pd.testing.assert_frame_equal(
+        straight.sort_values(sort, ignore_index=True), shuffled.sort_values(sort, ignore_index=True)
+    )
+
+
+def line(steps: int, norm, cell: str = "rnn") -> pd.DataFrame:
+    step = np.arange(steps)
+    return pd.DataFrame({"cell": cell, "layer": 0, "state": "h", "step": step, "lag": step[::-1], "log10_norm": norm})
+
+
+@pytest.mark.parametrize("at", [1, 4999, 5000, 7321, 9998])
+@pytest.mark.parametrize("height", [-3.0, 3.0])
+def test_a_spike_of_a_single_step_survives(at, height):
+    table = line(10_000, np.sin(np.arange(10_000) / 500))
+    table.loc[at, "log10_norm"] += height
+    thinned = thin(table, 200)
+    assert len(thinned) <= 200
+    assert table.loc[at, "log10_norm"] in set(thinned["log10_norm"])
+
+
+def test_every_bucket_of_a_saw_keeps_both_its_edges():
+    table = line(9000, np.where(np.arange(9000) % 2, 1.0, -1.0))
+    thinned = thin(table, 300)
+    for part in np.array_split(np.arange(9000), 40):
+        assert set(thinned.loc[thinned["step"].isin(part), "log10_norm"]) == {-1.0, 1.0}
+
+
+def test_smooth_lines_use_most_of_the_points_they_may_have():
+    assert 500 <= len(thin(line(10_000, -0.3 * np.arange(10_000)[::-1]), 1000)) <= 1000
+
+
+def test_tables_thinned_apart_share_a_grid_of_steps():
+    random = np.random.default_rng(3)
+    rough, smooth = line(8000, random.standard_normal(8000)), line(8000, np.arange(8000.0), "gru")
+    shared = set(thin(rough, 400)["step"]) & set(thin(smooth, 400)["step"])
+    assert len(shared) >= 100
+
+
+def test_a_small_table_is_returned_whole():
+    table = line(100, np.arange(100.0))
+    pd.testing.assert_frame_equal(thin(table, 100), table)
+
+
+def test_an_empty_table_stays_empty():
+    assert thin(line(5, 0.0).head(0), 100).empty
+
+
+def test_too_few_points_are_refused_with_the_number_needed():
+    with pytest.raises(ValueError, match="points = 7: at least 8 are needed for 1 columns"):
+        thin(line(50, 0.0), 7)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None)
+@given(tables(), st.integers(1, 40))
+def test_bins_hold_every_step_once_and_the_mean_of_their_finite_values(table, columns):
+    binned = bin_steps(table, columns, values=COLUMNS)
+    for whole, bins in zip(lines_of(table), lines_of(binned), strict=True):
+        assert len(bins) <= columns
+        assert bins["step"].iloc[0] == whole["step"].iloc[0]
+        assert bins["step_end"].iloc[-1] == whole["step"].iloc[-1] + 1
+        assert (bins["step_end"].to_numpy()[:-1] == bins["step"].to_numpy()[1:]).all()
+        for row in bins.itertuples():
+            inside = whole[whole["step"].between(row.step, row.step_end - 1)]
+            assert (row.lag, row.lag_end) == (inside["lag"].max(), inside["lag"].min() - 1)
+            assert row.exact_zeros == np.isneginf(inside["log10_norm"]).sum()
+            assert row.not_finite == inside["log10_norm"].isna().sum()
+            for name in COLUMNS:
+                value, finite = getattr(row, name), inside.loc[np.isfinite(inside[name]), name]
+                if len(finite):
+                    assert value == pytest.approx(finite.mean(), rel=1e-12, abs=1e-9)
+                else:
+                    assert np.isneginf(value) if np.isneginf(inside[name]).all() else np.isnan(value)
+
+
+def test_a_table_of_few_steps_has_a_bin_a_step():
+    table = line(300, np.arange(300.0))
+    binned = bin_steps(table, 512)
+    assert list(binned["log10_norm"]) == list(table["log10_norm"])
+    assert (binned["step_end"] - binned["step"] == 1).all()
+
+
+def test_no_columns_for_bins_are_refused():
+    with pytest.raises(ValueError, match="columns = 0: at least 1 is needed"):
+        bin_steps(line(5, 0.0), 0)
+
+
+@given(st.lists(st.floats(-100, 0), min_size=1, max_size=6), st.floats(0.01, 0.15))
+def test_names_keep_their_order_their_distance_and_their_centre(heights, gap):
+    table = pd.concat([line(2, [height, 0.0], f"cell {n}") for n, height in enumerate(heights)], ignore_index=True)
+    ends = line_ends(table, "log10_norm", gap)
+    room = gap * max(np.ptp([*heights, 0.0]), 2.0)
+    assert sorted(ends["log10_norm"]) == sorted(heights)
+    assert (ends["step"] == 0).all()
+    assert list(ends["log10_norm"]) == sorted(heights, reverse=True)
+    assert all(upper - lower >= room - 1e-9 for upper, lower in itertools.pairwise(ends["label_at"]))
+    assert ends["label_at"].mean() == pytest.approx(np.mean(heights), abs=1e-9)
+
+
+def test_names_that_have_room_stand_at_their_lines():
+    table = pd.concat([line(2, [-10.0, 0.0], "rnn"), line(2, [-50.0, 0.0], "gru")], ignore_index=True)
+    assert list(line_ends(table, "log10_norm")["label_at"]) == [-10.0, -50.0]
+
+
+def test_a_line_is_named_at_its_first_finite_step_and_left_out_where_it_has_none():
+    table = pd.concat(
+        [line(3, [np.nan, -np.inf, -2.0], "rnn"), line(3, np.nan, "gru"), line(3, -1.0, "lstm")], ignore_index=True
+    )
+    ends = line_ends(table, "log10_norm").set_index("cell")
+    assert ends["step"].to_dict() == {"rnn": 2, "lstm": 0}

@@ -1,0 +1,206 @@
+"""Truncated back-propagation against torch loops with `detach`, and its counts."""
+
+import numpy as np
+import pytest
+import torch
+
+from gradlab.analyses.itemised import pairs, vectors
+from gradlab.analyses.truncation import Schedule, bias, cost, gradient, kept_by, receives, share_by_lag
+from gradlab.cells import CELLS
+from gradlab.cells.states import STATES
+from gradlab.network.stack import Layer, Stack
+from gradlab.settings.drawing import inputs_of
+from gradlab.settings.experiment import Experiment
+
+T, B, H, DEPTH = 13, 2, 5, 2
+random = np.random.default_rng(4)
+
+
+def case(cell, steps=T):
+    e = Experiment(cell=cell, depth=DEPTH, hidden_size=H, input_size=3, steps=steps, batch_size=B)
+    states = tuple(random.standard_normal((DEPTH, B, H)) for _ in CELLS[cell].states)
+    return Stack.from_experiment(e), inputs_of(e), random.standard_normal((steps, B, H)), states
+
+
+class TorchStack:
+    """The stack's weights as leaves, and one step of it, with the cells' `step` alone."""
+
+    def __init__(self, stack, states):
+        self.cell, self.H = CELLS[stack.cell], stack.hidden_size
+        self.layers = [[torch.tensor(array, requires_grad=True) for array in layer] for layer in stack.layers]
+        record = STATES[self.cell.states]
+        self.start = [record(*(torch.tensor(value[layer]) for value in states)) for layer in range(stack.depth)]
+
+    def step(self, x, states):
+        new = []
+        for (W, U, b_W, b_U), state in zip(self.layers, states, strict=True):
+            a_x, a_h = x @ W.T + b_W, state.h @ U.T + b_U
+            new.append(self.cell.step(a_x.split(self.H, 1), a_h.split(self.H, 1), state)[0])
+            x = new[-1].h
+        return new
+
+    def gradients(self):
+        return [
+            Layer(*(np.zeros(p.shape) if p.grad is None else p.grad.numpy() for p in layer)) for layer in self.layers
+        ]
+
+
+def detached(states):
+    return [type(state)(*(value.detach().requires_grad_() for value in state)) for state in states]
+
+
+def chunked_loop(stack, inputs, cotangents, states, k):
+    """What people write: a loop over chunks, the state carried on and detached."""
+    net = TorchStack(stack, states)
+    now = net.start
+    for first in range(0, len(inputs), k):
+        now, loss = detached(now), 0.0
+        for x, weight in zip(torch.tensor(inputs[first : first + k]), cotangents[first : first + k], strict=True):
+            now = net.step(x, now)
+            loss = loss + (torch.tensor(weight) * now[-1].h).sum()
+        loss.backward()
+    return net.gradients()
+
+
+def windowed_loop(stack, inputs, cotangents, states, k1, k2):
+    """Every k1 steps back over k2: one small graph a step, each begun from a detached state, walked back by hand."""
+    net = TorchStack(stack, states)
+    pieces, now = [], net.start
+    for t, x in enumerate(torch.tensor(inputs)):
+        before = detached(now)
+        now = net.step(x, before)
+        pieces.append((before, now))
+        if (t + 1) % k1 and t + 1 < len(inputs):
+            continue
+        judged_from, bar = t // k1 * k1, None
+        for s in range(t, max(t + 1 - k2, 0) - 1, -1):
+            old, new = pieces[s]
+            outputs = [value for state in new for value in state]
+            grads = bar or [torch.zeros_like(value) for value in outputs]
+            if s >= judged_from:
+                h = len(outputs) - len(new[-1])  # the top layer's h
+                grads[h] = grads[h] + torch.tensor(cotangents[s])
+            leaves = [value for state in old for value in state]
+            for leaf in leaves:
+                leaf.grad = None
+            torch.autograd.backward(outputs, grads, retain_graph=True)
+            bar = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad.clone() for leaf in leaves]
+    return net.gradients()
+
+
+def assert_same(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        for name in Layer._fields:
+            a, b = getattr(one, name), getattr(other, name)
+            assert np.linalg.norm(a - b) <= 1e-10 * max(np.linalg.norm(b), 1e-3), name
+
+
+@pytest.mark.parametrize("k", [1, 4, T])
+@pytest.mark.parametrize("cell", CELLS)
+def test_chunks_are_a_torch_loop_with_detach(cell, k):
+    given = case(cell)
+    assert_same(gradient(*given, schedule=Schedule("chunks", k2=k)), chunked_loop(*given, k))
+
+
+@pytest.mark.parametrize(("k1", "k2"), [(1, 1), (1, 5), (3, 5), (5, 5), (4, T)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_windows_are_a_torch_loop_with_detach(cell, k1, k2):
+    given = case(cell)
+    assert_same(gradient(*given, schedule=Schedule("windows", k1, k2)), windowed_loop(*given, k1, k2))
+
+
+@pytest.mark.parametrize("schedule", [Schedule("full"), Schedule("chunks", k2=4), Schedule("windows", 2, 5)])
+def test_exactly_the_pairs_of_the_schedule_receive_gradient(schedule):
+    stack, inputs, cotangents, states = case("lstm")
+    found = vectors(stack, inputs, cotangents, states)
+    inside = receives(schedule, T)
+    for layer, expected in enumerate(gradient(stack, inputs, cotangents, states, schedule=schedule)):
+        parts = [found.contribution(layer, k, t) for k in range(T) for t in range(T) if inside[k, t]]
+        assert np.allclose(sum(parts), expected.U, rtol=1e-10, atol=1e-13)
+
+
+def test_one_loss_under_a_window_of_k_sends_gradient_to_exactly_k_steps():
+    for kind, k1 in (("windows", 1), ("windows", 4), ("chunks", 1)):
+        reached = receives(Schedule(kind, k1, 8), 32).sum(axis=1)
+        assert reached[31] == 8
+    assert receives(Schedule("windows", 1, 8), 32).sum(axis=1).tolist() == [min(t + 1, 8) for t in range(32)]
+
+
+def test_windows_as_long_as_their_stride_are_chunks():
+    assert Schedule("windows", 4, 4).spans(12) == Schedule("chunks", k2=4).spans(12)
+    assert Schedule("chunks", k2=4).spans(10)[-1] == (8, 8, 10)
+    assert Schedule("windows", 4, 4).spans(10)[-1] == (6, 8, 10)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told"),
+    [
+        (Schedule("chunks", k2=14), "k2 = 14 is not a window of a sequence of 13 steps"),
+        (Schedule("windows", 1, 0), "k2 = 0"),
+        (Schedule("windows", 6, 5), "k1 = 6 must be 1 to k2 = 5"),
+        (Schedule("half", 6, 5), "kind = 'half' is not a truncation"),
+    ],
+)
+def test_a_schedule_that_does_not_fit_is_refused(schedule, told):
+    with pytest.raises(ValueError, match=told):
+        schedule.spans(T)
+
+
+def test_an_experiment_names_its_schedule():
+    e = Experiment(steps=100, truncation="windows")
+    assert Schedule.of(e) == ("windows", 5, 10)
+    assert Schedule.of(e.replace(truncation="chunks", k2=30)) == ("chunks", 30, 30)
+    assert Schedule.of(e.replace(truncation="full")).spans(100) == [(0, 0, 100)]
+    own = gradient(e.replace(loss="every"))
+    assert_same(own, gradient(e.replace(loss="every"), schedule=Schedule("windows", 5, 10)))
+
+
+def test_the_bias_is_none_in_full_and_falls_with_the_window():
+    e = Experiment(cell="lstm", hidden_size=16, depth=2, steps=60, loss="every", forget_bias=3.0)
+    windows = [Schedule("windows", 1, k) for k in (1, 3, 10, 30, 60)]
+    table = bias(e, schedules=windows)
+    for (_, name), lines in table.groupby(["layer", "parameter"]):
+        errors = lines.relative_error.to_numpy()
+        assert (np.diff(errors) < 0).all(), name
+        assert errors[-1] < 1e-10
+        assert lines.cosine.iloc[-1] == pytest.approx(1, abs=1e-12)
+        assert lines.cosine.iloc[0] < 0.99
+
+
+def test_the_bias_is_the_angle_and_the_distance_of_the_gradients():
+    stack, inputs, cotangents, states = case("gru")
+    schedule = Schedule("chunks", k2=3)
+    found = gradient(stack, inputs, cotangents, states, schedule=schedule)[1].U.ravel()
+    full = gradient(stack, inputs, cotangents, states)[1].U.ravel()
+    row = bias(stack, inputs, cotangents, states, schedules=[schedule]).query("layer == 1 and parameter == 'U'").iloc[0]
+    assert row.cosine == pytest.approx(np.corrcoef([found, full])[0, 1], abs=0.05)
+    assert row.cosine == pytest.approx(found @ full / np.linalg.norm(found) / np.linalg.norm(full), rel=1e-12)
+    assert row.relative_error == pytest.approx(np.linalg.norm(found - full) / np.linalg.norm(full), rel=1e-12)
+    assert row.log10_norm_full == pytest.approx(np.log10(np.linalg.norm(full)), abs=1e-12)
+
+
+def test_memory_and_work_are_counts():
+    stack = Stack.from_experiment(Experiment(cell="rnn", hidden_size=10, input_size=4))
+    table = cost(stack, 100, 3, [Schedule("full"), Schedule("chunks", k2=20), Schedule("windows", 10, 30)])
+    assert table.stored_steps.tolist() == [100, 20, 30]
+    assert table.bytes.tolist() == [100 * 3 * 10 * 8, 20 * 3 * 10 * 8, 30 * 3 * 10 * 8]
+    forward, back = 100 * 3 * (40 + 100), 3 * (100 + 140)  # back: Uᵀ a_bar, then the outer products with h and x
+    spans = 10 + 20 + 8 * 30
+    assert table.multiply_adds.tolist() == [forward + 100 * back, forward + 100 * back, forward + spans * back]
+    assert table.share_of_multiply_adds.iloc[1] == 1
+
+
+def test_shares_by_lag_are_those_of_a_known_decay():
+    e = Experiment(cell="rnn_linear", initialization="orthogonal", gain=0.5, hidden_size=4, steps=40, loss="last")
+    table = share_by_lag(pairs(e))
+    assert np.allclose(table.share, 0.5**table.lag / (2 - 2.0**-39), rtol=1e-9)
+    assert table.kept.iloc[-1] == pytest.approx(1)
+    assert kept_by(Schedule("windows", 1, 8), pairs(e)) == pytest.approx(np.full(8, 1 - 2.0**-8), rel=1e-6)
+
+
+def test_with_a_loss_at_every_step_kept_counts_every_pair_inside():
+    e = Experiment(cell="rnn_linear", initialization="orthogonal", hidden_size=4, steps=20, loss="every")
+    found = pairs(e)  # every pair has norm 1
+    assert kept_by(Schedule("full"), found) == pytest.approx(np.ones(8))
+    assert kept_by(Schedule("chunks", k2=5), found) == pytest.approx(np.full(8, 4 * 15 / 210))
+    assert share_by_lag(found).share[3] == pytest.approx(17 / 210)

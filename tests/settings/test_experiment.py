@@ -1,0 +1,391 @@
+"""Settings: bounds, messages, JSON and links."""
+
+import json
+from urllib.parse import parse_qs, parse_qsl, urlencode
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from gradlab.cells import CELLS
+from gradlab.settings.experiment import (
+    CHOICES,
+    Experiment,
+    allowed,
+    bounds,
+    choices,
+    default,
+    describe_errors,
+    description,
+    meaning,
+    unit,
+)
+from gradlab.settings.inputs import default_text
+
+FIELDS = tuple(Experiment.model_fields)
+TEXTS = ("text", "loss_steps")
+NUMBERS = tuple(name for name in FIELDS if name not in (*CHOICES, *TEXTS))
+WHOLE = tuple(name for name in NUMBERS if name not in ("gain", "forget_bias"))
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
+NULLABLE = ("forget_bias", "text", "loss_step", "loss_steps", "reads", "writes", "k1", "k2")
+
+
+def values(name):
+    """Every allowed value of one setting."""
+    if name in CHOICES:
+        return st.sampled_from(choices(name))
+    low, high = bounds(name)
+    if name == "text":
+        allowed_values = st.text(min_size=low, max_size=200)
+    elif name == "loss_steps":
+        ranges = st.tuples(st.integers(0, 999), st.integers(0, 99)).map(lambda at: f"{at[0]}-{at[0] + at[1]}")
+        allowed_values = st.lists(st.integers(0, 999_999).map(str) | ranges, min_size=1, max_size=9).map(", ".join)
+    elif name in WHOLE:
+        allowed_values = st.integers(low, high)
+    else:
+        allowed_values = st.floats(low, high)
+    return st.none() | allowed_values if name in NULLABLE else allowed_values
+
+
+@st.composite
+def experiments(draw):
+    settings = {name: draw(values(name)) for name in FIELDS}
+    if settings["loss_step"] is not None:
+        settings["loss_step"] %= settings["steps"]
+    return Experiment(**settings | fitted(settings))
+
+
+def fitted(settings):
+    """Changes that make random settings fit each other."""
+    steps, changes = settings["steps"], {}
+    if settings["loss"] == "steps":
+        changes["steps"] = steps = 1_000_000
+    if settings["loss"] == "half_square":
+        changes["objective"] = "direction"
+    if settings["loss"] == "many_to_many_delayed":
+        changes["reads"] = None if settings["reads"] is None else 1 + settings["reads"] % (steps - 1)
+        changes["writes"] = None if settings["writes"] is None else steps - (changes["reads"] or 1)
+    if settings["truncation"] != "full":
+        changes["k2"] = k2 = None if settings["k2"] is None else 1 + settings["k2"] % steps
+        changes["k1"] = None if settings["k1"] is None else 1 + settings["k1"] % (k2 or max(steps // 10, 1))
+    return changes
+
+
+def refusal(**settings):
+    """The one sentence an Experiment is refused with."""
+    with pytest.raises(ValidationError) as caught:
+        Experiment(**settings)
+    (sentence,) = describe_errors(caught.value)
+    return sentence
+
+
+def test_the_defaults_are_the_promised_ones():
+    promised = {"cell": "lstm", "depth": 1, "hidden_size": 64, "input_size": 16, "steps": 200, "batch_size": 8}
+    promised |= {"initialization": "pytorch", "gain": 1.0, "forget_bias": None, "inputs": "noise", "text": None}
+    promised |= {"loss": "last", "loss_step": None, "loss_steps": None, "reads": None, "writes": None}
+    promised |= {"objective": "direction", "output_size": 16, "truncation": "full", "k1": None, "k2": None}
+    promised |= {"seed": 0, "dtype": "float64"}
+    assert Experiment().model_dump() == promised
+    assert {name: default(name) for name in FIELDS} == promised
+
+
+@unhurried
+@given(experiments())
+def test_json_brings_back_the_same_experiment(experiment):
+    again = Experiment.model_validate_json(experiment.model_dump_json())
+    assert again == experiment
+    assert hash(again) == hash(experiment)
+
+
+@unhurried
+@given(experiments())
+def test_a_link_brings_back_the_same_experiment(experiment):
+    address = urlencode(experiment.to_query())
+    assert Experiment.from_query(dict(parse_qsl(address, keep_blank_values=True))) == experiment
+    assert Experiment.from_query(parse_qs(address)) == experiment  # blanks dropped, each value in a list
+    assert Experiment.read_query(parse_qs(address, keep_blank_values=True)) == (experiment, [])
+
+
+def test_a_link_names_every_setting_and_its_version():
+    query = Experiment().to_query()
+    assert set(query) == {"version", *FIELDS}
+    assert all(isinstance(value, str) for value in query.values())
+
+
+def test_a_link_means_the_same_after_a_default_has_changed():
+    class Later(Experiment):
+        hidden_size: int = 128
+        forget_bias: float | None = 1.0
+        loss_step: int | None = 3
+
+    link = urlencode(Experiment().to_query())
+    assert Later.from_query(parse_qs(link)).model_dump() == Experiment().model_dump()
+
+
+def test_the_text_none_is_a_text_and_the_number_none_is_none():
+    e = Experiment.from_query({"text": "none", "forget_bias": "none", "loss_step": "none", "loss_steps": "none"})
+    assert (e.text, e.forget_bias, e.loss_step, e.loss_steps) == ("none", None, None, None)
+
+
+def test_a_link_of_another_version_is_refused_or_reported():
+    query = Experiment(depth=3).to_query() | {"version": "99"}
+    with pytest.raises(ValueError, match="'99'") as caught:
+        Experiment.from_query(query)
+    assert describe_errors(caught.value) == [str(caught.value)]
+    experiment, sentences = Experiment.read_query(query)
+    assert experiment.depth == 3
+    assert len(sentences) == 1
+    assert "'99'" in sentences[0]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_is_allowed_up_to_its_bounds_and_refused_beyond_them(name):
+    low, high = bounds(name)
+    beside = {"steps": 1_000_000} if name == "loss_step" else {}
+    for end in (low, high):
+        assert getattr(Experiment(**{name: end}, **beside), name) == end
+    step = 1 if name in WHOLE else 1e-9
+    for beyond in (low - step, high + step):
+        sentence = refusal(**{name: beyond}, **beside)
+        assert all(part in sentence for part in (f"{name} = {beyond}", f"from {low} to {high}"))
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize(
+    "value", [True, False, float("nan"), float("inf"), float("-inf"), "many", "", "1e999", [1], {}, object(), 2j]
+)
+def test_what_is_no_number_is_refused_by_name(name, value):
+    sentence = refusal(**{name: value})
+    assert sentence.startswith(f"{name} = ")
+    assert allowed(name) in sentence
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_fraction_of_a_whole_number_is_refused(name):
+    assert f"{name} = 2.5" in refusal(**{name: 2.5})
+
+
+def test_numbers_of_numpy_and_of_the_command_line_are_taken():
+    e = Experiment(steps=np.int64(50), gain=np.float32(0.5), hidden_size="32", forget_bias="1.5")
+    assert (e.steps, e.gain, e.hidden_size, e.forget_bias) == (50, 0.5, 32, 1.5)
+    assert type(e.steps) is int
+    assert type(e.gain) is float
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_name_outside_the_registry_is_refused_and_the_registry_listed(name):
+    for choice in choices(name):
+        assert getattr(Experiment(**{name: choice}), name) == choice
+    sentence = refusal(**{name: "lost"})
+    assert sentence.startswith(f"{name} = 'lost'")
+    assert all(choice in sentence for choice in choices(name))
+
+
+@pytest.mark.parametrize("name", [name for name in FIELDS if name not in NULLABLE])
+def test_none_is_refused_where_it_means_nothing(name):
+    assert f"{name} = None" in refusal(**{name: None})
+
+
+def test_a_cell_added_to_the_registry_is_allowed_at_once(monkeypatch):
+    monkeypatch.setitem(CELLS, "another", CELLS["rnn"])
+    assert Experiment(cell="another").cell == "another"
+    assert "another" in choices("cell")
+
+
+@pytest.mark.parametrize(("text", "told"), [("", "text = ''"), ("a" * 5001, "1 to 5000"), ("\ud800", "surrogate")])
+def test_text_that_is_empty_too_long_or_not_unicode_is_refused(text, told):
+    assert told in refusal(text=text)
+
+
+def test_a_refused_text_is_quoted_in_short():
+    assert len(refusal(text="long " * 5000)) < 250
+
+
+def test_5000_characters_of_korean_fit_a_link_and_5000_emoji_do_not():
+    query = Experiment(inputs="text", text="한" * 5000).to_query()
+    assert len("https://gradlab.example.org/gradient_flow?" + urlencode(query)) < 48_000
+    sentence = refusal(text="😀" * 5000)
+    assert "60000 bytes" in sentence
+    assert "46000" in sentence
+    assert "shorten" in sentence
+
+
+def test_the_default_text_is_itself_an_allowed_text():
+    assert Experiment(text=default_text()).text == default_text()
+
+
+@unhurried
+@given(st.integers(1, 5000), st.sampled_from("a &한😀"))
+def test_every_allowed_text_gives_an_address_below_48_kilobytes(length, symbol):
+    try:
+        experiment = Experiment(text=symbol * length)
+    except ValidationError:
+        return
+    assert len(urlencode(experiment.to_query())) < 47_000
+
+
+@pytest.mark.parametrize("steps", [2, 200])
+def test_the_loss_step_lies_within_the_sequence(steps):
+    assert Experiment(steps=steps, loss="step", loss_step=steps - 1).loss_step == steps - 1
+    sentence = refusal(steps=steps, loss="step", loss_step=steps)
+    assert all(part in sentence for part in (f"loss_step = {steps} ", f"steps = {steps}", f"0 to {steps - 1}"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"steps": 20, "loss": "many_to_many_delayed", "reads": 5, "writes": 10}, ("make 15 steps", "n + m = steps")),
+        ({"steps": 20, "loss": "many_to_many_delayed", "reads": 20}, ("reads = 20 leaves nothing", "use 1 to 19")),
+        ({"steps": 20, "loss": "many_to_many_delayed", "writes": 20}, ("writes = 20 leaves nothing", "use 1 to 19")),
+        ({"steps": 20, "loss": "steps", "loss_steps": "3, 18-20"}, ("loss_steps names step 20", "use 0 to 19")),
+        ({"steps": 20, "truncation": "chunks", "k2": 21}, ("k2 = 21 is a window longer", "steps = 20")),
+        ({"steps": 20, "truncation": "windows", "k2": 21}, ("k2 = 21 is a window longer", "steps = 20")),
+        ({"steps": 20, "truncation": "windows", "k1": 9, "k2": 8}, ("k1 = 9 is more than k2 = 8", "use 1 to 8")),
+        ({"loss": "half_square", "objective": "cross_entropy"}, ("a loss of its own", "objective = direction")),
+        ({"loss_steps": "3, 9-"}, ("'9-' is not a range", "9, 49, 90-99")),
+        ({"loss_steps": "3; 9"}, ("neither a step nor a range", "9, 49, 90-99")),
+    ],
+)
+def test_settings_that_do_not_fit_each_other_are_refused_and_left_out_of_a_link(settings, told):
+    sentence = refusal(**settings)
+    assert all(part in sentence for part in told)
+    read, sentences = Experiment.read_query({name: str(value) for name, value in settings.items()})
+    assert len(sentences) == 1
+    assert sentences[0].startswith(sentence)
+    assert Experiment(**read.model_dump()) == read
+
+
+def test_the_same_settings_fit_where_they_change_nothing():
+    assert Experiment(steps=20, loss="last", reads=500, k2=500, loss_steps="900").steps == 20
+    assert Experiment(steps=20, loss="many_to_many_delayed", reads=5, writes=15).writes == 15
+
+
+@unhurried
+@given(experiments(), st.integers(2, 1000))
+def test_a_shortened_experiment_is_allowed_and_as_long_as_asked(experiment, steps):
+    short = experiment.shortened(steps)
+    assert short.steps == min(steps, experiment.steps)
+    kept = ("loss", "objective", "truncation")
+    assert [getattr(short, name) for name in kept] == [getattr(experiment, name) for name in kept]
+
+
+def test_an_unknown_setting_is_refused_and_the_nearest_one_offered():
+    assert "did you mean hidden_size?" in refusal(hiden_size=64)
+    assert all(name in refusal(zzz=1) for name in FIELDS)
+
+
+def test_every_problem_gets_its_own_sentence():
+    with pytest.raises(ValidationError) as caught:
+        Experiment(depth=0, cell="ltsm", colour="red")
+    assert [sentence.split(" = ")[0] for sentence in describe_errors(caught.value)] == ["cell", "depth", "'colour'"]
+    assert "depth = 0 is not allowed: use a whole number from 1 to 8 (layers)" in str(caught.value)
+
+
+def test_json_that_is_no_experiment_is_described():
+    with pytest.raises(ValidationError) as caught:
+        Experiment.model_validate_json("{")
+    assert "JSON" in describe_errors(caught.value)[0]
+
+
+def test_an_experiment_is_frozen_and_a_key():
+    e = Experiment()
+    with pytest.raises(ValidationError):
+        e.depth = 2
+    assert {e: "found"}[Experiment(gain=1)] == "found"
+    assert e != Experiment(seed=1)
+
+
+def test_replace_changes_what_it_is_told_and_validates():
+    e = Experiment(depth=2, seed=5)
+    assert e.replace(cell="gru", depth=3) == Experiment(cell="gru", depth=3, seed=5)
+    with pytest.raises(ValidationError, match="depth = 9"):
+        e.replace(depth=9)
+
+
+def test_settings_without_effect_are_named():
+    placed = {"loss_step", "loss_steps", "reads", "writes"}
+    assert Experiment().unused() == {"text", "output_size", "k1", "k2"} | placed
+    gru = Experiment(cell="gru", inputs="text", loss="step", truncation="windows")
+    assert gru.unused() == {"input_size", "forget_bias", "output_size"} | placed - {"loss_step"}
+    assert Experiment(loss="many_to_many_delayed").unused().isdisjoint({"reads", "writes"})
+    assert "k2" not in Experiment(truncation="chunks").unused()
+    assert "output_size" not in Experiment(objective="squared_error").unused()
+    assert all("text" in Experiment(inputs=name).unused() for name in choices("inputs") if name != "text")
+
+
+plain = st.none() | st.booleans() | st.integers() | st.floats() | st.complex_numbers() | st.text() | st.binary()
+anything = st.recursive(
+    plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=2), max_leaves=4
+)
+keys = st.sampled_from([*FIELDS, "version", "page"]) | st.text() | st.integers() | st.none()
+
+
+@unhurried
+@given(st.dictionaries(keys, anything | st.builds(object) | st.just(np.zeros(3)) | st.just("\ud800" * 9000)))
+def test_reading_a_link_never_raises(query):
+    experiment, sentences = Experiment.read_query(query, ignore=("page",))
+    assert Experiment(**experiment.model_dump()) == experiment
+    assert all(isinstance(sentence, str) for sentence in sentences)
+    unknown = set(query) - set(FIELDS) - {"version", "page"}
+    assert len(sentences) >= len(unknown)
+
+
+@unhurried
+@given(experiments(), st.sampled_from(FIELDS))
+def test_one_bad_value_in_a_link_falls_back_alone_and_is_reported(experiment, name):
+    e = experiment
+    if name == "steps":  # what was placed in the sequence may lie beyond the default one
+        e = e.replace(loss_step=None, loss="last", truncation="full")
+    if name == "loss":
+        e = e.replace(loss="last")
+    if name in ("k1", "k2"):
+        e = e.replace(truncation="full")
+    bad = "\ud800" if name in TEXTS else "lost" if name in CHOICES else str(10**12)
+    read, sentences = Experiment.read_query(e.to_query() | {name: bad})
+    assert read == e.replace(**{name: default(name)})
+    (sentence,) = sentences
+    assert sentence.startswith(f"{name} = {bad!r}")
+    assert allowed(name) in sentence
+    assert "default" in sentence
+
+
+def test_an_impossible_loss_step_in_a_link_falls_back_to_the_middle_step():
+    experiment, sentences = Experiment.read_query({"steps": "many", "loss_step": "900"})
+    assert experiment == Experiment()
+    assert len(sentences) == 2
+    assert "the default, 200, is used" in sentences[0]
+    assert "loss_step = 900" in sentences[1]
+    assert "the middle step, is used" in sentences[1]
+
+
+def test_unknown_keys_of_a_link_are_reported_unless_the_caller_owns_them():
+    query = {"colour": "red", "depth": "2"}
+    experiment, sentences = Experiment.read_query(query)
+    assert experiment.depth == 2
+    assert len(sentences) == 1
+    assert "'colour' = 'red'" in sentences[0]
+    assert Experiment.read_query(query, ignore={"colour"}) == (experiment, [])
+    with pytest.raises(ValidationError):
+        Experiment.from_query(query)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_setting_has_a_description_a_unit_and_what_is_allowed(name):
+    assert description(name).endswith(".")
+    assert (unit(name) == "") == (name in CHOICES)
+    if name in CHOICES:
+        assert all(meaning(name, choice).strip() for choice in choices(name))
+        with pytest.raises(KeyError, match="choices"):
+            bounds(name)
+    else:
+        low, high = bounds(name)
+        assert low < high
+        assert f"{low} to {high}" in allowed(name)
+        with pytest.raises(KeyError, match="bounds"):
+            choices(name)
+
+
+def test_the_schema_is_plain_json():
+    assert set(json.loads(json.dumps(Experiment.model_json_schema()))["properties"]) == set(FIELDS)
