@@ -66,7 +66,7 @@ def test_a_model_of_characters_reads_its_own_text(task):
 
 def test_every_analysis_takes_it_and_the_engine_agrees_with_autograd():
     one = trained(updates=5).trained
-    assert gradlab.analyses.check(one).passed
+    assert gradlab.check(one).passed
     every = one.replace(loss="every")
     total = paths.decompose(every).query("path == 'total'")["log10_norm"].to_numpy()
     np.testing.assert_allclose(gradlab.trace(every).table["log10_norm"], total, atol=1e-9)
