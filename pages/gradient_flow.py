@@ -4,40 +4,30 @@ from functools import partial
 
 import streamlit as st
 
+from gradlab.analyses.call import Table, each
+from gradlab.analyses.thinning import Lines, StepBins
+from gradlab.analyses.traces import trace
 from gradlab.charts.heatmap import layers_by_steps
 from gradlab.charts.traces import lines
-from gradlab.ui import cached, verdicts
-from gradlab.ui.frame import settings as controls
+from gradlab.ui.frame import settings
 from gradlab.ui.parts import check_section
-from gradlab.ui.parts.export_bar import export_bar
-from gradlab.ui.parts.picture import show
-from gradlab.words.how_to_read import how_to_read
+from gradlab.ui.parts.cards import cards, state_shown, traces_of
+from gradlab.ui.parts.figure import figure
+from gradlab.words import flow
+from gradlab.words.how_to_read import Words
 
-settings = controls.current()
-flows = cached.flows(settings.experiments)
-state = verdicts.state_shown(flows, settings.state)
-look = {"relative": settings.relative, "dark": controls.dark()}
-told = {"subtitle": verdicts.opening_sentence(flows)}
-table = partial(cached.full_table, settings.experiments)
+shared = settings.current()
+traces = traces_of(shared.subjects)
+state, names, sentence = state_shown(traces, shared.state), flow.names(traces), flow.opening(traces)
+rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state))
 
-st.markdown(told["subtitle"])
-verdicts.non_finite(flows)
-picture = partial(lines, marks=cached.marks(flows), **look)
-show(picture(cached.shown(flows, state)), verdicts.alternative(flows))
-with st.container(horizontal=True):
-    heading = f"Gradient norms: {verdicts.names(flows)}"
-    whole = partial(cached.whole, settings.experiments, state)
-    export_bar(picture, table, settings.experiments, "gradient norms", heading, **told, rows=whole)
-    how_to_read("gradient norms")
-verdicts.cards(flows, st.columns(len(flows)))
+st.markdown(sentence)
+draw = partial(lines, relative=shared.relative, marks=flow.marks(traces))
+figure(draw, rows, Words("gradient norms", f"Gradient norms: {names}", sentence), Lines())
+cards(shared.subjects, st.columns(len(traces)))
 
 st.subheader("Every layer at every step", anchor=False)
-picture = partial(layers_by_steps, **look)
-show(picture(cached.bins(settings.experiments, state)), verdicts.alternative(flows))
-with st.container(horizontal=True):
-    heading = f"Layers and steps: {verdicts.names(flows)}"
-    whole = partial(cached.whole_bins, settings.experiments, state)
-    export_bar(picture, table, settings.experiments, "layers and steps", heading, **told, rows=whole)
-    how_to_read("layers and steps")
+draw = partial(layers_by_steps, relative=shared.relative)
+figure(draw, rows, Words("layers and steps", f"Layers and steps: {names}", sentence), StepBins())
 
-check_section.draw(settings.experiments)
+check_section.draw(shared.subjects)

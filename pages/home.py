@@ -4,30 +4,23 @@ from functools import partial
 
 import streamlit as st
 
+from gradlab.analyses.call import Table, each
+from gradlab.analyses.thinning import Lines, line_ends
+from gradlab.analyses.traces import trace
 from gradlab.charts.traces import opening
-from gradlab.ui import cached, verdicts
-from gradlab.ui.frame import settings as controls
-from gradlab.ui.parts.export_bar import export_bar
-from gradlab.ui.parts.picture import show
-from gradlab.words.how_to_read import how_to_read
+from gradlab.ui.frame import settings
+from gradlab.ui.parts.cards import cards, traces_of
+from gradlab.ui.parts.figure import figure
+from gradlab.words import flow
+from gradlab.words.how_to_read import Words
 
-settings = controls.current()
-flows = cached.flows(settings.experiments)
+shared = settings.current()
+traces = traces_of(shared.subjects)
+sentence = flow.opening(traces)
+rows = Table.of(each(trace, shared.subjects), "table", "layer == 0 and state == 'h'")
 
-st.markdown(verdicts.opening_sentence(flows))
-verdicts.non_finite(flows)
-look = {"relative": settings.relative, "marks": cached.marks(flows), "dark": controls.dark()}
-
-
-def picture(lines):
-    return opening(lines, cached.ends(lines, settings.relative), **look)
-
-
-show(picture(cached.shown(flows, state="h", layer=0)), verdicts.alternative(flows))
-with st.container(horizontal=True):
-    told = {"title": f"Gradient norms: {verdicts.names(flows)}", "subtitle": verdicts.opening_sentence(flows)}
-    table = partial(cached.full_table, settings.experiments)
-    whole = partial(cached.whole, settings.experiments, "h", 0)
-    export_bar(picture, table, settings.experiments, "gradient norms", **told, rows=whole)
-    how_to_read("gradient norms")
-verdicts.cards(flows, [controls.aside()] * len(flows))
+st.markdown(sentence)
+draw = partial(opening, relative=shared.relative, marks=flow.marks(traces))
+words = Words("gradient norms", f"Gradient norms: {flow.names(traces)}", sentence)
+figure(draw, rows, words, Lines(), beside={"ends": partial(line_ends, relative=shared.relative)})
+cards(shared.subjects, [settings.aside()] * len(traces))

@@ -1,4 +1,4 @@
-"""The engine against other means, on given settings: autograd and finite differences.
+"""The engine beside autograd and finite differences, on any subject.
 
 Two right computations of a gradient differ by rounding, and a chaotic network multiplies that at every step until
 nothing is left to compare; a saturated one keeps few digits of its slopes. So autograd is also run on weights changed
@@ -8,19 +8,17 @@ which gradients, and over how many steps, are compared, and how closely.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import entering, sparse
+from gradlab.analyses.problem import SIZES_TO_LOWER, Need, Problem, Progress, analysis, problem_of, sizes, sparse
 from gradlab.cells import CELLS
-from gradlab.engine import DIFFERENCE_RUNS, NEVER, Nudge, Swept, autograd, finite_difference, sweep, times_power
+from gradlab.engine import DIFFERENCE_RUNS, NEVER, Nudge, Size, Swept, autograd, finite_difference, sweep, times_power
 from gradlab.network.stack import Layer, Stack
-from gradlab.settings.drawing import inputs_of
-from gradlab.settings.experiment import Experiment
+from gradlab.settings.subject import Subject
 
 CHECK_COLUMNS = ("check", "quantity", "largest_error", "allowed", "passed", "compared")
 STEPS, SEQUENCES = 200, 2  # autograd and finite differences are slow: longer settings are checked on their first steps
@@ -38,7 +36,7 @@ class Checked(NamedTuple):
     """What `check` found, and on what."""
 
     table: pd.DataFrame  # columns CHECK_COLUMNS
-    experiment: Experiment  # the settings that were run against autograd
+    size: Size  # of the excerpt that was run against autograd
     sentence: str
 
     @property
@@ -49,11 +47,11 @@ class Checked(NamedTuple):
 class _Work:
     """Counts the steps run, and tells whoever wants to know which part of the check they are."""
 
-    def __init__(self, experiment: Experiment, progress: Callable[[float], None] | None) -> None:
+    def __init__(self, size: Size, progress: Progress) -> None:
         self.progress = progress
         self.done = self.planned = 0
-        runs = 2 * len(LAGS) * experiment.depth * DIFFERENCE_RUNS
-        self.differences = runs * min(FEWEST_STEPS, experiment.steps)
+        runs = 2 * len(LAGS) * size.depth * DIFFERENCE_RUNS
+        self.differences = runs * min(FEWEST_STEPS, size.steps)
 
     def plan(self, steps: int) -> None:
         """Two runs of autograd over so many steps, there and back, come next, and then the finite differences."""
@@ -66,70 +64,84 @@ class _Work:
 
 
 class _Run(NamedTuple):
-    """An Experiment's stack with the engine's results on it."""
+    """An excerpt of a problem with the engine's results on it."""
 
-    experiment: Experiment
-    stack: Stack
-    inputs: ndarray
-    cotangents: ndarray
+    problem: Problem
     swept: Swept
 
+    @property
+    def arrays(self) -> tuple[ndarray, ndarray]:
+        """Inputs and cotangents."""
+        return self.problem.inputs, self.problem.cotangents
 
-def check(experiment: Experiment, progress: Callable[[float], None] | None = None) -> Checked:
-    """Compares the engine's ∂L/∂s_t with autograd's and with finite differences, on an Experiment's first steps.
+
+def _need(problem: Problem) -> Need:
+    """A trace of the excerpt; autograd keeps a dozen arrays of every step beside it."""
+    short = problem.excerpt(STEPS, SEQUENCES)
+    return Need(2 * short.trace_bytes, sizes(short.size), SIZES_TO_LOWER)
+
+
+@analysis(_need)
+def check(
+    subject: Subject | Stack | Problem,
+    inputs: Any = None,
+    cotangents: Any = None,
+    initial_state: Any = None,
+    *,
+    progress: Progress = None,
+) -> Checked:
+    """Compares the engine's ∂L/∂s_t with autograd's and with finite differences, on the first steps.
 
     Errors are relative: ‖difference‖ / ‖gradient‖ for each layer, step and sequence, the largest of them. What is
     exactly zero must be found as zero. Gradients of which rounding alone leaves too little are left out: `compared`
     counts the others. Finite differences are taken on the first 8 steps, in float64, which they need; only those that
     are good enough themselves are compared, or all of them beside their own error where none is.
 
-    progress: called with the share done, after every step of every run; what it raises ends the check
+    Arguments as in `gradlab.trace`. progress is called after every step of every run.
     """
-    work = _Work(experiment, progress)
-    run, found, exact, rounding = _comparable(experiment, work)
-    e = run.experiment
+    problem = problem_of(subject, inputs, cotangents, initial_state)
+    work = _Work(problem.size, progress)
+    run, found, exact, rounding = _comparable(problem, work)
+    dtype = run.problem.stack.dtype.name
     rows = []
-    for kind, state in enumerate(CELLS[e.cell].states):
-        whole = _whole(rounding[..., kind], e.dtype)
-        allowed = max(ALLOWED[e.dtype], ROUNDINGS * rounding[..., kind].max(where=whole, initial=0))
+    for kind, state in enumerate(CELLS[problem.cell].states):
+        whole = _whole(rounding[..., kind], dtype)
+        allowed = max(ALLOWED[dtype], ROUNDINGS * rounding[..., kind].max(where=whole, initial=0))
         errors = _errors(found[..., kind, :], exact[..., kind, :])[whole]
         rows.append(_row("autograd", f"∂L/∂{state}", errors, allowed))
-    rows += _against_differences(_run(_shortened(experiment, FEWEST_STEPS).replace(dtype="float64")), work)
+    few = problem.excerpt(FEWEST_STEPS, SEQUENCES, "float64")
+    rows += _against_differences(_run(few), ALLOWED_DIFFERENCE[dtype], work)
     table = pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
-    return Checked(table, e, _sentence(experiment, e, int(table.compared[0]), rounding[..., 0].size))
+    sentence = _sentence(problem.size, run.problem.size, int(table.compared[0]), rounding[..., 0].size)
+    return Checked(table, run.problem.size, sentence)
 
 
-def _sentence(asked: Experiment, e: Experiment, compared: int, of: int) -> str:
-    layers = "one layer" if e.depth == 1 else f"all {e.depth} layers"
-    sentence = f"Compared on the first {e.steps} steps of {e.batch_size} sequences, {layers}, in {e.dtype}."
-    if e.steps < min(asked.steps, STEPS):
+def _sentence(asked: Size, run: Size, compared: int, of: int) -> str:
+    layers = "one layer" if run.depth == 1 else f"all {run.depth} layers"
+    sentence = f"Compared on the first {run.steps} steps of {run.sequences} sequences, {layers}, in {run.dtype}."
+    if run.steps < min(asked.steps, STEPS):
         sentence += " Over more steps rounding alone would change the gradients of these settings, or they overflow."
     if compared < of:
         sentence += f" Of {of - compared} of {of} gradients rounding leaves too few digits: they are left out."
     return sentence
 
 
-def _shortened(experiment: Experiment, steps: int) -> Experiment:
-    short = experiment.shortened(min(steps, experiment.steps))
-    return short.replace(batch_size=min(experiment.batch_size, SEQUENCES))
+def _run(problem: Problem) -> _Run:
+    loss, keep = sparse(problem.cotangents), ("totals", "a_x_bar")
+    return _Run(problem, sweep(problem.stack, problem.inputs, loss, problem.initial_state, keep=keep))
 
 
-def _run(e: Experiment) -> _Run:
-    stack, inputs = Stack.from_experiment(e), inputs_of(e)
-    cotangents = entering(e, stack, inputs)
-    return _Run(e, stack, inputs, cotangents, sweep(stack, inputs, sparse(cotangents), keep=("totals", "a_x_bar")))
-
-
-def _comparable(experiment: Experiment, work: _Work) -> tuple[_Run, ndarray, ndarray, ndarray]:
+def _comparable(problem: Problem, work: _Work) -> tuple[_Run, ndarray, ndarray, ndarray]:
     """(the longest run of which most can be compared, the engine's totals, autograd's, what rounding alone changes)."""
-    steps = min(STEPS, experiment.steps)
+    steps = min(STEPS, problem.size.steps)
     while True:
         work.plan(steps)
-        run = _run(_shortened(experiment, steps))
-        dtype = run.experiment.dtype
+        run = _run(problem.excerpt(steps, SEQUENCES))
+        stack, start = run.problem.stack, run.problem.initial_state
+        dtype = stack.dtype.name
         with np.errstate(all="ignore"):  # an overflowing network is tried too
-            exact = autograd(run.stack, run.inputs, run.cotangents, told=work)
-            again = autograd(_nudged(run.stack), run.inputs, run.cotangents, rounded=dtype, told=work)
+            exact = autograd(stack, *run.arrays, start, told=work)
+            again = autograd(_nudged(stack), *run.arrays, start, rounded=dtype, told=work)
             found = np.stack(
                 [times_power(part.totals.astype(np.float64), part.exponents) for part in run.swept.adjoints]
             )
@@ -162,10 +174,10 @@ def _errors(found: ndarray, exact: ndarray) -> ndarray:
     return np.linalg.norm((found - exact) / scale, axis=-1) / np.maximum(np.linalg.norm(exact / scale, axis=-1), 1)
 
 
-def _against_differences(run: _Run, work: _Work) -> list[tuple]:
+def _against_differences(run: _Run, allowed: float, work: _Work) -> list[tuple]:
     random = np.random.default_rng(0)
-    allowed = ALLOWED_DIFFERENCE[run.experiment.dtype]
-    entered = np.flatnonzero(run.cotangents.reshape(len(run.cotangents), -1).any(axis=1))
+    cotangents = run.problem.cotangents
+    entered = np.flatnonzero(cotangents.reshape(len(cotangents), -1).any(axis=1))
     last = int(entered[-1]) if len(entered) else 0
     compared: dict[str, list[tuple]] = {"h": [], "a_x": []}
     for layer, adjoints in enumerate(run.swept.adjoints):
@@ -176,7 +188,8 @@ def _against_differences(run: _Run, work: _Work) -> list[tuple]:
                 direction /= np.linalg.norm(direction)
                 found = float((vectors * direction).sum())
                 nudge = Nudge(layer, t, into, direction)
-                exact = finite_difference(run.stack, run.inputs, run.cotangents, nudge, told=work)
+                start = run.problem.initial_state
+                exact = finite_difference(run.problem.stack, *run.arrays, nudge, initial_state=start, told=work)
                 size = max(float(np.linalg.norm(vectors)), SMALLEST)
                 off = abs(found - exact.value)
                 compared[into].append((exact.error / size, off / size, max(off - exact.error, 0) / size))

@@ -8,20 +8,20 @@ forward pass. `TABLE_COLUMNS` names the tidy table, which the charts read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import Gathered, gathered
+from gradlab.analyses.problem import Need, Problem, Progress, analysis, problem_of, whole_number
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Size, Sweep, in_threads, plan, refuse_too_large, threads, times_power
+from gradlab.engine import Cotangents, Sweep, in_threads, plan, threads, times_power
 from gradlab.network.stack import Stack
-from gradlab.settings.experiment import Experiment
+from gradlab.settings.subject import Subject
 
-TABLE_COLUMNS = ("loss_step", "step", "layer", "state", "log10_norm")
+TABLE_COLUMNS = ("cell", "loss_step", "step", "layer", "state", "log10_norm")
 GROUP_ROWS = 128  # loss steps × sequences of one adjoint; more leave the cache, fewer leave the matrix product idle
 
 
@@ -30,6 +30,28 @@ class Pairs(NamedTuple):
 
     loss_steps: ndarray  # [K]
     log10_norms: ndarray  # [L, K, T, B, S]  -inf where exactly zero, NaN where a pass was not finite
+    cell: str
+    losses: int  # at how many steps the loss enters, of which loss_steps are all or some
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The tidy table of `itemised`."""
+        depth, K, T = self.log10_norms.shape[:3]
+        states = CELLS[self.cell].states
+        columns = {
+            "cell": self.cell,
+            "loss_step": np.tile(np.repeat(self.loss_steps, T), depth * len(states)),
+            "step": np.tile(np.arange(T), K * depth * len(states)),
+            "layer": np.repeat(np.arange(depth), K * T * len(states)),
+            "state": pd.Categorical.from_codes(np.tile(np.repeat(np.arange(len(states)), K * T), depth), list(states)),
+            "log10_norm": np.moveaxis(self.log10_norms, 4, 1).mean(axis=-1).reshape(-1),
+        }
+        return pd.DataFrame(columns).astype({"state": object})[list(TABLE_COLUMNS)]
+
+    def __repr__(self) -> str:
+        return (
+            f"Pairs({self.cell}, {len(self.loss_steps)} of {self.losses} loss steps, {self.log10_norms.shape[2]} steps)"
+        )
 
 
 class Vectors(NamedTuple):
@@ -45,69 +67,77 @@ class Vectors(NamedTuple):
         return self.recurrent_bar[layer, row, step].T @ self.previous[layer, step]
 
 
+def _need(problem: Problem, most: int | None = None, loss_steps: Sequence[int] | None = None, numbers: int = 0) -> Need:
+    """Of norms, or of vectors with so many numbers for each unit."""
+    size = problem.size
+    rows = min(problem.losses if loss_steps is None else len(loss_steps), most or size.steps)
+    states = len(CELLS[size.cell].states)
+    item = np.dtype(size.dtype).itemsize
+    pair = item * size.hidden_size * numbers if numbers else 8 * states
+    result = rows * size.depth * size.steps * size.sequences * pair
+    passes = plan(size._replace(rows=max(size.sequences, GROUP_ROWS))).bytes
+    what = f"{rows} loss steps × {size.steps} steps of {size.sequences} sequences"
+    return Need(result + 2 * passes, what, "the number of loss_steps, steps, batch_size or depth")
+
+
+@analysis(_need)
 def itemised(
-    stack: Experiment | Stack,
+    subject: Subject | Stack | Problem,
     inputs: Any = None,
     cotangents: Any = None,
     initial_state: Any = None,
     *,
+    most: int | None = None,
     loss_steps: Sequence[int] | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress = None,
 ) -> pd.DataFrame:
-    """The matrix ‖∂ℓ_{t'}/∂s_t‖ as a tidy table, columns `TABLE_COLUMNS`: a row a loss step, step, layer and state.
+    """The matrix ‖∂ℓ_{t'}/∂s_t‖ as a tidy table, columns `TABLE_COLUMNS`: a row for each loss step, step, layer, state.
 
     inputs [T, B, X], cotangents [T, B, H] and initial_state as `gradlab.trace` takes them; or an Experiment alone
     loss_steps     the rows t' wanted; every step at which the loss enters if None
+    most           at most so many of those, spread evenly
     log10_norm     mean over the batch of log10 ‖∂ℓ_{t'}/∂s_t‖₂; -inf for t > t', where it is exactly zero
-    progress       hears the fraction done; what it raises ends the work
+    progress       called with the fraction done; an exception it raises aborts
 
     Raises ValueError for shapes that do not fit, for loss steps outside the sequence, and where memory does not reach.
     """
-    found = pairs(stack, inputs, cotangents, initial_state, loss_steps=loss_steps, progress=progress)
-    return table(stack.cell, found)
+    return pairs(subject, inputs, cotangents, initial_state, most=most, loss_steps=loss_steps, progress=progress).table
 
 
-def table(cell: str, found: Pairs) -> pd.DataFrame:
-    """Pairs as the tidy table of `itemised`."""
-    depth, K, T = found.log10_norms.shape[:3]
-    states = CELLS[cell].states
-    columns = {
-        "loss_step": np.tile(np.repeat(found.loss_steps, T), depth * len(states)),
-        "step": np.tile(np.arange(T), K * depth * len(states)),
-        "layer": np.repeat(np.arange(depth), K * T * len(states)),
-        "state": pd.Categorical.from_codes(np.tile(np.repeat(np.arange(len(states)), K * T), depth), list(states)),
-        "log10_norm": np.moveaxis(found.log10_norms, 4, 1).mean(axis=-1).reshape(-1),
-    }
-    return pd.DataFrame(columns).astype({"state": object})[list(TABLE_COLUMNS)]
-
-
+@analysis(_need)
 def pairs(
-    subject: Experiment | Stack,
+    subject: Subject | Stack | Problem,
     inputs: Any = None,
     cotangents: Any = None,
     initial_state: Any = None,
     *,
+    most: int | None = None,
     loss_steps: Sequence[int] | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress = None,
 ) -> Pairs:
     """Norms of every pair of every sequence; arguments and errors as `itemised`."""
-    call = gathered(subject, inputs, cotangents, initial_state)
-    rows = _rows(call.cotangents, loss_steps)
-    T, B, _ = call.inputs.shape
-    kinds = len(CELLS[call.stack.cell].states)
-    _refuse_too_large(call, len(rows), 8 * call.stack.depth * len(rows) * T * B * kinds)
-    norms = np.empty((call.stack.depth, len(rows), T, B, kinds))
+    problem = problem_of(subject, inputs, cotangents, initial_state)
+    problem.refuse(_need(problem, most, loss_steps))
+    rows = _rows(problem, most, loss_steps)
+    size, kinds = problem.size, len(CELLS[problem.cell].states)
+    norms = np.empty((size.depth, len(rows), size.steps, size.sequences, kinds))
 
     def keep(chosen: ndarray, swept: Any) -> None:
-        found = swept.log10_norms.reshape(call.stack.depth, T, len(chosen), B, kinds)
-        norms[:, chosen] = np.moveaxis(found, 2, 1)
+        values = swept.log10_norms.reshape(size.depth, size.steps, len(chosen), size.sequences, kinds)
+        norms[:, chosen] = np.moveaxis(values, 2, 1)
 
-    _adjoints(call, rows, keep, progress)
-    return Pairs(rows, norms)
+    _adjoints(problem, rows, keep, progress)
+    return Pairs(rows, norms, problem.cell, problem.losses)
 
 
+def _vectors_need(problem: Problem, loss_steps: Sequence[int] | None = None) -> Need:
+    cell = CELLS[problem.cell]
+    return _need(problem, None, loss_steps, len(cell.states) + 3 * len(cell.gates))
+
+
+@analysis(_vectors_need)
 def vectors(
-    subject: Experiment | Stack,
+    subject: Subject | Stack | Problem,
     inputs: Any = None,
     cotangents: Any = None,
     initial_state: Any = None,
@@ -115,14 +145,13 @@ def vectors(
     loss_steps: Sequence[int] | None = None,
 ) -> Vectors:
     """The gradients of every pair themselves; arguments and errors as `itemised`. What leaves the range is 0 or inf."""
-    call = gathered(subject, inputs, cotangents, initial_state)
-    rows = _rows(call.cotangents, loss_steps)
-    (T, B, _), (depth, H) = call.inputs.shape, (call.stack.depth, call.stack.hidden_size)
-    cell = CELLS[call.stack.cell]
-    numbers = len(cell.states) + 3 * len(cell.gates)
-    _refuse_too_large(call, len(rows), call.stack.dtype.itemsize * depth * len(rows) * T * B * H * numbers)
-    states_bar = np.empty((depth, len(rows), T, B, len(cell.states), H), call.stack.dtype)
-    recurrent_bar = np.empty((depth, len(rows), T, B, len(cell.gates) * H), call.stack.dtype)
+    problem = problem_of(subject, inputs, cotangents, initial_state)
+    problem.refuse(_vectors_need(problem, loss_steps))
+    rows = _rows(problem, None, loss_steps)
+    stack, cell = problem.stack, CELLS[problem.cell]
+    (T, B, _), (depth, H) = problem.inputs.shape, (stack.depth, stack.hidden_size)
+    states_bar = np.empty((depth, len(rows), T, B, len(cell.states), H), stack.dtype)
+    recurrent_bar = np.empty((depth, len(rows), T, B, len(cell.gates) * H), stack.dtype)
 
     def keep(chosen: ndarray, swept: Any) -> None:
         for layer, adjoints in enumerate(swept.adjoints):
@@ -130,38 +159,41 @@ def vectors(
                 exact = times_power(values, adjoints.exponents).reshape(T, len(chosen), B, *into.shape[4:])
                 into[layer, chosen] = np.moveaxis(exact, 1, 0)
 
-    sweep = _adjoints(call, rows, keep, None, keep=("totals", "a_h_bar"))
+    sweep = _adjoints(problem, rows, keep, None, keep=("totals", "a_h_bar"))
     after = sweep.values()[0][:, :, :, 0]
-    start = call.initial_state[0] if call.initial_state else np.zeros_like(after[:, 0])
+    start = problem.initial_state[0] if problem.initial_state else np.zeros_like(after[:, 0])
     return Vectors(rows, states_bar, recurrent_bar, np.concatenate([start[:, None], after[:, :-1]], axis=1))
 
 
-def _rows(cotangents: ndarray, chosen: Sequence[int] | None) -> ndarray:
+def _rows(problem: Problem, most: int | None, chosen: Sequence[int] | None) -> ndarray:
     """The loss steps that are rows of the matrix, in order."""
-    T = len(cotangents)
+    T = problem.size.steps
     if chosen is None:
-        return np.flatnonzero(cotangents.reshape(T, -1).any(axis=1))
-    rows = np.unique(np.asarray(chosen, dtype=np.int64))
-    if not len(rows) or rows[0] < 0 or rows[-1] >= T:
-        raise ValueError(f"loss_steps = {list(chosen)[:9]} must be steps of the sequence: use 0 to {T - 1}")
-    return rows
+        rows = np.unique(problem.loss.steps)  # what the loss injects may be exactly zero at some of its steps
+    else:
+        rows = np.unique(np.asarray(chosen, dtype=np.int64))
+        if not len(rows) or rows[0] < 0 or rows[-1] >= T:
+            raise ValueError(f"loss_steps = {list(chosen)[:9]} must be steps of the sequence: use 0 to {T - 1}")
+    return rows if most is None else evenly(rows, whole_number("most", most, 1))
 
 
-def _adjoints(call: Gathered, rows: ndarray, keep_result: Callable, progress: Callable | None, **wanted: Any) -> Sweep:
+def _adjoints(
+    problem: Problem, rows: ndarray, keep_result: Callable, progress: Progress, *, keep: Collection[str] = ()
+) -> Sweep:
     """One adjoint for each group of loss steps; every thread takes some groups, over a forward pass of its own."""
-    B = call.inputs.shape[1]
+    B = problem.inputs.shape[1]
     size = max(1, GROUP_ROWS // B)
     groups = [np.arange(len(rows))[first : first + size] for first in range(0, len(rows), size)]
     parallel = min(threads(), len(groups))
 
     def run(number: int, done: Callable[[float], None]) -> Sweep:
         own = groups[number::parallel]
-        sweep = Sweep(call.stack, call.inputs, call.initial_state, size * B)
+        sweep = Sweep(problem.stack, problem.inputs, problem.initial_state, size * B)
         sweep.forward(lambda fraction: done(0.0))
         for count, group in enumerate(own):
             latest_first = group[::-1]  # the engine multiplies only the leading rows up to the last active one
-            share = _entries(call.cotangents, rows[latest_first])
-            part = sweep.adjoint(share, done=lambda fraction, n=count: done((n + fraction) / len(own)), **wanted)
+            share = _entries(problem.cotangents, rows[latest_first])
+            part = sweep.adjoint(share, done=lambda fraction, n=count: done((n + fraction) / len(own)), keep=keep)
             keep_result(latest_first, part)
         done(1.0)
         return sweep
@@ -176,14 +208,6 @@ def _entries(cotangents: ndarray, loss_steps: ndarray) -> Cotangents:
     at = (order[:, None] * B + np.arange(B)).reshape(-1)
     values = cotangents[loss_steps[order]].reshape(len(at), -1)
     return Cotangents(np.repeat(loss_steps[order], B), at, values, len(loss_steps) * B)
-
-
-def _refuse_too_large(call: Gathered, rows: int, result: int) -> None:
-    T, B, X = call.inputs.shape
-    stack = call.stack
-    size = Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, max(B, GROUP_ROWS), stack.dtype.name)
-    what = f"{rows} loss steps × {T} steps of {B} sequences"
-    refuse_too_large(result + 2 * plan(size).bytes, what, "the number of loss_steps, steps, batch_size or depth")
 
 
 def evenly(steps: ndarray, count: int) -> ndarray:

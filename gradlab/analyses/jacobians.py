@@ -22,18 +22,18 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import as_array, as_states
+from gradlab.analyses.problem import Need, Problem, Progress, analysis, whole_number, without_loss
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Size, Sweep, Swept, in_threads, plan, refuse_too_large, threads, times_power
+from gradlab.engine import Cotangents, Size, Sweep, Swept, in_threads, plan, threads, times_power
 from gradlab.network.stack import Stack
+from gradlab.settings.subject import Subject
 
 SINGULAR_COLUMNS = ("cell", "step", "lag", "index", "log10_singular_value", "resolved")
 LOG10_2 = np.log10(2.0)
 BLOCK_BYTES = 2**26  # of step Jacobians in the making
-Progress = Callable[[float], None] | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ProductJacobians:
     """J(T, t) of every step t of one sequence: row r of J(T, t) is rows[t, r] · 2^exponents[t, r]."""
 
@@ -41,6 +41,10 @@ class ProductJacobians:
     rows: ndarray  # [T, n, n]
     exponents: ndarray  # [T, n]  whole numbers
     non_finite: bool  # the forward pass overflowed, so that what depends on it is undefined (NaN)
+
+    def __repr__(self) -> str:
+        steps, n, _ = self.rows.shape
+        return f"ProductJacobians({self.cell}, {steps} steps, {n} × {n})"
 
     @property
     def steps(self) -> int:
@@ -86,19 +90,37 @@ class ProductJacobians:
         return pd.DataFrame(columns)[list(SINGULAR_COLUMNS)]
 
 
+def _need(problem: Problem, sequence: int = 0) -> Need:
+    size = problem.size
+    n = numbers_of(size)
+    result = size.steps * n * (n + 1) * max(np.dtype(size.dtype).itemsize, 4)
+    passes = plan(size._replace(sequences=1, rows=n)).bytes
+    what = (
+        f"steps = {size.steps}, hidden_size = {size.hidden_size}, depth = {size.depth}: Jacobians of {n} × {n} a step"
+    )
+    return Need(passes + 2 * result, what, "steps, hidden_size or depth")
+
+
+@analysis(_need, reads=("network", "sequence", "numerics"))
 def product_jacobians(
-    stack: Stack, inputs: Any, initial_state: Any = None, sequence: int = 0, *, progress: Progress = None
+    subject: Subject | Stack | Problem,
+    inputs: Any = None,
+    initial_state: Any = None,
+    sequence: int = 0,
+    *,
+    progress: Progress = None,
 ) -> ProductJacobians:
-    """∂s_T/∂s_t of every step t, T the last one, of one of the sequences of inputs [T, B, X].
+    """∂s_T/∂s_t of every step t, T the last one, of one of the sequences of inputs [T, B, X]; or of an Experiment's.
 
     initial_state   h or (h, c), each [L, B, H]; zeros if None
-    progress        hears the fraction done; what it raises ends the work
+    progress        called with the fraction done; an exception it raises aborts
 
     Raises ValueError for shapes that do not fit, values that are not finite, and where memory does not reach.
     """
-    x, states = _one_sequence(stack, inputs, initial_state, sequence)
-    T, n = len(x), _numbers(stack)
-    _refuse_too_large(stack, T, n)
+    problem = without_loss(subject, inputs, None, initial_state)
+    problem.refuse(_need(problem))
+    x, states = _sequence(problem, sequence)
+    stack, T, n = problem.stack, len(x), numbers_of(problem.size)
     sweep = Sweep(stack, x, states, n)
     sweep.forward()
     blocks = _blocks(n, T * plan(sweep.plan.size._replace(steps=1)).multiply_adds)
@@ -117,14 +139,18 @@ def product_jacobians(
     return ProductJacobians(stack.cell, rows, exponents, undefined)
 
 
-def step_jacobians(stack: Stack, inputs: Any, initial_state: Any = None, sequence: int = 0) -> ndarray:
+@analysis(_need, reads=("network", "sequence", "numerics"))
+def step_jacobians(
+    subject: Subject | Stack | Problem, inputs: Any = None, initial_state: Any = None, sequence: int = 0
+) -> ndarray:
     """A_t = ∂s_t/∂s_{t-1} of every step, [T, n, n]; arguments and errors as `product_jacobians`.
 
     NaN where the state before the step is not finite.
     """
-    x, states = _one_sequence(stack, inputs, initial_state, sequence)
-    T, n = len(x), _numbers(stack)
-    _refuse_too_large(stack, T, n)
+    problem = without_loss(subject, inputs, None, initial_state)
+    problem.refuse(_need(problem))
+    x, states = _sequence(problem, sequence)
+    stack, T, n = problem.stack, len(x), numbers_of(problem.size)
     run = Sweep(stack, x, states)
     run.forward()
     after, _ = run.values()  # [L, T, 1, S, H]
@@ -150,33 +176,23 @@ def step_jacobians(stack: Stack, inputs: Any, initial_state: Any = None, sequenc
     return found
 
 
-def _numbers(stack: Stack) -> int:
+def numbers_of(size: Size) -> int:
     """n, the size of the whole state."""
-    return stack.depth * len(CELLS[stack.cell].states) * stack.hidden_size
+    return size.depth * len(CELLS[size.cell].states) * size.hidden_size
 
 
-def _one_sequence(stack: Stack, inputs: Any, initial_state: Any, sequence: int) -> tuple[ndarray, tuple[ndarray, ...]]:
-    """The inputs [T, 1, X] and initial states [L, 1, H] of one sequence, checked."""
-    x = as_array(inputs, "inputs", stack.dtype, (None, None, stack.input_size), "[T, B, X]")
-    B = x.shape[1]
-    states = as_states(stack, initial_state, B)
-    if not 0 <= sequence < B:
-        raise ValueError(f"sequence = {sequence} is not in the batch: use 0 to {B - 1}")
+def _sequence(problem: Problem, sequence: int) -> tuple[ndarray, tuple[ndarray, ...]]:
+    """The inputs [T, 1, X] and initial states [L, 1, H] of one sequence."""
+    sequence = whole_number("sequence", sequence, 0, problem.size.sequences - 1)
     own = slice(sequence, sequence + 1)
-    return np.ascontiguousarray(x[:, own]), tuple(np.ascontiguousarray(state[:, own]) for state in states)
-
-
-def _refuse_too_large(stack: Stack, steps: int, n: int) -> None:
-    size = Size(stack.cell, stack.depth, stack.hidden_size, stack.input_size, steps, 1, n, stack.dtype.name)
-    result = steps * n * (n + 1) * max(stack.dtype.itemsize, 4)
-    sizes = f"steps = {steps}, hidden_size = {stack.hidden_size}, depth = {stack.depth}"
-    what = f"{sizes}: Jacobians of {n} × {n} a step"
-    refuse_too_large(plan(size).bytes + 2 * result, what, "steps, hidden_size or depth")
+    states = tuple(np.ascontiguousarray(state[:, own]) for state in problem.initial_state)
+    return np.ascontiguousarray(problem.inputs[:, own]), states
 
 
 def _unit_rows(stack: Stack) -> ndarray:
     """∂(each number of s_T)/∂s_T: the identity as [L, n, S, H]."""
-    n, kinds = _numbers(stack), len(CELLS[stack.cell].states)
+    kinds = len(CELLS[stack.cell].states)
+    n = stack.depth * kinds * stack.hidden_size
     identity = np.eye(n, dtype=stack.dtype).reshape(n, stack.depth, kinds, stack.hidden_size)
     return np.ascontiguousarray(identity.swapaxes(0, 1))
 

@@ -1,100 +1,251 @@
-"""What an analysis is called with: an Experiment's own stack, inputs and loss, or arrays; checked, and small enough."""
+"""Problem: what an analysis is called with, checked, with nothing made before it is read.
+
+Every analysis begins in the same way: `problem_of(subject, inputs, cotangents, initial_state)` takes an Experiment, a
+trained run or any other subject, or a Stack with arrays; the size is known at once, so that an analysis refuses what
+does not fit into memory before the first weight is drawn.
+
+`analysis` marks a function as an analysis. It says what the function needs of memory, so that a `Call` can refuse
+without running it, which settings the function reads, and what an unknown option may have meant.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from difflib import get_close_matches
+from functools import cached_property, wraps
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy import ndarray
 
 from gradlab import engine
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Plan, Size, Sweep, is_finite, plan_in_slices
-from gradlab.network.stack import Stack
-from gradlab.settings.drawing import (
-    cotangents_of,
-    entries_of,
-    input_size_of,
-    inputs_of,
-    loss_steps_of,
-    needs_states,
-    output_size_of,
-)
+from gradlab.engine import Cotangents, Plan, Size, is_finite, plan_in_slices
+from gradlab.network.stack import Layer, Stack
+from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.subject import Subject
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Progress = Callable[[float], None] | None  # called with the fraction done; an exception it raises aborts the work
+SIZES_TO_LOWER = "steps, batch_size, hidden_size or depth"
+ALL_GROUPS = ("network", "sequence", "loss", "numerics")
 
 
-@dataclass(frozen=True, eq=False)
-class Gathered:
-    """What every analysis starts from."""
+class Need(NamedTuple):
+    """The memory that an analysis takes at its peak, and how a refusal names it."""
 
-    stack: Stack
-    experiment: Experiment | None
-    inputs: ndarray  # [T, B, X]
-    loss: Cotangents  # what enters, and where
-    initial_state: tuple[ndarray, ...]  # one [L, B, H] a state, or none for zeros
+    bytes: int
+    what: str  # takes them
+    to_lower: str  # settings that help
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Problem:
+    """What every analysis starts from. Arrays are made when first read, and kept."""
+
+    size: Size
+    source: Subject | Arrays
+
+    @property
+    def settings(self) -> Experiment | None:
+        """The settings that describe the subject; None where a caller brought arrays."""
+        return self.source.settings
+
+    @cached_property
+    def stack(self) -> Stack:
+        return self.source.network()
+
+    @cached_property
+    def inputs(self) -> ndarray:
+        """[T, B, X] in the stack's dtype."""
+        return self.source.sequence()
+
+    @cached_property
+    def loss(self) -> Cotangents:
+        """What the loss injects, and where."""
+        return self.source.injected(self.stack, self.inputs)
+
+    @cached_property
+    def initial_state(self) -> tuple[ndarray, ...]:
+        """One [L, B, H] a state, or none for zeros."""
+        return self.source.initial_state()
 
     @cached_property
     def cotangents(self) -> ndarray:
         """The loss's cotangents at every step, [T, B, H], mostly zeros: for short sequences."""
-        T, B, _ = self.inputs.shape
-        dense = np.zeros((T, B, self.stack.hidden_size), self.stack.dtype)
+        dense = np.zeros((self.size.steps, self.size.sequences, self.size.hidden_size), self.stack.dtype)
         dense[self.loss.steps, self.loss.at] = self.loss.values
         return dense
 
+    @property
+    def cell(self) -> str:
+        return self.size.cell
 
-def gathered(subject: Experiment | Stack, inputs: Any, cotangents: Any, initial_state: Any) -> Gathered:
-    """The arguments of `gradlab.trace`, checked and in the stack's dtype. Raises ValueError as it says."""
-    if isinstance(subject, Experiment):
-        if inputs is not None or cotangents is not None or initial_state is not None:
-            raise ValueError("an Experiment has its own inputs and loss: pass a Stack to choose inputs or cotangents")
-        refuse_too_large(subject)
-        stack = Stack.from_experiment(subject)
-        drawn = inputs_of(subject)
-        return Gathered(stack, subject, drawn, loss_of(subject, stack, drawn), ())
-    if not isinstance(subject, Stack):
+    @property
+    def losses(self) -> int:
+        """At how many steps the loss enters, known before anything is made."""
+        return len(self.source.injection_steps)
+
+    @property
+    def trace_bytes(self) -> int:
+        """Memory of one forward pass, one adjoint and the loss."""
+        return plan_in_slices(self.size).bytes + self.source.loss_bytes
+
+    def excerpt(self, steps: int, sequences: int, dtype: str | None = None) -> Problem:
+        """The first steps of the first sequences, with a loss among them, in another precision if named."""
+        source = self.source.excerpt(min(steps, self.size.steps), min(sequences, self.size.sequences), dtype)
+        return Problem(source.size, source)
+
+    def refuse(self, need: Need) -> None:
+        """Raises TooLarge where an analysis needs more memory than there is."""
+        engine.refuse_too_large(need.bytes, need.what, need.to_lower)
+
+    def refuse_too_large(self, limit: int | None = None) -> None:
+        """Raises TooLarge where one forward pass and one adjoint need more than `limit` bytes (default: all)."""
+        engine.refuse_too_large(self.trace_bytes, sizes(self.size), SIZES_TO_LOWER, limit)
+
+    def __repr__(self) -> str:
+        return f"Problem({sizes(self.size)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """A stack with a caller's arrays: what a Problem reads where nobody has settings."""
+
+    stack: Stack
+    inputs: ndarray
+    loss: Cotangents
+    states: tuple[ndarray, ...]
+
+    settings = None
+    loss_bytes = 0
+
+    @property
+    def size(self) -> Size:
+        stack, (T, B, X) = self.stack, self.inputs.shape
+        return Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, B, stack.dtype.name)
+
+    @property
+    def injection_steps(self) -> ndarray:
+        return np.unique(self.loss.steps)
+
+    def excerpt(self, steps: int, sequences: int, dtype: str | None) -> Arrays:
+        """Where no loss enters at the first steps, the latest one of each sequence is moved to the last of them."""
+        to = self.stack.dtype if dtype is None else np.dtype(dtype)
+        dense = np.zeros((steps, sequences, self.stack.hidden_size), to)
+        entries = [(t, b, value) for t, b, value in zip(*self.loss[:3], strict=True) if b < sequences]
+        among = [entry for entry in entries if entry[0] < steps]
+        for t, b, value in among or [(steps - 1, b, value) for _, b, value in entries]:
+            dense[t, b] = value
+        layers = tuple(Layer(*(array.astype(to) for array in layer)) for layer in self.stack.layers)
+        states = tuple(state[:, :sequences].astype(to) for state in self.states)
+        inputs = np.ascontiguousarray(self.inputs[:steps, :sequences], to)
+        return Arrays(Stack(self.stack.cell, layers), inputs, sparse(dense), states)
+
+    def network(self) -> Stack:
+        return self.stack
+
+    def sequence(self) -> ndarray:
+        return self.inputs
+
+    def injected(self, stack: Stack, inputs: ndarray) -> Cotangents:
+        return self.loss
+
+    def initial_state(self) -> tuple[ndarray, ...]:
+        return self.states
+
+
+def problem_of(
+    subject: Subject | Stack | Problem, inputs: Any = None, cotangents: Any = None, initial_state: Any = None
+) -> Problem:
+    """The arguments of `gradlab.trace`, checked and in the stack's dtype.
+
+    Raises ValueError for arrays that do not fit and for what one trace of takes more memory than there is, TypeError
+    for what is neither a Stack nor a subject.
+    """
+    if isinstance(subject, Stack):
+        return _with_arrays(subject, inputs, cotangents, initial_state)
+    if not isinstance(subject, Problem) and not hasattr(subject, "network"):
         raise TypeError(f"{type(subject).__name__} is neither an Experiment nor a Stack: see Stack.from_torch")
-    given = as_array(inputs, "inputs", subject.dtype, (None, None, subject.input_size), "[T, B, X]")
-    T, B, _ = given.shape
-    dense = as_array(cotangents, "cotangents", subject.dtype, (T, B, subject.hidden_size), "[T, B, H]")
-    states = as_states(subject, initial_state, B)
-    L, H, X = subject.depth, subject.hidden_size, subject.input_size
-    needed = plan_in_slices(Size(subject.cell, L, H, X, T, B, B, subject.dtype)).bytes
-    engine.refuse_too_large(
-        needed, f"inputs of T = {T} steps and B = {B} sequences, H = {H} units, depth = {L}", "T or B"
+    if inputs is not None or cotangents is not None or initial_state is not None:
+        kind = "an Experiment" if isinstance(subject, Experiment) else f"a {type(subject).__name__}"
+        raise ValueError(f"{kind} has its own inputs and loss: pass a Stack to choose inputs or cotangents")
+    if isinstance(subject, Problem):
+        return subject
+    problem = Problem(subject.size, subject)
+    problem.refuse_too_large()
+    return problem
+
+
+def _with_arrays(stack: Stack, inputs: Any, cotangents: Any, initial_state: Any) -> Problem:
+    x = as_array(inputs, "inputs", stack.dtype, (None, None, stack.input_size), "[T, B, X]")
+    T, B, _ = x.shape
+    dense = as_array(cotangents, "cotangents", stack.dtype, (T, B, stack.hidden_size), "[T, B, H]")
+    states = as_states(stack, initial_state, B)
+    arrays = Arrays(stack, x, sparse(dense), states)
+    problem = Problem(arrays.size, arrays)
+    problem.refuse_too_large()
+    return problem
+
+
+def without_loss(
+    subject: Subject | Stack | Problem, inputs: Any = None, cotangents: Any = None, initial_state: Any = None
+) -> Problem:
+    """As `problem_of`, for analyses that need no loss: a Stack's cotangents may be left out."""
+    if isinstance(subject, Stack) and cotangents is None and inputs is not None:
+        cotangents = np.zeros((*np.shape(inputs)[:2], subject.hidden_size))
+    return problem_of(subject, inputs, cotangents, initial_state)
+
+
+def stack_of(subject: Subject | Stack | Problem) -> Stack:
+    """The weights alone, for analyses of weights."""
+    if isinstance(subject, Stack):
+        return subject
+    return subject.stack if isinstance(subject, Problem) else subject.network()
+
+
+def analysis(
+    needs: Callable[..., Need] | None = None, reads: Iterable[str] = ALL_GROUPS
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Marks a function as an analysis, whose first argument is a subject.
+
+    needs    (problem, **options) -> Need: the peak of memory, known before any work; None where a trace's is all
+    reads    groups of settings, or settings, on which the result depends: moving any other setting changes nothing
+    """
+    named = [GROUPS.get(name, (name,)) for name in reads]
+
+    def mark(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def called(*arguments: P.args, **options: P.kwargs) -> R:
+            for name in options:
+                if name not in signature.parameters:
+                    raise TypeError(f"{function.__name__} has no option {name!r}{_meant(name, signature.parameters)}")
+            return function(*arguments, **options)
+
+        called.__dict__.update(needs=needs, reads=frozenset(name for names in named for name in names))
+        return called
+
+    return mark
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, known, 1)
+    return f": did you mean {close[0]}?" if close else f": use {', '.join(known)}"
+
+
+def sizes(size: Size) -> str:
+    """The sizes of a sweep by the names of their settings."""
+    return (
+        f"steps = {size.steps}, batch_size = {size.sequences}, hidden_size = {size.hidden_size}, depth = {size.depth}"
     )
-    return Gathered(subject, None, given, sparse(dense), states)
-
-
-def entering(experiment: Experiment, stack: Stack, inputs: ndarray) -> ndarray:
-    """∂L/∂h_t of the top layer by the Experiment's loss alone, [T, B, H]; a forward pass comes first where needed."""
-    return cotangents_of(experiment, _states_read(experiment, stack, inputs))
-
-
-def loss_of(experiment: Experiment, stack: Stack, inputs: ndarray) -> Cotangents:
-    """The same as entries; those of exactly zero are left out."""
-    values = entries_of(experiment, _states_read(experiment, stack, inputs))
-    m, B, H = values.shape
-    steps, at = np.repeat(loss_steps_of(experiment), B), np.tile(np.arange(B), m)
-    values = values.reshape(m * B, H)
-    enters = values.any(axis=1)
-    if not enters.all():
-        steps, at, values = steps[enters], at[enters], values[enters]
-    return Cotangents(steps, at, values, B)
-
-
-def _states_read(experiment: Experiment, stack: Stack, inputs: ndarray) -> ndarray | None:
-    """The top layer's h that the loss reads, from its first step on at least; None where it reads none."""
-    if not needs_states(experiment):
-        return None
-    run = Sweep(stack, inputs)
-    run.forward()
-    if loss_steps_of(experiment)[0] == experiment.steps - 1:
-        return run.last_states[-1, :, 0][None]
-    return run.top_h()
 
 
 def sparse(cotangents: ndarray) -> Cotangents:
@@ -126,7 +277,7 @@ def as_array(value: Any, name: str, dtype: np.dtype, shape: Sequence[int | None]
 
 
 def _on_the_cpu(value: Any, name: str) -> ndarray:
-    """A numpy array of whatever was given; half precisions, which numpy lacks, become float64."""
+    """A numpy array of an array, a tensor or nested numbers; half precisions, which numpy lacks, become float64."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = value.double() if value.is_floating_point() else value
@@ -162,30 +313,12 @@ def as_states(stack: Stack, initial_state: Any, sequences: int) -> tuple[ndarray
     )
 
 
-def size_of(experiment: Experiment) -> Size:
-    """What decides the cost of an Experiment's trace."""
-    e = experiment
-    inputs = input_size_of(e)
-    return Size(e.cell, e.depth, e.hidden_size, inputs, e.steps, e.batch_size, e.batch_size, e.dtype)
+def estimate(subject: Subject) -> Plan:
+    """The engine's Plan of a trace of a subject: its `bytes` at the peak and its `multiply_adds`."""
+    plan = plan_in_slices(subject.size)
+    return plan._replace(bytes=plan.bytes + subject.loss_bytes)
 
 
-def estimate(experiment: Experiment) -> Plan:
-    """The engine's Plan of an Experiment's trace: its `bytes` at the peak and its `multiply_adds`."""
-    found = plan_in_slices(size_of(experiment))
-    return found._replace(bytes=found.bytes + _bytes_of_loss(experiment))
-
-
-def _bytes_of_loss(e: Experiment) -> int:
-    """What the loss's entries need beside the sweep; where they depend on states, those and the readout's scores."""
-    item, steps = np.dtype(e.dtype).itemsize, loss_steps_of(e)
-    entries = len(steps) * e.batch_size * (item * e.hidden_size + 16)
-    if not needs_states(e) or steps[0] == e.steps - 1:
-        return entries
-    return entries + e.steps * e.batch_size * item * (2 * e.hidden_size + 4 * output_size_of(e))
-
-
-def refuse_too_large(experiment: Experiment, limit: int | None = None) -> None:
+def refuse_too_large(subject: Subject, limit: int | None = None) -> None:
     """Raises TooLarge, naming the settings, if the trace needs more than `limit` bytes (default: `memory_limit`)."""
-    e = experiment
-    what = f"steps = {e.steps}, batch_size = {e.batch_size}, hidden_size = {e.hidden_size}, depth = {e.depth}"
-    engine.refuse_too_large(estimate(e).bytes, what, "steps, batch_size, hidden_size or depth", limit)
+    Problem(subject.size, subject).refuse_too_large(limit)

@@ -6,6 +6,8 @@ Tables are tidy: one row a step and line. A line is one value of the columns `by
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,67 @@ NORMS = (
     "log10_relative_min",
     "log10_relative_max",
 )
+
+
+POINTS_ON_SCREEN, POINTS_TAKEN = 6000, 400_000  # of all lines of a picture: more make a hover slow, a PNG take 10 s
+BINS_ON_SCREEN, CELLS_TAKEN = 512, 100_000  # steps of a line of a map; all cells of a map that leaves the screen
+
+
+class Reduction(Protocol):
+    """Fewer rows of a table, for the screen or for a picture that leaves it; frozen, so that it is part of a key."""
+
+    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame: ...
+
+    def taken(self, rows: pd.DataFrame) -> pd.DataFrame: ...
+
+
+@dataclass(frozen=True)
+class AllRows:
+    """Every row: small tables, and charts that count for themselves."""
+
+    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows
+
+    taken = on_screen
+
+
+@dataclass(frozen=True)
+class Lines:
+    """`thin`, with so many points of all lines together."""
+
+    columns: tuple[str, ...] = NORMS
+    by: tuple[str, ...] = LINE
+    x: str = "step"
+    points: int = POINTS_ON_SCREEN
+
+    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return self._thinned(rows, self.points)
+
+    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return self._thinned(rows, POINTS_TAKEN)
+
+    def _thinned(self, rows: pd.DataFrame, points: int) -> pd.DataFrame:
+        lines = max(count_lines(rows, self.by), 1)
+        return thin(rows, max(points // lines, 100), self.x, self.columns, self.by)
+
+
+@dataclass(frozen=True)
+class StepBins:
+    """`bin_steps`, for heat maps."""
+
+    values: tuple[str, ...] = ("log10_norm", "log10_relative")
+    by: tuple[str, ...] = LINE
+
+    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return bin_steps(rows, BINS_ON_SCREEN, self.values, self.by)
+
+    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return bin_steps(rows, CELLS_TAKEN // max(count_lines(rows, self.by), 1), self.values, self.by)
+
+
+def count_lines(rows: pd.DataFrame, by: Sequence[str] = LINE) -> int:
+    """How many lines a table has."""
+    return len(rows[[name for name in by if name in rows]].drop_duplicates())
 
 
 def thin(
@@ -136,12 +199,14 @@ def bin_steps(
     return binned.drop(columns=["bin", *(f"zeros {name}" for name in values)])
 
 
-def line_ends(table: pd.DataFrame, column: str = "log10_relative", gap: float = 0.1) -> pd.DataFrame:
+def line_ends(table: pd.DataFrame, relative: bool = True, gap: float = 0.1) -> pd.DataFrame:
     """Where each line ends at its lowest step, and where its label may stand so that no two labels touch.
 
-    Returns the lines' columns, `step`, `lag`, `column` (the line's first finite value) and `label_at`: that value moved
-    up or down so that labels are at least `gap` of the drawn range apart. A line without any finite value is left out.
+    Returns the lines' columns, `step`, `lag`, log10_relative or log10_norm (the line's first finite value) and
+    `label_at`: that value moved up or down so that labels are at least `gap` of the drawn range apart. A line without
+    any finite value is left out.
     """
+    column = "log10_relative" if relative else "log10_norm"
     by = [name for name in LINE if name in table]
     finite = table[np.isfinite(table[column])]
     ends = finite.sort_values("step").groupby(by, sort=False).head(1).sort_values(column, ascending=False)

@@ -6,7 +6,6 @@ derivatives are total: over all later steps and higher layers, and for c_t also 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,13 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import (
-    gathered,
-)
+from gradlab.analyses.problem import Problem, Progress, analysis, problem_of
 from gradlab.cells import CELLS
-from gradlab.engine import NEVER, Cotangents, sweep
+from gradlab.engine import NEVER, Cotangents, Swept, sweep
 from gradlab.network.stack import Stack
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.subject import Subject
 
 TABLE_COLUMNS = (
     "cell", "layer", "step", "lag", "state", "path",
@@ -55,7 +53,7 @@ class NonFinite:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GradientTrace:
     """The result of `trace`."""
 
@@ -65,6 +63,10 @@ class GradientTrace:
     log10_cotangent: ndarray  # [B] log10 of what the loss put in: the root of the sum over steps of ‖cotangent_t‖²
     loss_steps: ndarray  # the steps at which the loss enters
     non_finite: NonFinite | None
+
+    def __repr__(self) -> str:
+        depth, steps, sequences, _ = self.log10_norms.shape
+        return f"GradientTrace({self.cell}, {depth} layers, {steps} steps, {sequences} sequences)"
 
     @property
     def cell(self) -> str:
@@ -157,33 +159,32 @@ def mean(values: ndarray) -> ndarray:
     return values.mean(axis=-1)
 
 
+@analysis()
 def trace(
-    subject: Experiment | Stack,
+    subject: Subject | Stack | Problem,
     inputs: Any = None,
     cotangents: Any = None,
     initial_state: Any = None,
     *,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress = None,
 ) -> GradientTrace:
     """Back-propagates through time and measures the gradient at every layer and step.
 
-    trace(experiment)                      builds the stack, its inputs and its loss
+    trace(experiment)                      draws the stack, its inputs and its loss; any other subject has its own
     trace(stack, inputs, cotangents)       inputs [T, B, X]; cotangents [T, B, H] = ∂L/∂(top layer's h_t) by the loss
                                            alone; numpy arrays or torch tensors, computed in the stack's dtype
     initial_state                          h or (h, c), each [L, B, H]; zeros if None
-    progress                               hears the fraction done some ten times a second; what it raises ends the work
+    progress                               called with the fraction done; an exception it raises aborts
 
     Raises ValueError for shapes that do not fit, for values that are not finite, and where more memory would be needed
     than there is. A forward pass that overflows is no error: see `GradientTrace.non_finite`.
     """
-    given = gathered(subject, inputs, cotangents, initial_state)
-    swept = sweep(given.stack, given.inputs, given.loss, given.initial_state, progress=progress)
-    return _result(given.stack, given.experiment, swept, given.loss, given.inputs.shape[1])
-
-
-def _result(stack, experiment, swept, cotangents: Cotangents, sequences: int) -> GradientTrace:
-    entered = log10_entered(cotangents, sequences)
-    return GradientTrace(stack, experiment, swept.log10_norms, entered, cotangents.steps, _first(swept))
+    problem = problem_of(subject, inputs, cotangents, initial_state)
+    swept = sweep(problem.stack, problem.inputs, problem.loss, problem.initial_state, progress=progress)
+    entered = log10_entered(problem.loss, problem.size.sequences)
+    return GradientTrace(
+        problem.stack, problem.settings, swept.log10_norms, entered, problem.loss.steps, _first_non_finite(swept)
+    )
 
 
 def log10_entered(cotangents: Cotangents, sequences: int) -> ndarray:
@@ -222,7 +223,7 @@ def relative(log10_norms: ndarray, log10_entered: ndarray) -> ndarray:
     )
 
 
-def _first(swept) -> NonFinite | None:
+def _first_non_finite(swept: Swept) -> NonFinite | None:
     """Where the first non-finite number arose: forward the earliest step, in the adjoint the latest."""
     if (earliest := swept.non_finite.min()) != NEVER:
         layer, sequence = (int(i) for i in np.argwhere(swept.non_finite == earliest)[0])

@@ -18,31 +18,38 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.problem import Problem, analysis, stack_of
 from gradlab.cells import CELLS
 from gradlab.network.stack import Layer, Stack, gate_rows
+from gradlab.settings.subject import Subject
+
+READS = ("network", "inputs", "text", "numerics")  # a text's vocabulary decides how many inputs there are
 
 
-def singular_values(stack: Stack) -> pd.DataFrame:
+@analysis(reads=READS)
+def singular_values(subject: Subject | Stack | Problem) -> pd.DataFrame:
     """Singular values of U, a layer and gate at a time; the largest is the spectral norm."""
 
     def of(layer: Layer, rows: slice) -> dict[str, ndarray]:
         values = np.linalg.svd(layer.U[rows].astype(np.float64), compute_uv=False)
         return {"index": np.arange(len(values)), "singular_value": values}
 
-    return _a_gate_at_a_time(stack, of)
+    return _by_gate(stack_of(subject), of)
 
 
-def eigenvalues(stack: Stack) -> pd.DataFrame:
+@analysis(reads=READS)
+def eigenvalues(subject: Subject | Stack | Problem) -> pd.DataFrame:
     """Eigenvalues of U, a layer and gate at a time; the largest modulus is the spectral radius."""
 
     def of(layer: Layer, rows: slice) -> dict[str, ndarray]:
         values = np.linalg.eigvals(layer.U[rows].astype(np.float64))
         return {"real": values.real, "imaginary": values.imag, "modulus": np.abs(values)}
 
-    return _a_gate_at_a_time(stack, of)
+    return _by_gate(stack_of(subject), of)
 
 
-def gate_biases(stack: Stack) -> pd.DataFrame:
+@analysis(reads=READS)
+def gate_biases(subject: Subject | Stack | Problem) -> pd.DataFrame:
     """Effective bias of every unit: the sum of PyTorch's two.
 
     In the GRU's candidate the reset gate r multiplies b_U, so the sum holds where r = 1.
@@ -52,18 +59,20 @@ def gate_biases(stack: Stack) -> pd.DataFrame:
         sums = layer.b_W[rows].astype(np.float64) + layer.b_U[rows]
         return {"unit": np.arange(len(sums)), "effective_bias": sums}
 
-    return _a_gate_at_a_time(stack, of)
+    return _by_gate(stack_of(subject), of)
 
 
-def parameter_counts(stack: Stack) -> pd.DataFrame:
+@analysis(reads=READS)
+def parameter_counts(subject: Subject | Stack | Problem) -> pd.DataFrame:
     """How many parameters each array of each layer holds; they sum to `stack.parameter_count`."""
+    stack = stack_of(subject)
     rows = [
         (stack.cell, number, name, size) for number in range(stack.depth) for name, size in stack.sizes(number).items()
     ]
     return pd.DataFrame(rows, columns=["cell", "layer", "parameter", "count"])
 
 
-def _a_gate_at_a_time(stack: Stack, of: Callable[[Layer, slice], dict[str, ndarray]]) -> pd.DataFrame:
+def _by_gate(stack: Stack, of: Callable[[Layer, slice], dict[str, ndarray]]) -> pd.DataFrame:
     """One table of `of(layer, rows of the gate)` over layers and gates."""
     parts = [
         pd.DataFrame(

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import colours, theme
+from gradlab.words.numbers import power_of_ten
 
 EXPECTATION_COLUMNS = ("step", "place", "symbol", "row", "left", "right", "probability", "share", "expected")
 SHADED_COLUMNS = ("column", "row", "character", "value", "step")
@@ -98,7 +99,7 @@ def shaded(
         scale = alt.Scale(scheme="cividis", domain=[low, high], clamp=True)
         legend |= {"labelExpr": "'1e' + format(datum.value, '+.2~f')", "tickCount": 4}
         if domain:
-            legend["title"] = f"{quantity}, dark: {theme.power_of_ten(low)} or less"
+            legend["title"] = f"{quantity}, dark: {power_of_ten(low)} or less"
         light = f"datum.value > {(low + high) / 2}"
         letter = alt.ExprRef(
             f"isValid(datum.value) && isFinite(datum.value) ? ({light} ? '#111' : '#fff') : '{ink.text}'"

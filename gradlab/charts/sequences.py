@@ -15,6 +15,7 @@ import pandas as pd
 
 from gradlab.charts import axes, theme
 from gradlab.charts.colours import INKS, cell_colour
+from gradlab.words.numbers import power_of_ten
 
 BOX_COLUMNS = ("kind", "step", "level", "active", "label", "x", "x2", "y", "y2", "middle", "centre")
 LINK_COLUMNS = ("kind", "state", "step", "layer", "x", "y", "x2", "y2", "log10_relative", "flows", "points")
@@ -76,7 +77,7 @@ def unrolled(
             (alt.Color, domain, None if small else key),
         )
     )
-    drawn = links.assign(norm=links["log10_relative"].where(links["flows"], -np.inf).map(theme.power_of_ten))
+    drawn = links.assign(norm=links["log10_relative"].where(links["flows"], -np.inf).map(power_of_ten))
     tips = [
         alt.Tooltip("kind:N", title="link"),
         alt.Tooltip("step:Q", title="arrives at step", format=",d"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -29,17 +28,6 @@ EMBEDDED_ACTIONS = {"export": True, "source": False, "compiled": False, "editor"
 POINTER = "pointer"  # style of marks seen only under the pointer; pictures that do not move leave them out
 LEGEND_ROW = 17  # pixels
 DIMMED = 0.06  # what a line keeps when the legend has put it aside
-
-
-def power_of_ten(log10_value: float) -> str:
-    """A number written from its log10, at any size: -1300.4 gives "4.0e-1301"; -inf "exactly 0"; NaN "not finite"."""
-    if math.isnan(log10_value):
-        return "not finite"
-    if log10_value == -math.inf:
-        return "exactly 0"
-    exponent = math.floor(log10_value)
-    mantissa = f"{10 ** (log10_value - exponent):.1f}"
-    return f"{mantissa}e{exponent:+d}" if mantissa != "10.0" else f"1.0e{exponent + 1:+d}"
 
 
 def cell_title(name: str) -> str:

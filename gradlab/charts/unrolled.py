@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import axes, colours, theme
+from gradlab.words.numbers import power_of_ten
 
 COLUMNS = ("layer", "step", "lag", "edge", "state", "log10_relative")
 APART = 0.2  # layers: the direct edge runs above the middle, the recurrent one below
@@ -100,7 +101,7 @@ def _placed(table: pd.DataFrame) -> pd.DataFrame:
     length = np.select([edge == "vertical", edge == "loss", edge == "input"], [1 - 0.1, STUB, -STUB], 0.0)
     y = node + offset + np.where(across, 0, np.where(edge == "input", -0.1, 0.1))
     y2 = node + offset + length
-    size = [theme.power_of_ten(value) for value in table["log10_relative"]]
+    size = [power_of_ten(value) for value in table["log10_relative"]]
     return table[list(COLUMNS)].assign(x=x, x2=x2, y=y, y2=y2, size=size)
 
 

@@ -152,8 +152,9 @@ class Difference(NamedTuple):
     error: float
 
 
-def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
-                      sizes: Sequence[float] = SIZES, told: Callable[[], None] = _nobody) -> Difference:  # fmt: skip
+def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge, sizes: Sequence[float] = SIZES,
+                      initial_state: Sequence[ndarray] = (), told: Callable[[], None] = _nobody
+                      ) -> Difference:  # fmt: skip
     """The loss's derivative along a nudge by central differences, extrapolated to size 0 (Richardson 1911).
 
     Each size is halved; the size that moves least by it is used (after Ridders 1982). Steep networks need small sizes,
@@ -167,7 +168,7 @@ def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
     def losses(size: float, rounded: str | None) -> Tensor:
         """The loss, and the sum of its terms' magnitudes."""
         with torch.no_grad():
-            steps = unroll(stack, inputs, nudge=nudge, size=size, rounded=rounded)
+            steps = unroll(stack, inputs, initial_state, nudge=nudge, size=size, rounded=rounded)
             terms = []
             for states, weight in zip(steps, weights, strict=True):
                 terms.append((weight * states[-1].h).as_subclass(Tensor))

@@ -10,13 +10,15 @@ import string
 import struct
 import unicodedata
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import pandas as pd
 import vl_convert
 
-from gradlab.exports.record import TRACES, Experiments, one_line, record
+from gradlab.exports.record import TRACES, one_line, record
+from gradlab.settings.subject import Subject
 
 WIDTH = 900  # pixels, where a chart takes its width from its surroundings
 POINTER = "pointer"  # the charts' style of marks that are seen only under the pointer
@@ -25,9 +27,9 @@ TITLE_LINE, SUBTITLE_LINE = 21, 18  # pixels a line of a chart's heading needs
 
 def specification(
     chart: Any,
-    experiments: Experiments = (),
+    subjects: Sequence[Subject] = (),
     *,
-    made: str = TRACES,
+    code: str = TRACES,
     title: str = "",
     subtitle: str = "",
     width: int | None = None,
@@ -55,14 +57,14 @@ def specification(
         if grows:
             spec["height"] += TITLE_LINE * len(lines["text"]) + SUBTITLE_LINE * len(lines["subtitle"])
         spec["description"] = ". ".join(part.rstrip(".") for part in heading.values() if part) + "."
-    spec["usermeta"] = {**spec.get("usermeta", {}), "gradlab": record(experiments, made)}
+    spec["usermeta"] = {**spec.get("usermeta", {}), "gradlab": record(subjects, code)}
     spec["background"] = spec["usermeta"].pop("paper", "white")
     return spec
 
 
-def png(chart: Any, experiments: Experiments = (), *, scale: float = 2.0, **options: Any) -> bytes:
+def png(chart: Any, subjects: Sequence[Subject] = (), *, scale: float = 2.0, **options: Any) -> bytes:
     """PNG, `scale` pixels of the picture for each pixel of the chart; `options` as of `specification`."""
-    spec = _still(specification(chart, experiments, **options))
+    spec = _still(specification(chart, subjects, **options))
     data = vl_convert.vegalite_to_png(spec, scale=scale, allowed_base_urls=[])
     text = b"gradlab\0" + one_line(spec["usermeta"]["gradlab"]).encode("ascii")
     chunk = struct.pack(">I", len(text)) + b"tEXt" + text + struct.pack(">I", zlib.crc32(b"tEXt" + text))
@@ -70,9 +72,9 @@ def png(chart: Any, experiments: Experiments = (), *, scale: float = 2.0, **opti
     return data[:after_header] + chunk + data[after_header:]
 
 
-def svg(chart: Any, experiments: Experiments = (), **options: Any) -> bytes:
+def svg(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
     """SVG whose text stays text; `options` as of `specification`."""
-    spec = _still(specification(chart, experiments, **options))
+    spec = _still(specification(chart, subjects, **options))
     drawing = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
     title, subtitle = (" ".join(spec.get("title", {}).get(key, [])) for key in ("text", "subtitle"))
     told = {"title": title, "desc": subtitle, "metadata": one_line(spec["usermeta"])}
@@ -81,12 +83,12 @@ def svg(chart: Any, experiments: Experiments = (), **options: Any) -> bytes:
     return f"{head}>{inside}{rest}".encode()
 
 
-def pdf(chart: Any, experiments: Experiments = (), **options: Any) -> bytes:
+def pdf(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
     """PDF with its fonts inside; `options` as of `specification`.
 
     The record goes in by an incremental update (ISO 32000-1, 7.5.6): a new information dictionary behind the file.
     """
-    spec = _still(specification(chart, experiments, **options))
+    spec = _still(specification(chart, subjects, **options))
     data = vl_convert.vegalite_to_pdf(spec, allowed_base_urls=[])
     end = re.search(rb"/Size (\d+)\s+/Root (\d+ 0 R)\s+/Info (\d+) 0 R\s+>>\s+startxref\s+(\d+)\s+%%EOF\s*$", data)
     if end is None:
@@ -102,17 +104,17 @@ def pdf(chart: Any, experiments: Experiments = (), **options: Any) -> bytes:
     return start + update + table + trailer + b"startxref\n%d\n%%%%EOF\n" % (len(start) + len(update))
 
 
-def vega_lite(chart: Any, experiments: Experiments = (), **options: Any) -> bytes:
+def vega_lite(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
     """The Vega-Lite document, with its data and the record; `options` as of `specification`."""
-    return json.dumps(specification(chart, experiments, **options), indent=1, ensure_ascii=False).encode()
+    return json.dumps(specification(chart, subjects, **options), indent=1, ensure_ascii=False).encode()
 
 
-def html(chart: Any, experiments: Experiments = (), **options: Any) -> bytes:
+def html(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
     """A page that draws the chart as wide as the window, with hover and legends, from the scripts it carries.
 
     Its content security policy forbids every request; `options` as of `specification`.
     """
-    spec = specification(chart, experiments, **options)
+    spec = specification(chart, subjects, **options)
     heading = spec.pop("title", {})
     title, subtitle = (html_module.escape(" ".join(heading.get(key, []))) for key in ("text", "subtitle"))
     config = spec.get("config", {})

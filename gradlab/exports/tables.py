@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gradlab.exports.record import TRACES, Experiments, one_line, record
+from gradlab.exports.record import TRACES, one_line, record
+from gradlab.settings.subject import Subject
 
 
 def csv(table: pd.DataFrame) -> bytes:
@@ -27,10 +29,10 @@ def _not_a_formula(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
-def parquet(table: pd.DataFrame, experiments: Experiments = (), made: str = TRACES) -> bytes:
+def parquet(table: pd.DataFrame, subjects: Sequence[Subject] = (), code: str = TRACES) -> bytes:
     """Parquet of every row, the record under the key `gradlab` of the file's metadata."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
-    about = one_line(record(experiments, made)).encode()
+    about = one_line(record(subjects, code)).encode()
     arrow = arrow.replace_schema_metadata({**arrow.schema.metadata, b"gradlab": about})
     file = io.BytesIO()
     pq.write_table(arrow, file)

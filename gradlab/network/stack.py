@@ -1,30 +1,20 @@
 """Stack: depth × cell with weights, from an Experiment or from a torch module.
 
-    a_x = W x_t + b_W          a_h = U h_{t-1} + b_U
-
-W and both biases are always drawn as PyTorch draws them, U(-1/√H, 1/√H); the initialization and its gain decide U.
-Everything is drawn in float64 and cast afterwards, so both precisions see the same weights, inputs and loss direction.
+a_x = W x_t + b_W          a_h = U h_{t-1} + b_U
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
-import torch
 from numpy import ndarray
 from torch import Tensor, nn
 
 from gradlab.cells import CELLS
-from gradlab.settings.drawing import Streams, cotangents_of, input_size_of, inputs_of, streams
-from gradlab.settings.experiment import DTYPES, Experiment
-from gradlab.settings.initializations import INITIALIZATIONS, WITHOUT_BIASES
-from gradlab.settings.trained import Trained
 
-__all__ = ["Layer", "Stack", "Streams", "cotangents_of", "gate_rows", "input_size_of", "inputs_of", "streams"]
-
+DTYPES = ("float64", "float32")
 PYTORCH_NAMES = {"W": "weight_ih", "U": "weight_hh", "b_W": "bias_ih", "b_U": "bias_hh"}
 
 
@@ -35,6 +25,12 @@ class Layer(NamedTuple):
     U: ndarray  # [G·H, H] recurrent weight
     b_W: ndarray  # [G·H]
     b_U: ndarray  # [G·H]
+
+
+class HasNetwork(Protocol):
+    """Whatever has weights."""
+
+    def network(self) -> Stack: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,14 +96,9 @@ class Stack:
         return {name: array.size // gates * (gates - len(unread[name])) for name, array in layer._asdict().items()}
 
     @classmethod
-    def from_experiment(cls, experiment: Experiment) -> Stack:
-        """The stack an Experiment describes: the same settings always give the same weights; of a Trained, its own."""
-        if isinstance(experiment, Trained):
-            layers = experiment.weights.layers
-            return cls(experiment.cell, tuple(Layer(*(a.astype(experiment.dtype) for a in layer)) for layer in layers))
-        random = streams(experiment.seed)
-        columns = [input_size_of(experiment)] + [experiment.hidden_size] * (experiment.depth - 1)
-        return cls(experiment.cell, tuple(_draw(experiment, number_of_inputs, random) for number_of_inputs in columns))
+    def from_experiment(cls, experiment: HasNetwork) -> Stack:
+        """The weights of an Experiment, or of any other subject: the same settings always give the same weights."""
+        return experiment.network()
 
     @classmethod
     def from_torch(cls, module: nn.Module) -> Stack:
@@ -135,32 +126,6 @@ def gate_rows(cell: str, gate: str, hidden_size: int) -> slice:
         raise ValueError(f"gate = {gate!r} is not in cell = {cell!r}: use one of {', '.join(gates)}")
     first = gates.index(gate) * hidden_size
     return slice(first, first + hidden_size)
-
-
-def _draw(experiment: Experiment, columns: int, random: Streams) -> Layer:
-    """One layer: W, b_W and b_U as PyTorch draws them, U a gate at a time by the initialization, then the gain."""
-    H, gates = experiment.hidden_size, CELLS[experiment.cell].gates
-    rows, bound = len(gates) * H, 1 / math.sqrt(H)
-
-    def uniform(*shape: int) -> ndarray:
-        values = torch.empty(shape, dtype=torch.float64)
-        return values.uniform_(-bound, bound, generator=random.weights).numpy()
-
-    W, b_W, b_U = uniform(rows, columns), uniform(rows), uniform(rows)
-    initialize = INITIALIZATIONS[experiment.initialization]
-    U = experiment.gain * torch.cat([initialize((H, H), random.recurrent) for _ in gates]).numpy()
-    if experiment.initialization in WITHOUT_BIASES:
-        weights = set(without(CELLS[experiment.cell], "W")) & set(without(CELLS[experiment.cell], "U"))  # peepholes
-        for gate in set(gates) - weights:
-            b_W[gate_rows(experiment.cell, gate, H)], b_U[gate_rows(experiment.cell, gate, H)] = 0, 0
-    if experiment.forget_bias is not None and "forget" in gates:
-        forget = gate_rows(experiment.cell, "forget", H)
-        b_W[forget], b_U[forget] = experiment.forget_bias, 0
-    for gate in without(CELLS[experiment.cell], "W"):
-        W[gate_rows(experiment.cell, gate, H)] = 0
-    for gate in without(CELLS[experiment.cell], "U"):
-        U[gate_rows(experiment.cell, gate, H)], b_U[gate_rows(experiment.cell, gate, H)] = 0, 0
-    return Layer(*(array.astype(experiment.dtype, copy=False) for array in (W, U, b_W, b_U)))
 
 
 def _cell_of(module: nn.Module) -> str:

@@ -1,23 +1,47 @@
-"""What an Experiment feeds its stack: inputs, and at the loss steps a direction or a readout's gradient.
+"""What settings draw: weights, inputs, and at the loss steps a direction or a readout's gradient.
 
 Weights, inputs, loss directions, readout and targets draw from separate generators of one seed, in float64, and are
-cast afterwards: a change of the cell or of the precision changes none of the others. A trained one has the readout that
-it learned, and reads batches of its task.
+cast afterwards: a change of the cell or of the precision changes none of the others.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy import ndarray
 
+from gradlab.cells import CELLS
+from gradlab.engine import Cotangents, Size, Sweep
 from gradlab.network.readout import Read, Readout, drawn, drawn_targets, read
-from gradlab.settings.experiment import Experiment
+from gradlab.network.stack import Layer, Stack, gate_rows, without
+from gradlab.settings.initializations import INITIALIZATIONS, WITHOUT_BIASES
 from gradlab.settings.inputs import INPUTS, vocabulary
 from gradlab.settings.losses import LOSSES
-from gradlab.settings.trained import Trained
+
+if TYPE_CHECKING:
+    from gradlab.settings.experiment import Experiment
+
+
+class Source(Protocol):
+    """Where the values come from that settings name: drawn from the seed, or a task's."""
+
+    @property
+    def settings(self) -> Experiment: ...
+
+    def signal(self, steps: int) -> ndarray:
+        """What the network would read over so many steps, [steps, B, X], in float64."""
+        ...
+
+    def readout(self) -> Readout:
+        """The readout on the top layer's h, in float64."""
+        ...
+
+    def targets(self) -> ndarray:
+        """What the readout is to give, [T, B, Y], in float64."""
+        ...
 
 
 class Streams(NamedTuple):
@@ -38,88 +62,139 @@ def streams(seed: int) -> Streams:
     return Streams(*(torch.Generator().manual_seed(s) for s in states), *map(np.random.default_rng, sequences[2:]))
 
 
-def input_size_of(experiment: Experiment) -> int:
+# Sizes and steps, known before anything is drawn
+
+
+def input_size_of(e: Experiment) -> int:
     """X: the setting `input_size`, or the size of the vocabulary where the input is text."""
-    return len(vocabulary(experiment.text)) if experiment.inputs == "text" else experiment.input_size
+    return len(vocabulary(e.text)) if e.inputs == "text" else e.input_size
 
 
-def read_steps_of(experiment: Experiment) -> int:
-    """How many leading steps have an input, by the sequence type; the others read zeros."""
-    return LOSSES[experiment.loss].reads(experiment.steps, **experiment.placement)
-
-
-def loss_steps_of(experiment: Experiment) -> ndarray:
-    """The steps at which the loss enters, in order."""
-    return np.array(LOSSES[experiment.loss].steps(experiment.steps, **experiment.placement))
-
-
-def inputs_of(experiment: Experiment) -> ndarray:
-    """What an Experiment's network reads, [T, B, X], in its dtype."""
-    values = _signal(experiment, experiment.steps)
-    values[read_steps_of(experiment) :] = 0
-    return values.astype(experiment.dtype, copy=False)
-
-
-def _signal(e: Experiment, steps: int) -> ndarray:
-    if isinstance(e, Trained) and e.inputs != "text":
-        return e.batch(steps, streams(e.seed).inputs).inputs
-    own = {"text": e.text} if e.inputs == "text" else {}
-    return INPUTS[e.inputs](steps, e.batch_size, input_size_of(e), streams(e.seed).inputs, **own)
-
-
-def output_size_of(experiment: Experiment) -> int:
+def output_size_of(e: Experiment) -> int:
     """Y: the setting `output_size`, or the size of the vocabulary where the input is text."""
-    return input_size_of(experiment) if experiment.inputs == "text" else experiment.output_size
+    return input_size_of(e) if e.inputs == "text" else e.output_size
 
 
-def readout_of(experiment: Experiment) -> Readout:
-    """The readout on the top layer's h, in the Experiment's dtype."""
-    if isinstance(experiment, Trained):
-        values = experiment.weights.readout
-    else:
-        values = drawn(output_size_of(experiment), experiment.hidden_size, streams(experiment.seed).readout)
-    return Readout(*(part.astype(experiment.dtype, copy=False) for part in values))
+def size_of(e: Experiment) -> Size:
+    """What decides the cost of an Experiment's trace."""
+    return Size(e.cell, e.depth, e.hidden_size, input_size_of(e), e.steps, e.batch_size, e.batch_size, e.dtype)
 
 
-def targets_of(experiment: Experiment) -> ndarray:
-    """What the readout is to give, [T, B, Y], in its dtype: the task's own; of a text, its next character."""
-    e = experiment
+def read_steps_of(e: Experiment) -> int:
+    """How many leading steps have an input, by the sequence type; the others read zeros."""
+    return LOSSES[e.loss].reads(e.steps, **e.placement)
+
+
+def loss_steps_of(e: Experiment) -> ndarray:
+    """The steps at which the loss enters, in order."""
+    return np.array(LOSSES[e.loss].steps(e.steps, **e.placement))
+
+
+def needs_states(e: Experiment) -> bool:
+    """Whether the loss's gradient depends on the states, so that the forward pass comes first."""
+    return e.objective != "direction" or LOSSES[e.loss].needs_states
+
+
+def loss_bytes_of(e: Experiment) -> int:
+    """What the loss's entries need beside the sweep; where they depend on states, those and the readout's scores."""
+    item, steps = np.dtype(e.dtype).itemsize, loss_steps_of(e)
+    entries = len(steps) * e.batch_size * (item * e.hidden_size + 16)
+    if not needs_states(e) or steps[0] == e.steps - 1:
+        return entries
+    return entries + e.steps * e.batch_size * item * (2 * e.hidden_size + 4 * output_size_of(e))
+
+
+# What a seed draws
+
+
+def drawn_stack(e: Experiment) -> Stack:
+    """The stack that settings describe: the same settings always give the same weights."""
+    random = streams(e.seed)
+    columns = [input_size_of(e)] + [e.hidden_size] * (e.depth - 1)
+    return Stack(e.cell, tuple(_drawn_layer(e, number_of_inputs, random) for number_of_inputs in columns))
+
+
+def _drawn_layer(e: Experiment, columns: int, random: Streams) -> Layer:
+    """One layer: W, b_W and b_U as PyTorch draws them, U a gate at a time by the initialization, then the gain."""
+    H, gates = e.hidden_size, CELLS[e.cell].gates
+    rows, bound = len(gates) * H, 1 / math.sqrt(H)
+
+    def uniform(*shape: int) -> ndarray:
+        values = torch.empty(shape, dtype=torch.float64)
+        return values.uniform_(-bound, bound, generator=random.weights).numpy()
+
+    W, b_W, b_U = uniform(rows, columns), uniform(rows), uniform(rows)
+    initialize = INITIALIZATIONS[e.initialization]
+    U = e.gain * torch.cat([initialize((H, H), random.recurrent) for _ in gates]).numpy()
+    if e.initialization in WITHOUT_BIASES:
+        weights = set(without(CELLS[e.cell], "W")) & set(without(CELLS[e.cell], "U"))  # peepholes
+        for gate in set(gates) - weights:
+            b_W[gate_rows(e.cell, gate, H)], b_U[gate_rows(e.cell, gate, H)] = 0, 0
+    if e.forget_bias is not None and "forget" in gates:
+        forget = gate_rows(e.cell, "forget", H)
+        b_W[forget], b_U[forget] = e.forget_bias, 0
+    for gate in without(CELLS[e.cell], "W"):
+        W[gate_rows(e.cell, gate, H)] = 0
+    for gate in without(CELLS[e.cell], "U"):
+        U[gate_rows(e.cell, gate, H)], b_U[gate_rows(e.cell, gate, H)] = 0, 0
+    return Layer(*(array.astype(e.dtype, copy=False) for array in (W, U, b_W, b_U)))
+
+
+def drawn_signal(e: Experiment, steps: int) -> ndarray:
+    """The input that settings name, over so many steps, [steps, B, X], in float64."""
+    generator = streams(e.seed).inputs
     if e.inputs == "text":
-        values = _signal(e, e.steps + 1)[1:]
-    elif isinstance(e, Trained):
-        values = e.batch(e.steps, streams(e.seed).inputs).targets
-        values = np.eye(output_size_of(e))[values] if e.objective == "cross_entropy" else values
-    else:
-        values = drawn_targets(e.objective, e.steps, e.batch_size, output_size_of(e), streams(e.seed).targets)
+        return INPUTS["text"](steps, e.batch_size, input_size_of(e), generator, text=e.text)
+    return INPUTS[e.inputs](steps, e.batch_size, input_size_of(e), generator)
+
+
+def drawn_readout(e: Experiment) -> Readout:
+    """A readout as PyTorch draws it."""
+    return drawn(output_size_of(e), e.hidden_size, streams(e.seed).readout)
+
+
+def drawn_targets_of(e: Experiment) -> ndarray:
+    """Targets [T, B, Y]: of a text its next character."""
+    if e.inputs == "text":
+        return drawn_signal(e, e.steps + 1)[1:]
+    return drawn_targets(e.objective, e.steps, e.batch_size, output_size_of(e), streams(e.seed).targets)
+
+
+# What a network reads and what its loss injects, wherever the values come from
+
+
+def inputs_of(source: Source) -> ndarray:
+    """What the network reads, [T, B, X], in its dtype."""
+    e = source.settings
+    values = source.signal(e.steps)
+    values[read_steps_of(e) :] = 0
     return values.astype(e.dtype, copy=False)
 
 
-def needs_states(experiment: Experiment) -> bool:
-    """Whether the loss's gradient depends on the states, so that the forward pass comes first."""
-    return experiment.objective != "direction" or LOSSES[experiment.loss].needs_states
+def readout_of(source: Source) -> Readout:
+    """The readout on the top layer's h, in the settings' dtype."""
+    return Readout(*(part.astype(source.settings.dtype, copy=False) for part in source.readout()))
 
 
-def read_of(experiment: Experiment, states: ndarray) -> Read:
+def targets_of(source: Source) -> ndarray:
+    """What the readout is to give, [T, B, Y], in the settings' dtype."""
+    return source.targets().astype(source.settings.dtype, copy=False)
+
+
+def read_of(source: Source, states: ndarray) -> Read:
     """The readout's losses and gradients at the loss steps; states [.., B, H], the top layer's last ones at least."""
-    at = loss_steps_of(experiment) - experiment.steps  # from the end
-    return read(readout_of(experiment), experiment.objective, states[at], targets_of(experiment)[at])
+    e = source.settings
+    at = loss_steps_of(e) - e.steps  # from the end
+    return read(readout_of(source), e.objective, states[at], targets_of(source)[at])
 
 
-def cotangents_of(experiment: Experiment, states: ndarray | None = None) -> ndarray:
-    """∂L/∂h_t of the top layer by the loss alone, [T, B, H], in the Experiment's dtype; arguments as `entries_of`."""
-    e = experiment
-    entering = np.zeros((e.steps, e.batch_size, e.hidden_size), e.dtype)
-    entering[loss_steps_of(e)] = entries_of(e, states)
-    return entering
-
-
-def entries_of(experiment: Experiment, states: ndarray | None = None) -> ndarray:
+def entries_of(source: Source, states: ndarray | None = None) -> ndarray:
     """∂L/∂h_t of the top layer by the loss alone, at its m steps (`loss_steps_of`), [m, B, H], in the dtype.
 
     `states` are the top layer's h_t [T, B, H], of which those from the first loss step on are read; ValueError where
     the loss needs them and they are not given.
     """
-    e = experiment
+    e = source.settings
     if e.objective == "direction":
         shape = (len(loss_steps_of(e)), e.batch_size, e.hidden_size)
         return LOSSES[e.loss].entries(shape, streams(e.seed).loss, states).astype(e.dtype, copy=False)
@@ -127,4 +202,35 @@ def entries_of(experiment: Experiment, states: ndarray | None = None) -> ndarray
         raise ValueError(
             f"objective = {e.objective!r} needs the top layer's states [T, B, H]: run the forward pass first"
         )
-    return read_of(e, states).cotangents.astype(e.dtype, copy=False)
+    return read_of(source, states).cotangents.astype(e.dtype, copy=False)
+
+
+def cotangents_of(source: Source, states: ndarray | None = None) -> ndarray:
+    """∂L/∂h_t of the top layer by the loss alone, [T, B, H], in the dtype; arguments as `entries_of`."""
+    e = source.settings
+    entering = np.zeros((e.steps, e.batch_size, e.hidden_size), e.dtype)
+    entering[loss_steps_of(e)] = entries_of(source, states)
+    return entering
+
+
+def injected_by(source: Source, stack: Stack, inputs: ndarray) -> Cotangents:
+    """The same as entries; those of exactly zero are left out. A forward pass comes first where the loss needs it."""
+    values = entries_of(source, _states_read(source.settings, stack, inputs))
+    m, B, H = values.shape
+    steps, at = np.repeat(loss_steps_of(source.settings), B), np.tile(np.arange(B), m)
+    values = values.reshape(m * B, H)
+    enters = values.any(axis=1)
+    if not enters.all():
+        steps, at, values = steps[enters], at[enters], values[enters]
+    return Cotangents(steps, at, values, B)
+
+
+def _states_read(e: Experiment, stack: Stack, inputs: ndarray) -> ndarray | None:
+    """The top layer's h that the loss reads, from its first step on at least; None where it reads none."""
+    if not needs_states(e):
+        return None
+    run = Sweep(stack, inputs)
+    run.forward()
+    if loss_steps_of(e)[0] == e.steps - 1:
+        return run.last_states[-1, :, 0][None]
+    return run.top_h()

@@ -12,11 +12,15 @@ from numbers import Number
 from typing import Any, Self, get_args
 from urllib.parse import quote
 
+from numpy import ndarray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from gradlab.cells import CELLS
-from gradlab.network.readout import OBJECTIVES
+from gradlab.engine import Cotangents, Size
+from gradlab.network.readout import OBJECTIVES, Readout
+from gradlab.network.stack import Stack
+from gradlab.settings import drawing
 from gradlab.settings.conflicts import misfit, over_fewer_steps
 from gradlab.settings.initializations import INITIALIZATIONS
 from gradlab.settings.inputs import INPUTS
@@ -118,8 +122,6 @@ class Experiment(BaseModel):
     def _in_plain_words(cls, value: Any, validate: Callable[[Any], Any], info: Any) -> Any:
         """Validates as pydantic does, with this module's sentence in place of pydantic's."""
         name = info.field_name
-        if name not in Experiment.model_fields:  # what a subclass adds
-            return validate(value)
         try:
             if isinstance(value, bool) or not isinstance(value, str | Number | None):
                 raise ValueError  # Python counts True as 1, and pydantic would; no setting means it
@@ -143,6 +145,78 @@ class Experiment(BaseModel):
             setting, sentence = found
             raise PydanticCustomError("misfit", "{sentence}", {"sentence": sentence, "setting": setting})
         return self
+
+    @property
+    def settings(self) -> Self:
+        """An Experiment is a subject that its settings describe: itself."""
+        return self
+
+    @property
+    def title(self) -> str:
+        return CELLS[self.cell].title
+
+    @property
+    def key(self) -> str:
+        return self.arguments
+
+    @property
+    def code(self) -> str:
+        return f"gradlab.Experiment{self.arguments}"
+
+    @property
+    def arguments(self) -> str:
+        """Every setting as the arguments of a Python call, so that defaults may change later."""
+        return "(\n" + "".join(f"    {name}={value!r},\n" for name, value in self) + ")"
+
+    @property
+    def size(self) -> Size:
+        return drawing.size_of(self)
+
+    @property
+    def injection_steps(self) -> ndarray:
+        return drawing.loss_steps_of(self)
+
+    @property
+    def loss_bytes(self) -> int:
+        return drawing.loss_bytes_of(self)
+
+    def network(self) -> Stack:
+        """The stack that the settings describe: the same settings always give the same weights."""
+        return drawing.drawn_stack(self)
+
+    def sequence(self) -> ndarray:
+        """What the network reads, [T, B, X], in its dtype."""
+        return drawing.inputs_of(self)
+
+    def injected(self, stack: Stack, inputs: ndarray) -> Cotangents:
+        """∂L/∂h_t of the top layer by the loss alone, where it is not zero."""
+        return drawing.injected_by(self, stack, inputs)
+
+    def initial_state(self) -> tuple[ndarray, ...]:
+        """Every state begins at zero."""
+        return ()
+
+    def signal(self, steps: int) -> ndarray:
+        return drawing.drawn_signal(self, steps)
+
+    def readout(self) -> Readout:
+        return drawing.drawn_readout(self)
+
+    def targets(self) -> ndarray:
+        return drawing.drawn_targets_of(self)
+
+    def record(self) -> dict[str, Any]:
+        """Every setting as JSON keeps it."""
+        return self.model_dump(mode="json")
+
+    def excerpt(self, steps: int, sequences: int, dtype: str | None) -> Self:
+        """The same experiment over so many steps of so many sequences, in another precision if named."""
+        return self.shortened(steps).replace(batch_size=sequences, dtype=dtype or self.dtype)
+
+    def reading(self, names: frozenset[str]) -> Self:
+        """The same experiment with every setting that is not among `names`, or changes nothing, at its default."""
+        idle = (frozenset(Experiment.model_fields) - names) | self.unused()
+        return self.replace(**{name: default(name) for name in idle})
 
     @property
     def placement(self) -> dict[str, Any]:

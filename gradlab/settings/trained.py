@@ -1,4 +1,4 @@
-"""Trained: an Experiment whose weights were learned: its stack, readout and batches are those of a training run.
+"""Trained: a training run as a subject: its weights, readout and batches, under settings that they leave open.
 
 Every analysis takes one as it takes an Experiment, over any steps, sequences, seed of the batch, loss and truncation.
 """
@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Annotated, Self
+from typing import Any, Self
 
+import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
-from pydantic import InstanceOf, PlainSerializer, model_validator
-from pydantic_core import PydanticCustomError
 
+from gradlab.engine import Cotangents, Size
 from gradlab.network.readout import Readout
+from gradlab.network.stack import Layer, Stack
+from gradlab.settings.drawing import drawn_signal, drawn_targets_of, injected_by, inputs_of, output_size_of, streams
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import Batch, Task
 
 DECIDED = ("cell", "depth", "hidden_size", "inputs", "input_size", "text", "output_size")  # settings, by the weights
-REPLACED = ("initialization", "gain", "forget_bias")  # settings that say nothing of weights that were learned
+REPLACED = frozenset(("initialization", "gain", "forget_bias"))  # say nothing of learned weights
 
 
 @dataclass(frozen=True)
@@ -46,40 +48,112 @@ class Weights:
 
 
 def kept_as(task: Task, experiment: Experiment, updates: int) -> str:
-    """What the file of a kept run is called."""
+    """The file name of a kept run."""
     return f"gradlab-{task.name}-{experiment.cell}-{updates}.safetensors"
 
 
-class Trained(Experiment):
-    """An Experiment with the weights of a run; dumped, and wherever it is a key, they are their fingerprint.
+@dataclass(frozen=True)
+class Trained:
+    """Weights that were learned, and the settings over which they are looked at.
 
     Raises ValueError for settings that the weights decide otherwise.
     """
 
-    weights: Annotated[InstanceOf[Weights], PlainSerializer(lambda weights: weights.fingerprint)]
+    weights: Weights
+    settings: Experiment
 
-    @model_validator(mode="after")
-    def _settings_fit_the_weights(self) -> Self:
+    def __post_init__(self) -> None:
         of, task = self.weights.experiment, self.weights.task
         needed = {name: getattr(of, name) for name in DECIDED if name not in self.unused()}
-        needed |= {} if self.objective == "direction" else {"objective": of.objective}
-        needed |= {"steps": task.own_steps} if task.own_steps and self.inputs != "text" else {}
+        needed |= {} if self.settings.objective == "direction" else {"objective": of.objective}
+        needed |= {"steps": task.own_steps} if task.own_steps and self.settings.inputs != "text" else {}
         for name, value in needed.items():
-            if getattr(self, name) != value:
-                sentence = f"{name} = {getattr(self, name)!r} does not fit the trained weights: they need {value!r}"
-                raise PydanticCustomError("misfit", "{sentence}", {"sentence": sentence, "setting": name})
-        return self
+            if getattr(self.settings, name) != value:
+                raise ValueError(
+                    f"{name} = {getattr(self.settings, name)!r} does not fit the trained weights: they need {value!r}"
+                )
 
     @property
-    def initial(self) -> Experiment:
-        """The same settings, with weights drawn as they say."""
-        return Experiment.model_validate(self.model_dump(exclude={"weights"}))
+    def title(self) -> str:
+        return self.settings.title
+
+    @property
+    def key(self) -> str:
+        return f"{self.weights.fingerprint} {self.settings.key}"
+
+    @property
+    def code(self) -> str:
+        """Reads the kept run, from the file name under which it was downloaded."""
+        read = f'gradlab.checkpoints.load(open("{self.weights.file_name}", "rb").read()).trained'
+        return f"{read}.replace{self.settings.arguments}"
+
+    @property
+    def size(self) -> Size:
+        return self.settings.size
+
+    @property
+    def injection_steps(self) -> ndarray:
+        return self.settings.injection_steps
+
+    @property
+    def loss_bytes(self) -> int:
+        return self.settings.loss_bytes
 
     def unused(self) -> frozenset[str]:
-        return super().unused() | set(REPLACED)
+        return self.settings.unused() | REPLACED
 
-    def batch(self, steps: int, generator: Generator) -> Batch:
+    def replace(self, **changes: Any) -> Self:
+        """The same weights under other settings."""
+        return type(self)(self.weights, self.settings.replace(**changes))
+
+    def shortened(self, steps: int) -> Self:
+        return type(self)(self.weights, self.settings.shortened(steps))
+
+    def excerpt(self, steps: int, sequences: int, dtype: str | None) -> Self:
+        return type(self)(self.weights, self.settings.excerpt(steps, sequences, dtype))
+
+    def reading(self, names: frozenset[str]) -> Self:
+        decided = frozenset((*DECIDED, "objective"))
+        return type(self)(self.weights, self.settings.reading((names - REPLACED) | decided))
+
+    def record(self) -> dict[str, Any]:
+        """Every setting, and the fingerprint of the weights."""
+        return self.settings.record() | {"weights": self.weights.fingerprint}
+
+    def network(self) -> Stack:
+        dtype = self.settings.dtype
+        return Stack(
+            self.settings.cell, tuple(Layer(*(a.astype(dtype) for a in layer)) for layer in self.weights.layers)
+        )
+
+    def sequence(self) -> ndarray:
+        return inputs_of(self)
+
+    def injected(self, stack: Stack, inputs: ndarray) -> Cotangents:
+        return injected_by(self, stack, inputs)
+
+    def initial_state(self) -> tuple[ndarray, ...]:
+        return ()
+
+    def signal(self, steps: int) -> ndarray:
+        """A batch of the task; of a text, the text."""
+        if self.settings.inputs == "text":
+            return drawn_signal(self.settings, steps)
+        return self._batch(steps, streams(self.settings.seed).inputs).inputs
+
+    def readout(self) -> Readout:
+        return self.weights.readout
+
+    def targets(self) -> ndarray:
+        """The task's; of a text, its next character."""
+        e = self.settings
+        if e.inputs == "text":
+            return drawn_targets_of(e)
+        values = self._batch(e.steps, streams(e.seed).inputs).targets
+        return np.eye(output_size_of(e))[values] if e.objective == "cross_entropy" else values
+
+    def _batch(self, steps: int, generator: Generator) -> Batch:
         """A batch of the task; of one that needs more steps, the first ones."""
         task = self.weights.task
-        drawn = task.draw(max(steps, task.fewest_steps), self.batch_size, generator)
+        drawn = task.draw(max(steps, task.fewest_steps), self.settings.batch_size, generator)
         return Batch(*(part[:steps] for part in drawn))

@@ -86,8 +86,7 @@ class Run:
         """The run's Experiment with a copy of the present weights. Raises ValueError where they are not finite."""
         layers, readout = self.network.recurrent.stack.layers, self.network.numpy_readout
         weights = Weights.of(self.experiment, self.task, self.done, layers, readout)
-        settings = {name: getattr(self.experiment, name) for name in Experiment.model_fields}
-        return Trained(**settings, weights=weights)
+        return Trained(weights, self.experiment)
 
     def records(self) -> Iterator[Record]:
         """One record an update, until the recipe's updates are made or the run diverges."""

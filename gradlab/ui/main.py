@@ -7,9 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from gradlab.ui.frame import link
-from gradlab.ui.frame import settings as controls
-from gradlab.ui.training import opened_runs as opened
+from gradlab.ui.frame import link, opened_runs, settings
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 
@@ -47,9 +45,9 @@ column, st.session_state["aside"] = st.columns([3, 1]) if is_home else (st.conta
 column.title(page.title, anchor=False)
 above, below = column.container(), column.container()
 body, at_hand = (above, below) if is_home else (below, above)
-controls.draw(page.url_path, at_hand)
+settings.draw(page.url_path, at_hand)
 with notices:
-    link.tell(controls.current())
-    opened.notice(SECTIONS["See"][1])
+    link.tell(settings.current())
+    opened_runs.notice(SECTIONS["See"][1])
 with body:
     page.run()

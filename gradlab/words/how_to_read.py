@@ -1,8 +1,22 @@
 """Behind a click beside each chart: what it shows as a formula, and how to read it in a line."""
 
-import streamlit as st
+from typing import NamedTuple
 
 from gradlab.cells import SATURATED
+
+
+class Words(NamedTuple):
+    """What is said of a figure."""
+
+    name: str  # of the figure on its page, and of its files
+    title: str
+    sentence: str  # what came out, computed
+    how: str = ""  # its entry in READINGS, where that is not its name
+
+    @property
+    def reading(self) -> str:
+        return self.how or self.name
+
 
 READINGS = {
     "loss": (
@@ -162,11 +176,3 @@ READINGS = {
         "through U. The brighter, the more; dotted: exactly nothing.",
     ),
 }
-
-
-def how_to_read(subject: str, which: str = "") -> None:
-    """`which` tells several charts of one kind on a page apart."""
-    formula, text = READINGS[subject]
-    with st.popover("How to read it", key=f"read {subject} {which}".strip()):
-        st.latex(formula)
-        st.markdown(text)

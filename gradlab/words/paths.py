@@ -8,10 +8,10 @@ import pandas as pd
 
 from gradlab.analyses.paths import Microscope
 from gradlab.cells import CELLS, SATURATED
-from gradlab.charts.theme import power_of_ten
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.trained import Trained
 from gradlab.ui.cached_paths import Parts
+from gradlab.words.numbers import power_of_ten
 
 CARRIES = 0.95  # share from which the direct path may pass for the whole gradient
 ROUTES = {"direct": "the additive path", "recurrent": "the recurrent weight U", "h to c": "h → c"}

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from gradlab.analyses.truncation import Schedule
 from gradlab.cells import CELLS
-from gradlab.charts.theme import power_of_ten
 from gradlab.settings.drawing import read_steps_of
 from gradlab.settings.experiment import Experiment
 from gradlab.ui.cached_sequences import Matrix, Truncated
+from gradlab.words.numbers import power_of_ten
 
 
 class Kind(NamedTuple):

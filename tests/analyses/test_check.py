@@ -39,7 +39,7 @@ def test_every_cell_passes_at_its_defaults_with_the_stated_tolerances(cell, dtyp
     assert tuple(table.columns) == CHECK_COLUMNS
     states = [f"∂L/∂{state}" for state in CELLS[cell].states]
     assert table.quantity.tolist() == [*states, "∂L/∂h", "∂L/∂a (pre-activations)"]
-    steps = found.experiment.steps
+    steps = found.size.steps
     assert f"Compared on the first {steps} steps of 2 sequences, all 2 layers" in found.sentence
     assert (table.compared[: len(states)] > steps).all()
     if dtype == "float64":
@@ -114,18 +114,18 @@ def test_every_initialization_passes(initialization, cell):
 )
 def test_chaotic_saturated_exploding_and_dead_settings_pass_over_the_steps_that_can_be_compared(settings):
     found = passes(Experiment(**{"hidden_size": 64, "initialization": "gaussian"} | settings))
-    dtype = found.experiment.dtype
+    dtype = found.size.dtype
     by_autograd = found.table[found.table.check == "autograd"]
     assert (by_autograd.allowed <= TOO_MUCH[dtype]).all()
     assert (by_autograd.compared > 0).all()
-    assert found.experiment.steps >= min(FEWEST_STEPS, settings.get("steps", FEWEST_STEPS))
+    assert found.size.steps >= min(FEWEST_STEPS, settings.get("steps", FEWEST_STEPS))
 
 
 def test_the_sentence_says_when_fewer_steps_are_compared_and_why():
     calm, chaotic = check(SMALL), check(Experiment(cell="rnn", gain=5, initialization="gaussian"))
     assert "rounding alone" not in calm.sentence
-    assert chaotic.experiment.steps < 200
-    assert f"first {chaotic.experiment.steps} steps" in chaotic.sentence
+    assert chaotic.size.steps < 200
+    assert f"first {chaotic.size.steps} steps" in chaotic.sentence
     assert "Over more steps rounding alone would change the gradients" in chaotic.sentence
 
 
@@ -133,7 +133,7 @@ def test_what_float32_rounds_away_is_left_out_and_counted():
     """With a forget gate of 1 - 2e-9, float32 has 1 - f = 0: most of this network's gradients have no digit left."""
     found = passes(SMALL.replace(cell="lstm_coupled", forget_bias=20, dtype="float32", depth=2))
     by_autograd = found.table[found.table.check == "autograd"]
-    steps = found.experiment.steps
+    steps = found.size.steps
     assert (by_autograd.compared < 2 * steps * 2).all()
     assert f"of {2 * steps * 2} gradients rounding leaves too few digits: they are left out." in found.sentence
     passes(SMALL.replace(cell="lstm_coupled", forget_bias=20, depth=2))

@@ -151,7 +151,7 @@ def test_what_does_not_fit_is_refused_by_name(monkeypatch):
     case = drawn_case("lstm", depth=1, H=4, X=3, T=6, B=2)
     with pytest.raises(ValueError, match=r"inputs has shape \(6, 2\)"):
         product_jacobians(case.stack, case.inputs[..., 0])
-    with pytest.raises(ValueError, match="sequence = 2 is not in the batch: use 0 to 1"):
+    with pytest.raises(ValueError, match="sequence = 2 is not allowed: use a whole number from 0 to 1"):
         product_jacobians(case.stack, case.inputs, sequence=2)
     with pytest.raises(ValueError, match="initial_state has 1 parts"):
         step_jacobians(case.stack, case.inputs, case.initial_state[0])
@@ -159,5 +159,5 @@ def test_what_does_not_fit_is_refused_by_name(monkeypatch):
         product_jacobians(case.stack, case.inputs).singular_values(steps=[6])
     monkeypatch.setattr(PLAN, "memory_limit", lambda: 1000)
     for jacobians in (product_jacobians, step_jacobians):
-        with pytest.raises(ValueError, match="lower steps, hidden_size or depth"):
+        with pytest.raises(ValueError, match="lower steps, "):
             jacobians(case.stack, case.inputs)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gradlab.analyses.problem import entering
+from gradlab.analyses.problem import problem_of
 from gradlab.analyses.traces import trace
 from gradlab.network.readout import OBJECTIVES, drawn, drawn_targets, read
 from gradlab.network.stack import Stack
@@ -63,7 +63,7 @@ def test_the_cotangents_of_an_experiment_are_what_autograd_puts_into_the_states(
     V, b_V = map(torch.tensor, readout_of(e))
     at = loss_steps_of(e).tolist()
     torch_loss(objective, (h @ V.T + b_V)[at], torch.tensor(targets_of(e))[at]).backward()
-    found = entering(e, stack, inputs)
+    found = problem_of(e).cotangents
     assert np.allclose(found, h.grad.numpy(), rtol=1e-11, atol=1e-14)
     assert np.isfinite(trace(e).log10_norm("h")[:, : at[-1]]).all()
 

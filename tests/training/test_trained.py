@@ -12,7 +12,7 @@ from gradlab.analyses.truncation import Schedule, bias
 from gradlab.settings.drawing import inputs_of, loss_steps_of, streams
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import TASKS, characters
-from gradlab.settings.trained import Trained, Weights
+from gradlab.settings.trained import Weights
 from gradlab.training import Recipe, Run
 from tests.training.loops import copied
 
@@ -49,7 +49,7 @@ def test_its_trace_is_that_of_the_runs_stack_on_the_tasks_batch_and_loss(task, c
     found = gradlab.trace(one)
     np.testing.assert_array_equal(inputs_of(one), inputs)
     np.testing.assert_allclose(found.log10_norms, expected.log10_norms, atol=1e-9)
-    assert not np.allclose(found.log10_norms, gradlab.trace(one.initial).log10_norms, atol=1e-3)
+    assert not np.allclose(found.log10_norms, gradlab.trace(one.settings).log10_norms, atol=1e-3)
 
 
 TOO_LONG_TO_SET = characters("아버지가 방에 들어가신다. " * 500)
@@ -70,9 +70,9 @@ def test_every_analysis_takes_it_and_the_engine_agrees_with_autograd():
     every = one.replace(loss="every")
     total = paths.decompose(every).query("path == 'total'")["log10_norm"].to_numpy()
     np.testing.assert_allclose(gradlab.trace(every).table["log10_norm"], total, atol=1e-9)
-    assert itemised(every)["loss_step"].nunique() == every.steps
+    assert itemised(every)["loss_step"].nunique() == every.settings.steps
     assert bias(every, schedules=[Schedule("windows", 4, 8)])["cosine"].notna().all()
-    assert paths.microscope(one).values["h"].shape == (one.steps, one.hidden_size)
+    assert paths.microscope(one).values["h"].shape == (one.settings.steps, one.settings.hidden_size)
     assert len(diagram(one.replace(loss="one_to_one", objective="direction").shortened(5), 5).boxes)
 
 
@@ -100,17 +100,16 @@ def test_it_is_a_key_by_what_was_learned():
     run, again = trained(updates=2), trained(updates=2)
     assert run.trained == again.trained
     assert hash(run.trained) == hash(again.trained)
-    assert run.trained.model_dump_json() == again.trained.model_dump_json()
+    assert run.trained.key == again.trained.key
     other = trained(updates=3).trained
     assert run.trained != other
-    assert run.trained.model_dump_json() != other.model_dump_json()
-    assert run.trained.initial == run.experiment
-    assert not isinstance(run.trained.initial, Trained)
+    assert run.trained.key != other.key
+    assert run.trained.settings == run.experiment
 
 
 def test_a_link_has_the_settings_and_not_the_weights():
     run = trained()
-    assert Experiment.from_query(run.trained.to_query()) == run.experiment
+    assert Experiment.from_query(run.trained.settings.to_query()) == run.experiment
 
 
 def test_later_updates_leave_what_was_taken_alone():

@@ -7,12 +7,12 @@ import struct
 
 import pandas as pd
 import pytest
+from gradlab.ui.cached import POINTS_ON_SCREEN
 from playwright.sync_api import expect
 
 import gradlab
 from gradlab.charts.colours import INKS
-from gradlab.charts.theme import power_of_ten
-from gradlab.ui.cached import POINTS_ON_SCREEN
+from gradlab.words.numbers import power_of_ten
 from tests.ui.browser import (
     CHART,
     RUNNING,

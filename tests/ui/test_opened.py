@@ -8,7 +8,7 @@ import pytest
 
 import gradlab
 from gradlab.analyses import paths
-from gradlab.analyses.problem import entering
+from gradlab.analyses.problem import problem_of
 from gradlab.analyses.weights import singular_values
 from gradlab.settings.drawing import inputs_of
 from gradlab.settings.experiment import Experiment
@@ -44,7 +44,7 @@ def on_its_own_arrays(run, settings):
     """What `gradlab.trace` takes for the stack that a run holds now, on the batch and loss of a page's settings."""
     stack = run.network.recurrent.stack
     inputs = inputs_of(settings)
-    return stack, inputs, entering(settings, stack, inputs)
+    return stack, inputs, problem_of(settings).cotangents
 
 
 def drawn(app, kind):

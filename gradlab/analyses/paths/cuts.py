@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gradlab.analyses.paths.run import Done, Progress, forward, over_slices, size_of, table
-from gradlab.analyses.problem import gathered
+from gradlab.analyses.paths.run import Done, forward, over_slices, table
+from gradlab.analyses.problem import Problem, Progress, analysis, problem_of
 from gradlab.cells import CELLS
 from gradlab.engine import Swept, cotangents_of_slice, plan
 from gradlab.network.stack import Stack
-from gradlab.settings.experiment import Experiment
+from gradlab.settings.subject import Subject
 
 
+@analysis()
 def cut(
-    subject: Experiment | Stack,
+    subject: Subject | Stack | Problem,
     inputs: Any = None,
     cotangents: Any = None,
     initial_state: Any = None,
@@ -32,27 +33,27 @@ def cut(
     Other arguments, units and errors as in `gradlab.trace`; ValueError for a route that the cell does not have.
     `path` reads "without direct", "without recurrent and forget".
     """
-    given = gathered(subject, inputs, cotangents, initial_state)
+    problem = problem_of(subject, inputs, cotangents, initial_state)
     names = (without,) if isinstance(without, str) or not isinstance(without, Iterable) else tuple(without)
-    allowed = routes(given.stack.cell)
+    allowed = routes(problem.cell)
     for name in names:
         if name not in allowed:
-            raise ValueError(f"without = {name!r} is no route of {given.stack.cell}: use {', '.join(allowed)}")
-    cell = CELLS[given.stack.cell]
+            raise ValueError(f"without = {name!r} is no route of {problem.cell}: use {', '.join(allowed)}")
+    cell = CELLS[problem.cell]
     seeing = {weight for gate, weight in _sees(cell).items() if gate in names}  # weights that no gate sees through
     left_out = [name in names for name in (*cell.gates, "direct", "recurrent", "h to c")]
     left_out += [name in {*names, *seeing} and name in _sees(cell).values() for name in cell.saved]
     factors = 1.0 - np.array(left_out)
-    whole, (_, B, _) = given.loss, given.inputs.shape
+    whole, (_, B, _) = problem.loss, problem.inputs.shape
 
     def run(own: slice, done: Done) -> tuple[Swept]:
-        sweep = forward(given, own, own.stop - own.start, lambda fraction: done(fraction / 2))
+        sweep = forward(problem, own, own.stop - own.start, lambda fraction: done(fraction / 2))
         part = cotangents_of_slice(whole, own, B)
         return (sweep.adjoint(part, routes=factors, done=lambda fraction: done(0.5 + fraction / 2)),)
 
-    work = plan(size_of(given, B)).multiply_adds
+    work = plan(problem.size).multiply_adds
     (swept,) = over_slices(run, work, B, progress)
-    return table(given, swept.log10_norms, "without " + " and ".join(names) if names else "total")
+    return table(problem, swept.log10_norms, "without " + " and ".join(names) if names else "total")
 
 
 def routes(cell: str) -> tuple[str, ...]:

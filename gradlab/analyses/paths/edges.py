@@ -17,14 +17,14 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.paths.run import Progress, forward, size_of
-from gradlab.analyses.problem import Gathered, gathered, whole_number
+from gradlab.analyses.paths.run import forward
+from gradlab.analyses.problem import Need, Problem, Progress, analysis, problem_of, sizes, whole_number
 from gradlab.analyses.traces import log10_entered
 from gradlab.cells import CELLS
 from gradlab.cells.states import STATES
-from gradlab.engine import log10_norms, plan, refuse_too_large
+from gradlab.engine import log10_norms, plan
 from gradlab.network.stack import Stack
-from gradlab.settings.experiment import Experiment
+from gradlab.settings.subject import Subject
 
 EDGES = ("loss", "vertical", "recurrent", "direct", "input")
 EDGE_COLUMNS = ("cell", "layer", "step", "lag", "edge", "state", "log10_norm", "log10_relative")
@@ -42,8 +42,14 @@ class Edge(NamedTuple):
     exponent: ndarray  # [B]
 
 
+def _need(problem: Problem, first: int = 0, last: int | None = None) -> Need:
+    size = problem.size
+    return Need(plan(size._replace(keep=True)).bytes, sizes(size), "any of them")
+
+
+@analysis(_need)
 def edges(
-    subject: Experiment | Stack,
+    subject: Subject | Stack | Problem,
     inputs: Any = None,
     cotangents: Any = None,
     initial_state: Any = None,
@@ -57,30 +63,29 @@ def edges(
     Columns `EDGE_COLUMNS`, means over the batch; relative to what the loss put in; -inf for exactly nothing. Other
     arguments and errors as in `gradlab.trace`; ValueError for steps that are not there or more than 200 of them.
     """
-    given = gathered(subject, inputs, cotangents, initial_state)
-    T, B, _ = given.inputs.shape
+    problem = problem_of(subject, inputs, cotangents, initial_state)
+    problem.refuse(_need(problem))
+    T, B = problem.size.steps, problem.size.sequences
     first = whole_number("first", first, 0, T - 1)
     most = min(T, first + MOST_STEPS) - 1
     last = most if last is None else whole_number("last", last, first, most)
-    entered = log10_entered(given.loss, B)
+    entered = log10_entered(problem.loss, B)
     rows = []
-    for edge in edge_vectors(given, first, last, progress):
+    for edge in edge_vectors(problem, first, last, progress):
         norms = log10_norms(edge.vector, edge.exponent)
-        place = (given.stack.cell, edge.layer, edge.step, T - 1 - edge.step, edge.kind, edge.state)
+        place = (problem.cell, edge.layer, edge.step, T - 1 - edge.step, edge.kind, edge.state)
         relative = np.where(np.isneginf(norms), -np.inf, norms - entered)  # nothing stays nothing where none entered
         rows.append((*place, norms.mean(), relative.mean()))
     return pd.DataFrame(rows, columns=list(EDGE_COLUMNS))
 
 
-def edge_vectors(given: Gathered, first: int, last: int, progress: Progress = None) -> list[Edge]:
+def edge_vectors(problem: Problem, first: int, last: int, progress: Progress = None) -> list[Edge]:
     """The same as vectors."""
-    stack, (T, B, _) = given.stack, given.inputs.shape
+    stack, (T, B, _) = problem.stack, problem.inputs.shape
     cell = CELLS[stack.cell]
-    what = f"steps = {T}, batch_size = {B}, hidden_size = {stack.hidden_size}, depth = {stack.depth}"
-    refuse_too_large(plan(size_of(given, B)._replace(keep=True)).bytes, what, "any of them")
-    sweep = forward(given, slice(None), B, lambda fraction: progress and progress(fraction / 2))
+    sweep = forward(problem, slice(None), B, lambda fraction: progress and progress(fraction / 2))
     swept = sweep.adjoint(
-        given.loss,
+        problem.loss,
         keep=("totals", "a_x_bar", "a_h_bar"),
         done=lambda fraction: progress and progress(0.5 + fraction / 2),
     )
@@ -89,8 +94,8 @@ def edge_vectors(given: Gathered, first: int, last: int, progress: Progress = No
     for layer in reversed(range(stack.depth)):
         own, weights = swept.adjoints[layer], stack.layers[layer]
         for t in range(first, last + 1):
-            if layer == stack.depth - 1 and given.cotangents[t].any():
-                found.append(Edge("loss", layer, t, "h", given.cotangents[t], np.zeros(B, np.int64)))
+            if layer == stack.depth - 1 and problem.cotangents[t].any():
+                found.append(Edge("loss", layer, t, "h", problem.cotangents[t], np.zeros(B, np.int64)))
             if layer < stack.depth - 1:
                 above = swept.adjoints[layer + 1]
                 down = above.a_x_bar[t].reshape(B, -1) @ stack.layers[layer + 1].W

@@ -11,12 +11,23 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.paths.run import forward, starts
-from gradlab.analyses.problem import gathered, sparse, whole_number
+from gradlab.analyses.problem import (
+    SIZES_TO_LOWER,
+    Need,
+    Problem,
+    Progress,
+    analysis,
+    problem_of,
+    sizes,
+    sparse,
+    whole_number,
+    without_loss,
+)
 from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.states import STATES
-from gradlab.engine import log10_norms
+from gradlab.engine import Size, log10_norms, plan
 from gradlab.network.stack import Stack, without
-from gradlab.settings.experiment import Experiment
+from gradlab.settings.subject import Subject
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 STATISTICS_COLUMNS = ("cell", "layer", "step", "lag", "gate", "mean", *QUANTILES, "saturated_low", "saturated_high")
@@ -35,23 +46,42 @@ def sigmoids(cell: str) -> tuple[str, ...]:
     return getattr(CELLS[cell], "sigmoids", ())
 
 
+def values_bytes(size: Size) -> int:
+    """Of all states and of all values that the cell keeps."""
+    cell, item = CELLS[size.cell], np.dtype(size.dtype).itemsize
+    return item * size.depth * size.steps * size.sequences * (len(cell.states) + len(cell.saved)) * size.hidden_size
+
+
+def _need_of_statistics(problem: Problem) -> Need:
+    size = problem.size
+    what = f"all states and gates of {sizes(size)}"
+    return Need(plan(size).bytes + values_bytes(size), what, SIZES_TO_LOWER)
+
+
+@analysis(_need_of_statistics, reads=("network", "sequence", "numerics"))
 def gate_statistics(
-    subject: Experiment | Stack, inputs: Any = None, cotangents: Any = None, initial_state: Any = None
+    subject: Subject | Stack | Problem,
+    inputs: Any = None,
+    cotangents: Any = None,
+    initial_state: Any = None,
+    *,
+    progress: Progress = None,
 ) -> pd.DataFrame:
-    """Mean, quantiles and saturated shares of every gate over units and batch: a row a layer, gate and step.
+    """Mean, quantiles and saturated shares of every gate over units and batch: one row per layer, gate and step.
 
     Columns `STATISTICS_COLUMNS`; saturated_low and _high are shares of units and sequences, NaN for candidates.
     Cells without gates give no rows. Arguments and errors as in `gradlab.trace`; cotangents change nothing.
     """
-    given = _given(subject, inputs, cotangents, initial_state)
-    cell, T = given.stack.cell, len(given.inputs)
+    problem = without_loss(subject, inputs, cotangents, initial_state)
+    problem.refuse(_need_of_statistics(problem))
+    cell, T = problem.cell, problem.size.steps
     names = drawn_gates(cell)
     if not names:
         return pd.DataFrame(columns=list(STATISTICS_COLUMNS))
-    _, saved = forward(given, slice(None), given.inputs.shape[1]).values()
+    _, saved = forward(problem, slice(None), problem.size.sequences, progress or _unheard).values()
     low, high = SATURATED
     parts = []
-    for layer in range(given.stack.depth):
+    for layer in range(problem.size.depth):
         for name in names:
             values = saved[layer, :, :, CELLS[cell].saved.index(name)].reshape(T, -1)
             quantiles = dict(zip(QUANTILES, np.quantile(values, list(QUANTILES.values()), axis=1), strict=True))
@@ -71,6 +101,10 @@ class Microscope(NamedTuple):
     layer: int
     sequence: int
     values: dict[str, ndarray]  # quantity → [T, H]
+
+    def __repr__(self) -> str:
+        steps, units = next(iter(self.values.values())).shape
+        return f"Microscope({self.cell}, layer {self.layer}, sequence {self.sequence}, {units} units, {steps} steps)"
 
     @property
     def half_life(self) -> ndarray:
@@ -115,14 +149,23 @@ class Microscope(NamedTuple):
         return pd.concat(parts, ignore_index=True)[list(UNITS_COLUMNS)]
 
 
+def _need_of_sequence(problem: Problem, layer: int = 0, sequence: int = 0) -> Need:
+    size = problem.size._replace(sequences=1, rows=1)
+    what = f"all units of one sequence: {sizes(size)}"
+    peak = plan(size._replace(keep=True)).bytes + 2 * values_bytes(size)
+    return Need(peak, what, SIZES_TO_LOWER)
+
+
+@analysis(_need_of_sequence)
 def microscope(
-    subject: Experiment | Stack,
+    subject: Subject | Stack | Problem,
     inputs: Any = None,
     cotangents: Any = None,
     initial_state: Any = None,
     *,
     layer: int = 0,
     sequence: int = 0,
+    progress: Progress = None,
 ) -> Microscope:
     """All units of a layer over one sequence: states, gates, direct-path factor and gradient at every step.
 
@@ -133,15 +176,16 @@ def microscope(
 
     Other arguments and errors as in `gradlab.trace`; ValueError for a layer or sequence that is not there.
     """
-    given = gathered(subject, inputs, cotangents, initial_state)
-    stack, cell = given.stack, CELLS[given.stack.cell]
-    layer = whole_number("layer", layer, 0, stack.depth - 1)
-    sequence = whole_number("sequence", sequence, 0, given.inputs.shape[1] - 1)
+    problem = problem_of(subject, inputs, cotangents, initial_state)
+    problem.refuse(_need_of_sequence(problem))
+    layer = whole_number("layer", layer, 0, problem.size.depth - 1)
+    sequence = whole_number("sequence", sequence, 0, problem.size.sequences - 1)
+    stack, cell = problem.stack, CELLS[problem.cell]
     own = slice(sequence, sequence + 1)
-    sweep = forward(given, own, 1)
+    sweep = forward(problem, own, 1, progress or _unheard)
     states, saved = (values[layer, :, 0] for values in sweep.values())
-    adjoints = sweep.adjoint(sparse(given.cotangents[:, own]), keep=("totals",)).adjoints[layer]
-    before = np.concatenate([starts(given)[layer, sequence][None], states[:-1]])
+    adjoints = sweep.adjoint(sparse(problem.cotangents[:, own]), keep=("totals",)).adjoints[layer]
+    before = np.concatenate([starts(problem)[layer, sequence][None], states[:-1]])
     values = {state: states[:, kind] for kind, state in enumerate(cell.states)}
     values |= {name: saved[:, cell.saved.index(name)] for name in drawn_gates(stack.cell)}
     values["direct factor"] = direct_factor(cell, saved, before, states)
@@ -158,8 +202,5 @@ def direct_factor(cell: type, saved: ndarray, before: ndarray, after: ndarray) -
     return cell.adjoint(tuple(saved.swapaxes(0, 1)), old, new, seed)[2][-1]
 
 
-def _given(subject, inputs, cotangents, initial_state):
-    """As `gathered`, for analyses that need no loss."""
-    if not isinstance(subject, Experiment) and cotangents is None and inputs is not None:
-        cotangents = np.zeros((*np.shape(inputs)[:2], subject.hidden_size))
-    return gathered(subject, inputs, cotangents, initial_state)
+def _unheard(fraction: float) -> None:
+    """Nobody is waiting."""

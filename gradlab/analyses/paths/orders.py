@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.paths.run import Done, Progress, forward, over_slices, size_of, table
-from gradlab.analyses.problem import Gathered, gathered, whole_number
+from gradlab.analyses.paths.run import Done, forward, over_slices, table
+from gradlab.analyses.problem import Need, Problem, Progress, analysis, problem_of, sizes, whole_number
 from gradlab.cells import CELLS
-from gradlab.engine import Swept, cotangents_of_slice, plan, refuse_too_large, times_power
+from gradlab.engine import Swept, cotangents_of_slice, plan, times_power
 from gradlab.network.stack import Stack
-from gradlab.settings.experiment import Experiment
+from gradlab.settings.subject import Subject
 
 SHARE_COLUMNS = ("share", "share_min", "share_max")  # mean, min and max over the batch
 MOST_ORDERS = 64
@@ -49,8 +49,18 @@ def _projections(parts: ndarray, total: ndarray, exponents: ndarray) -> ndarray:
         return times_power(along / largest[..., 0], exponents)
 
 
+def _need(problem: Problem, orders: int = 8) -> Need:
+    size = problem.size
+    rows = (orders + 2) * size.sequences
+    states = len(CELLS[size.cell].states)
+    totals = 8 * size.steps * (rows + size.sequences) * size.depth * states * size.hidden_size
+    peak = plan(size._replace(rows=rows)).bytes + totals
+    return Need(peak, f"{orders + 2} parts of {sizes(size)}", "orders, steps, batch_size, hidden_size or depth")
+
+
+@analysis(_need)
 def decompose(
-    subject: Experiment | Stack,
+    subject: Subject | Stack | Problem,
     inputs: Any = None,
     cotangents: Any = None,
     initial_state: Any = None,
@@ -63,17 +73,17 @@ def decompose(
     Columns of a trace and `SHARE_COLUMNS`; a share is NaN where the total is exactly zero or not finite.
     Arguments, units and errors as in `gradlab.trace`; ValueError also for `orders` outside 0 … 64.
     """
-    given = gathered(subject, inputs, cotangents, initial_state)
-    split = split_by_order(given, orders, progress)
-    T, B, _ = given.inputs.shape
-    parts = split.parts.log10_norms.reshape(given.stack.depth, T, -1, B, split.parts.log10_norms.shape[-1])
-    shares = [split.shares(layer) for layer in range(given.stack.depth)]
+    problem = problem_of(subject, inputs, cotangents, initial_state)
+    split = split_by_order(problem, orders, progress)
+    T, B = problem.size.steps, problem.size.sequences
+    parts = split.parts.log10_norms.reshape(problem.size.depth, T, -1, B, split.parts.log10_norms.shape[-1])
+    shares = [split.shares(layer) for layer in range(problem.size.depth)]
     tables = [
-        _with_shares(table(given, parts[:, :, number], name), [share[number] for share in shares])
+        _with_shares(table(problem, parts[:, :, number], name), [share[number] for share in shares])
         for number, name in enumerate(split.names)
     ]
     of_all = [np.where(np.isnan(share[0]), np.nan, 1.0) for share in shares]
-    tables.append(_with_shares(table(given, split.total.log10_norms, "total"), of_all))
+    tables.append(_with_shares(table(problem, split.total.log10_norms, "total"), of_all))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -84,30 +94,20 @@ def _with_shares(norms: pd.DataFrame, shares: list[ndarray]) -> pd.DataFrame:
     return norms.assign(**dict(zip(SHARE_COLUMNS, values, strict=True)))
 
 
-def split_by_order(given: Gathered, orders: int, progress: Progress = None) -> Split:
+def split_by_order(problem: Problem, orders: int, progress: Progress = None) -> Split:
     """The same as vectors: every ∂L/∂s_t of every part. One forward pass, two adjoints."""
     orders = whole_number("orders", orders, 0, MOST_ORDERS)
     names = ("direct", *(f"order {k}" for k in range(1, orders + 1)), "rest")
-    stack, (T, B, _) = given.stack, given.inputs.shape
-    whole = given.loss
+    problem.refuse(_need(problem, orders))
+    B, whole = problem.size.sequences, problem.loss
     in_groups = whole._replace(rows=len(names) * B)
-    size = size_of(given, in_groups.rows)
-    states = len(CELLS[stack.cell].states)
-    _refuse_too_large(size, plan(size).bytes + 8 * T * (in_groups.rows + B) * stack.depth * states * size.hidden_size)
 
     def run(own: slice, done: Done) -> tuple[Swept, Swept]:
         whole_part, parts = (cotangents_of_slice(c, own, B) for c in (whole, in_groups))
-        sweep = forward(given, own, parts.rows, lambda fraction: done(0.2 * fraction))
+        sweep = forward(problem, own, parts.rows, lambda fraction: done(0.2 * fraction))
         total = sweep.adjoint(whole_part, keep=("totals",), done=lambda fraction: done(0.2 + 0.1 * fraction))
         split = sweep.adjoint(parts, keep=("totals",), orders=True, done=lambda fraction: done(0.3 + 0.7 * fraction))
         return total, split
 
-    return Split(names, *over_slices(run, plan(size).multiply_adds, B, progress))
-
-
-def _refuse_too_large(size, needed: int) -> None:
-    what = (
-        f"{size.rows // size.sequences} parts of steps = {size.steps}, batch_size = {size.sequences}, "
-        f"hidden_size = {size.hidden_size}, depth = {size.depth}"
-    )
-    refuse_too_large(needed, what, "orders, steps, batch_size, hidden_size or depth")
+    work = plan(problem.size._replace(rows=in_groups.rows)).multiply_adds
+    return Split(names, *over_slices(run, work, B, progress))

@@ -7,17 +7,25 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.paths.run import forward, starts, table
-from gradlab.analyses.problem import gathered
+from gradlab.analyses.problem import Need, Problem, analysis, problem_of
 from gradlab.cells import CELLS
 from gradlab.cells.states import STATES
-from gradlab.engine import log10_norms, refuse_too_large, times_power
+from gradlab.engine import log10_norms, times_power
 from gradlab.engine.scaling import NOTHING
 from gradlab.network.stack import Stack
-from gradlab.settings.experiment import Experiment
+from gradlab.settings.subject import Subject
 
 
+def _need(problem: Problem) -> Need:
+    cell, size = CELLS[problem.cell], problem.size
+    numbers = 3 * size.steps * size.sequences * size.depth * (2 * len(cell.states) + len(cell.saved)) * size.hidden_size
+    what = f"all gates of steps = {size.steps}, batch_size = {size.sequences}"
+    return Need(8 * numbers, what, "steps, batch_size or hidden_size")
+
+
+@analysis(_need)
 def gate_product(
-    subject: Experiment | Stack, inputs: Any = None, cotangents: Any = None, initial_state: Any = None
+    subject: Subject | Stack | Problem, inputs: Any = None, cotangents: Any = None, initial_state: Any = None
 ) -> pd.DataFrame:
     """The direct path by the textbook's formula: the loss's gradient times the product of the gates that keep it.
 
@@ -28,28 +36,27 @@ def gate_product(
 
     Arguments and errors as in `gradlab.trace`; ValueError where no gate's product is the direct path.
     """
-    given = gathered(subject, inputs, cotangents, initial_state)
-    stack, cell = given.stack, CELLS[given.stack.cell]
+    problem = problem_of(subject, inputs, cotangents, initial_state)
+    cell = CELLS[problem.cell]
     if not hasattr(cell, "keep"):
-        raise ValueError(f"cell = {stack.cell!r} has no gate whose product is the direct path")
-    T, B, _ = given.inputs.shape
-    numbers = 3 * T * B * stack.depth * (2 * len(cell.states) + len(cell.saved)) * stack.hidden_size
-    refuse_too_large(8 * numbers, f"all gates of steps = {T}, batch_size = {B}", "steps, batch_size or hidden_size")
-    run = forward(given, slice(None), B)
+        raise ValueError(f"cell = {problem.cell!r} has no gate whose product is the direct path")
+    problem.refuse(_need(problem))
+    stack = problem.stack
+    run = forward(problem, slice(None), problem.size.sequences)
     states, saved = (values.astype(np.float64) for values in run.values())
-    before = np.concatenate([starts(given)[:, None], states[:, :-1]], axis=1)
-    entering = given.cotangents.astype(np.float64)
+    before = np.concatenate([starts(problem)[:, None], states[:, :-1]], axis=1)
+    entering = problem.cotangents.astype(np.float64)
     arriving = _Scaled(entering, np.where(entering.any(axis=-1), 0, NOTHING))
     norms = np.empty((*states.shape[:4],))
     for layer in reversed(range(stack.depth)):
         record = STATES[cell.states]
         values = [
             (saved[layer, t].swapaxes(0, 1), *(record(*s[layer, t].swapaxes(0, 1)) for s in (before, states)))
-            for t in range(len(given.inputs))
+            for t in range(problem.size.steps)
         ]
         norms[layer], a_x_bar = _product(cell, values, arriving)
         arriving = _Scaled(a_x_bar.values @ stack.layers[layer].W.astype(np.float64), a_x_bar.exponents)
-    return table(given, norms, "gate product")
+    return table(problem, norms, "gate product")
 
 
 class _Scaled(NamedTuple):

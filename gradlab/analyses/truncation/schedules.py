@@ -134,16 +134,18 @@ def share_by_lag(found: Pairs, layer: int = 0, state: int = 0) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(SHARE_COLUMNS, columns, strict=True)))
 
 
-def beyond(found: Pairs, cell: str, layer: int = 0, state: str = "h") -> pd.DataFrame:
+def beyond(pairs: Pairs, layer: int = 0, state: str = "h") -> pd.DataFrame:
     """The share of all gradient reaching a layer's states that windows lose, columns `BEYOND_COLUMNS`.
 
     window              K: a loss reaches back over its own step and K - 1 before
     lost, _min, _max    1 - kept of `share_by_lag`; mean and range over the batch
+    state               of a cell that does not have it, h
     """
-    lags = share_by_lag(found, layer, CELLS[cell].states.index(state))
+    states = CELLS[pairs.cell].states
+    lags = share_by_lag(pairs, layer, states.index(state if state in states else "h"))
     names = {"lost": "kept", "lost_min": "kept_max", "lost_max": "kept_min"}
     shares = {name: (1 - lags[column]).clip(lower=0) for name, column in names.items()}
-    return pd.DataFrame({"cell": cell, "window": lags["lag"] + 1} | shares)
+    return pd.DataFrame({"cell": pairs.cell, "window": lags["lag"] + 1} | shares)
 
 
 def kept_by(schedule: Schedule, found: Pairs, layer: int = 0, state: int = 0) -> ndarray:

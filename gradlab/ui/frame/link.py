@@ -129,10 +129,10 @@ def tell(settings: "Settings") -> None:
 
 def full_query(settings: "Settings") -> str:
     """Every setting, the display's too, and the version, whatever the defaults are."""
-    shared = settings.experiments[0].to_query()
-    cells = [CELLS[experiment.cell].title for experiment in settings.experiments]
+    shared = settings.subjects[0].settings.to_query()
+    cells = [subject.title for subject in settings.subjects]
     display = {"state": settings.state, "relative": str(settings.relative).lower()}
-    display["one_cell"] = CELLS[settings.one.cell].title
+    display["one_cell"] = settings.one.title
     display |= {name: str(st.session_state[name]) for name in ON_PAGES if name in st.session_state}
     display |= {name: st.session_state[name] for name in PAGES_OWN if st.session_state.get(name) is not None}
     return urlencode(

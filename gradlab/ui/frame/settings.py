@@ -6,11 +6,11 @@ import streamlit as st
 
 from gradlab.cells import CELLS
 from gradlab.settings.experiment import Experiment
-from gradlab.settings.trained import Trained
+from gradlab.settings.subject import Subject
 from gradlab.ui.frame import link
+from gradlab.ui.frame import opened_runs as opened
 from gradlab.ui.frame.presets import PRESETS
 from gradlab.ui.frame.widgets import URL_OPTIONS, widget
-from gradlab.ui.training import opened_runs as opened
 
 AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
     "": ("steps", "forget_bias", "gain", "initialization"),
@@ -34,24 +34,26 @@ OF_THE_TASK = frozenset((*SEQUENCE, *LOSS)) - {*TRUNCATION}  # where something i
 
 
 class Settings(NamedTuple):
-    """What the pages read: one experiment for each cell compared, and how to show them."""
+    """What the pages read: a subject for each cell compared, and how to show them."""
 
-    experiments: tuple[Experiment, ...]
-    one: Experiment  # of the cell that pages about a single stack show
+    subjects: tuple[Subject, ...]
+    one: Subject  # of the cell that pages about a single stack show
     state: str  # "h", "c" or "both"
-    relative: bool  # to what the loss put in
+    relative: bool  # to the injected gradient
 
-    def of(self, cell: str) -> Experiment:
+    def of(self, cell: str) -> Subject:
         """The settings with another cell: trained where that is open, else with initial weights."""
-        found = [experiment for experiment in self.experiments if experiment.cell == cell]
-        if isinstance(self.one, Trained):
-            return found[0] if found else opened.beginning(self.one, cell)
-        return self.one.replace(cell=cell)
+        return next((s for s in self.subjects if s.settings.cell == cell), None) or opened.with_cell(self.one, cell)
 
 
 def current() -> Settings:
     """The settings as the frame drew them in this run."""
     return st.session_state["settings"]
+
+
+def of_state(state: str) -> str:
+    """The rows of one state, or of both, as a Table's `where`."""
+    return "" if state == "both" else f"state == {state!r}"
 
 
 def layer(depth: int) -> int:
@@ -130,12 +132,12 @@ def _settings(page: str, idle: frozenset[str]) -> Settings:
     shown = {"state": state["state"] or "h", "relative": bool(state["relative"])}
     examined = link.cell_called(state["one_cell"])
     if trained := opened.networks(page):
-        experiments = tuple(opened.with_settings(one, experiment) for one in trained)
-        settings = Settings(experiments, experiments[0], **shown)
+        subjects = tuple(opened.with_settings(run, experiment) for run in trained)
+        settings = Settings(subjects, subjects[0], **shown)
         return settings._replace(one=settings.of(examined))
     names = [name for name, cell in CELLS.items() if cell.title in state["cells"]] or link.DEFAULT_CELLS
-    experiments = tuple(experiment.replace(cell=name) for name in names)
-    return Settings(experiments, experiment.replace(cell=examined), **shown)
+    subjects = tuple(experiment.replace(cell=name) for name in names)
+    return Settings(subjects, experiment.replace(cell=examined), **shown)
 
 
 def _starting_points() -> None:

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from gradlab.analyses.check import Checked
+from gradlab.analyses.call import Call
+from gradlab.analyses.check import Checked, check
 from gradlab.cells import CELLS
-from gradlab.settings.experiment import Experiment
-from gradlab.ui import cached
+from gradlab.settings.subject import Subject
+from gradlab.ui.ask import result
 
 
-def draw(experiments: Sequence[Experiment]) -> None:
+def draw(subjects: Sequence[Subject]) -> None:
     """A button, and after it the errors found; the answer stays until a setting changes."""
     st.subheader("Are these numbers right?", anchor=False)
     st.markdown(
@@ -19,11 +20,11 @@ def draw(experiments: Sequence[Experiment]) -> None:
         "its loss is moved a little by finite differences."
     )
     if st.button("Check the current settings", key="check"):
-        st.session_state["checked"] = experiments
-    if st.session_state.get("checked") != experiments:
+        st.session_state["checked"] = subjects
+    if st.session_state.get("checked") != subjects:
         return
-    results = cached.checked(experiments)
-    tables = [one.table.assign(cell=CELLS[one.experiment.cell].title) for one in results]
+    results = [result(Call.of(check, subject)) for subject in subjects]
+    tables = [checked.table.assign(cell=CELLS[checked.size.cell].title) for checked in results]
     table = pd.concat(tables, ignore_index=True)
     failed = table[~table.passed]
     if failed.empty:
@@ -46,6 +47,6 @@ def draw(experiments: Sequence[Experiment]) -> None:
 
 def _compared(results: Sequence[Checked]) -> str:
     """On what the cells were checked: once where it is the same for all, else a sentence a cell."""
-    if len({one.sentence for one in results}) == 1:
+    if len({checked.sentence for checked in results}) == 1:
         return results[0].sentence
-    return " ".join(f"{CELLS[one.experiment.cell].title}: {one.sentence}" for one in results)
+    return " ".join(f"{CELLS[checked.size.cell].title}: {checked.sentence}" for checked in results)

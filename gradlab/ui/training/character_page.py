@@ -9,7 +9,6 @@ import pandas as pd
 import streamlit as st
 
 from gradlab.analyses.characters import CharacterModel, hidden_states, predictions, sample, scores
-from gradlab.charts.theme import power_of_ten
 from gradlab.settings.experiment import Experiment, bounds
 from gradlab.settings.inputs import default_text
 from gradlab.settings.tasks import HELLO, TASKS, characters
@@ -18,6 +17,7 @@ from gradlab.ui.frame import settings as controls
 from gradlab.ui.frame.widgets import MOST_TEXT, URL_OPTIONS
 from gradlab.ui.training import job_controls
 from gradlab.ui.training.job import Job
+from gradlab.words.numbers import power_of_ten
 
 READS = ("hello", "text")
 UPDATES = (100, 200, 300, 500, 1000, 2000, 5000, 10000)

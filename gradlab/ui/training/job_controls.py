@@ -11,9 +11,9 @@ from gradlab.cells import CELLS
 from gradlab.settings.experiment import Experiment, default
 from gradlab.settings.trained import kept_as
 from gradlab.training import OPTIMIZERS, Recipe, Run, checkpoints
+from gradlab.ui.frame import opened_runs as opened
 from gradlab.ui.frame import settings as controls
 from gradlab.ui.frame.widgets import URL_OPTIONS
-from gradlab.ui.training import opened_runs as opened
 from gradlab.ui.training.job import Job
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tests.analyses.paths.routes_by_autograd import gradients
 
 from gradlab import Experiment, trace
 from gradlab.analyses.paths import cut, decompose, routes
 from gradlab.cells import CELLS
 from gradlab.network.stack import without
+from tests.analyses.paths.routes_by_autograd import gradients
 from tests.networks import drawn_case
 
 EVERY = [(cell, route) for cell in CELLS for route in routes(cell)]

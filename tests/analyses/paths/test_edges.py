@@ -6,7 +6,7 @@ import pytest
 from gradlab import Experiment
 from gradlab.analyses.paths import cut, edges
 from gradlab.analyses.paths.edges import EDGE_COLUMNS, edge_vectors
-from gradlab.analyses.problem import gathered, sparse
+from gradlab.analyses.problem import problem_of, sparse
 from gradlab.cells import CELLS
 from gradlab.cells.states import STATES
 from gradlab.engine import Sweep, autograd, sweep, times_power
@@ -17,7 +17,7 @@ from tests.networks import drawn_case
 def test_what_arrives_at_a_node_sums_to_its_total(cell):
     T, depth = 8, 3
     case = drawn_case(cell, depth=depth, T=T, gain=1.5)
-    given = gathered(*case)
+    given = problem_of(*case)
     totals = autograd(case.stack, case.inputs, case.cotangents, case.initial_state)
     sums, sizes = {}, {}
     for edge in edge_vectors(given, 0, T - 1):
@@ -50,7 +50,7 @@ def passed_on(case, layer, t, h_bar):
 def test_the_input_edge_is_the_inputs_gradient():
     case = drawn_case("gru", depth=2, T=6)
     swept = sweep(case.stack, case.inputs, sparse(case.cotangents), case.initial_state, with_inputs=True)
-    for edge in edge_vectors(gathered(*case), 0, 5):
+    for edge in edge_vectors(problem_of(*case), 0, 5):
         if edge.kind == "input":
             assert times_power(edge.vector, edge.exponent) == pytest.approx(swept.inputs_bar[edge.step], rel=1e-10)
 
@@ -113,7 +113,7 @@ def test_edges_are_measured_at_any_size_and_relative_to_what_the_loss_put_in(siz
     moved = scaled["log10_norm"][flows] - plain["log10_norm"][flows]
     assert moved.to_numpy() == pytest.approx(np.log10(size), abs=1e-9)
     assert scaled["log10_relative"][flows].to_numpy() == pytest.approx(plain["log10_relative"][flows], abs=1e-9)
-    given = gathered(*case)
+    given = problem_of(*case)
     entered = np.log10(np.sqrt((given.cotangents**2).sum(axis=(0, 2))))  # of each sequence
     loss = {edge.step: edge.vector for edge in edge_vectors(given, 0, 8) if edge.kind == "loss"}
     with np.errstate(divide="ignore"):

@@ -8,7 +8,7 @@ import pytest
 from gradlab import Experiment, Stack, trace
 from gradlab.analyses.paths import Microscope, gate_statistics, microscope
 from gradlab.analyses.paths.gates import STATISTICS_COLUMNS, UNITS_COLUMNS, drawn_gates
-from gradlab.analyses.problem import entering
+from gradlab.analyses.problem import problem_of
 from gradlab.cells import CELLS
 from gradlab.cells.activations import sigmoid, tanh
 from gradlab.cells.states import Hidden
@@ -113,7 +113,7 @@ def test_a_new_cells_gates_are_seen_whatever_they_are_called(monkeypatch):
 def test_the_microscope_shows_autograds_gradient_of_every_unit(cell):
     experiment = SMALL.replace(cell=cell)
     stack, inputs = Stack.from_experiment(experiment), inputs_of(experiment)
-    exact = autograd(stack, inputs, entering(experiment, stack, inputs))
+    exact = autograd(stack, inputs, problem_of(experiment).cotangents)
     for layer in range(2):
         found = microscope(experiment, layer=layer, sequence=2).values["log10 gradient"]
         with np.errstate(divide="ignore"):

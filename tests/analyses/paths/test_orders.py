@@ -4,15 +4,15 @@ import importlib
 
 import numpy as np
 import pytest
-from tests.analyses.paths.routes_by_autograd import gradients
 
 from gradlab import Experiment, trace
 from gradlab.analyses.paths import decompose
 from gradlab.analyses.paths.orders import split_by_order
-from gradlab.analyses.problem import gathered
+from gradlab.analyses.problem import problem_of
 from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.cells import CELLS
 from gradlab.engine import times_power
+from tests.analyses.paths.routes_by_autograd import gradients
 from tests.networks import drawn_case
 
 PLAN = importlib.import_module("gradlab.engine.plan")
@@ -25,7 +25,7 @@ def vectors(swept):
 
 def split_of(case, orders):
     """(the parts [P, L, T, B, S, H], the total [L, T, B, S, H], the Split)."""
-    split = split_by_order(gathered(*case), orders)
+    split = split_by_order(problem_of(*case), orders)
     parts = vectors(split.parts)
     depth, T, _, S, H = parts.shape
     parts = np.moveaxis(parts.reshape(depth, T, len(split.names), -1, S, H), 2, 0)

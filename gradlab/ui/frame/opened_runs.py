@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from gradlab.cells import CELLS
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.subject import Subject
 from gradlab.settings.trained import Trained
 from gradlab.training import Run
 
@@ -35,9 +35,10 @@ def open_runs(runs: Sequence[Run]) -> None:
     found = tuple(run.trained for run in runs if run.diverged is None)
     close()
     st.session_state["opened"] = found
-    chosen = {name: getattr(found[0], name) for name in OPEN if name != "seed"}
-    chosen["batch_size"] = min(found[0].batch_size, SEQUENCES)
-    titles = [CELLS[one.cell].title for one in found]
+    settings = found[0].settings
+    chosen = {name: getattr(settings, name) for name in OPEN if name != "seed"}
+    chosen["batch_size"] = min(settings.batch_size, SEQUENCES)
+    titles = [run.title for run in found]
     chosen["one_cell"] = min(titles, key=lambda title: title != st.session_state["one_cell"])
     st.session_state["before opening"] = {name: st.session_state[name] for name in chosen if name in st.session_state}
     st.session_state.update(chosen)
@@ -55,10 +56,12 @@ def with_settings(one: Trained, shared: Experiment) -> Trained:
     return one.replace(objective=objective, **{name: getattr(shared, name) for name in OPEN})
 
 
-def beginning(one: Trained, cell: str) -> Trained:
-    """Another cell on the same task and settings, before any update."""
-    weights = one.weights
-    return with_settings(Run(weights.experiment.replace(cell=cell), weights.task).trained, one)
+def with_cell(subject: Subject, cell: str) -> Subject:
+    """Another cell under the same settings; beside a trained one, on the same task before any update."""
+    weights = getattr(subject, "weights", None)
+    if weights is None:
+        return subject.replace(cell=cell)
+    return with_settings(Run(weights.experiment.replace(cell=cell), weights.task).trained, subject.settings)
 
 
 def notice(first: Any) -> None:
@@ -67,7 +70,7 @@ def notice(first: Any) -> None:
     if not found:
         return
     weights = found[0].weights
-    names = " and ".join(", ".join(CELLS[one.cell].title for one in found).rsplit(", ", 1))
+    names = " and ".join(", ".join(run.title for run in found).rsplit(", ", 1))
     with st.container(border=True, key="opened notice"):
         st.markdown(
             f"**Outside Learn, every page shows the trained {names}**: update {weights.updates} of "

@@ -1,0 +1,233 @@
+"""A question is a value: which analysis, of which subjects, with which options.
+
+A `Call` is one analysis of one subject; a `Question` is one tidy table made of one or more calls. Both are frozen and
+hashable. A question runs itself (`rows`), writes itself as a Python program's expression (`code`), refuses itself by
+size before any work (`refuse`) and is its own cache key (`key`): the screen, the table taken home, the picture and the
+program come from the same value and cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from inspect import signature
+from typing import Any, Concatenate, ParamSpec, Protocol
+
+import pandas as pd
+
+from gradlab.analyses.problem import Progress, problem_of
+from gradlab.settings.subject import Subject
+
+P = ParamSpec("P")
+
+AT_THE_TOP = ("trace", "check", "diagnose")  # functions of `gradlab` itself; the others are of one of its modules
+
+
+class Question(Protocol):
+    """What a figure shows: a tidy table that is not there yet."""
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """What it is about, each once: the program's `experiments`."""
+        ...
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls whose results it is made of; none where the rows are there already."""
+        ...
+
+    @property
+    def code(self) -> str:
+        """The table as a Python expression of `experiments`."""
+        ...
+
+    @property
+    def key(self) -> str | None:
+        """Equal for questions of equal rows alone; None where the rows still change."""
+        ...
+
+    def refuse(self) -> None:
+        """Raises TooLarge where the answer needs more memory than there is; nothing is computed."""
+        ...
+
+    def rows(self, progress: Progress = None, resolve: Resolve | None = None) -> pd.DataFrame:
+        """Every row. `resolve` gives the results of calls, where somebody keeps them."""
+        ...
+
+
+@dataclass(frozen=True, repr=False)
+class Call:
+    """One analysis of one subject. The first argument is a subject, or a Call whose result is analysed further."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Hashable, ...]
+    options: tuple[tuple[str, Hashable], ...] = ()
+
+    @classmethod
+    def of(cls, function: Callable[P, Any], *arguments: P.args, **options: P.kwargs) -> Call:
+        """The call `function(*arguments, **options)`, not made yet; lists among the options become tuples."""
+        return cls(function, tuple(arguments), tuple((name, _frozen(value)) for name, value in options.items()))
+
+    def then(self, function: Callable[Concatenate[Any, P], Any], *arguments: P.args, **options: P.kwargs) -> Call:
+        """`function` of this call's result."""
+        return Call(function, (self, *arguments), tuple((name, _frozen(value)) for name, value in options.items()))
+
+    @property
+    def subject(self) -> Subject | None:
+        """What it is about; None for a call of numbers alone."""
+        first = self.arguments[0] if self.arguments else None
+        return first.subject if isinstance(first, Call) else first if is_subject(first) else None
+
+    @property
+    def inner(self) -> tuple[Call, ...]:
+        """The calls among the arguments."""
+        return tuple(value for value in self.arguments if isinstance(value, Call))
+
+    @property
+    def title(self) -> str:
+        """What is being done, for a progress bar."""
+        what = self.function.__name__.replace("_", " ").strip().capitalize()
+        return what if self.subject is None else f"{what}, {self.subject.title}"
+
+    def result(self, progress: Progress = None, resolve: Resolve | None = None) -> Any:
+        """Makes the call, and the calls among its arguments; `resolve` gives the results of those."""
+        inner = resolve or (lambda call: call.result(progress))
+        arguments = [inner(value) if isinstance(value, Call) else value for value in self.arguments]
+        if progress is not None and "progress" in signature(self.function).parameters:
+            return self.function(*arguments, **dict(self.options), progress=progress)
+        return self.function(*arguments, **dict(self.options))
+
+    def refuse(self) -> None:
+        """Raises TooLarge where the call, or a call among its arguments, needs more memory than there is."""
+        for call in self.inner:
+            call.refuse()
+        needs = getattr(self.function, "needs", None)
+        if self.arguments and is_subject(self.arguments[0]) and needs is not None:
+            problem = problem_of(self.arguments[0])
+            problem.refuse(needs(problem, **dict(self.options)))
+
+    def normal(self) -> Call:
+        """The same call with every setting that the analysis does not read at its default."""
+        reads = getattr(self.function, "reads", None)
+
+        def plain(value: Hashable) -> Hashable:
+            if isinstance(value, Call):
+                return value.normal()
+            return value.reading(reads) if is_subject(value) and reads is not None else value
+
+        return replace(self, arguments=tuple(map(plain, self.arguments)))
+
+    def code(self, name: Callable[[Subject], str]) -> str:
+        """The call as a Python expression; `name` says how a subject is called there."""
+        written = [_literal(value, name) for value in self.arguments]
+        written += [f"{option}={_literal(value, name)}" for option, value in self.options]
+        return f"{_public_name(self.function)}({', '.join(written)})"
+
+    @property
+    def key(self) -> str:
+        """Equal for calls of equal results alone."""
+        return self.normal().code(lambda subject: subject.key)
+
+    def __repr__(self) -> str:
+        return self.code(lambda subject: f"<{subject.title}>")
+
+
+Resolve = Callable[[Call], Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Table:
+    """One tidy table: the results of some calls, one below the other.
+
+    view     the results' attribute that is their table; none where they are tables
+    where    a pandas query that chooses rows
+    """
+
+    calls: tuple[Call, ...]
+    view: str = ""
+    where: str = ""
+
+    @classmethod
+    def of(cls, calls: Call | Iterable[Call], view: str = "", where: str = "") -> Table:
+        return cls((calls,) if isinstance(calls, Call) else tuple(calls), view, where)
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        return tuple(dict.fromkeys(call.subject for call in self.calls if call.subject is not None))
+
+    def rows(self, progress: Progress = None, resolve: Resolve | None = None) -> pd.DataFrame:
+        tables = []
+        for number, call in enumerate(self.calls):
+            result = resolve(call) if resolve else call.result(_share(progress, number, len(self.calls)))
+            tables.append(self._rows_of(result))
+        return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+
+    def _rows_of(self, result: Any) -> pd.DataFrame:
+        table = getattr(result, self.view) if self.view else result
+        return table.query(self.where).reset_index(drop=True) if self.where else table
+
+    def refuse(self) -> None:
+        for call in self.calls:
+            call.refuse()
+
+    @property
+    def code(self) -> str:
+        listed = self.subjects
+        each = [self._code(call, lambda subject: "experiment") for call in self.calls]
+        if len(each) > 1 and len(set(each)) == 1 and [call.subject for call in self.calls] == [*listed]:
+            return f"pd.concat([{each[0]} for experiment in experiments], ignore_index=True)"
+        parts = [self._code(call, lambda subject: f"experiments[{listed.index(subject)}]") for call in self.calls]
+        return parts[0] if len(parts) == 1 else f"pd.concat([{', '.join(parts)}], ignore_index=True)"
+
+    @property
+    def key(self) -> str:
+        return " ".join(self._code(call.normal(), lambda subject: subject.key) for call in self.calls)
+
+    def _code(self, call: Call, name: Callable[[Subject], str]) -> str:
+        view = f".{self.view}" if self.view else ""
+        where = f".query({self.where!r}).reset_index(drop=True)" if self.where else ""
+        return f"{call.code(name)}{view}{where}"
+
+    def __repr__(self) -> str:
+        return " + ".join(self._code(call, lambda subject: f"<{subject.title}>") for call in self.calls)
+
+
+def each(
+    function: Callable[Concatenate[Any, P], Any], subjects: Sequence[Subject], *arguments: P.args, **options: P.kwargs
+) -> Iterator[Call]:
+    """One call of a function for every subject."""
+    frozen = tuple((name, _frozen(value)) for name, value in options.items())
+    return (Call(function, (subject, *arguments), frozen) for subject in subjects)
+
+
+def is_subject(value: Any) -> bool:
+    return hasattr(type(value), "network") and hasattr(type(value), "key")
+
+
+def _share(progress: Progress, number: int, count: int) -> Progress:
+    """The progress of one of several calls as a part of all."""
+    return None if progress is None else lambda fraction: progress((number + fraction) / count)
+
+
+def _frozen(value: Any) -> Hashable:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _public_name(thing: Any) -> str:
+    """How a program that imports `gradlab` calls a function or a record of the analyses or of the training."""
+    module = thing.__module__.removeprefix("gradlab.").removeprefix("analyses.").split(".")[0]
+    return f"gradlab.{thing.__qualname__}" if thing.__name__ in AT_THE_TOP else f"gradlab.{module}.{thing.__qualname__}"
+
+
+def _literal(value: Any, name: Callable[[Subject], str]) -> str:
+    """A value as Python writes it."""
+    if isinstance(value, Call):
+        return value.code(name)
+    if is_subject(value):
+        return name(value)
+    if hasattr(value, "_fields"):  # a record of ours
+        fields = (f"{field}={_literal(part, name)}" for field, part in zip(value._fields, value, strict=True))
+        return f"{_public_name(type(value))}({', '.join(fields)})"
+    if isinstance(value, tuple):
+        return f"[{', '.join(_literal(part, name) for part in value)}]"
+    return repr(value)

@@ -1,0 +1,60 @@
+"""One card a cell: its verdict, its rate and a small drawing of its curve; and what went wrong, above them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from gradlab.analyses.call import Call, Table
+from gradlab.analyses.diagnosis import diagnose
+from gradlab.analyses.thinning import Lines
+from gradlab.analyses.traces import GradientTrace, trace
+from gradlab.cells import CELLS
+from gradlab.settings.subject import Subject
+from gradlab.ui.ask import ask, result
+from gradlab.words import flow
+
+COLOURS = {
+    "rnn": "orange",
+    "lstm": "blue",
+    "gru": "green",
+    "rnn_relu": "violet",
+    "rnn_linear": "gray",
+}  # config.toml's names
+SPARKLINE = Lines(points=400)
+
+
+def traces_of(subjects: Sequence[Subject]) -> list[GradientTrace]:
+    """One trace a subject; says where a pass overflowed, for nothing is dropped in silence."""
+    traces = [result(Call.of(trace, subject)) for subject in subjects]
+    for sentence in flow.non_finite(traces):
+        st.warning(sentence)
+    return traces
+
+
+def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
+    """The cards, each in its place."""
+    for subject, place in zip(subjects, places, strict=True):
+        call = Call.of(trace, subject)
+        diagnosis = result(call.then(diagnose))
+        curve = ask(Table.of(call, "table", "layer == 0 and state == 'h'"), SPARKLINE)["log10_relative"]
+        colour = COLOURS.get(diagnosis.cell, "gray")
+        place.metric(
+            f":{colour}[**{CELLS[diagnosis.cell].title}**] {diagnosis.verdict}",
+            flow.rate(diagnosis),
+            flow.half_life(diagnosis),
+            delta_color=colour,
+            delta_arrow="off",
+            border=True,
+            help=f"{diagnosis.sentence}\n\n{diagnosis.rule}",
+            chart_data=curve[np.isfinite(curve)].tolist(),
+        )
+
+
+def state_shown(traces: Sequence[GradientTrace], state: str) -> str:
+    """The state to draw: h, with a word about it, where no cell has the one asked for."""
+    if state in ("h", "both") or any(state in trace.states for trace in traces):
+        return state
+    st.info("None of the cells compared has a cell state c, so h is shown: add the LSTM under Network.")
+    return "h"

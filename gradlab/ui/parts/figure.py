@@ -1,0 +1,84 @@
+"""`figure`: a chart, what it says to those who cannot see it, its exports, and how to read it, from one question."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from gradlab.analyses.call import Question
+from gradlab.analyses.thinning import AllRows, Reduction
+from gradlab.ui.ask import ask, every_row
+from gradlab.ui.frame import settings
+from gradlab.ui.parts.export_bar import export_bar
+from gradlab.words.how_to_read import READINGS, Words
+
+Draw = Callable[..., Any]  # (rows, dark=…, and each name of `beside`) -> chart
+Beside = Mapping[str, Callable[[pd.DataFrame], Any]]
+
+
+def figure(
+    draw: Draw,
+    question: Question,
+    words: Words,
+    reduction: Reduction | None = None,
+    *,
+    beside: Beside | None = None,
+    taken: Draw | None = None,
+    width: str = "stretch",
+    export: bool = True,
+    **options: Any,
+) -> None:
+    """Draws the rows of a question.
+
+    reduction   fewer rows for the screen, and for pictures that leave it; every row if None
+    beside      what the chart takes beside the rows, made of the rows drawn: the places of labels, say
+    taken       what draws pictures that leave the screen, where that is not `draw`
+    export      False while the rows still change
+    options     of st.altair_chart
+    """
+    reduction = reduction or AllRows()
+    dark = settings.dark()
+
+    def chart(draw: Draw, rows: pd.DataFrame) -> Any:
+        return draw(rows, dark=dark, **{name: make(rows) for name, make in (beside or {}).items()})
+
+    show(chart(draw, ask(question, reduction)), f"{words.title}. {words.sentence}", width, **options)
+    with st.container(horizontal=True):
+        if export:
+            export_bar(
+                lambda: chart(taken or draw, reduction.taken(every_row(question))),
+                lambda: every_row(question),
+                question,
+                words,
+                is_reduced=not isinstance(reduction, AllRows),
+            )
+        how_to_read(words)
+
+
+def show(chart: Any, description: str, width: str = "stretch", **options: Any) -> None:
+    """Draws a chart in its own theme; `description` says what it shows to those who cannot see it."""
+    st.altair_chart(_Checked(chart), theme=None, width=width, alt=description, **options)
+
+
+def show_vega(specification: dict[str, Any], description: str) -> None:
+    """Draws a compiled chart. The browser keeps the one it has for the same specification and description."""
+    st.vega_lite_chart(specification, theme=None, width="stretch", alt=description)
+
+
+class _Checked:
+    """A chart that the tests have held against Vega-Lite's schema, for Streamlit, which would do so at every run."""
+
+    def __init__(self, chart: Any):
+        self.chart = chart
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.chart.to_dict(validate=False)
+
+
+def how_to_read(words: Words) -> None:
+    """Behind a click: what the chart shows as a formula, and how to read it in a line."""
+    formula, text = READINGS[words.reading]
+    with st.popover("How to read it", key=f"read {words.name}"):
+        st.latex(formula)
+        st.markdown(text)
