@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gradlab import exports
 from gradlab.cells import CELLS
 from gradlab.charts import colours, theme
+from gradlab.words.numbers import power_of_ten
 
 
 @pytest.mark.parametrize(
@@ -24,12 +25,12 @@ from gradlab.charts import colours, theme
     ],
 )
 def test_a_number_is_written_from_its_log10(log10, text):
-    assert theme.power_of_ten(log10) == text
+    assert power_of_ten(log10) == text
 
 
 @given(st.floats(-300, 300))
 def test_what_is_written_reads_back_to_its_two_digits(log10):
-    assert math.log10(float(theme.power_of_ten(log10))) == pytest.approx(log10, abs=0.0218)  # half of .1 in 1.0
+    assert math.log10(float(power_of_ten(log10))) == pytest.approx(log10, abs=0.0218)  # half of .1 in 1.0
 
 
 def test_every_cell_has_a_colour_of_its_own_in_each_theme():
