@@ -119,10 +119,10 @@ def vectors(
     rows = _rows(call.cotangents, loss_steps)
     (T, B, _), (depth, H) = call.inputs.shape, (call.stack.depth, call.stack.hidden_size)
     cell = CELLS[call.stack.cell]
-    numbers = len(cell.states) + 3 * len(cell.gates)
+    numbers = len(cell.states) + 3 * len(cell.pre_activations)
     _refuse_too_large(call, len(rows), call.stack.dtype.itemsize * depth * len(rows) * T * B * H * numbers)
     states_bar = np.empty((depth, len(rows), T, B, len(cell.states), H), call.stack.dtype)
-    recurrent_bar = np.empty((depth, len(rows), T, B, len(cell.gates) * H), call.stack.dtype)
+    recurrent_bar = np.empty((depth, len(rows), T, B, len(cell.pre_activations) * H), call.stack.dtype)
 
     def keep(chosen: ndarray, swept: Any) -> None:
         for layer, adjoints in enumerate(swept.adjoints):

@@ -135,7 +135,7 @@ def step_jacobians(stack: Stack, inputs: Any, initial_state: Any = None, sequenc
     before[:, undefined] = 0
     final = _unit_rows(stack)
     found = np.empty((T, n, n), stack.dtype)
-    block = max(1, BLOCK_BYTES // (stack.dtype.itemsize * n * n * (2 + len(CELLS[stack.cell].gates))))
+    block = max(1, BLOCK_BYTES // (stack.dtype.itemsize * n * n * (2 + len(CELLS[stack.cell].pre_activations))))
     for begin in range(0, T, block):  # the steps of a block are sequences of length 1
         own = slice(begin, min(T, begin + block))
         count = own.stop - own.start

@@ -71,6 +71,6 @@ def _a_gate_at_a_time(stack: Stack, of: Callable[[Layer, slice], dict[str, ndarr
             | of(layer, gate_rows(stack.cell, gate, stack.hidden_size))
         )
         for number, layer in enumerate(stack.layers)
-        for gate in CELLS[stack.cell].gates
+        for gate in CELLS[stack.cell].pre_activations
     ]
     return pd.concat(parts, ignore_index=True)

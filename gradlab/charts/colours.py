@@ -79,7 +79,7 @@ def gate_colour(name: str, dark: bool) -> str:
     """The colour of a gate on charts of one cell."""
     if name in GATE_COLOURS[dark]:
         return GATE_COLOURS[dark][name]
-    others = [gate for cell in CELLS.values() for gate in cell.gates if gate not in GATE_COLOURS[dark]]
+    others = [gate for cell in CELLS.values() for gate in cell.pre_activations if gate not in GATE_COLOURS[dark]]
     return _contrast(name, others, dark)
 
 

@@ -3,8 +3,8 @@
 They know no cell: they are specialised by the *type* of the cell they are given, whose `step` and `adjoint` are put in
 place at compile time (a kernel that took the functions as arguments would never be found in the disk cache again).
 
-Shapes: n steps of the chunk, B sequences, N rows of cotangents (row r belongs to sequence r mod B), G gates, S states,
-V saved values, H units, padded to whole `Lanes`; padded units start at zero and have zero weights, so they stay zero.
+Shapes: n steps of the chunk, B sequences, N rows of cotangents (row r belongs to sequence r mod B), G pre-activations,
+S states, V saved values, H units, padded to whole `Lanes`: units with zero weights from states of zero.
 All arrays are C-contiguous and of one dtype, but for exponents (int64), log norms and flags.
 
 A row's adjoint is kept as v · 2^e: `exponents` holds e (`NOTHING` where no gradient has arrived yet), so that neither
@@ -23,13 +23,13 @@ from gradlab.engine.lanes import (
     lane_sum,
     lanes_in,
     load,
-    load_gates,
+    load_pre_activations,
     load_saved,
     load_states,
     store,
     store_rows,
 )
-from gradlab.engine.overloads import apart, arriving, as_state, cell_adjoint, cell_step
+from gradlab.engine.overloads import arriving, as_state, cell_adjoint, cell_step, without_h_to_c
 from gradlab.engine.products import PANEL, multiply, outer_products, pack_rows
 from gradlab.engine.scaling import NOTHING, largest_and_squares, log10_norm, lost, normalise, power
 
@@ -70,7 +70,8 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, begin, non_finite):
         for b in range(sequences):
             for j in range(0, units, lanes):
                 state = as_state(cell, load_states(cell, states, (t, b, j)))
-                new, kept = cell_step(cell, load_gates(cell, a_x, (t, b, j)), load_gates(cell, scratch, (b, j)), state)
+                a_x_here = load_pre_activations(cell, a_x, (t, b, j))
+                new, kept = cell_step(cell, a_x_here, load_pre_activations(cell, scratch, (b, j)), state)
                 store_rows(states, (t + 1, b, j), new)
                 if saved.shape[0] > 0:
                     store_rows(saved, (t, b, j), kept)
@@ -114,7 +115,7 @@ def _back_one_row(cell, saved, states, entering, fresh, carry, own, a_x_bar, a_h
             store_rows(totals, (at_totals, row, j), arriving(cell, load_states(cell, carry, (row, j)), own_scale, zero))
         a_x, a_h, direct, total = cell_adjoint(cell, kept, state, new, new_bar)
         if cut and routes[gates + 2] == 0.0:
-            new_bar = apart(cell, new_bar, total)
+            new_bar = without_h_to_c(cell, kept, state, new, new_bar, total)
             a_x, a_h, direct, total = cell_adjoint(cell, kept, state, new, new_bar)
         store_rows(a_x_bar, (t, row, j), a_x)
         store_rows(a_h_bar, (at, row, j), a_h)

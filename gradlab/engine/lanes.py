@@ -5,7 +5,7 @@ numba's own loops vectorise only when LLVM can prove a great deal about them. He
 one machine instruction (or a few, on a processor with narrower registers), and a plain number beside it counts for
 every lane. So a cell's formulas, written once, run on a vector of units.
 
-`load`, `store` and the row forms `load_gates` … address C-contiguous arrays by a tuple of indices whose last is the
+`load`, `store` and the row forms `load_states` … address C-contiguous arrays by a tuple of indices whose last is the
 unit. With numba's bounds checking on, both ends of every access are checked.
 """
 
@@ -339,6 +339,6 @@ def store_rows(typing, array, index, values):
     return types.void(array, index, values), generate
 
 
-load_gates = _load_rows("gates")
+load_pre_activations = _load_rows("pre_activations")
 load_states = _load_rows("states")
 load_saved = _load_rows("saved")

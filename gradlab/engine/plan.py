@@ -66,7 +66,7 @@ def _planned(size, chunk_bytes, store_bytes, chunk_work):
     item = np.dtype(size.dtype).itemsize
     units = padded(size.hidden_size, size.dtype)
     inputs = padded(size.input_size, size.dtype)
-    gates, states, saved = len(cell.gates), len(cell.states), len(cell.saved)
+    gates, states, saved = len(cell.pre_activations), len(cell.states), len(cell.saved)
     forward_step = item * size.sequences * units * (states + saved)  # a layer
     adjoint_step = item * size.rows * units * (gates + 1 + (states if size.keep else 0))
     transient_step = item * size.sequences * (units * gates + inputs)

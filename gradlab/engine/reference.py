@@ -13,7 +13,6 @@ from numpy import ndarray
 from torch import Tensor
 
 from gradlab.cells import CELLS
-from gradlab.cells.states import STATES
 
 
 class Nudge(NamedTuple):
@@ -88,7 +87,7 @@ def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge:
     rounded: a dtype as which σ and tanh are rounded, in another way than otherwise, to see what rounding does
     """
     cell, H = CELLS[stack.cell], stack.hidden_size
-    record = STATES[cell.states]
+    record = cell.record
     layers = [[torch.from_numpy(np.array(part, np.float64)) for part in layer] for layer in stack.layers]
     x_all = torch.from_numpy(np.array(inputs, np.float64)).as_subclass(_NUMBERS[rounded])
     zeros = [torch.zeros(stack.depth, x_all.shape[1], H, dtype=torch.float64)] * len(cell.states)

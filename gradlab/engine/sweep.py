@@ -42,7 +42,7 @@ class Sweep:
         T, B, X = inputs.shape
         self.cell = CELLS[stack.cell]()
         self.gates, self.kinds, self.kept = (
-            len(names) for names in (self.cell.gates, self.cell.states, self.cell.saved)
+            len(names) for names in (self.cell.pre_activations, self.cell.states, self.cell.saved)
         )
         self.depth, self.hidden, self.dtype = stack.depth, stack.hidden_size, stack.dtype
         self.units = padded(self.hidden, self.dtype)

@@ -16,7 +16,7 @@ def warm_up(cells: Iterable[str] = tuple(CELLS), dtypes: Iterable[str] = ("float
     for dtype in dtypes:
         for name in cells:
             said(f"preparing {CELLS[name].title} in {dtype}")
-            rows = len(CELLS[name].gates)
+            rows = len(CELLS[name].pre_activations)
             one, bias = np.zeros((rows, 1), dtype), np.zeros(rows, dtype)
             layer = Layer(one, one, bias, bias)
             cotangents = Cotangents(np.array([1]), np.array([0]), np.ones((1, 1), dtype), 1)

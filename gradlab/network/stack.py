@@ -18,6 +18,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from gradlab.cells import CELLS
+from gradlab.cells.contract import peepholes_of, without
 from gradlab.settings.drawing import Streams, cotangents_of, input_size_of, inputs_of, streams
 from gradlab.settings.experiment import DTYPES, Experiment
 from gradlab.settings.initializations import INITIALIZATIONS, WITHOUT_BIASES
@@ -57,7 +58,7 @@ class Stack:
     def _check(self, number: int, layer: Layer) -> None:
         if self.layers[0].U.ndim != 2 or self.layers[0].W.ndim != 2:
             raise ValueError("W and U must be matrices: W [gates·H, X], U [gates·H, H]")
-        rows = len(CELLS[self.cell].gates) * self.hidden_size
+        rows = len(CELLS[self.cell].pre_activations) * self.hidden_size
         columns = self.hidden_size if number else self.input_size
         expected = {"W": (rows, columns), "U": (rows, self.hidden_size), "b_W": (rows,), "b_U": (rows,)}
         for name, array in layer._asdict().items():
@@ -96,7 +97,7 @@ class Stack:
         """How many parameters each array of a layer holds."""
         cell, layer = CELLS[self.cell], self.layers[number]
         unread = {"W": without(cell, "W"), "b_W": (), "U": without(cell, "U"), "b_U": without(cell, "U")}
-        gates = len(cell.gates)
+        gates = len(cell.pre_activations)
         return {name: array.size // gates * (gates - len(unread[name])) for name, array in layer._asdict().items()}
 
     @classmethod
@@ -123,14 +124,9 @@ class Stack:
         return cls(cell, tuple(_copy(module, suffix) for suffix in suffixes))
 
 
-def without(cell: type, weight: str) -> tuple[str, ...]:
-    """The gates of a cell whose rows of W or of U (and of b_U) are zero and no parameters."""
-    return getattr(cell, f"without_{weight}", ())
-
-
 def gate_rows(cell: str, gate: str, hidden_size: int) -> slice:
     """The rows of W, U and the biases that belong to one gate. ValueError if the cell has no such gate."""
-    gates = CELLS[cell].gates
+    gates = CELLS[cell].pre_activations
     if gate not in gates:
         raise ValueError(f"gate = {gate!r} is not in cell = {cell!r}: use one of {', '.join(gates)}")
     first = gates.index(gate) * hidden_size
@@ -139,7 +135,7 @@ def gate_rows(cell: str, gate: str, hidden_size: int) -> slice:
 
 def _draw(experiment: Experiment, columns: int, random: Streams) -> Layer:
     """One layer: W, b_W and b_U as PyTorch draws them, U a gate at a time by the initialization, then the gain."""
-    H, gates = experiment.hidden_size, CELLS[experiment.cell].gates
+    H, gates = experiment.hidden_size, CELLS[experiment.cell].pre_activations
     rows, bound = len(gates) * H, 1 / math.sqrt(H)
 
     def uniform(*shape: int) -> ndarray:
@@ -150,8 +146,7 @@ def _draw(experiment: Experiment, columns: int, random: Streams) -> Layer:
     initialize = INITIALIZATIONS[experiment.initialization]
     U = experiment.gain * torch.cat([initialize((H, H), random.recurrent) for _ in gates]).numpy()
     if experiment.initialization in WITHOUT_BIASES:
-        weights = set(without(CELLS[experiment.cell], "W")) & set(without(CELLS[experiment.cell], "U"))  # peepholes
-        for gate in set(gates) - weights:
+        for gate in set(gates) - set(peepholes_of(CELLS[experiment.cell]).values()):
             b_W[gate_rows(experiment.cell, gate, H)], b_U[gate_rows(experiment.cell, gate, H)] = 0, 0
     if experiment.forget_bias is not None and "forget" in gates:
         forget = gate_rows(experiment.cell, "forget", H)

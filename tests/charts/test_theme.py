@@ -62,7 +62,9 @@ def test_lines_stand_out_from_the_paper_and_texts_can_be_read(dark):
 def test_every_gate_of_every_cell_has_a_colour_that_its_other_gates_have_not():
     for dark in (False, True):
         for cell in CELLS.values():
-            assert len({colours.gate_colour(gate, dark) for gate in cell.gates}) == len(cell.gates), cell
+            assert len({colours.gate_colour(gate, dark) for gate in cell.pre_activations}) == len(
+                cell.pre_activations
+            ), cell
 
 
 def test_every_font_stack_has_korean_and_ends_in_sans_serif():

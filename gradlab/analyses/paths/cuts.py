@@ -9,6 +9,7 @@ import pandas as pd
 from gradlab.analyses.paths.run import Done, Progress, forward, over_slices, size_of, table
 from gradlab.analyses.problem import gathered
 from gradlab.cells import CELLS
+from gradlab.cells.contract import peepholes_of
 from gradlab.engine import Swept, cotangents_of_slice, plan
 from gradlab.network.stack import Stack
 from gradlab.settings.experiment import Experiment
@@ -39,9 +40,10 @@ def cut(
         if name not in allowed:
             raise ValueError(f"without = {name!r} is no route of {given.stack.cell}: use {', '.join(allowed)}")
     cell = CELLS[given.stack.cell]
-    seeing = {weight for gate, weight in _sees(cell).items() if gate in names}  # weights that no gate sees through
-    left_out = [name in names for name in (*cell.gates, "direct", "recurrent", "h to c")]
-    left_out += [name in {*names, *seeing} and name in _sees(cell).values() for name in cell.saved]
+    peepholes = peepholes_of(cell)
+    cut_off = {*names, *(weight for gate, weight in peepholes.items() if gate in names)}
+    left_out = [name in names for name in (*cell.pre_activations, "direct", "recurrent", "h to c")]
+    left_out += [name in cut_off and name in peepholes.values() for name in cell.saved]
     factors = 1.0 - np.array(left_out)
     whole, (_, B, _) = given.loss, given.inputs.shape
 
@@ -58,8 +60,4 @@ def cut(
 def routes(cell: str) -> tuple[str, ...]:
     """What `cut` can leave out of a cell's adjoint."""
     own = ("h to c",) if "c" in CELLS[cell].states else ()
-    return ("direct", "recurrent", *CELLS[cell].gates, *own)
-
-
-def _sees(cell: type) -> dict[str, str]:
-    return dict(getattr(cell, "sees", ()))
+    return ("direct", "recurrent", *CELLS[cell].pre_activations, *own)

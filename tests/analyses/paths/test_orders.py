@@ -4,7 +4,6 @@ import importlib
 
 import numpy as np
 import pytest
-from tests.analyses.paths.routes_by_autograd import gradients
 
 from gradlab import Experiment, trace
 from gradlab.analyses.paths import decompose
@@ -13,6 +12,7 @@ from gradlab.analyses.problem import gathered
 from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.cells import CELLS
 from gradlab.engine import times_power
+from tests.analyses.paths.routes_by_autograd import gradients
 from tests.networks import drawn_case
 
 PLAN = importlib.import_module("gradlab.engine.plan")
