@@ -25,24 +25,27 @@ from gradlab.engine.reference import unroll
 from gradlab.analyses.problem import sparse
 from tests.networks import drawn_case
 
+compiled_kernels = [kernel for kernel in vars(kernels).values() if hasattr(kernel, "stats")]
+
+
+def counted():
+    stats = [kernel.stats for kernel in compiled_kernels]
+    return np.array([[sum(s.cache_misses.values()), sum(s.cache_hits.values())] for s in stats]).sum(axis=0)
+
+
 found = {}
 for cell in sys.argv[1:]:
-    names = [name for name in dir(kernels) if hasattr(getattr(kernels, name), "stats")]
-    before = [getattr(kernels, name).stats for name in names]
+    before = counted()
     case = drawn_case(cell, H=9, T=8)
     swept = sweep(case.stack, case.inputs, sparse(case.cotangents), case.initial_state)
+    compiled, loaded = counted() - before
     *_, last = unroll(case.stack, case.inputs, case.initial_state)
     right = np.stack([value.numpy() for value in last[0]], axis=1)
-    after = [getattr(kernels, name).stats for name in names]
-
-    def counted(kind):
-        return sum(sum(getattr(s, kind).values()) for s in after) - sum(sum(getattr(s, kind).values()) for s in before)
-
     found[cell] = {
         "norms": swept.log10_norms.ravel().tolist(),
         "off": float(np.abs(swept.last_states[0] - right).max()),
-        "compiled": counted("cache_misses"),
-        "loaded": counted("cache_hits"),
+        "compiled": int(compiled),
+        "loaded": int(loaded),
     }
 print(json.dumps(found))
 """
