@@ -128,8 +128,8 @@ def _comparable(experiment: Experiment, work: _Work) -> tuple[_Run, ndarray, nda
         run = _run(_shortened(experiment, steps))
         dtype = run.experiment.dtype
         with np.errstate(all="ignore"):  # an overflowing network is tried too
-            exact = autograd(run.stack, run.inputs, run.cotangents, told=work)
-            again = autograd(_nudged(run.stack), run.inputs, run.cotangents, rounded=dtype, told=work)
+            exact = autograd(run.stack, run.inputs, run.cotangents, after_step=work)
+            again = autograd(_nudged(run.stack), run.inputs, run.cotangents, rounded=dtype, after_step=work)
             found = np.stack(
                 [times_power(part.totals.astype(np.float64), part.exponents) for part in run.swept.adjoints]
             )
@@ -176,7 +176,7 @@ def _against_differences(run: _Run, work: _Work) -> list[tuple]:
                 direction /= np.linalg.norm(direction)
                 found = float((vectors * direction).sum())
                 nudge = Nudge(layer, t, into, direction)
-                exact = finite_difference(run.stack, run.inputs, run.cotangents, nudge, told=work)
+                exact = finite_difference(run.stack, run.inputs, run.cotangents, nudge, after_step=work)
                 size = max(float(np.linalg.norm(vectors)), SMALLEST)
                 off = abs(found - exact.value)
                 compared[into].append((exact.error / size, off / size, max(off - exact.error, 0) / size))

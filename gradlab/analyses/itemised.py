@@ -161,7 +161,7 @@ def _adjoints(call: Gathered, rows: ndarray, keep_result: Callable, progress: Ca
         for count, group in enumerate(own):
             latest_first = group[::-1]  # the engine multiplies only the leading rows up to the last active one
             share = _entries(call.cotangents, rows[latest_first])
-            part = sweep.adjoint(share, done=lambda fraction, n=count: done((n + fraction) / len(own)), **wanted)
+            part = sweep.adjoint(share, progress=lambda fraction, n=count: done((n + fraction) / len(own)), **wanted)
             keep_result(latest_first, part)
         done(1.0)
         return sweep

@@ -106,7 +106,7 @@ def product_jacobians(
 
     def run(number: int, done: Callable[[float], None]) -> tuple[ndarray, ndarray]:
         own = blocks[number]
-        return _rows(sweep.adjoint(_at_the_end(final[:, own]), keep=("totals",), independent=True, done=done))
+        return _rows(sweep.adjoint(_at_the_end(final[:, own]), keep=("totals",), independent=True, progress=done))
 
     parts = in_threads(run, len(blocks), progress)
     undefined = bool((sweep.non_finite < T).any())

@@ -18,7 +18,7 @@ from gradlab.engine.products import padded
 
 CHUNK_BYTES = 2**21  # of one layer's values in a chunk: about what the second-level cache holds
 STORE_BYTES = 2**27
-CHUNK_WORK = 10**9  # multiply-adds: a chunk takes some tens of milliseconds, so a caller is heard in time
+CHUNK_WORK = 10**9  # multiply-adds: a chunk takes some tens of milliseconds, so that cancellation is prompt
 MOST_BYTES = 4 * 2**30
 
 

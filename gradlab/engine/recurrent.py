@@ -14,8 +14,11 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Sweep, cotangents_of_slice, in_threads, joined, slices_of
 from gradlab.engine.plan import Size, plan
+from gradlab.engine.progress import Progress
+from gradlab.engine.records import Cotangents, Swept
+from gradlab.engine.slices import cotangents_of_slice, in_threads, joined, slices_of
+from gradlab.engine.sweep import Sweep
 from gradlab.network.stack import PYTORCH_NAMES, Layer, Stack
 
 
@@ -33,10 +36,10 @@ class _Run(torch.autograd.Function):
         size = Size(cell, depth, stack.hidden_size, X, T, B, B, stack.dtype.name)
         ctx.slices = slices_of(plan(size).multiply_adds, B)
 
-        def run(number: int, done) -> Sweep:
+        def run(number: int, progress: Progress) -> Sweep:
             own = ctx.slices[number]
             sweep = Sweep(stack, x[:, own], tuple(state[:, own] for state in states), parts=len(ctx.slices))
-            sweep.forward(done)
+            sweep.forward(progress)
             return sweep
 
         ctx.sweeps = in_threads(run, len(ctx.slices))
@@ -54,10 +57,10 @@ class _Run(torch.autograd.Function):
         values = np.ascontiguousarray(h_bar.numpy()).reshape(T * B, H)
         cotangents = Cotangents(steps, at, values, B, last_bar.numpy())
 
-        def run(number: int, done):
+        def run(number: int, progress: Progress) -> Swept:
             part = cotangents_of_slice(cotangents, ctx.slices[number], B)
             sweep = ctx.sweeps[number]
-            return sweep.adjoint(part, with_parameters=True, with_inputs=ctx.wants_inputs, done=done)
+            return sweep.adjoint(part, with_parameters=True, with_inputs=ctx.wants_inputs, progress=progress)
 
         swept = joined(in_threads(run, len(ctx.slices)))
         parameters = [torch.from_numpy(part) for layer in swept.parameters_bar for part in layer]

@@ -75,8 +75,8 @@ class _RoundedSingle(_RoundedDouble):
 _NUMBERS = {None: Tensor, "float64": _RoundedDouble, "float32": _RoundedSingle}
 
 
-def _nobody() -> None:
-    """Who is told of every step where nobody asks."""
+def _nothing() -> None:
+    """The `after_step` of a run that nobody watches."""
 
 
 def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge: Nudge | None = None,
@@ -109,11 +109,11 @@ def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge:
 
 
 def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequence[ndarray] = (),
-             rounded: str | None = None, told: Callable[[], None] = _nobody) -> ndarray:  # fmt: skip
+             rounded: str | None = None, after_step: Callable[[], None] = _nothing) -> ndarray:  # fmt: skip
     """∂L/∂s_t of every layer and step by autograd, in float64, [L, T, B, S, H].
 
     inputs [T, B, X], cotangents [T, B, H] dense, initial_state one [L, B, H] a state or none; rounded: see `unroll`;
-    told: called after every step, and again where its gradient comes back; what it raises ends the work
+    after_step: called after every step, and again where its gradient comes back; an exception it raises aborts
     """
     shape = (stack.depth, inputs.shape[1], stack.hidden_size)
     kinds = len(CELLS[stack.cell].states)
@@ -126,9 +126,9 @@ def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequenc
         for state in states:
             for value in state:
                 value.retain_grad()
-        states[0].h.register_hook(lambda _: told())
+        states[0].h.register_hook(lambda _: after_step())
         history.append(states)
-        told()
+        after_step()
         loss = loss + (torch.from_numpy(weight) * states[-1].h).sum()
     loss.backward()
     gradients = np.zeros((stack.depth, len(history), shape[1], kinds, shape[2]))
@@ -152,14 +152,16 @@ class Difference(NamedTuple):
 
 
 def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
-                      sizes: Sequence[float] = SIZES, told: Callable[[], None] = _nobody) -> Difference:  # fmt: skip
+                      sizes: Sequence[float] = SIZES,
+                      after_step: Callable[[], None] = _nothing) -> Difference:  # fmt: skip
     """The loss's derivative along a nudge by central differences, extrapolated to size 0 (Richardson 1911).
 
     Each size is halved; the size that moves least by it is used (after Ridders 1982). Steep networks need small sizes,
     flat ones large sizes. The stated error is what halving moves, what computing σ and tanh in another way does, and
     the rounding of the loss.
 
-    told: called after every step of every run, of which there are `DIFFERENCE_RUNS`; what it raises ends the work
+    after_step: called after every step of every run, of which there are `DIFFERENCE_RUNS`; an exception it raises
+    aborts
     """
     weights = torch.from_numpy(np.array(cotangents, np.float64))
 
@@ -170,7 +172,7 @@ def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
             terms = []
             for states, weight in zip(steps, weights, strict=True):
                 terms.append((weight * states[-1].h).as_subclass(Tensor))
-                told()
+                after_step()
             return torch.stack([sum(term.sum() for term in terms), sum(term.abs().sum() for term in terms)])
 
     def slope(size: float, rounded: str | None = None) -> tuple[float, float]:

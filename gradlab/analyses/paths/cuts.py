@@ -50,7 +50,7 @@ def cut(
     def run(own: slice, done: Done) -> tuple[Swept]:
         sweep = forward(given, own, own.stop - own.start, lambda fraction: done(fraction / 2))
         part = cotangents_of_slice(whole, own, B)
-        return (sweep.adjoint(part, routes=factors, done=lambda fraction: done(0.5 + fraction / 2)),)
+        return (sweep.adjoint(part, routes=factors, progress=lambda fraction: done(0.5 + fraction / 2)),)
 
     work = plan(size_of(given, B)).multiply_adds
     (swept,) = over_slices(run, work, B, progress)

@@ -82,7 +82,7 @@ def edge_vectors(given: Gathered, first: int, last: int, progress: Progress = No
     swept = sweep.adjoint(
         given.loss,
         keep=("totals", "a_x_bar", "a_h_bar"),
-        done=lambda fraction: progress and progress(0.5 + fraction / 2),
+        progress=lambda fraction: progress and progress(0.5 + fraction / 2),
     )
     states, saved = sweep.values()
     found = []
