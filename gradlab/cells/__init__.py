@@ -5,7 +5,7 @@ The setting `forget_bias` is the bias of a gate named "forget", which near 1 kee
 A new cell is one file here and one line in `CELLS`.
 """
 
-from gradlab.cells.contract import Cell
+from gradlab.cells.contract import Cell, as_cell
 from gradlab.cells.gru import GRU
 from gradlab.cells.leaky import LeakyRNN
 from gradlab.cells.lstm import LSTM
@@ -20,18 +20,21 @@ from gradlab.cells.rnn import RNN, LinearRNN, RectifiedRNN
 
 SATURATED = (0.1, 0.9)  # a gate counts as saturated beyond these (Karpathy et al. 2015, arXiv 1506.02078)
 
-CELLS: dict[str, type[Cell]] = {
-    "rnn": RNN,
-    "lstm": LSTM,
-    "gru": GRU,
-    "rnn_relu": RectifiedRNN,
-    "rnn_linear": LinearRNN,
-    "lstm_squashed": SquashedLSTM,
-    "lstm_1997": LSTM1997,
-    "lstm_coupled": CoupledLSTM,
-    "lstm_peephole": PeepholeLSTM,
-    "leaky": LeakyRNN,
-    "minimal_gated": MinimalGatedUnit,
-    "min_gru": MinGRU,
-    "min_lstm": MinLSTM,
+CELLS: dict[str, Cell] = {
+    name: as_cell(declared)
+    for name, declared in {
+        "rnn": RNN,
+        "lstm": LSTM,
+        "gru": GRU,
+        "rnn_relu": RectifiedRNN,
+        "rnn_linear": LinearRNN,
+        "lstm_squashed": SquashedLSTM,
+        "lstm_1997": LSTM1997,
+        "lstm_coupled": CoupledLSTM,
+        "lstm_peephole": PeepholeLSTM,
+        "leaky": LeakyRNN,
+        "minimal_gated": MinimalGatedUnit,
+        "min_gru": MinGRU,
+        "min_lstm": MinLSTM,
+    }.items()
 }

@@ -16,27 +16,52 @@ which are read by `peepholes_of`, `without` and `keep_of`.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 
 class Cell(Protocol):
-    """A cell; values are arrays, tensors or `Lanes` of any one shape [..., H]."""
+    """A cell: the class itself, not an instance; values are arrays, tensors or `Lanes` of one shape [..., H]."""
 
-    title: ClassVar[str]  # the name on a page
-    pre_activations: ClassVar[tuple[str, ...]]  # in the order of the rows of W and U (PyTorch's)
-    gates: ClassVar[tuple[str, ...]]  # names in `saved` of what is a σ, between 0 and 1; a candidate is no gate
-    record: ClassVar[type[Any]]  # NamedTuple of the states, h first
-    states: ClassVar[tuple[str, ...]]  # the record's names
-    saved: ClassVar[tuple[str, ...]]  # what `step` keeps for `adjoint`
-
-    @staticmethod
-    def step(a_x: Any, a_h: Any, state: Any) -> tuple[Any, tuple[Any, ...]]:
-        """The new states and what is saved. a_x, a_h: tuples, a value per pre-activation; state: the record."""
+    @property
+    def title(self) -> str:
+        """The name on a page."""
         ...
 
-    @staticmethod
-    def adjoint(saved: Any, state: Any, new: Any, new_bar: Any) -> tuple[tuple[Any, ...], tuple[Any, ...], Any, Any]:
-        """(a_x_bar, a_h_bar, state_bar, total).
+    @property
+    def pre_activations(self) -> tuple[str, ...]:
+        """Names, in the order of the rows of W and U (PyTorch's)."""
+        ...
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Names in `saved` of what is a σ, between 0 and 1, and can saturate. A candidate is no gate."""
+        ...
+
+    @property
+    def record(self) -> type[Any]:
+        """The `NamedTuple` of the states, h first."""
+        ...
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The record's names."""
+        ...
+
+    @property
+    def saved(self) -> tuple[str, ...]:
+        """Names of what `step` keeps for `adjoint`."""
+        ...
+
+    def __call__(self) -> Any:
+        """The instance that kernels are called with: it holds nothing, its type says which cell it is."""
+        ...
+
+    def step(self, a_x: Any, a_h: Any, state: Any) -> tuple[Any, tuple[Any, ...]]:
+        """(new states, saved); a_x, a_h: tuples, a value per pre-activation; states: the record. A static method."""
+        ...
+
+    def adjoint(self, saved: Any, state: Any, new: Any, new_bar: Any) -> tuple[Any, Any, Any, Any]:
+        """(a_x_bar, a_h_bar, state_bar, total). A static method.
 
         new_bar     what reaches the new states from later steps, higher layers and the loss
         state_bar   the *direct* path to the old states: what comes back without passing U
@@ -46,22 +71,30 @@ class Cell(Protocol):
         ...
 
 
-def peepholes_of(cell: type[Cell]) -> dict[str, str]:
+def as_cell(declared: Any) -> Cell:
+    """A class as a Cell. Raises TypeError for a class that lacks something, by its name."""
+    lacking = [name for name in vars(Cell) if not name.startswith("_") and not hasattr(declared, name)]
+    if lacking:
+        raise TypeError(f"{declared.__name__} is no cell: it lacks {', '.join(lacking)}")
+    return declared  # Any: to a type checker the attributes of a NamedTuple class are no class attributes
+
+
+def peepholes_of(cell: Cell) -> dict[str, str]:
     """The weight by which each gate sees the cell state; empty for cells without peepholes."""
     return dict(getattr(cell, "peepholes", ()))
 
 
-def without(cell: type[Cell], weight: str) -> tuple[str, ...]:
+def without(cell: Cell, weight: str) -> tuple[str, ...]:
     """The pre-activations whose rows of `weight`, "W" or "U" (then also of b_U), are zero and no parameters."""
     names = {*peepholes_of(cell).values(), *getattr(cell, f"without_{weight}", ())}
     return tuple(name for name in cell.pre_activations if name in names)
 
 
-def keep_of(cell: type[Cell]) -> Callable[[Any, Any], Any] | None:
+def keep_of(cell: Cell) -> Callable[[Any, Any], Any] | None:
     """The cell's `keep`, None where the direct path is no product of gates."""
     return getattr(cell, "keep", None)
 
 
-def additive_state(cell: type[Cell]) -> int:
+def additive_state(cell: Cell) -> int:
     """Place in `states` of the state that the additive update adds to: c where there is one, else h."""
     return cell.states.index("c") if "c" in cell.states else 0

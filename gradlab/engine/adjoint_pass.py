@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
-from gradlab.cells.contract import Cell
 from gradlab.engine.buffers import acquire, release
 from gradlab.engine.kernels import OF_EACH_OTHER, OF_LAYERS, TOTAL, accumulate, adjoint, descend, enter
 from gradlab.engine.packing import Weights, rows_of
@@ -31,9 +30,9 @@ class Sums(NamedTuple):
 
 
 class AdjointPass:
-    """The buffers of one adjoint; arguments as `Sweep.adjoint` has them."""
+    """The buffers of one adjoint. cell: an instance, for the kernels; other arguments as `Sweep.adjoint` has them."""
 
-    def __init__(self, cell: Cell, weights: list[Weights], dimensions: Dimensions, inputs: ndarray,
+    def __init__(self, cell: Any, weights: list[Weights], dimensions: Dimensions, inputs: ndarray,
                  cotangents: Cotangents, keep: Collection[str], independent: bool, with_parameters: bool,
                  with_inputs: bool, orders: bool, routes: ndarray):  # fmt: skip
         self.cell, self.weights, self.dimensions, self.inputs = cell, weights, dimensions, inputs
@@ -62,8 +61,8 @@ class AdjointPass:
             return np.empty((d.steps if name in keep else 0, N, size, d.units), d.dtype)
 
         exponents = np.empty((d.steps if keep else 0, N), np.int64)
-        of_gates = (array(name, d.pre_activations) for name in ("a_x_bar", "a_h_bar"))
-        return Adjoints(array("totals", d.states), *of_gates, exponents)
+        a_x_bar, a_h_bar = array("a_x_bar", d.pre_activations), array("a_h_bar", d.pre_activations)
+        return Adjoints(array("totals", d.states), a_x_bar, a_h_bar, exponents)
 
     def _sums(self, columns: int) -> Sums:
         """One layer's, which has so many inputs."""
@@ -147,7 +146,8 @@ class AdjointPass:
         """The results, beside what the forward pass found."""
         d = self.dimensions
         adjoints = tuple(
-            Adjoints(*(part[..., : d.hidden] for part in layer[:3]), layer.exponents) for layer in self.adjoints
+            layer._replace(**{name: getattr(layer, name)[..., : d.hidden] for name in Adjoints._fields[:3]})
+            for layer in self.adjoints
         )
         initial = times_power(self.carry[..., : d.hidden], self.carry_exponents)
         parameters = tuple(self._layer(sums, d.hidden if layer else d.inputs) for layer, sums in enumerate(self.sums))

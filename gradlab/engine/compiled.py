@@ -21,6 +21,7 @@ from typing import Any
 import llvmlite
 import numba
 from numba import types
+from numba.core import config
 from numba.core.caching import Cache, CompileResultCacheImpl, UserProvidedCacheLocator
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -41,7 +42,7 @@ SOURCES = (
 @cache
 def source_hash(package: Path = PACKAGE) -> str:
     """Hash of everything that a kernel is compiled from, but for the cell."""
-    settings = (numba.__version__, llvmlite.__version__, numba.config.BOUNDSCHECK, numba.config.OPT)
+    settings = (numba.__version__, llvmlite.__version__, *(getattr(config, name) for name in ("BOUNDSCHECK", "OPT")))
     digest = hashlib.sha256(repr(settings).encode())
     for name in SOURCES:
         digest.update(name.encode() + b"\0" + (package / name).read_bytes() + b"\0")
@@ -137,7 +138,7 @@ class _KernelCache(Cache):
 
 
 def _name_with_code(argument: types.Type) -> str:
-    if isinstance(argument, types.BaseNamedTuple):
+    if isinstance(argument, types.NamedTuple | types.NamedUniTuple):
         cell = argument.instance_class
         return f"{cell.__module__}.{cell.__qualname__} {cell_hash(cell)}"
     return str(argument)
@@ -146,7 +147,7 @@ def _name_with_code(argument: types.Type) -> str:
 def compiled(function: Callable) -> Any:
     """Compiles `function` for the types it is called with, without the interpreter's lock, cached on disk."""
     # error_model: dividing by zero gives infinity, as numpy does, where Python's raises from inside a loop
-    kernel = numba.njit(nogil=True, error_model="numpy")(function)
+    kernel: Any = numba.njit(nogil=True, error_model="numpy")(function)
     if cache_folder() is not None:
         kernel._cache = _KernelCache(function)  # as `cache=True` does, which takes no cache but numba's
     return kernel

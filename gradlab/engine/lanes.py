@@ -10,15 +10,26 @@ unit. With numba's bounds checking on, both ends of every access are checked.
 """
 
 import operator
+from collections.abc import Callable
+from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic as numba_intrinsic
+from numba.extending import models, overload, register_model
 
 LANE_BYTES = 64
 CONTRACT = ("contract",)  # a product and a sum may become one fused instruction; nothing else is relaxed
+
+
+def intrinsic(generator: Callable[..., Any]) -> Callable[..., Any]:
+    """numba's: a function that a kernel calls, of which `generator` writes the instructions.
+
+    The generator's first argument, numba's typing context, is no argument of the call; here the type says so.
+    """
+    return numba_intrinsic(generator)
 
 
 def lanes_of(dtype):

@@ -62,7 +62,7 @@ def without_h_to_c(cell, saved, state, new, new_bar, total):
 
 
 def _class_of(cell):
-    if not isinstance(cell, types.BaseNamedTuple):
+    if not isinstance(cell, types.NamedTuple | types.NamedUniTuple):
         raise TypingError(f"a cell is a NamedTuple, not {cell}")
     return cell.instance_class
 

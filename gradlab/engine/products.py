@@ -12,10 +12,10 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, register_jitable
+from numba.extending import register_jitable
 
 from gradlab.engine.buffers import aligned
-from gradlab.engine.lanes import Lanes, fused_multiply_add, lanes_in, lanes_of, load, splat, store
+from gradlab.engine.lanes import Lanes, fused_multiply_add, intrinsic, lanes_in, lanes_of, load, splat, store
 
 PANEL = 4  # Lanes
 BLOCK = 256  # terms of a product after which the next rows are due: half a panel of them fits the first-level cache

@@ -7,6 +7,7 @@ same results, and the gradients of one compiled sweep instead of a graph of T no
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -69,6 +70,15 @@ class _Run(torch.autograd.Function):
         return None, None, inputs, *parameters, *states
 
 
+class Parameters(NamedTuple):
+    """A `Layer` of parameters."""
+
+    W: Tensor  # [G·H, X]
+    U: Tensor  # [G·H, H]
+    b_W: Tensor  # [G·H]
+    b_U: Tensor  # [G·H]
+
+
 class Recurrent(nn.Module):
     """A stack with trainable weights, named as PyTorch names them (`weight_ih_l0`, …).
 
@@ -86,10 +96,10 @@ class Recurrent(nn.Module):
                 self.register_parameter(f"{PYTORCH_NAMES[name]}_l{number}", parameter)
 
     @property
-    def layers(self) -> list[Layer]:
-        """The parameters, a Layer of tensors a layer."""
+    def layers(self) -> list[Parameters]:
+        """The parameters of each layer."""
         return [
-            Layer(*(getattr(self, f"{PYTORCH_NAMES[name]}_l{number}") for name in Layer._fields))
+            Parameters(*(getattr(self, f"{PYTORCH_NAMES[name]}_l{number}") for name in Layer._fields))
             for number in range(self.depth)
         ]
 

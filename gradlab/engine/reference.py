@@ -13,6 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from gradlab.cells import CELLS
+from gradlab.network.stack import Stack
 
 
 class Nudge(NamedTuple):
@@ -79,7 +80,7 @@ def _nothing() -> None:
     """The `after_step` of a run that nobody watches."""
 
 
-def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge: Nudge | None = None,
+def unroll(stack: Stack, inputs: ndarray, initial_state: Sequence[ndarray | Tensor] = (), nudge: Nudge | None = None,
            size: float = 0.0, rounded: str | None = None) -> Iterator[list]:  # fmt: skip
     """Runs the stack in float64 and yields, at every step, the new states of all layers.
 
@@ -108,7 +109,7 @@ def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge:
         yield list(states)
 
 
-def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequence[ndarray] = (),
+def autograd(stack: Stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequence[ndarray] = (),
              rounded: str | None = None, after_step: Callable[[], None] = _nothing) -> ndarray:  # fmt: skip
     """∂L/∂s_t of every layer and step by autograd, in float64, [L, T, B, S, H].
 
@@ -120,7 +121,7 @@ def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequenc
     given = [np.array(value, np.float64) for value in initial_state] or [np.zeros(shape)] * kinds
     start = [torch.tensor(value, requires_grad=True) for value in given]  # a graph even where no weight asks for one
     history: list[list] = []
-    loss: Tensor | float = 0.0
+    loss = torch.zeros((), dtype=torch.float64)
     steps = unroll(stack, inputs, start, rounded=rounded)
     for states, weight in zip(steps, np.array(cotangents, np.float64), strict=True):
         for state in states:
@@ -151,7 +152,7 @@ class Difference(NamedTuple):
     error: float
 
 
-def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
+def finite_difference(stack: Stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
                       sizes: Sequence[float] = SIZES,
                       after_step: Callable[[], None] = _nothing) -> Difference:  # fmt: skip
     """The loss's derivative along a nudge by central differences, extrapolated to size 0 (Richardson 1911).
@@ -173,7 +174,8 @@ def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
             for states, weight in zip(steps, weights, strict=True):
                 terms.append((weight * states[-1].h).as_subclass(Tensor))
                 after_step()
-            return torch.stack([sum(term.sum() for term in terms), sum(term.abs().sum() for term in terms)])
+            zero = torch.zeros((), dtype=torch.float64)
+            return torch.stack([sum((t.sum() for t in terms), zero), sum((t.abs().sum() for t in terms), zero)])
 
     def slope(size: float, rounded: str | None = None) -> tuple[float, float]:
         """The difference quotient, and how far rounding can put it off."""

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
+from functools import cache, reduce
 from itertools import pairwise
 from typing import Any
 
@@ -159,7 +159,7 @@ def joined(parts: list[Swept]) -> Swept:
         for layers in zip(*(part.adjoints for part in parts), strict=True)
     )
     parameters = tuple(
-        Layer(*(sum(arrays) for arrays in zip(*layers, strict=True)))
+        Layer(*(reduce(np.add, arrays, np.zeros_like(arrays[0])) for arrays in zip(*layers, strict=True)))
         for layers in zip(*(part.parameters_bar for part in parts), strict=True)
     )
     return Swept(

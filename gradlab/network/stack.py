@@ -37,6 +37,9 @@ class Layer(NamedTuple):
     b_W: ndarray  # [G·H]
     b_U: ndarray  # [G·H]
 
+    def __repr__(self) -> str:
+        return f"Layer({self.U.shape[1]} units, {self.W.shape[1]} inputs, {len(self.U)} rows, {self.U.dtype})"
+
 
 @dataclass(frozen=True, eq=False)
 class Stack:
@@ -71,6 +74,10 @@ class Stack:
             if not np.isfinite(array).all():
                 first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
                 raise ValueError(f"{where} is {array[first]} at {list(first)}: weights must be finite")
+
+    def __repr__(self) -> str:
+        sizes = f"depth {self.depth}, {self.hidden_size} units, {self.input_size} inputs"
+        return f"Stack({self.cell}, {sizes}, {self.dtype})"
 
     @property
     def depth(self) -> int:
@@ -179,20 +186,20 @@ def _refuse_unsupported(module: nn.Module) -> None:
     if getattr(module, "proj_size", 0):
         raise ValueError(f"{kind} has proj_size = {module.proj_size}: only 0 (no projection) is supported")
     dropout = getattr(module, "dropout", 0)
-    if dropout and module.training and module.num_layers > 1:  # one layer has no place for it
+    if dropout and module.training and getattr(module, "num_layers", 1) > 1:  # one layer has no place for it
         raise ValueError(f"{kind} has dropout = {dropout} active: call .eval() first, or set dropout = 0")
 
 
 def _copy(module: nn.Module, suffix: str) -> Layer:
-    def array(name: str) -> ndarray | None:
-        tensor: Tensor | None = getattr(module, name + suffix, None)
-        if tensor is None:  # a module without bias
-            return None
+    def array(name: str) -> ndarray:
+        tensor: Tensor = getattr(module, name + suffix)
         if tensor.is_meta:
             raise ValueError(f"{name}{suffix} is on the meta device and has no values: load the weights first")
         if str(tensor.dtype).removeprefix("torch.") not in DTYPES:
             raise ValueError(f"{name}{suffix} has dtype {tensor.dtype}: call .float() or .double() first")
         return tensor.detach().cpu().numpy().copy()
 
-    W, U, *biases = (array(name) for name in PYTORCH_NAMES.values())
-    return Layer(W, U, *(np.zeros(len(U), U.dtype) if bias is None else bias for bias in biases))
+    W, U = (array(PYTORCH_NAMES[name]) for name in ("W", "U"))
+    has_bias = getattr(module, PYTORCH_NAMES["b_W"] + suffix, None) is not None
+    b_W, b_U = (array(PYTORCH_NAMES[name]) if has_bias else np.zeros(len(U), U.dtype) for name in ("b_W", "b_U"))
+    return Layer(W, U, b_W, b_U)

@@ -107,7 +107,7 @@ def edge_vectors(given: Gathered, first: int, last: int, progress: Progress = No
     return found
 
 
-def _direct(cell: type[Cell], saved: ndarray, old: ndarray, new: ndarray, total: ndarray) -> tuple[ndarray, ...]:
+def _direct(cell: Cell, saved: ndarray, old: ndarray, new: ndarray, total: ndarray) -> tuple[ndarray, ...]:
     """What comes back to each old state without passing U, [B, H]; saved [B, V, H], states and total [B, S, H]."""
     record = cell.record
     saved, old, new, total = (values.swapaxes(0, 1) for values in (saved, old, new, total))

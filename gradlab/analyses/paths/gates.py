@@ -144,7 +144,7 @@ def microscope(
     return Microscope(stack.cell, layer, sequence, values)
 
 
-def direct_factor(cell: type[Cell], saved: ndarray, before: ndarray, after: ndarray) -> ndarray:
+def direct_factor(cell: Cell, saved: ndarray, before: ndarray, after: ndarray) -> ndarray:
     """∂s'/∂s along the direct path, [T, H]; saved [T, V, H], states before and after the steps [T, S, H]."""
     record = cell.record
     old, new = (record(*values.swapaxes(0, 1)) for values in (before, after))

@@ -59,7 +59,7 @@ class _Scaled(NamedTuple):
     exponents: ndarray  # [T, B]
 
 
-def _product(cell: type[Cell], values: list, arriving: _Scaled) -> tuple[ndarray, _Scaled]:
+def _product(cell: Cell, values: list, arriving: _Scaled) -> tuple[ndarray, _Scaled]:
     """One layer back: the direct path's log10 norms [T, B, S], and what it passes to pre-activations [T, B, G·H]."""
     steps, sequences, units = arriving.values.shape
     record, kinds, place, keep = cell.record, len(cell.states), additive_state(cell), keep_of(cell)
