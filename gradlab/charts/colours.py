@@ -32,9 +32,9 @@ CELL_COLOURS = {
 # Other cells and gates are coloured in the order in which they are registered: hues a golden angle apart, so that any
 # number of them are spread over the circle, but for the hues of the cells above; lightness and chroma in OKLCH.
 GOLDEN_ANGLE = 180 * (3 - 5**0.5)
-FIRST_HUE = 290.0
+FIRST_HUE = 300.0
 TAKEN_HUES = (46.0, 166.0, 244.0, 344.0)  # RNN, GRU, LSTM, RNN (ReLU)
-NEAR = 14.0  # degrees between hues that look like one colour
+NEAR = 20.0  # degrees between hues that look like one colour
 LIGHTNESS = {False: (0.49, 0.565, 0.64), True: (0.73, 0.80, 0.87)}  # in turn: near hues are 5, 8 or 13 steps apart
 CHROMA = 0.13
 # Gates are never drawn beside cells; their colours are Okabe and Ito's others.

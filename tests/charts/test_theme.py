@@ -53,7 +53,7 @@ def test_forty_cells_have_forty_colours_that_stand_out_from_the_paper(dark, monk
         assert contrast(colours.cell_colour(cell, dark), dark) >= 3, cell  # WCAG asks 3 of graphics
     first = drawn[:13]  # as many as are drawn together differ at a glance, not in a bit
     apart = [math.dist(channels(a), channels(b)) for n, a in enumerate(first) for b in first[:n]]
-    assert min(apart) > 20
+    assert min(apart) > 40
 
 
 def luminance(colour: str) -> float:
