@@ -58,6 +58,7 @@ products for a step (slower for one sequence, equal for many); torch's for the o
 """
 
 from gradlab.engine.plan import Plan, Size, TooLarge, memory_limit, plan, refuse_too_large
+from gradlab.engine.progress import Progress
 from gradlab.engine.records import NEVER, Adjoints, Cotangents, Swept, log10_norms, times_power
 from gradlab.engine.reference import DIFFERENCE_RUNS, Difference, Nudge, autograd, finite_difference
 from gradlab.engine.refusals import is_finite
@@ -73,6 +74,7 @@ __all__ = [
     "Difference",
     "Nudge",
     "Plan",
+    "Progress",
     "Size",
     "Sweep",
     "Swept",

@@ -5,6 +5,10 @@ a cell. So the cache lives in a folder named by a hash of the engine's part (`SO
 in it a kernel is found by its arguments' types and a hash of the cell's code: an edit of a cell compiles that cell's
 kernels again and no other's.
 
+Beside kernels, which Python calls, their modules have what kernels call: functions that numba may put in place
+(`register_jitable`), functions whose code depends on the arguments' types (`overload`), and single machine instructions
+that numba has no name for (`intrinsic`).
+
 The folder is `GRADLAB_CACHE`, else `gradlab` in the user's cache folder, else in the temporary folder, whichever can be
 written first.
 """

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from gradlab import Experiment, Stack, trace
+from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
 from gradlab.cells.leaky import LEAK
 from gradlab.engine import Cotangents, Sweep
-from gradlab.network.stack import Layer, gate_rows
+from gradlab.network.stack import Layer, Stack, gate_rows
 from gradlab.settings.drawing import inputs_of
+from gradlab.settings.experiment import Experiment
 
 H, X, B, T = 6, 3, 2, 40
 ZERO = Experiment(hidden_size=H, input_size=X, batch_size=B, steps=T, initialization="zeros")

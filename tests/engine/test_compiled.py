@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from numba import typeof
 from numba.extending import register_jitable
 
 from gradlab.cells import CELLS
@@ -166,6 +168,13 @@ def test_the_code_of_a_cell_has_what_its_step_calls(monkeypatch):
     before = compiled.cell_hash.__wrapped__(Halving)
     monkeypatch.setattr(sys.modules[__name__], "half", register_jitable(lambda x: 0.25 * x))
     assert compiled.cell_hash.__wrapped__(Halving) != before
+
+
+def test_the_index_of_the_cache_holds_plain_text_which_needs_no_import():
+    cache = compiled._KernelCache(half)
+    names, processor = cache._index_key((typeof(CELLS["lstm"]()), typeof(1.0)), SimpleNamespace(magic_tuple=tuple))
+    assert names == (f"gradlab.cells.lstm.LSTM {compiled.cell_hash(CELLS['lstm'])}", "float64")
+    assert processor == ()
 
 
 def test_kernels_with_and_without_bounds_checking_are_kept_apart(monkeypatch):

@@ -415,3 +415,9 @@ def test_arrays_of_any_memory_order_become_contiguous():
     stack = Stack("rnn", (layer(), layer(columns=H, W=np.asfortranarray(np.arange(H * H, dtype=float).reshape(H, H)))))
     assert stack.layers[1].W.flags.c_contiguous
     assert stack.layers[1].W[0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_stack_says_in_a_line_what_it_is():
+    stack = Stack.from_experiment(Experiment(cell="lstm", depth=2, hidden_size=64, input_size=16))
+    assert repr(stack) == "Stack(lstm, depth 2, 64 units, 16 inputs, float64)"
+    assert repr(stack.layers[1]) == "Layer(64 units, 64 inputs, 256 rows, float64)"
