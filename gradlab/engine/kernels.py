@@ -13,9 +13,11 @@ the largest entry of its layer's adjoint at the same step is lost to rounding.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba.extending import register_jitable
+from numpy import ndarray
 
 from gradlab.engine.compiled import compiled
 from gradlab.engine.lanes import (
@@ -37,14 +39,15 @@ TOTAL, OF_EACH_OTHER, OF_LAYERS = 0, 1, 2  # what `adjoint` keeps of a state's d
 
 
 @compiled
-def affine(x, at, stride, panels, bias, out):
+def affine(x: ndarray, at: int, stride: int, panels: ndarray, bias: ndarray, out: ndarray) -> None:
     """out[r] = x[at + r · stride :][:K] @ M + bias, for the rows of out [R, N]; x flat, bias flat, M [K, N] packed."""
     rows, width = out.shape
     multiply(out.reshape(-1), 0, width, bias, 0, 0, x, at, stride, rows, panels, panels.shape[0] // width, width)
 
 
 @compiled
-def forward(cell, a_x, panels, bias, states, saved, scratch, begin, non_finite):
+def forward(cell: Any, a_x: ndarray, panels: ndarray, bias: ndarray, states: ndarray, saved: ndarray,
+            scratch: ndarray, begin: int, non_finite: ndarray) -> None:  # fmt: skip
     """Runs the layer over a chunk.
 
     a_x         [n, B, G, H]    W x + b_W of every step
@@ -82,7 +85,7 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, begin, non_finite):
 
 
 @register_jitable
-def _find_non_finite(states, begin, non_finite):
+def _find_non_finite(states: ndarray, begin: int, non_finite: ndarray) -> None:
     """Lowers each sequence's entry to its first step with a state that is not finite."""
     steps, sequences, kinds, units = states.shape
     flat = states.reshape(-1)
@@ -166,8 +169,10 @@ def _next_order(carry, carry_exponents, through, exponents, group):
 
 
 @compiled
-def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, carry_exponents, through, routes,
-            independent, a_x_bar, a_h_bar, totals, exponents, log10_norms):  # fmt: skip
+def adjoint(cell: Any, saved: ndarray, states: ndarray, entering: ndarray, entering_exponents: ndarray,
+            panels: ndarray, carry: ndarray, carry_exponents: ndarray, through: ndarray, routes: ndarray,
+            independent: int, a_x_bar: ndarray, a_h_bar: ndarray, totals: ndarray, exponents: ndarray,
+            log10_norms: ndarray) -> None:  # fmt: skip
     """Runs the adjoint of the layer back over a chunk.
 
     saved, states        as `forward` left them
@@ -237,7 +242,7 @@ def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, ca
 
 
 @compiled
-def enter(steps, at, values, entering, entering_exponents):
+def enter(steps: ndarray, at: ndarray, values: ndarray, entering: ndarray, entering_exponents: ndarray) -> None:
     """Puts in what the loss sends to the top layer over a chunk, each entry brought near 1.
 
     values [m, H'] go to entering[steps[i], at[i]], H' ≤ H; entering [n, N, H] and entering_exponents [n, N] are written
@@ -255,7 +260,8 @@ def enter(steps, at, values, entering, entering_exponents):
 
 
 @compiled
-def accumulate(a_bar, exponents, base, right, at, stride, out, sums, left, beside):
+def accumulate(a_bar: ndarray, exponents: ndarray, base: int, right: ndarray, at: int, stride: int, out: ndarray,
+               sums: ndarray, left: ndarray, beside: ndarray) -> None:  # fmt: skip
     """Adds a chunk's share of a weight's gradient: out += Σ_r a_bar[r]ᵀ right[r], sums += Σ_r a_bar[r], times 2^-base.
 
     a_bar [R, G·H] is times 2^exponents [R];  right is flat, row r at `at` + r · stride;
@@ -286,7 +292,8 @@ def accumulate(a_bar, exponents, base, right, at, stride, out, sums, left, besid
 
 
 @compiled
-def descend(a_x_bar, exponents, panels, entering, entering_exponents):
+def descend(a_x_bar: ndarray, exponents: ndarray, panels: ndarray, entering: ndarray,
+            entering_exponents: ndarray) -> None:  # fmt: skip
     """What a layer passes down to the one below it: entering = a_x_bar @ W at every step and row, each brought near 1.
 
     a_x_bar [n, N, G, H] and exponents [n, N] as `adjoint` wrote them; panels W [G·H, X], packed;

@@ -13,6 +13,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -32,7 +33,7 @@ def intrinsic(generator: Callable[..., Any]) -> Callable[..., Any]:
     return numba_intrinsic(generator)
 
 
-def lanes_of(dtype):
+def lanes_of(dtype: np.dtype) -> int:
     """How many units of a numpy dtype one `Lanes` holds."""
     return LANE_BYTES // dtype.itemsize
 
