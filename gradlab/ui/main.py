@@ -21,6 +21,7 @@ SECTIONS = {
         st.Page(PAGES / "why_addition.py", title="Why addition wins"),
         st.Page(PAGES / "gates.py", title="Gates and units"),
         st.Page(PAGES / "unrolled.py", title="The unrolled network"),
+        st.Page(PAGES / "jacobians.py", title="Product Jacobians"),
     ],
     "Initialization": [st.Page(PAGES / "weights.py", title="Initial weights")],
     "Sequences": [

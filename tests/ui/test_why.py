@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -178,16 +179,18 @@ def test_a_long_text_has_its_characters_on_the_axis_a_part_at_a_time(open_app, c
     if chosen:
         app.select_slider(key="characters").set_value(chosen).run()
         assert not app.exception
-    spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
+    picture = app.get("vega_lite_chart")[0].proto
+    spec = json.loads(picture.spec)
     domains = [layer["encoding"]["x"].get("scale", {}).get("domain") for layer in spec["layer"]]
     assert [steps.start, steps.stop] in domains
     lettered = [layer for layer in spec["layer"] if layer["encoding"].get("text", {}).get("field") == "letter"]
     if len(steps) == 200:
         assert not lettered
     else:
-        drawn = next(iter(spec["datasets"][layer["data"]["name"]] for layer in lettered))
-        assert "".join(row["letter"] for row in drawn) == "abc␣" * 20
-        assert [row["step"] for row in drawn] == [step + 0.5 for step in steps]
+        data = next(data for data in picture.datasets if data.name == lettered[0]["data"]["name"])
+        drawn = pa.ipc.open_stream(data.data.data).read_pandas()
+        assert "".join(drawn["letter"]) == "abc␣" * 20
+        assert drawn["step"].tolist() == [step + 0.5 for step in steps]
         assert "".join(letters(one_of(app), 0)) == "abc " * 50
 
 
