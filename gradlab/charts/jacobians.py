@@ -34,7 +34,7 @@ def stretches(
     names, ink = theme.present(table["quantity"], WIDTHS), colours.INKS[dark]
     cell = colours.cell_colour(table["cell"].iloc[0], dark)
     range_ = {"singular value": cell, "random cotangent": ink.text, "spectral-norm bound": ink.muted}
-    key = alt.Legend(title=None, symbolOpacity=1, columns=3)
+    key = alt.Legend(title=None, symbolOpacity=1, columns=1)
     colour = alt.Color("quantity:N", scale=alt.Scale(domain=names, range=[range_[name] for name in names]), legend=key)
     dash = alt.StrokeDash(
         "quantity:N", scale=alt.Scale(domain=names, range=[DASHES[name] for name in names]), legend=key
