@@ -197,7 +197,9 @@ def singular_values_by_lag(
     seed: int = 0,
     progress: Progress = None,
 ) -> pd.DataFrame:
-    """log10 of what J(T, t) does to lengths, at `most` evenly spread steps t: columns `LAG_COLUMNS`.
+    """log10 of what J(T, t) does to lengths, at lag 1 and at evenly spread steps t: columns `LAG_COLUMNS`.
+
+    most        steps at most; they have the first, the last and the last but one among them
 
     quantity    "singular value"        index 0 for the largest; resolved as in `ProductJacobians.singular_values`
                 "random cotangent"      ‖Jᵀ v‖ of one random unit vector v, the same at every step
@@ -206,14 +208,15 @@ def singular_values_by_lag(
     of          "state": ∂s_T/∂s_t of all states; "h": its block ∂h_T/∂h_t, of all layers' h with their c held fixed
     seed        draws v
 
-    Other arguments and errors as `product_jacobians`; ValueError also for another `of`, or fewer than 2 steps.
+    Other arguments and errors as `product_jacobians`; ValueError also for another `of`, or `most` below 3.
     """
     if of not in BLOCKS:
         raise ValueError(f"of = {of!r} is not allowed: use {' or '.join(map(repr, BLOCKS))}")
-    most = whole_number("most", most, 2)
+    most = whole_number("most", most, 3)
     problem = without_loss(subject, inputs, None, initial_state)
     products = product_jacobians(problem, sequence=sequence, progress=progress)
-    steps = np.unique(np.linspace(0, products.steps - 1, most).round().astype(int))
+    even = np.linspace(0, products.steps - 1, most - 1).round().astype(int)
+    steps = np.unique([*even, max(products.steps - 2, 0)])
     own = _block(problem.size, of)
     scaled, exponents = _common_scale(products.rows[steps][:, own[:, None], own], products.exponents[steps][:, own])
     logarithms, resolved = _singular_values(scaled, exponents, products.rows.dtype)

@@ -18,12 +18,11 @@ def of_singular_values(subject: Subject, block: str, found: Farthest) -> str:
     if not found.resolved:
         return f"{subject.title}: {jacobian} is exactly 0: no direction arrives. {_bound(subject, found)}"
     below = found.count - found.resolved
-    range_ = f"run from **{number(found.largest)}** down to {number(found.smallest)}"
-    rest = f", {below} of {found.count} lie below what rounding leaves" if below else ""
+    rest = f"; {below} of {found.count} lie below what rounding leaves" if below else ""
     return (
-        f"{subject.title}: the singular values of {jacobian}, {range_}{rest}. Of {found.count} directions "
-        f"**{found.keep_half}** keep more than half of their length; a random cotangent keeps "
-        f"{number(found.cotangent)}. {_bound(subject, found)}"
+        f"{subject.title}: the singular values of {jacobian}, run from **{number(found.largest)}** down to "
+        f"{number(found.smallest)}{rest}. Directions that keep more than half of their length: **{found.keep_half} of "
+        f"{found.count}**. A random cotangent keeps {number(found.cotangent)}. {_bound(subject, found)}"
     )
 
 
@@ -42,7 +41,7 @@ def size_of_block(subject: Subject, block: str) -> str:
         size = numbers_of(subject.size)
         return f"All states of {_layers(layers)} after a step, taken as independent: {size} × {size} numbers."
     size = layers * subject.settings.hidden_size
-    return f"The block of h of {_layers(layers)}, other states held fixed: {size} × {size} numbers."
+    return f"The states h of {_layers(layers)} after a step, others held fixed: {size} × {size} numbers."
 
 
 def _layers(count: int) -> str:

@@ -27,7 +27,7 @@ def test_the_sentence_holds_the_singular_values_of_the_farthest_lag(open_app, qu
     values = np.linalg.svd(product_jacobians(one_of(app)).at(0)[block, block], compute_uv=False)
     resolved = values[values > len(values) * np.finfo(float).eps * values[0]]
     assert f"run from **{number(np.log10(values[0]))}** down to {number(np.log10(resolved[-1]))}" in said(app)
-    assert f"Of {len(values)} directions **{(values > 0.5).sum()}** keep more than half" in said(app)
+    assert f"keep more than half of their length: **{(values > 0.5).sum()} of {len(values)}**" in said(app)
     assert f"{len(values)} × {len(values)} numbers" in said(app)
     assert "No bound is drawn: a power of the spectral norm of U does not bound the LSTM." in said(app)
 
