@@ -26,7 +26,7 @@ SWITCH_INTERVAL = 0.0005  # seconds
 @contextlib.asynccontextmanager
 async def prepared(_app):
     from gradlab import engine
-    from gradlab.ui import cached, verdicts  # noqa: F401 loaded before the first visitor comes
+    from gradlab.ui.parts import cards, figure  # noqa: F401 loaded before the first visitor comes
 
     gc.collect()
     gc.freeze()

@@ -169,6 +169,15 @@ READINGS = {
         "Line: median over all units and sequences; band: from the 5 % to the 95 % quantile. Beyond the dashed lines a "
         "gate counts as saturated.",
     ),
+    "product Jacobians": (
+        r"J_t = \frac{\partial s_T}{\partial s_t} = A_T A_{T-1} \cdots A_{t+1},\qquad \sigma_k(J_t),\qquad"
+        r" \sigma_1(J_t) \le \big(\gamma\, \sigma_1(U)\big)^{T-t}",
+        "A thin line per singular value: by so much the gradient of one direction grows or shrinks on its way back; at "
+        "lag 0 all are 1. Lines that spread mean that few directions carry the gradient. The bold line is what one "
+        "random cotangent keeps, ‖Jᵀv‖. Values that rounding decides, below n·ε times the largest of their step, are "
+        "left out, so small ones end early. The dashed bound, the spectral norm of U to the power of the lag, holds "
+        "for one layer of the form φ(W x + U h + b) with |φ'| ≤ γ (Pascanu et al. 2013); other cells have none.",
+    ),
     "unrolled": (
         r"\bar h_{t} = U^{\top}\bar a^h_{t+1} + \text{direct} + W^{\top}\bar a^x_t[\text{layer above}] + "
         r"\text{loss}",

@@ -1,10 +1,11 @@
 """What flows through the unrolled network's edges sums to the total at every node; single edges have known answers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gradlab import Experiment
-from gradlab.analyses.paths import cut, edges
+from gradlab.analyses.paths import cut, decades, edges
 from gradlab.analyses.paths.edges import EDGE_COLUMNS, edge_vectors
 from gradlab.analyses.problem import problem_of, sparse
 from gradlab.cells import CELLS
@@ -119,3 +120,9 @@ def test_edges_are_measured_at_any_size_and_relative_to_what_the_loss_put_in(siz
         for row in plain[plain["edge"] == "loss"].itertuples():
             norms = np.log10(np.linalg.norm(loss[row.step], axis=-1))
             assert row.log10_relative == pytest.approx((norms - entered).mean())
+
+
+def test_decades_run_from_the_least_to_the_most_finite_value_of_all_tables():
+    tables = [pd.DataFrame({"log10_relative": values}) for values in ([-3.0, -np.inf], [np.nan, 2.0], [-1.0])]
+    assert decades(*tables) == (-3.0, 2.0)
+    assert decades(tables[0].iloc[1:]) == (-1.0, 0.0)
