@@ -202,8 +202,7 @@ def of_edges(table: pd.DataFrame) -> str:
     lag = int(table["lag"].max())
     if "recurrent" not in at:
         return "The last step: the loss enters here."
-    cell = CELLS[str(table["cell"].iloc[0])]
-    state = cell.states[additive_state(cell)]
+    state = additive_name(CELLS[str(table["cell"].iloc[0])])
     return (
         f"Lag {lag}, bottom layer: of the injected gradient, {number(at['recurrent'])} comes back to h through U and "
         f"{number(at['direct'])} to {state} by the additive path."
