@@ -35,7 +35,7 @@ class Diverged(NamedTuple):
     @classmethod
     def read(cls, values: object) -> Diverged:
         """From a list of its fields, as JSON keeps it. Raises ValueError for anything else."""
-        update, layer, step, where = values if isinstance(values, list) and len(values) == 4 else (None,) * 4
+        update, layer, step, where = values if isinstance(values, list) and len(values) == 4 else (-1, -1, -1, "")
         numbers = [update, layer] if step is None else [update, layer, step]
         if where not in PLACES or not all(type(number) is int and number >= 0 for number in numbers):
             raise ValueError(f"diverged = {str(values)[:60]} is not allowed: update, layer, step and place are needed")
@@ -92,7 +92,7 @@ def weights_divergence(update: int, network: Network) -> Diverged | None:
 
 def _layers(network: Network) -> list[tuple[Tensor, ...]]:
     """The parameters of every layer, and last the readout's."""
-    return [*map(tuple, network.recurrent.layers), tuple(network.readout.parameters())]
+    return [*network.layers, tuple(network.readout.parameters())]
 
 
 def _first_not_finite(update: int, network: Network, layers: list, what: str) -> Diverged:
