@@ -65,14 +65,14 @@ def traced_updates(runs: Iterable[Iterable[Record]]) -> list[int]:
 def solved_at(table: pd.DataFrame, below: float) -> int | None:
     """The first update at which the mean of the last ten losses of one run is below a level; None if it never is."""
     mean = pd.Series(table["loss"]).rolling(SMOOTHED, min_periods=SMOOTHED).mean()
-    found = table["update"].to_numpy()[mean.to_numpy() < below]
+    found = table["update"].to_numpy()[np.asarray(mean) < below]
     return int(found[0]) if len(found) else None
 
 
 def clipping(table: pd.DataFrame) -> tuple[float, float]:
     """(the share of one run's updates whose gradient was clipped, the mean share of its norm that those were left)."""
     clipped = table["clipped"].to_numpy(bool)
-    left = (table["clipped_norm"] / table["gradient_norm"]).to_numpy()[clipped]
+    left = table["clipped_norm"].to_numpy()[clipped] / table["gradient_norm"].to_numpy()[clipped]
     return float(clipped.mean()), float(left.mean()) if len(left) else np.nan
 
 

@@ -99,9 +99,10 @@ def test_a_program_of_a_character_model_trains_it_and_reads_the_text(open_app, e
 
 @pytest.mark.slow
 def test_a_program_of_runs_that_diverged_ends_where_they_did(open_app, exported):
-    settings = {"cells": ["RNN (linear)", "GRU"], "gain": "4", "optimizer": "sgd", "learning_rate": "1.0"}
-    app = open_app("training", **TINY | settings, clip_norm="none", dtype="float32", seed="1")
+    settings = {"cells": ["RNN (linear)", "GRU"], "gain": "4.0", "initialization": "gaussian"}
+    settings |= {"optimizer": "sgd", "learning_rate": "1.0", "clip_norm": "none", "dtype": "float32"}
+    app = open_app("training", **TINY | settings)
     exported.clear()
     job = trained(app, "training")
-    assert [run.diverged is not None for run in job.runs] == [True, False]
+    assert [run.diverged is not None for run in job.runs] == [False, True]
     hold(exported, ["loss", "gradient norm", "RNN (linear) reach", "GRU reach", "traces before", "traces after"])

@@ -1,5 +1,7 @@
 """One card per network in training: its loss, how it does, and how much of its gradient was clipped."""
 
+from typing import Any
+
 import streamlit as st
 
 from gradlab.ui.parts.cards import COLOURS
@@ -11,7 +13,7 @@ def cards(job: Job) -> None:
     """One card per run, side by side."""
     tables = job.histories()
     for column, run, table in zip(st.columns(len(tables)), job.runs, tables, strict=True):
-        colour = COLOURS.get(run.experiment.cell, "gray")
+        colour: Any = COLOURS.get(run.experiment.cell, "gray")
         column.metric(
             f":{colour}[**{run.experiment.title}**] loss",
             words.recent_loss(table),

@@ -69,7 +69,8 @@ def _text_to_learn(shared: str | None) -> str:
         )  # fmt: skip
         typed = st.text_area(
             "or type or paste it", max_chars=int(bounds("text")[1]), key="learned_text",
-            placeholder="Empty: English prose from Python's own reference", bind="query-params", persist_state="session",
+            placeholder="Empty: English prose from Python's own reference",
+            bind="query-params", persist_state="session",
         )  # fmt: skip
         if file is not None:
             try:
