@@ -101,10 +101,12 @@ class Call:
         """Raises TooLarge where the call, or a call among its arguments, needs more memory than there is."""
         for call in self.inner:
             call.refuse()
-        needs = getattr(self.function, "needs", None)
-        if self.arguments and is_subject(self.arguments[0]) and needs is not None:
-            problem = problem_of(self.arguments[0])
-            problem.refuse(needs(problem, **dict(self.options)))
+        subject = self.arguments[0] if self.arguments else None
+        if not is_subject(subject) or "steps" not in getattr(self.function, "reads", ()):  # weights alone always fit
+            return
+        problem = problem_of(subject)
+        if self.function.needs is not None:
+            problem.refuse(self.function.needs(problem, **dict(self.options)))
 
     def normal(self) -> Call:
         """The same call with every setting that the analysis does not read at its default."""
@@ -129,7 +131,7 @@ class Call:
         return self.normal().code(lambda subject: subject.key)
 
     def __repr__(self) -> str:
-        return self.code(lambda subject: f"<{subject.title}>")
+        return f"Call({_public_name(self.function)}{f', {self.subject.title}' if self.subject else ''})"
 
 
 Resolve = Callable[[Call], Any]
@@ -189,7 +191,7 @@ class Table:
         return f"{call.code(name)}{view}{where}"
 
     def __repr__(self) -> str:
-        return " + ".join(self._code(call, lambda subject: f"<{subject.title}>") for call in self.calls)
+        return f"Table({', '.join(map(repr, self.calls))}{f', {self.where}' if self.where else ''})"
 
 
 def each(
