@@ -25,7 +25,12 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.network"],
     ["gradlab.cells"],
 ]
-ROOMS_OF_UI = [["gradlab.ui.main"], ["gradlab.ui.training"], ["gradlab.ui.parts"], ["gradlab.ui.ask", "gradlab.ui.frame"]]
+ROOMS_OF_UI = [
+    ["gradlab.ui.main"],
+    ["gradlab.ui.training"],
+    ["gradlab.ui.parts"],
+    ["gradlab.ui.ask", "gradlab.ui.frame"],
+]
 NEVER = {  # rooms that a room does not know, though they lie below
     "gradlab.charts": {"gradlab.analyses", "gradlab.training", "gradlab.settings", "gradlab.network", "gradlab.engine"},
     "gradlab.exports": {"gradlab.analyses", "gradlab.training", "gradlab.charts", "gradlab.words"},

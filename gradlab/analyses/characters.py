@@ -169,13 +169,13 @@ def in_numbers(model: CharacterModel, text: str) -> pd.DataFrame:
 
     Columns: reads, x (symbols), h (a list), must say, score of each symbol, p(symbol) of each, −ln p(right).
     """
-    table, given, h = predictions(model, text[:-1]), scores(model, text[:-1]), hidden_states(model, text[:-1])
+    table, outputs, h = predictions(model, text[:-1]), scores(model, text[:-1]), hidden_states(model, text[:-1])
     rows = []
     for step, (character, following) in enumerate(pairwise(text)):
         p = dict(zip(*(table.loc[table["step"] == step, name] for name in ("symbol", "probability")), strict=True))
         hot = " ".join("1" if symbol == character else "0" for symbol in model.symbols)
         row = {"reads": character, f"x ({' '.join(model.symbols)})": hot, "h": h[step].tolist(), "must say": following}
-        row |= {f"score {symbol}": float(score) for symbol, score in zip(model.symbols, given[step], strict=True)}
+        row |= {f"score {symbol}": float(score) for symbol, score in zip(model.symbols, outputs[step], strict=True)}
         row |= {f"p({symbol})": float(p[symbol]) for symbol in model.symbols}
         rows.append(row | {"−ln p(right)": -math.log(p[following])})
     return pd.DataFrame(rows)

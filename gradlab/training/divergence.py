@@ -70,10 +70,10 @@ def gradient_divergence(update: int, network: Network, batch: Tensors, cotangent
     layer whose weights have a gradient that is not finite.
     """
     if cotangents is not None:
-        found = trace(network.recurrent.stack, batch.inputs, cotangents)
-        if found.non_finite is not None:
-            return Diverged(update, found.non_finite.layer, found.non_finite.step, "gradient")
-        norms = torch.from_numpy(found.log10_norms).amax(dim=(2, 3))  # [L, T]
+        traced = trace(network.recurrent.stack, batch.inputs, cotangents)
+        if traced.non_finite is not None:
+            return Diverged(update, traced.non_finite.layer, traced.non_finite.step, "gradient")
+        norms = torch.from_numpy(traced.log10_norms).amax(dim=(2, 3))  # [L, T]
         limit = float(torch.log10(torch.tensor(torch.finfo(batch.inputs.dtype).max, dtype=torch.float64)))
         beyond = torch.nonzero((norms > limit).T)  # (step, layer), ordered by step
         if len(beyond):

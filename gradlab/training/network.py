@@ -89,11 +89,10 @@ def metric_of(task: Task, loss: float, scores: Tensor, batch: Tensors) -> float:
     """Bits a character, or the share of scored answers that are right: the likeliest class, or a number near enough."""
     if task.metric != "accuracy":
         return loss / math.log(2)
-    given, wanted = scores[batch.scored], batch.targets[batch.scored]
-    right = (
-        (given - wanted).abs() < task.tolerance if task.objective == "squared_error" else given.argmax(dim=-1) == wanted
-    )
-    return float(right.double().mean())
+    answers, targets = scores[batch.scored], batch.targets[batch.scored]
+    if task.objective == "squared_error":
+        return float(((answers - targets).abs() < task.tolerance).double().mean())
+    return float((answers.argmax(dim=-1) == targets).double().mean())
 
 
 def back_propagated(network: Network, task: Task, batch: Tensors, schedule: Schedule) -> tuple[float, Tensor]:

@@ -86,9 +86,9 @@ def norm_of(parameters: list[Tensor]) -> float:
     Not finite where a gradient is not, or where the norm itself is beyond float64.
     """
     gradients = [gradient_of(parameter).double() for parameter in parameters]
-    found = float(torch.nn.utils.get_total_norm(gradients))
-    if 1e-100 < found < 1e100:
-        return found
+    norm = float(torch.nn.utils.get_total_norm(gradients))
+    if 1e-100 < norm < 1e100:
+        return norm
     largest = max(float(torch.linalg.vector_norm(gradient, torch.inf)) for gradient in gradients)
     if largest == 0 or not math.isfinite(largest):
         return largest

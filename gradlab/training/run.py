@@ -78,7 +78,7 @@ class Run:
         self.optimizer = self.recipe.optimizer_of(self.parameters)
         self.done = 0
         self.diverged: Diverged | None = None
-        self._is_new = True  # the first record has a trace, also of a run that goes on
+        self._is_new = True  # the first record has a trace, also of a run that is resumed
         self._measured: Record | None = None  # of the update that comes next
 
     @property
@@ -102,7 +102,7 @@ class Run:
         return list(islice(self.records(), updates))
 
     def after(self, updates: int) -> Run:
-        """The run itself, after up to so many updates more; as of one that goes on, its next record has a trace."""
+        """The run itself, after up to so many updates more; as of one that is resumed, its next record has a trace."""
         self.advance(updates)
         self._is_new = True
         return self
@@ -133,7 +133,7 @@ class Run:
         """The record of the present weights; it leaves the clipped gradient in the parameters."""
         recipe, batch = self.recipe, self.network.tensors(self.batch(self.done))
         due = self._is_new or self.done + 1 >= recipe.updates or self.done % (recipe.trace_every or 1) == 0
-        found = self.trace() if due and recipe.trace_every is not None else None
+        traced = self.trace() if due and recipe.trace_every is not None else None
         self._is_new = False
         self.optimizer.zero_grad()
         before = after = math.nan
@@ -149,10 +149,11 @@ class Run:
             self.network.hold()
             before, after = recipe.clipped(self.parameters)
             if not math.isfinite(before):
-                own = self._cotangents(batch) / self.experiment.batch_size if self.schedule.kind == "full" else None
-                self.diverged = gradient_divergence(self.done, self.network, batch, own)
+                full = self.schedule.kind == "full"
+                cotangents = self._cotangents(batch) / self.experiment.batch_size if full else None
+                self.diverged = gradient_divergence(self.done, self.network, batch, cotangents)
         rate = self.optimizer.param_groups[0]["lr"]
-        return Record(self.done, loss, metric, before, after, rate, found, self.diverged)
+        return Record(self.done, loss, metric, before, after, rate, traced, self.diverged)
 
     def _loss(self, batch: Tensors) -> tuple[float, Tensor]:
         """The loss and the scores alone."""

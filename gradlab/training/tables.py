@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -65,8 +66,8 @@ def traced_updates(runs: Iterable[Iterable[Record]]) -> list[int]:
 def solved_at(table: pd.DataFrame, below: float) -> int | None:
     """The first update at which the mean of the last ten losses of one run is below a level; None if it never is."""
     mean = pd.Series(table["loss"]).rolling(SMOOTHED, min_periods=SMOOTHED).mean()
-    found = table["update"].to_numpy()[np.asarray(mean) < below]
-    return int(found[0]) if len(found) else None
+    updates = table["update"].to_numpy()[np.asarray(mean) < below]
+    return int(updates[0]) if len(updates) else None
 
 
 def clipping(table: pd.DataFrame) -> tuple[float, float]:
@@ -123,9 +124,9 @@ def extremes(values: ndarray, buckets: int) -> ndarray:
     if len(values) <= 2 * buckets:
         return np.arange(len(values))
     edges = (np.arange(buckets + 1) * len(values) // buckets).tolist()
-    spans = [(a, values[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    found = [a + int(place) for a, span in spans for place in (span.argmin(), span.argmax())]
-    return np.unique([0, *found, len(values) - 1])
+    spans = [(a, values[a:b]) for a, b in pairwise(edges)]
+    places = [a + int(place) for a, span in spans for place in (span.argmin(), span.argmax())]
+    return np.unique([0, *places, len(values) - 1])
 
 
 def reach(records: Iterable[Record], *, layer: int = 0, state: str = "h", bins: int = 40) -> pd.DataFrame:

@@ -45,6 +45,7 @@ class Job:
         self._thread: threading.Thread | None = None
         self._polled_at = clock()
         self.snapshots = [snapshot(run) for run in self.runs]
+        self._measured: tuple[Measured, ...] = ()
         self._histories = [history([run.measured()], run.experiment.cell) for run in self.runs]
         for run, records in zip(self.runs, self.records, strict=True):
             records.append(run.measured())
@@ -87,10 +88,13 @@ class Job:
         return (self.updates - self.done) / self.pace if self.pace else math.inf
 
     def measured(self) -> tuple[Measured, ...]:
-        """What every run has measured up to now, for questions about it."""
-        grows = self.running
-        pairs = zip(self.runs, self.records, strict=True)
-        return tuple(Measured.of(run, records, grows) for run, records in pairs)
+        """What every run has measured up to now, for questions about it; the same values until there is more."""
+        grows, counts = self.running, [len(records) for records in self.records]
+        kept = [(len(run.records), run.grows) for run in self._measured]
+        if kept != [(count, grows) for count in counts]:
+            pairs = zip(self.runs, self.records, strict=True)
+            self._measured = tuple(Measured.of(run, records, grows) for run, records in pairs)
+        return self._measured
 
     def histories(self) -> list[pd.DataFrame]:
         """`gradlab.training.history` of every run; only what is new since the last call is made into rows."""

@@ -45,7 +45,7 @@ def rows(token: str, column: str) -> str:
     if job is None or column not in COLUMNS:
         return "[]"
     job.polled()
-    found = []
+    answer = []
     for run, records, values in zip(job.runs, job.records, measured(job, column), strict=True):
         cell, first = run.experiment.cell, records[0].update
         at = extremes(values, BUCKETS)
@@ -53,8 +53,8 @@ def rows(token: str, column: str) -> str:
             f'"cell":"{cell}","update":{first + i},"log10_value":{_number(value)},"log10_mean":{_number(mean)}'
             for i, value, mean in zip(at.tolist(), *curve_at(values, at), strict=True)
         ]
-        found += [f'{{"dataset":"curves",{line}}}' for line in lines] + [f'{{"dataset":"ends",{lines[-1]}}}']
-    return f"[{','.join(found)}]"
+        answer += [f'{{"dataset":"curves",{line}}}' for line in lines] + [f'{{"dataset":"ends",{lines[-1]}}}']
+    return f"[{','.join(answer)}]"
 
 
 def measured(job: Job, column: str) -> list[ndarray]:
