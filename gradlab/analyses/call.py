@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
-from typing import Any, Concatenate, ParamSpec, Protocol
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeGuard
 
 import pandas as pd
 
@@ -76,7 +76,9 @@ class Call:
     def subject(self) -> Subject | None:
         """What it is about; None for a call of numbers alone."""
         first = self.arguments[0] if self.arguments else None
-        return first.subject if isinstance(first, Call) else first if is_subject(first) else None
+        if isinstance(first, Call):
+            return first.subject
+        return first if is_subject(first) else None
 
     @property
     def inner(self) -> tuple[Call, ...]:
@@ -105,8 +107,8 @@ class Call:
         if not is_subject(subject) or "steps" not in getattr(self.function, "reads", ()):  # weights alone always fit
             return
         problem = problem_of(subject)
-        if self.function.needs is not None:
-            problem.refuse(self.function.needs(problem, **dict(self.options)))
+        if needs := getattr(self.function, "needs", None):
+            problem.refuse(needs(problem, **dict(self.options)))
 
     def normal(self) -> Call:
         """The same call with every setting that the analysis does not read at its default."""
@@ -202,7 +204,7 @@ def each(
     return (Call(function, (subject, *arguments), frozen) for subject in subjects)
 
 
-def is_subject(value: Any) -> bool:
+def is_subject(value: Any) -> TypeGuard[Subject]:
     return hasattr(type(value), "network") and hasattr(type(value), "key")
 
 

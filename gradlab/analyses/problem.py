@@ -282,11 +282,11 @@ def _on_the_cpu(value: Any, name: str) -> ndarray:
 
 def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
     """An argument that counts or chooses. Raises ValueError for what is no whole number of the range."""
-    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not is_whole or value < low or (high is not None and value > high):
+    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else low - 1
+    if number < low or (high is not None and number > high):
         wanted = f"from {low} to {high}" if high is not None else f"of {low} or more"
         raise ValueError(f"{name} = {value!r} is not allowed: use a whole number {wanted}")
-    return int(value)
+    return number
 
 
 def as_states(stack: Stack, initial_state: Any, sequences: int) -> tuple[ndarray, ...]:

@@ -80,6 +80,6 @@ def _by_gate(stack: Stack, of: Callable[[Layer, slice], dict[str, ndarray]]) -> 
             | of(layer, gate_rows(stack.cell, gate, stack.hidden_size))
         )
         for number, layer in enumerate(stack.layers)
-        for gate in CELLS[stack.cell].gates
+        for gate in CELLS[stack.cell].pre_activations
     ]
     return pd.concat(parts, ignore_index=True)

@@ -14,9 +14,10 @@ import torch
 from numpy import ndarray
 
 from gradlab.cells import CELLS
+from gradlab.cells.contract import peepholes_of, without
 from gradlab.engine import Cotangents, Size, Sweep
 from gradlab.network.readout import Read, Readout, drawn, drawn_targets, read
-from gradlab.network.stack import Layer, Stack, gate_rows, without
+from gradlab.network.stack import Layer, Stack, gate_rows
 from gradlab.settings.initializations import INITIALIZATIONS, WITHOUT_BIASES
 from gradlab.settings.inputs import INPUTS, vocabulary
 from gradlab.settings.losses import LOSSES
@@ -116,7 +117,7 @@ def drawn_stack(e: Experiment) -> Stack:
 
 def _drawn_layer(e: Experiment, columns: int, random: Streams) -> Layer:
     """One layer: W, b_W and b_U as PyTorch draws them, U a gate at a time by the initialization, then the gain."""
-    H, gates = e.hidden_size, CELLS[e.cell].gates
+    H, gates = e.hidden_size, CELLS[e.cell].pre_activations
     rows, bound = len(gates) * H, 1 / math.sqrt(H)
 
     def uniform(*shape: int) -> ndarray:
@@ -127,8 +128,7 @@ def _drawn_layer(e: Experiment, columns: int, random: Streams) -> Layer:
     initialize = INITIALIZATIONS[e.initialization]
     U = e.gain * torch.cat([initialize((H, H), random.recurrent) for _ in gates]).numpy()
     if e.initialization in WITHOUT_BIASES:
-        weights = set(without(CELLS[e.cell], "W")) & set(without(CELLS[e.cell], "U"))  # peepholes
-        for gate in set(gates) - weights:
+        for gate in set(gates) - set(peepholes_of(CELLS[e.cell]).values()):
             b_W[gate_rows(e.cell, gate, H)], b_U[gate_rows(e.cell, gate, H)] = 0, 0
     if e.forget_bias is not None and "forget" in gates:
         forget = gate_rows(e.cell, "forget", H)

@@ -243,7 +243,7 @@ class Experiment(BaseModel):
             "output_size": self.objective == "direction" or self.inputs == "text",
             "k1": self.truncation != "windows",
             "k2": self.truncation == "full",
-            "forget_bias": "forget" not in CELLS[self.cell].gates,
+            "forget_bias": "forget" not in CELLS[self.cell].pre_activations,
         }
         return frozenset(name for name, is_idle in idle.items() if is_idle)
 
