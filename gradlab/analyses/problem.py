@@ -13,7 +13,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property, wraps
 from numbers import Integral
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -27,6 +26,7 @@ from gradlab.engine import Cotangents, Plan, Size, is_finite, plan_in_slices
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.meant import refuse_unknown_options
 from gradlab.settings.subject import Subject
 
 P = ParamSpec("P")
@@ -225,20 +225,13 @@ def analysis(
 
         @wraps(function)
         def called(*arguments: P.args, **options: P.kwargs) -> R:
-            for name in options:
-                if name not in signature.parameters:
-                    raise TypeError(f"{function.__name__} has no option {name!r}{_meant(name, signature.parameters)}")
+            refuse_unknown_options(function.__name__, options, signature.parameters)
             return function(*arguments, **options)
 
         called.__dict__.update(needs=needs, reads=frozenset(name for names in named for name in names))
         return called
 
     return mark
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, known, 1)
-    return f": did you mean {close[0]}?" if close else f": use {', '.join(known)}"
 
 
 def sizes(size: Size) -> str:

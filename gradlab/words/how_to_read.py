@@ -28,20 +28,20 @@ READINGS = {
     "gradient norm": (
         r"\lVert g \rVert_2,\qquad g \leftarrow g\,\frac{\theta}{\lVert g \rVert_2} "
         r"\;\text{ where }\; \lVert g \rVert_2 > \theta",
-        "Of all parameters together, before clipping. Above the dashed line the gradient is shortened to the "
-        "threshold θ; its direction stays (Pascanu et al. 2013).",
+        "Of all parameters together, before clipping. Above the dashed line the gradient is scaled down to the "
+        "threshold θ, its direction unchanged (Pascanu et al. 2013).",
     ),
     "reach": (
         r"\log_{10} \left\lVert \frac{\partial L}{\partial h_{T-1-\text{lag}}} \right\rVert_2 "
         r"- \log_{10} \Big(\sum_t \lVert \bar y_t \rVert_2^2\Big)^{1/2}",
         "Every column is one moment of the training, lag 0 at the bottom is the last step. A column that is bright up "
-        "to its top has a gradient that reaches the first step. Measured on one fixed batch, in the lowest layer.",
+        "to its top has a gradient that reaches the first step. Measured on one fixed batch, in the layer chosen.",
     ),
     "before and after": (
         r"\log_{10} \left\lVert \frac{\partial L}{\partial s_t} \right\rVert_2 "
         r"- \log_{10} \Big(\sum_t \lVert \bar y_t \rVert_2^2\Big)^{1/2},\qquad s = h \text{ or } c",
-        "Two moments of one training on one scale: a line that has come up is a gradient that learning has opened. "
-        "Pull the slider to see every moment between. Measured on one fixed batch; ȳ is what the loss puts in.",
+        "Two moments of one training on one scale: a line that has risen is a gradient that learning has let through. "
+        "Move the slider to see every moment between. Measured on one fixed batch; ȳ is the injected gradient.",
     ),
     "expectations": (
         r"p(y \mid x_0 \dots x_t) = \operatorname{softmax}(V h_t + b_V)_y",

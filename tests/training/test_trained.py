@@ -1,4 +1,4 @@
-"""A trained run as an Experiment: its own weights, readout and batches in every analysis."""
+"""A trained run as a subject: its own weights, readout and batches in every analysis."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def by_autograd(run, experiment):
 def test_its_trace_is_that_of_the_runs_stack_on_the_tasks_batch_and_loss(task, changes):
     run = trained(task, cell="lstm", depth=2)
     one = run.trained.replace(**changes)
-    inputs, cotangents = by_autograd(run, one)
+    inputs, cotangents = by_autograd(run, one.settings)
     expected = gradlab.trace(run.network.recurrent.stack, inputs, cotangents)
     found = gradlab.trace(one)
     np.testing.assert_array_equal(inputs_of(one), inputs)
