@@ -80,6 +80,53 @@ class StepBins:
         return bin_steps(rows, CELLS_TAKEN // max(count_lines(rows, self.by), 1), self.values, self.by)
 
 
+@dataclass(frozen=True)
+class EvenSteps:
+    """Every line at the same, evenly spaced steps and at the first one: for stacked pictures."""
+
+    steps: int = 400
+
+    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return self._spaced(rows, self.steps)
+
+    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return self._spaced(rows, POINTS_TAKEN // max(count_lines(rows), 1))
+
+    def _spaced(self, rows: pd.DataFrame, steps: int) -> pd.DataFrame:
+        every = -(-(int(rows["lag"].max()) + 1) // steps)
+        return rows[(rows["lag"] % every == 0) | (rows["step"] == 0)].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Wide:
+    """A row per unit, in a given order, and a column per step, from the column `value`: for pictures of units."""
+
+    units: tuple[int, ...]
+
+    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.pivot(index="unit", columns="step", values="value").loc[list(self.units)]
+
+    taken = on_screen
+
+
+@dataclass(frozen=True)
+class Between:
+    """Steps first … last alone, reduced further by another reduction."""
+
+    first: int
+    last: int
+    then: Reduction
+
+    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return self.then.on_screen(self._within(rows))
+
+    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return self.then.taken(self._within(rows))
+
+    def _within(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[rows["step"].between(self.first, self.last)].reset_index(drop=True)
+
+
 def count_lines(rows: pd.DataFrame, by: Sequence[str] = LINE) -> int:
     """How many lines a table has."""
     return len(rows[[name for name in by if name in rows]].drop_duplicates())

@@ -22,7 +22,7 @@ SECTIONS = {
         st.Page(PAGES / "gates.py", title="Gates and units"),
         st.Page(PAGES / "unrolled.py", title="The unrolled network"),
     ],
-    "Begin": [st.Page(PAGES / "weights.py", title="What was built")],
+    "Initialization": [st.Page(PAGES / "weights.py", title="Initial weights")],
     "Sequences": [
         st.Page(PAGES / "sequence_types.py", title="Sequence types"),
         st.Page(PAGES / "itemised.py", title="Itemised gradients"),

@@ -60,7 +60,7 @@ def edges(
 ) -> pd.DataFrame:
     """log10 norms of what flows through every edge that arrives at steps first … last (default: as many as allowed).
 
-    Columns `EDGE_COLUMNS`, means over the batch; relative to what the loss put in; -inf for exactly nothing. Other
+    Columns `EDGE_COLUMNS`, means over the batch; relative to the injected gradient; -inf for exactly nothing. Other
     arguments and errors as in `gradlab.trace`; ValueError for steps that are not there or more than 200 of them.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
@@ -77,6 +77,13 @@ def edges(
         relative = np.where(np.isneginf(norms), -np.inf, norms - entered)  # nothing stays nothing where none entered
         rows.append((*place, norms.mean(), relative.mean()))
     return pd.DataFrame(rows, columns=list(EDGE_COLUMNS))
+
+
+def decades(*tables: pd.DataFrame) -> tuple[float, float]:
+    """From the least to the most finite log10_relative of some tables together; (-1, 0) where none is finite."""
+    together = pd.concat([table["log10_relative"] for table in tables])
+    finite = together[np.isfinite(together)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (-1.0, 0.0)
 
 
 def edge_vectors(problem: Problem, first: int, last: int, progress: Progress = None) -> list[Edge]:

@@ -43,7 +43,8 @@ def figure(
     def chart(draw: Draw, rows: pd.DataFrame) -> Any:
         return draw(rows, dark=dark, **{name: make(rows) for name, make in (beside or {}).items()})
 
-    show(chart(draw, ask(question, reduction)), f"{words.title}. {words.sentence}", width, **options)
+    description = f"{words.title}. {words.sentence}".replace("**", "")
+    show(chart(draw, ask(question, reduction)), description, width, **options)
     with st.container(horizontal=True):
         if export:
             export_bar(
