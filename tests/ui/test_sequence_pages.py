@@ -3,9 +3,8 @@
 import pytest
 
 import gradlab
-from gradlab.analyses.itemised import itemised, pairs
+from gradlab.analyses.itemised import individual_losses, itemised, pairs, with_rows
 from gradlab.analyses.truncation import Schedule, kept_by
-from gradlab.ui import cached_sequences
 from gradlab.words.sequences import KINDS, percent, size
 from tests.ui.conftest import SMALL
 
@@ -33,13 +32,16 @@ def test_the_share_of_the_first_step_is_the_traces(open_app):
     one = app.session_state["settings"].one
     assert (one.reads, one.loss) == (20, "many_to_many_delayed")
     left = gradlab.trace(one).table.query("state == 'h' and step == 0").log10_relative.item()
-    assert f"judged at 10 steps of 30. Of the gradient that the loss puts in, {size(left)} reaches" in words(app)
+    assert (
+        f"judged at 10 steps of 30. Remaining at step 0 of the bottom layer, relative to the injected gradient: {size(left)}."
+        in words(app)
+    )
 
 
 def test_the_statement_about_a_window_is_computed(open_app):
     app = open_app("truncation", **SMALL, truncation="windows", k1="3", k2="6", loss="every", forget_bias="3.0")
-    for one in app.session_state["settings"].experiments:
-        share = kept_by(Schedule("windows", 3, 6), pairs(one)).mean()
+    for one in app.session_state["settings"].subjects:
+        share = kept_by(pairs(one), Schedule("windows", 3, 6)).mean()
         assert f"{percent(share)} of this {gradlab.CELLS[one.cell].title}'s" in app.subheader[0].value
     assert "A window of 6, every 3 steps" in app.subheader[0].value
 
