@@ -25,7 +25,6 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
         "gradlab.analyses.characters",
     ],
     ["gradlab.training"],
-    ["gradlab.analyses.sequences"],
     ["gradlab.analyses.truncation", "gradlab.analyses.paths"],
     ["gradlab.analyses.traces", "gradlab.analyses.weights", "gradlab.analyses.truncation"],
     ["gradlab.analyses.itemised", "gradlab.analyses.jacobians"],
@@ -54,7 +53,6 @@ ANALYSES = {
 }
 ANALYSES |= {"gradlab.training", "gradlab.training.checkpoints", "gradlab.analyses.characters"}
 ANALYSES |= {
-    "gradlab.analyses.sequences",
     "gradlab.analyses.itemised",
     "gradlab.analyses.jacobians",
     "gradlab.analyses.truncation",
