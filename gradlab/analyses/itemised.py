@@ -233,7 +233,8 @@ def with_rows(subject: Subject) -> Subject:
 
 def most_rows(subject: Subject) -> int:
     """How many rows of a subject's matrix are worth looking at: `MOST_PAIRS` pairs, `FEWEST_ROWS` rows at least."""
-    return max(FEWEST_ROWS, MOST_PAIRS // subject.settings.steps)
+    steps = subject.settings.steps
+    return min(max(FEWEST_ROWS, MOST_PAIRS // steps), steps)
 
 
 def individual_losses(pairs: Pairs, most: int = 8) -> pd.DataFrame:
