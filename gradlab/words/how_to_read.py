@@ -90,8 +90,8 @@ READINGS = {
         r"\bar h_t = \underbrace{\bar y_t}_{\text{loss}} + \underbrace{W'^\top \bar a'_t}_{\text{layer above}}"
         r" + \underbrace{U^\top \bar a_{t+1} + \text{additive update}}_{\text{step } t+1}",
         "Time runs to the right, the gradient comes down from the losses and runs to the left. Where a cell has an "
-        "additive update, its rail is the upper one and the one through U the lower. Colour is the norm that flows "
-        "over a link, relative to what the loss put in; a dotted link carries nothing; an empty input reads zeros.",
+        "additive update, the upper arrow is that one and the lower the one through U. Colour is the norm that flows "
+        "over an edge, relative to the injected gradient; a dotted edge carries nothing; an empty input reads zeros.",
     ),
     "itemised matrix": (
         r"\left\lVert \frac{\partial \ell_{t'}}{\partial h_t} \right\rVert_2,\qquad"
@@ -107,8 +107,8 @@ READINGS = {
     ),
     "truncation band": (
         r"\ell_{t'} \text{ reaches } h_t \iff e - k_2 < t \le t' \le e,\qquad e = \text{end of its window}",
-        "Under the veil are the pairs that the truncation leaves out; pairs inside keep their gradient exactly, since "
-        "no path between them leaves the window.",
+        "Shaded pairs are dropped by the truncation; pairs inside keep their gradient exactly, since no path between "
+        "them leaves the window.",
     ),
     "lost gradient": (
         r"1 - \frac{\sum_{t' - t < K} \lVert \partial \ell_{t'} / \partial h_t \rVert}"

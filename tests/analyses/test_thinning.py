@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradlab.analyses.thinning import Between, EvenSteps, Lines, Wide, bin_steps, line_ends, thin
+from gradlab.analyses.thinning import Between, EvenSteps, Lines, PairBins, Wide, bin_pairs, bin_steps, line_ends, thin
 
 COLUMNS = ("log10_norm", "log10_norm_max")
 values = st.one_of(st.floats(-4000, 4000), st.sampled_from([-np.inf, np.nan, 0.0, -1.0]))
@@ -212,3 +212,27 @@ def test_steps_between_two_are_reduced_further():
     assert (screen["step"].min(), screen["step"].max()) == (1000, 2999)
     assert len(screen) <= 400 + 4
     assert len(taken) == 4000
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 12), st.randoms(use_true_random=False))
+def test_bins_of_pairs_hold_every_finite_pair_once_and_their_mean(rows, steps, most, random):
+    loss_steps = sorted(random.sample(range(100), rows))
+    pairs = [(loss_step, step) for loss_step in loss_steps for step in range(steps)]
+    norms = [random.uniform(-50, 5) if step <= loss_step else -np.inf for loss_step, step in pairs]
+    table = pd.DataFrame(pairs, columns=["loss_step", "step"]).assign(log10_norm=norms)
+    bins, counted = bin_pairs(table, most), 0
+    assert max(bins["loss_step"].nunique(), bins["step"].nunique()) <= most
+    for row in bins.itertuples():
+        inside = table["loss_step"].between(row.loss_step, row.loss_step_end - 1)
+        inside &= table["step"].between(row.step, row.step_end - 1) & np.isfinite(table["log10_norm"])
+        assert row.log10_norm == pytest.approx(table["log10_norm"][inside].mean())
+        counted += inside.sum()
+    assert counted == np.isfinite(norms).sum()
+
+
+def test_bins_of_pairs_are_of_one_layer_and_state_in_any_order():
+    table = pd.DataFrame({"loss_step": [2, 1, 2, 1], "step": [1, 1, 0, 0], "log10_norm": [4.0, 3.0, 2.0, 1.0]})
+    pd.testing.assert_frame_equal(PairBins().on_screen(table), bin_pairs(table.sort_values(["loss_step", "step"])))
+    assert bin_pairs(table)["log10_norm"].tolist() == [1.0, 3.0, 2.0, 4.0]
+    with pytest.raises(ValueError, match="choose one cell, layer and state"):
+        bin_pairs(pd.concat([table, table]))

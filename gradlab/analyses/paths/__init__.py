@@ -19,6 +19,7 @@ and one is negative where the part points against the total.
     products    `gate_product`: the direct path by the textbook's formula
     gates       `gate_statistics`; `microscope`: every unit's states, gates and gradient in one sequence
     edges       `edges`: what flows through each edge of the unrolled network
+    diagram     `diagram`: the unrolled network over a few steps, with what they read and where the loss is
     scalar      `one_unit`: one unit and one weight, by the engine and by hand
     summary     `summary`: half-life of the direct path, where it changes over; `textbook`: what is said of it
     run         a forward pass over slices of the batch, and the tables
@@ -27,6 +28,7 @@ Tables have the columns of a trace (`gradlab.analyses.traces.TABLE_COLUMNS`), `p
 """
 
 from gradlab.analyses.paths.cuts import cut, routes
+from gradlab.analyses.paths.diagram import Diagram, diagram
 from gradlab.analyses.paths.edges import decades, edges
 from gradlab.analyses.paths.gates import Microscope, gate_statistics, letters, microscope, unit_values
 from gradlab.analyses.paths.orders import decompose
@@ -46,6 +48,7 @@ from gradlab.analyses.paths.summary import (
 
 __all__ = [
     "ChangeOver",
+    "Diagram",
     "Microscope",
     "Summary",
     "Textbook",
@@ -53,6 +56,7 @@ __all__ = [
     "cut",
     "decades",
     "decompose",
+    "diagram",
     "direct_at_biases",
     "edges",
     "gate_product",

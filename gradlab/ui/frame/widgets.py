@@ -35,8 +35,8 @@ LABELS = {
     "batch_size": "Batch (sequences)",
     "inputs": "Input",
     "loss": "Loss enters",
-    "k1": "k1: every … steps",
-    "k2": "k2: back over … steps",
+    "k1": "k1: steps between updates",
+    "k2": "k2: truncation length",
     "dtype": "Precision",
 }
 AS_DRAWN = "as drawn"  # a forget bias that the initialization decides; PyTorch's is spread around 0, so it stands there
