@@ -133,7 +133,7 @@ def test_edges_run_between_the_boxes_of_their_levels():
     half = unrolled.HALF_HEIGHT
     ends = {"loss": (2, 1), "vertical": (1, 0), "input": (0, -1)}  # from which level to which
     for edge, (above, below) in ends.items():
-        assert placed.query("edge == @edge")[["y", "y2"]].drop_duplicates().to_numpy().tolist() == [
+        assert placed[placed["edge"] == edge][["y", "y2"]].drop_duplicates().to_numpy().tolist() == [
             pytest.approx([above - half, below + half])
         ]
     along = placed[placed["edge"].isin(["direct", "recurrent"])]

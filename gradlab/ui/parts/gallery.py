@@ -1,4 +1,4 @@
-"""The gallery of sequence types: one small unrolled network each, a button that chooses it, and the chosen one large."""
+"""The gallery of sequence types: one small unrolled network each, a button that chooses it, and the chosen network."""
 
 from functools import partial
 
