@@ -143,7 +143,7 @@ def _frame(table: pd.DataFrame, steps: pd.DataFrame, small: bool) -> Frame:
     column = int(step[0]) + np.arange(len(step)) + np.cumsum(skipped)
     layers = int(table["layer"].max()) + 1
     left_out = [f"⋯\n{count}\nsteps" for count in np.diff(step, prepend=step[0] - 1)[skipped] - 1]
-    gaps = pd.DataFrame({"x": column[skipped] - 1, "y": (layers - 1) / 2, "left_out": left_out})
+    gaps = pd.DataFrame({"x": column[skipped] - 1, "y": (layers - 1) // 2 + 0.5, "left_out": left_out})
     along = table["edge"].isin(["recurrent", "direct"])
     comes_in = bool((table.loc[along, "step"] == step[-1]).any())  # from a later step, which is not drawn
     left, right = int(column[0]) - (0.5 if small else 0.7), int(column[-1]) + (1 if comes_in else 0.5)

@@ -102,6 +102,15 @@ def test_the_window_is_one_click_away_where_truncation_is_full(open_app):
     assert app.session_state["settings"].one.k2 == 7
 
 
+def test_the_sentence_compares_the_last_loss_alone_with_the_sum(open_app):
+    app = open_app("itemised", **SMALL, depth="2", cells=["LSTM", "GRU"], state="c", layer="1")
+    for one in (subject.replace(loss="every") for subject in app.session_state["settings"].subjects):
+        at = f"layer == 1 and step == 0 and state == '{gradlab.CELLS[one.cell].states[-1]}'"
+        alone = itemised(one, loss_steps=[29]).query(at)["log10_norm"].item()
+        total = gradlab.trace(one).table.query(at)["log10_norm"].item()
+        assert f"{gradlab.CELLS[one.cell].title} {size(alone)} and {size(total)}" in app.markdown[0].value
+
+
 def test_the_gallery_draws_the_five_types_on_one_scale_and_the_chosen_one_over_its_own_steps(open_app):
     app = open_app("sequence_types", **SMALL, loss="many_to_many_delayed", reads="20")
     specs = [json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")]
