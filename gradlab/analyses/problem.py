@@ -13,7 +13,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property, wraps
 from numbers import Integral
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -25,7 +24,7 @@ from gradlab import engine
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Plan, Size, is_finite, plan_in_slices
 from gradlab.network.stack import Layer, Stack
-from gradlab.settings.catalogue import GROUPS
+from gradlab.settings.catalogue import GROUPS, did_you_mean
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
 
@@ -227,18 +226,14 @@ def analysis(
         def called(*arguments: P.args, **options: P.kwargs) -> R:
             for name in options:
                 if name not in signature.parameters:
-                    raise TypeError(f"{function.__name__} has no option {name!r}{_meant(name, signature.parameters)}")
+                    advice = did_you_mean(name, signature.parameters)
+                    raise TypeError(f"{function.__name__} has no option {name!r}: {advice}")
             return function(*arguments, **options)
 
         called.__dict__.update(needs=needs, reads=frozenset(name for names in named for name in names))
         return called
 
     return mark
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, known, 1)
-    return f": did you mean {close[0]}?" if close else f": use {', '.join(known)}"
 
 
 def sizes(size: Size) -> str:

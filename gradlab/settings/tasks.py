@@ -78,7 +78,7 @@ class Task:
     @property
     def meaning(self) -> str:
         """What it asks, in a sentence."""
-        return getattr(self.draw, "func", self.draw).__doc__.split("\n\n")[0].replace("\n    ", " ")
+        return (getattr(self.draw, "func", self.draw).__doc__ or "").split("\n\n")[0].replace("\n    ", " ")
 
 
 def adding(steps: int, batch_size: int, generator: Generator) -> Batch:

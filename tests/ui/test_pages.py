@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from gradlab.charts.colours import cell_colour
-from gradlab.settings.experiment import Experiment, bounds, default
+from gradlab.settings.catalogue import bounds, default
+from gradlab.settings.experiment import Experiment
 from gradlab.ui import cached
 from gradlab.ui.frame.presets import PRESETS
 from gradlab.ui.frame.widgets import LADDERS

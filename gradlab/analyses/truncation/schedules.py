@@ -21,8 +21,9 @@ from numpy import ndarray
 from gradlab.analyses.itemised import Pairs
 from gradlab.cells import CELLS
 from gradlab.network.stack import Stack
+from gradlab.settings.catalogue import TRUNCATIONS
 from gradlab.settings.conflicts import stride, window
-from gradlab.settings.experiment import TRUNCATIONS, Experiment
+from gradlab.settings.experiment import Experiment
 
 COST_COLUMNS = ("k1", "k2", "stored_steps", "bytes", "multiply_adds", "share_of_bytes", "share_of_multiply_adds")
 SHARE_COLUMNS = ("lag", "share", "kept", "kept_min", "kept_max")

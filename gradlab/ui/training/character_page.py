@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from gradlab.analyses.characters import CharacterModel, hidden_states, predictions, sample, scores
-from gradlab.settings.experiment import Experiment, bounds
+from gradlab.settings.catalogue import bounds
+from gradlab.settings.experiment import Experiment
 from gradlab.settings.inputs import default_text
 from gradlab.settings.tasks import HELLO, TASKS, characters
 from gradlab.training import Recipe, Run
