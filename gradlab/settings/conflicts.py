@@ -1,6 +1,6 @@
 """Settings that do not fit each other, those that change nothing, and what one left open takes from the others.
 
-`conflict` is read by Experiment: (the setting that a tolerant reading leaves out, the sentence), or None where all fits.
+`conflict` gives Experiment the setting that a tolerant reading leaves out, and the sentence; None where all fits.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def with_forget_bias(law: Law, bias: float) -> Law:
 
 
 def with_biases(layer: Layer, shape: LayerShape, effective: Mapping[str, ndarray | float]) -> Layer:
-    """The layer with other effective biases, b_W + b_U: a number or [H] for each gate named. Unknown gates are left out."""
+    """The layer with other effective biases b_W + b_U, a number or [H] for each gate; gates it lacks are left out."""
     b_W, b_U = layer.b_W.copy(), layer.b_U.copy()
     for gate in effective.keys() & set(shape.biased):
         b_W[shape.rows(gate)], b_U[shape.rows(gate)] = effective[gate], 0
