@@ -31,7 +31,7 @@ def _repeated(out, start, a, panels, depth, width, rows, times):
 
 def seconds(cell: str, depth: int, steps: int, sequences: int, hidden: int, inputs: int, dtype: str) -> float:
     """The floor of one trace with the threads that are now set."""
-    wide = len(CELLS[cell].gates) * hidden
+    wide = len(CELLS[cell].pre_activations) * hidden
     recurrent = _product(sequences, hidden, wide, dtype) + _product(sequences, wide, hidden, dtype)
     all_rows = steps * sequences
     fed = _matmul(all_rows, inputs, wide, dtype)

@@ -21,7 +21,7 @@ class Case(NamedTuple):
 
 def drawn_stack(cell, depth, H, X, random, dtype="float64", gain=1.0) -> Stack:
     """Weights U(-1/√H, 1/√H), the recurrent ones times the gain."""
-    rows = len(CELLS[cell].gates) * H
+    rows = len(CELLS[cell].pre_activations) * H
 
     def uniform(*shape):
         return (random.uniform(-1, 1, shape) / np.sqrt(H)).astype(dtype)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
-from typing import Any, Concatenate, ParamSpec, Protocol
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeGuard
 
 import pandas as pd
 
@@ -76,7 +76,9 @@ class Call:
     def subject(self) -> Subject | None:
         """What it is about; None for a call of numbers alone."""
         first = self.arguments[0] if self.arguments else None
-        return first.subject if isinstance(first, Call) else first if is_subject(first) else None
+        if isinstance(first, Call):
+            return first.subject
+        return first if is_subject(first) else None
 
     @property
     def inner(self) -> tuple[Call, ...]:
@@ -101,9 +103,11 @@ class Call:
         """Raises TooLarge where the call, or a call among its arguments, needs more memory than there is."""
         for call in self.inner:
             call.refuse()
-        needs = getattr(self.function, "needs", None)
-        if self.arguments and is_subject(self.arguments[0]) and needs is not None:
-            problem = problem_of(self.arguments[0])
+        subject = self.arguments[0] if self.arguments else None
+        if not is_subject(subject) or "steps" not in getattr(self.function, "reads", ()):  # weights alone always fit
+            return
+        problem = problem_of(subject)
+        if needs := getattr(self.function, "needs", None):
             problem.refuse(needs(problem, **dict(self.options)))
 
     def normal(self) -> Call:
@@ -129,7 +133,7 @@ class Call:
         return self.normal().code(lambda subject: subject.key)
 
     def __repr__(self) -> str:
-        return self.code(lambda subject: f"<{subject.title}>")
+        return f"Call({_public_name(self.function)}{f', {self.subject.title}' if self.subject else ''})"
 
 
 Resolve = Callable[[Call], Any]
@@ -189,7 +193,7 @@ class Table:
         return f"{call.code(name)}{view}{where}"
 
     def __repr__(self) -> str:
-        return " + ".join(self._code(call, lambda subject: f"<{subject.title}>") for call in self.calls)
+        return f"Table({', '.join(map(repr, self.calls))}{f', {self.where}' if self.where else ''})"
 
 
 def each(
@@ -200,7 +204,7 @@ def each(
     return (Call(function, (subject, *arguments), frozen) for subject in subjects)
 
 
-def is_subject(value: Any) -> bool:
+def is_subject(value: Any) -> TypeGuard[Subject]:
     return hasattr(type(value), "network") and hasattr(type(value), "key")
 
 

@@ -140,8 +140,8 @@ def _comparable(problem: Problem, work: _Work) -> tuple[_Run, ndarray, ndarray, 
         stack, start = run.problem.stack, run.problem.initial_state
         dtype = stack.dtype.name
         with np.errstate(all="ignore"):  # an overflowing network is tried too
-            exact = autograd(stack, *run.arrays, start, told=work)
-            again = autograd(_nudged(stack), *run.arrays, start, rounded=dtype, told=work)
+            exact = autograd(stack, *run.arrays, start, after_step=work)
+            again = autograd(_nudged(stack), *run.arrays, start, rounded=dtype, after_step=work)
             found = np.stack(
                 [times_power(part.totals.astype(np.float64), part.exponents) for part in run.swept.adjoints]
             )
@@ -189,7 +189,7 @@ def _against_differences(run: _Run, allowed: float, work: _Work) -> list[tuple]:
                 found = float((vectors * direction).sum())
                 nudge = Nudge(layer, t, into, direction)
                 start = run.problem.initial_state
-                exact = finite_difference(run.problem.stack, *run.arrays, nudge, initial_state=start, told=work)
+                exact = finite_difference(run.problem.stack, *run.arrays, nudge, initial_state=start, after_step=work)
                 size = max(float(np.linalg.norm(vectors)), SMALLEST)
                 off = abs(found - exact.value)
                 compared[into].append((exact.error / size, off / size, max(off - exact.error, 0) / size))

@@ -132,7 +132,7 @@ def pairs(
 
 def _vectors_need(problem: Problem, loss_steps: Sequence[int] | None = None) -> Need:
     cell = CELLS[problem.cell]
-    return _need(problem, None, loss_steps, len(cell.states) + 3 * len(cell.gates))
+    return _need(problem, None, loss_steps, len(cell.states) + 3 * len(cell.pre_activations))
 
 
 @analysis(_vectors_need)
@@ -151,7 +151,7 @@ def vectors(
     stack, cell = problem.stack, CELLS[problem.cell]
     (T, B, _), (depth, H) = problem.inputs.shape, (stack.depth, stack.hidden_size)
     states_bar = np.empty((depth, len(rows), T, B, len(cell.states), H), stack.dtype)
-    recurrent_bar = np.empty((depth, len(rows), T, B, len(cell.gates) * H), stack.dtype)
+    recurrent_bar = np.empty((depth, len(rows), T, B, len(cell.pre_activations) * H), stack.dtype)
 
     def keep(chosen: ndarray, swept: Any) -> None:
         for layer, adjoints in enumerate(swept.adjoints):
@@ -193,7 +193,7 @@ def _adjoints(
         for count, group in enumerate(own):
             latest_first = group[::-1]  # the engine multiplies only the leading rows up to the last active one
             share = _entries(problem.cotangents, rows[latest_first])
-            part = sweep.adjoint(share, done=lambda fraction, n=count: done((n + fraction) / len(own)), keep=keep)
+            part = sweep.adjoint(share, progress=lambda fraction, n=count: done((n + fraction) / len(own)), keep=keep)
             keep_result(latest_first, part)
         done(1.0)
         return sweep

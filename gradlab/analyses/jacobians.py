@@ -128,7 +128,7 @@ def product_jacobians(
 
     def run(number: int, done: Callable[[float], None]) -> tuple[ndarray, ndarray]:
         own = blocks[number]
-        return _rows(sweep.adjoint(_at_the_end(final[:, own]), keep=("totals",), independent=True, done=done))
+        return _rows(sweep.adjoint(_at_the_end(final[:, own]), keep=("totals",), independent=True, progress=done))
 
     parts = in_threads(run, len(blocks), progress)
     undefined = bool((sweep.non_finite < T).any())
@@ -161,7 +161,7 @@ def step_jacobians(
     before[:, undefined] = 0
     final = _unit_rows(stack)
     found = np.empty((T, n, n), stack.dtype)
-    block = max(1, BLOCK_BYTES // (stack.dtype.itemsize * n * n * (2 + len(CELLS[stack.cell].gates))))
+    block = max(1, BLOCK_BYTES // (stack.dtype.itemsize * n * n * (2 + len(CELLS[stack.cell].pre_activations))))
     for begin in range(0, T, block):  # the steps of a block are sequences of length 1
         own = slice(begin, min(T, begin + block))
         count = own.stop - own.start

@@ -24,8 +24,9 @@ from gradlab import engine
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Plan, Size, is_finite, plan_in_slices
 from gradlab.network.stack import Layer, Stack
-from gradlab.settings.catalogue import GROUPS, did_you_mean
+from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.meant import refuse_unknown_options
 from gradlab.settings.subject import Subject
 
 P = ParamSpec("P")
@@ -224,10 +225,7 @@ def analysis(
 
         @wraps(function)
         def called(*arguments: P.args, **options: P.kwargs) -> R:
-            for name in options:
-                if name not in signature.parameters:
-                    advice = did_you_mean(name, signature.parameters)
-                    raise TypeError(f"{function.__name__} has no option {name!r}: {advice}")
+            refuse_unknown_options(function.__name__, options, signature.parameters)
             return function(*arguments, **options)
 
         called.__dict__.update(needs=needs, reads=frozenset(name for names in named for name in names))
@@ -284,11 +282,11 @@ def _on_the_cpu(value: Any, name: str) -> ndarray:
 
 def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
     """An argument that counts or chooses. Raises ValueError for what is no whole number of the range."""
-    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not is_whole or value < low or (high is not None and value > high):
+    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else low - 1
+    if number < low or (high is not None and number > high):
         wanted = f"from {low} to {high}" if high is not None else f"of {low} or more"
         raise ValueError(f"{name} = {value!r} is not allowed: use a whole number {wanted}")
-    return int(value)
+    return number
 
 
 def as_states(stack: Stack, initial_state: Any, sequences: int) -> tuple[ndarray, ...]:

@@ -228,7 +228,7 @@ def _first_non_finite(swept: Swept) -> NonFinite | None:
     if (earliest := swept.non_finite.min()) != NEVER:
         layer, sequence = (int(i) for i in np.argwhere(swept.non_finite == earliest)[0])
         return NonFinite("forward", layer, int(earliest), sequence)
-    undefined = np.isnan(swept.log10_norms).any(axis=3)
+    undefined = np.logical_or.reduce(np.isnan(swept.log10_norms), axis=3)  # [L, T, B]
     if not undefined.any():
         return None
     step = int(np.flatnonzero(undefined.any(axis=(0, 2)))[-1])

@@ -23,7 +23,7 @@ from gradlab.cells import CELLS
 from gradlab.network.stack import Layer, Stack, gate_rows
 from gradlab.settings.subject import Subject
 
-READS = ("network", "inputs", "input_size", "text", "steps", "numerics")  # a law of the weights may read the length
+READS = ("network", "inputs", "input_size", "text", "numerics")  # a text's vocabulary decides how many inputs there are
 
 
 @analysis(reads=READS)
@@ -80,6 +80,6 @@ def _by_gate(stack: Stack, of: Callable[[Layer, slice], dict[str, ndarray]]) -> 
             | of(layer, gate_rows(stack.cell, gate, stack.hidden_size))
         )
         for number, layer in enumerate(stack.layers)
-        for gate in CELLS[stack.cell].gates
+        for gate in CELLS[stack.cell].pre_activations
     ]
     return pd.concat(parts, ignore_index=True)

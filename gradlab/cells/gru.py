@@ -18,10 +18,11 @@ class GRU(NamedTuple):
     """PyTorch's `nn.GRU`."""
 
     title = "GRU"
-    gates = ("reset", "update", "candidate")
-    states = ("h",)
+    pre_activations = ("reset", "update", "candidate")
+    gates = ("reset", "update")
+    record = Hidden
+    states = record._fields
     saved = ("reset", "update", "candidate", "recurrent_candidate")
-    sigmoids = ("reset", "update")
 
     @staticmethod
     def step(a_x, a_h, state):

@@ -18,8 +18,10 @@ class LeakyRNN(NamedTuple):
     """The tanh RNN that moves a tenth of the way at every step."""
 
     title = "leaky RNN"
-    gates = ("candidate",)
-    states = ("h",)
+    pre_activations = ("candidate",)
+    gates = ()
+    record = Hidden
+    states = record._fields
     saved = ("candidate",)
 
     @staticmethod

@@ -16,10 +16,11 @@ class LSTM(NamedTuple):
     """PyTorch's `nn.LSTM`."""
 
     title = "LSTM"
-    gates = ("input", "forget", "candidate", "output")
-    states = ("h", "c")
+    pre_activations = ("input", "forget", "candidate", "output")
+    gates = ("input", "forget", "output")
+    record = HiddenAndCell
+    states = record._fields
     saved = ("input", "forget", "candidate", "output", "tanh_c")
-    sigmoids = ("input", "forget", "output")
 
     @staticmethod
     def step(a_x, a_h, state):

@@ -1,4 +1,4 @@
-"""Long short-term memory as first published (Hochreiter & Schmidhuber 1997): no forget gate, nothing is ever let go.
+"""Long short-term memory as first published (Hochreiter & Schmidhuber 1997): the cell state never decays.
 
 (1)  i, o = σ(a_i), σ(a_o)      gates, a = (W x + b_W) + (U h + b_U)
      g    = tanh(a_g)           candidate
@@ -19,10 +19,11 @@ class LSTM1997(NamedTuple):
     """The LSTM without a forget gate: its direct path multiplies by exactly 1."""
 
     title = "LSTM 1997 (no forget gate)"
-    gates = ("input", "candidate", "output")
-    states = ("h", "c")
+    pre_activations = ("input", "candidate", "output")
+    gates = ("input", "output")
+    record = HiddenAndCell
+    states = record._fields
     saved = ("input", "candidate", "output", "tanh_c")
-    sigmoids = ("input", "output")
 
     @staticmethod
     def step(a_x, a_h, state):

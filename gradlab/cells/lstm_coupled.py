@@ -16,10 +16,11 @@ class CoupledLSTM(NamedTuple):
     """The LSTM whose input gate is 1 - f."""
 
     title = "LSTM (coupled gates)"
-    gates = ("forget", "candidate", "output")
-    states = ("h", "c")
+    pre_activations = ("forget", "candidate", "output")
+    gates = ("forget", "output")
+    record = HiddenAndCell
+    states = record._fields
     saved = ("forget", "candidate", "output", "tanh_c")
-    sigmoids = ("forget", "output")
 
     @staticmethod
     def step(a_x, a_h, state):

@@ -6,7 +6,7 @@
 (3)  o    = σ(a_o + p_o c')                     output gate: sees the new cell state
 (4)  h'   = o tanh c'                           hidden state
 
-The peephole weights stand in the biases of three pre-activations of their own, whose rows of W and U are zero.
+A peephole weight stands in b_W, as the bias of a pre-activation whose rows of W and U are zero.
 A path through a peephole passes no U, so it belongs to the *direct* path: ∂c'/∂c is then not f alone
 but f + c f (1 - f) p_f + g i (1 - i) p_i.
 """
@@ -21,11 +21,11 @@ class PeepholeLSTM(NamedTuple):
     """The LSTM whose gates also see the cell state."""
 
     title = "LSTM (peepholes)"
-    gates = ("input", "forget", "candidate", "output", "peephole_input", "peephole_forget", "peephole_output")
-    without_W = without_U = ("peephole_input", "peephole_forget", "peephole_output")
-    sees = (("input", "peephole_input"), ("forget", "peephole_forget"), ("output", "peephole_output"))
-    sigmoids = ("input", "forget", "output")
-    states = ("h", "c")
+    pre_activations = ("input", "forget", "candidate", "output", "peephole_input", "peephole_forget", "peephole_output")
+    peepholes = (("input", "peephole_input"), ("forget", "peephole_forget"), ("output", "peephole_output"))
+    gates = ("input", "forget", "output")
+    record = HiddenAndCell
+    states = record._fields
     saved = ("input", "forget", "candidate", "output", "tanh_c", "peephole_input", "peephole_forget", "peephole_output")
 
     @staticmethod

@@ -18,10 +18,11 @@ class SquashedLSTM(NamedTuple):
     """The LSTM with c' = tanh(f c + i g): its direct path multiplies by f (1 - c'²)."""
 
     title = "LSTM (squashed update)"
-    gates = ("input", "forget", "candidate", "output")
-    states = ("h", "c")
+    pre_activations = ("input", "forget", "candidate", "output")
+    gates = ("input", "forget", "output")
+    record = HiddenAndCell
+    states = record._fields
     saved = ("input", "forget", "candidate", "output", "tanh_c")
-    sigmoids = ("input", "forget", "output")
 
     @staticmethod
     def step(a_x, a_h, state):

@@ -17,11 +17,12 @@ class MinGRU(NamedTuple):
     """The GRU without recurrent weights."""
 
     title = "minGRU"
-    gates = ("update", "candidate")
-    without_U = gates
-    states = ("h",)
+    pre_activations = ("update", "candidate")
+    without_U = pre_activations
+    gates = ("update",)
+    record = Hidden
+    states = record._fields
     saved = ("update", "candidate")
-    sigmoids = ("update",)
 
     @staticmethod
     def step(a_x, a_h, state):

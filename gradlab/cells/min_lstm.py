@@ -18,11 +18,12 @@ class MinLSTM(NamedTuple):
     """The LSTM without recurrent weights, output gate and cell state."""
 
     title = "minLSTM"
-    gates = ("input", "forget", "candidate")
-    without_U = gates
-    states = ("h",)
+    pre_activations = ("input", "forget", "candidate")
+    without_U = pre_activations
+    gates = ("input", "forget", "kept")
+    record = Hidden
+    states = record._fields
     saved = ("input", "forget", "candidate", "kept")
-    sigmoids = ("input", "forget", "kept")
 
     @staticmethod
     def step(a_x, a_h, state):

@@ -19,10 +19,11 @@ class MinimalGatedUnit(NamedTuple):
     """The GRU with one gate in place of two."""
 
     title = "minimal gated unit"
-    gates = ("update", "candidate")
-    states = ("h",)
+    pre_activations = ("update", "candidate")
+    gates = ("update",)
+    record = Hidden
+    states = record._fields
     saved = ("update", "candidate", "recurrent_candidate")
-    sigmoids = ("update",)
 
     @staticmethod
     def step(a_x, a_h, state):

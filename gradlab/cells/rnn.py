@@ -16,8 +16,10 @@ class RNN(NamedTuple):
     """φ = tanh; PyTorch's `nn.RNN`."""
 
     title = "RNN"
-    gates = ("candidate",)
-    states = ("h",)
+    pre_activations = ("candidate",)
+    gates = ()
+    record = Hidden
+    states = record._fields
     saved = ()
 
     @staticmethod
@@ -35,8 +37,10 @@ class RectifiedRNN(NamedTuple):
     """φ = max(·, 0); `nn.RNN(nonlinearity="relu")`; with the identity as U: Le et al. 2015, arXiv 1504.00941."""
 
     title = "RNN (ReLU)"
-    gates = ("candidate",)
-    states = ("h",)
+    pre_activations = ("candidate",)
+    gates = ()
+    record = Hidden
+    states = record._fields
     saved = ()
 
     @staticmethod
@@ -54,8 +58,10 @@ class LinearRNN(NamedTuple):
     """φ = identity: ∂h_T/∂h_t is the matrix power U^(T-t), so every result can be had in closed form."""
 
     title = "RNN (linear)"
-    gates = ("candidate",)
-    states = ("h",)
+    pre_activations = ("candidate",)
+    gates = ()
+    record = Hidden
+    states = record._fields
     saved = ()
 
     @staticmethod

@@ -84,7 +84,7 @@ def marked_steps(marks: pd.DataFrame | None, x: alt.X, last: int, dark: bool) ->
 
 def broken(names: pd.Series) -> pd.Series:
     """Long names in several short lines, so that they leave the lines of a narrow chart some room."""
-    return names.map(lambda name: "\n".join(textwrap.wrap(name, 9, break_long_words=False)))
+    return names.map(lambda name: "\n".join(textwrap.wrap(str(name), 9, break_long_words=False)))
 
 
 def gutter(labels: pd.Series | None) -> int:
@@ -111,7 +111,7 @@ def hover(
     names = theme.line_names(table).loc[shared.index]
     texts = shared.assign(line=names, text=shared[mean].map(power_of_ten))
     wide = texts.pivot(index=["step", "lag"], columns="line", values="text")[list(dict.fromkeys(names))].reset_index()
-    wide.index = wide["step"].astype(str)  # Streamlit would add an index of numbers to the tooltip
+    wide = wide.set_axis(wide["step"].astype(str))  # Streamlit would add an index of numbers to the tooltip
     near = alt.selection_point(
         name="near", nearest=True, on="pointerover", fields=["step"], empty=False, clear="pointerout"
     )

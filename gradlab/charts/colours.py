@@ -5,7 +5,11 @@ They are Okabe and Ito's, which the colour-blind tell apart; the dark theme (key
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import count, islice
 from typing import NamedTuple
+
+import numpy as np
 
 from gradlab.cells import CELLS
 
@@ -25,11 +29,14 @@ CELL_COLOURS = {
         "rnn_linear": "#B4B4B4",
     },
 }
-# Cells and gates without a colour of their own take these in turn, in the order in which they are registered.
-CONTRAST_COLOURS = {
-    False: ("#6A51A3", "#8F7A00", "#3D3D3D", "#C27BA0", "#9E7BC9", "#8A5A2B", "#999999", "#5B7083"),
-    True: ("#B39DDB", "#E0CC4A", "#E8E8E8", "#F0B3D0", "#D1B8F0", "#D9A066", "#9A9A9A", "#A9BCCB"),
-}
+# Other cells and gates are coloured in the order in which they are registered: hues a golden angle apart, so that any
+# number of them are spread over the circle, but for the hues of the cells above; lightness and chroma in OKLCH.
+GOLDEN_ANGLE = 180 * (3 - 5**0.5)
+FIRST_HUE = 300.0
+TAKEN_HUES = (46.0, 166.0, 244.0, 344.0)  # RNN, GRU, LSTM, RNN (ReLU)
+NEAR = 20.0  # degrees between hues that look like one colour
+LIGHTNESS = {False: (0.49, 0.565, 0.64), True: (0.73, 0.80, 0.87)}  # in turn: near hues are 5, 8 or 13 steps apart
+CHROMA = 0.13
 # Gates are never drawn beside cells; their colours are Okabe and Ito's others.
 GATE_COLOURS = {
     False: {
@@ -49,6 +56,18 @@ GATE_COLOURS = {
         "output": "#C4C4C4",
     },
 }
+
+
+OKLAB_TO_CONES = np.array(
+    [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]]
+)
+CONES_TO_SRGB = np.array(
+    [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.7076147010],
+    ]
+)
 
 
 class Ink(NamedTuple):
@@ -79,11 +98,35 @@ def gate_colour(name: str, dark: bool) -> str:
     """The colour of a gate on charts of one cell."""
     if name in GATE_COLOURS[dark]:
         return GATE_COLOURS[dark][name]
-    others = [gate for cell in CELLS.values() for gate in cell.gates if gate not in GATE_COLOURS[dark]]
+    others = [gate for cell in CELLS.values() for gate in cell.pre_activations if gate not in GATE_COLOURS[dark]]
     return _contrast(name, others, dark)
 
 
 def _contrast(name: str, others: list[str], dark: bool) -> str:
-    """The contrast colour of a name by its place among those that have no colour of their own."""
-    palette = CONTRAST_COLOURS[dark]
-    return palette[(others.index(name) if name in others else len(others)) % len(palette)]
+    """The colour of a name by its place among those that have no colour of their own."""
+    return generated(others.index(name) if name in others else len(others), dark)
+
+
+@cache
+def generated(number: int, dark: bool) -> str:
+    """The colour with this number, from 0, in the sequence of hues that no cell has."""
+    free = (step for step in count() if not _is_taken(FIRST_HUE + step * GOLDEN_ANGLE))
+    step = next(islice(free, number, None))
+    return oklch(LIGHTNESS[dark][step % 3], CHROMA, FIRST_HUE + step * GOLDEN_ANGLE)
+
+
+def _is_taken(hue: float) -> bool:
+    return any(abs((hue - taken + 180) % 360 - 180) < NEAR for taken in TAKEN_HUES)
+
+
+def oklch(lightness: float, chroma: float, hue: float) -> str:
+    """The sRGB colour of OKLCH coordinates (Ottosson 2020), with less chroma where the screen has none so vivid."""
+    angle = np.radians(hue)
+    for share in np.linspace(1, 0, 101):
+        a, b = share * chroma * np.cos(angle), share * chroma * np.sin(angle)
+        cones = (OKLAB_TO_CONES @ (lightness, a, b)) ** 3
+        linear = CONES_TO_SRGB @ cones
+        if ((linear >= 0) & (linear <= 1)).all():
+            break
+    curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clip(0) ** (1 / 2.4) - 0.055)
+    return "#" + "".join(f"{round(255 * channel):02X}" for channel in curved.clip(0, 1))

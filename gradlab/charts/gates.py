@@ -16,7 +16,7 @@ from gradlab.charts import axes, colours, raster, theme
 ONE_UNIT_COLUMNS = ("unit", "step", "lag", "quantity", "value")
 SPREAD_COLUMNS = ("gate", "step", "lag", "mean", "median", "q05", "q95", "saturated_low", "saturated_high")
 CHOSEN = "unit_chosen"  # the selection's name
-UNIT_INTERVAL = {name for cell in CELLS.values() for name in getattr(cell, "sigmoids", ())}
+UNIT_INTERVAL = {name for cell in CELLS.values() for name in cell.gates}
 COLUMNS_SHOWN = 700  # pixels of a picture on a page
 
 

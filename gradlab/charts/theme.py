@@ -123,8 +123,8 @@ def finished(
         parts["autosize"] = autosize
     if two_x_axes:
         parts["resolve"] = alt.Resolve(scale={"x": "independent"})
-    return alt.layer(
-        *layers, usermeta={"embedOptions": {"actions": EMBEDDED_ACTIONS}, "paper": INKS[dark].paper}, **parts
+    return alt.LayerChart(
+        layer=layers, usermeta={"embedOptions": {"actions": EMBEDDED_ACTIONS}, "paper": INKS[dark].paper}, **parts
     )
 
 

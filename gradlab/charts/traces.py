@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -84,8 +85,8 @@ def _layers(
     drawn = drawn.assign(**{name: drawn[name].where(np.isfinite(drawn[name])) for name in names})
     first, last = int(table["step"].min()), int(table["step"].max())
     x = axes.steps(first, last)
-    few = ends is not None and 0 < len(ends) <= MOST_NAMES
-    labels = annotations.broken(theme.line_names(ends)) if few else None
+    named = ends if ends is not None and 0 < len(ends) <= MOST_NAMES else None
+    labels = None if named is None else annotations.broken(theme.line_names(named))
     shown, legends = _legends(table, labels is not None)
     colour = theme.cells_encoding(table, dark, legend=labels is None)
     domain = axes.decades_domain(drawn[name] for name in names)
@@ -122,7 +123,7 @@ def _layers(
             table[np.isneginf(table[mean])], x, last, colour, _when(shown, 0.9, theme.DIMMED), dark
         ),
         *annotations.marked_steps(marks, x, last, dark),
-        *([annotations.end_labels(ends, labels, x, colour)] if labels is not None else []),
+        *([] if named is None or labels is None else [annotations.end_labels(named, labels, x, colour)]),
         *annotations.hover(table, drawn, mean, x, colour, dark),
         axes.lags(int(table["lag"].min()), int(table["lag"].max())),
     ]
@@ -154,4 +155,6 @@ def _shade(table: pd.DataFrame, shown: dict | None, legend: bool) -> alt.Opacity
     shade = theme.shade(table["layer"], legend)
     if shown is None:
         return shade
-    return alt.OpacityValue(theme.DIMMED, condition={"test": shown, **shade.to_dict()})
+    scaled: dict[str, Any] = {"test": shown}
+    scaled.update(shade.to_dict())
+    return alt.OpacityValue(theme.DIMMED, condition=scaled)

@@ -3,14 +3,18 @@
 lanes, elementary    a vector of units as one number in a kernel; exp, σ, tanh on it
 products             the matrix product of a step, tiled in registers
 scaling              numbers kept near 1 beside their powers of two
-authored             a cell's step and adjoint, called from a kernel
+overloads            a cell's step and adjoint, called from a kernel
 kernels              forward and adjoint of one layer over a chunk of steps, for any cell
 plan                 chunks, memory and work, before anything is allocated
 packing, records     weights as the kernels read them; what goes in and what comes out
-sweep, back          all layers and chunks forward; any number of adjoints back
-buffers              arrays that one sweep leaves to the next
+sweep, adjoint_pass  all layers and chunks forward; any number of adjoints back
+buffers              a pool of scratch arrays
 slices               threads over the batch
-compiled             the disk cache, keyed by every source a kernel is made of
+progress             how far long work is
+compiled             the disk cache, keyed by all the code that a kernel is made of
+refusals             what a sweep refuses before any kernel runs
+warm_up              compiles the kernels before they are needed
+recurrent            a stack as a torch module, differentiated by a sweep
 reference            the same by torch's autograd
 
 How the data lie, and why
@@ -31,7 +35,7 @@ register serves eight of them, 256 terms at a time, and the multiply-add is the 
 What an outer product reads (the parameters' gradients) is packed too, 128 rows at a time: unpacked, neighbouring rows
 of common sizes lie a power of two apart and drive each other out of the cache.
 
-The adjoint keeps one row's gate derivatives, carry and norms apart from their powers of two, an exponent a row and
+The adjoint keeps a row's gate derivatives, carry and norms apart from their powers of two, an exponent per row and
 step. No division or logarithm lies in the chain from one step to the next but the test that the carry is near 1.
 
 Where the time goes
@@ -54,6 +58,7 @@ products for a step (slower for one sequence, equal for many); torch's for the o
 """
 
 from gradlab.engine.plan import Plan, Size, TooLarge, memory_limit, plan, refuse_too_large
+from gradlab.engine.progress import Progress
 from gradlab.engine.records import NEVER, Adjoints, Cotangents, Swept, log10_norms, times_power
 from gradlab.engine.reference import DIFFERENCE_RUNS, Difference, Nudge, autograd, finite_difference
 from gradlab.engine.refusals import is_finite
@@ -69,6 +74,7 @@ __all__ = [
     "Difference",
     "Nudge",
     "Plan",
+    "Progress",
     "Size",
     "Sweep",
     "Swept",

@@ -1,23 +1,20 @@
-"""`Back`: one adjoint over a stored forward pass, chunk by chunk from the last: its buffers and its results."""
+"""`AdjointPass`: one adjoint over a forward pass, chunk by chunk from the last: its buffers and its results."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
-from gradlab.engine.buffers import leave, take
+from gradlab.engine.buffers import acquire, release
 from gradlab.engine.kernels import OF_EACH_OTHER, OF_LAYERS, TOTAL, accumulate, adjoint, descend, enter
+from gradlab.engine.packing import Weights, rows_of
 from gradlab.engine.products import padded
-from gradlab.engine.records import Adjoints, Chunk, Cotangents, Swept, times_power
+from gradlab.engine.records import Adjoints, Chunk, Cotangents, Dimensions, Strided, Swept, times_power
 from gradlab.engine.scaling import NOTHING, lost
 from gradlab.network.stack import Layer
-
-if TYPE_CHECKING:
-    from gradlab.engine.sweep import Sweep
-
 
 ROWS_AT_ONCE = 128  # whose outer products are added up together: both sides of them fit the second-level cache
 
@@ -32,102 +29,103 @@ class Sums(NamedTuple):
     exponent: list[int]
 
 
-class Back:
-    """The buffers of one adjoint."""
+class AdjointPass:
+    """The buffers of one adjoint. cell: an instance, for the kernels; other arguments as `Sweep.adjoint` has them."""
 
-    def __init__(self, sweep: Sweep, cotangents: Cotangents, keep: Collection[str],
-                 independent: bool, parameters: bool, inputs: bool, orders: bool, routes: ndarray):  # fmt: skip
-        self.sweep, self.cotangents = sweep, cotangents
-        self.independent, self.routes, self.parameters = independent, routes, parameters
-        self.N, s = cotangents.rows, sweep
-        rows, units, dtype = (s.depth, self.N), s.units, s.dtype
-        self.carry = np.zeros((*rows, s.kinds, units), dtype)
+    def __init__(self, cell: Any, weights: list[Weights], dimensions: Dimensions, inputs: ndarray,
+                 cotangents: Cotangents, keep: Collection[str], independent: bool, with_parameters: bool,
+                 with_inputs: bool, orders: bool, routes: ndarray):  # fmt: skip
+        self.cell, self.weights, self.dimensions, self.inputs = cell, weights, dimensions, inputs
+        self.cotangents, self.independent, self.routes = cotangents, independent, routes
+        self.with_parameters = with_parameters
+        self.N, d = cotangents.rows, dimensions
+        rows, units, dtype = (d.depth, self.N), d.units, d.dtype
+        self.carry = np.zeros((*rows, d.states, units), dtype)
         self.carry_exponents = np.full(rows, NOTHING)
         if cotangents.final is not None:
             largest, powers = _powers(cotangents.final.reshape(*rows, -1))
-            self.carry[..., : s.hidden] = times_power(cotangents.final, -powers)
+            self.carry[..., : d.hidden] = times_power(cotangents.final, -powers)
             self.carry_exponents = np.where(largest == 0, NOTHING, powers)
         self.through = np.empty((self.N if orders else 0, units), dtype)
-        self.log10_norms = np.empty((s.depth, s.T, self.N, s.kinds))
-        sizes = {"totals": s.kinds, "a_x_bar": s.gates, "a_h_bar": s.gates}
-        self.adjoints = tuple(
-            Adjoints(
-                *(np.empty((s.T if name in keep else 0, self.N, size, units), dtype) for name, size in sizes.items()),
-                np.empty((s.T if keep else 0, self.N), np.int64),
-            )
-            for _ in range(s.depth)
-        )
-        self.inputs_bar = np.empty((s.T if inputs else 0, self.N, s.X), dtype)
-        width = s.gates * units
-        columns = [padded(s.X, dtype)] + [units] * (s.depth - 1)
-        self.sums = [
-            Sums(
-                np.zeros((width, below), dtype),
-                np.zeros((width, units), dtype),
-                np.zeros(width, dtype),
-                np.zeros(width, dtype),
-                [NOTHING],
-            )
-            for below in columns
-            if parameters
-        ]
+        self.log10_norms = np.empty((d.depth, d.steps, self.N, d.states))
+        self.adjoints = tuple(self._adjoints(keep) for _ in range(d.depth))
+        self.inputs_bar = np.empty((d.steps if with_inputs else 0, self.N, d.inputs), dtype)
+        columns = [padded(d.inputs, dtype)] + [units] * (d.depth - 1)
+        self.sums = [self._sums(below) for below in columns if with_parameters]
 
-    def _seen(self, saved: ndarray) -> ndarray:
-        """What the cell kept, [n, B, V, H], with the factors of `routes` for it."""
-        factors = self.routes[self.sweep.gates + 3 :]
+    def _adjoints(self, keep: Collection[str]) -> Adjoints:
+        """One layer's, of every step where they are wanted."""
+        d, N = self.dimensions, self.N
+
+        def array(name: str, size: int) -> ndarray:
+            return np.empty((d.steps if name in keep else 0, N, size, d.units), d.dtype)
+
+        exponents = np.empty((d.steps if keep else 0, N), np.int64)
+        a_x_bar, a_h_bar = array("a_x_bar", d.pre_activations), array("a_h_bar", d.pre_activations)
+        return Adjoints(array("totals", d.states), a_x_bar, a_h_bar, exponents)
+
+    def _sums(self, columns: int) -> Sums:
+        """One layer's, which has so many inputs."""
+        d = self.dimensions
+        width = d.pre_activations * d.units
+        W, U = (np.zeros((width, size), d.dtype) for size in (columns, d.units))
+        return Sums(W, U, np.zeros(width, d.dtype), np.zeros(width, d.dtype), [NOTHING])
+
+    def _scaled(self, saved: ndarray) -> ndarray:
+        """What the cell saved, [n, B, V, H], with the factors of `routes` for it."""
+        factors = self.routes[self.dimensions.pre_activations + 3 :]
         return saved if (factors == 1).all() else saved * factors[:, None].astype(saved.dtype)
 
-    def chunk(self, number: int, values: list[Chunk]) -> None:
-        """All layers back over one chunk, the top one first."""
-        s, N, units = self.sweep, self.N, self.sweep.units
-        begin, end = s.plan.steps_of(number)
+    def chunk(self, begin: int, end: int, values: list[Chunk]) -> None:
+        """All layers back over the steps begin … end-1, the top one first."""
+        d, N, units = self.dimensions, self.N, self.dimensions.units
         steps = end - begin
         entering, entering_exponents = self._loss(begin, end)
-        for layer in reversed(range(s.depth)):
-            weights = s.weights[layer]
+        for layer in reversed(range(d.depth)):
+            weights = self.weights[layer]
             kept = Adjoints(*(part[begin:end] for part in self.adjoints[layer]))
-            every = steps if self.parameters else 1
-            totals = kept.totals if len(kept.totals) else take((1, N, s.kinds, units), s.dtype)
-            a_h_bar = kept.a_h_bar if len(kept.a_h_bar) else take((every, N, s.gates, units), s.dtype)
-            a_x_bar = kept.a_x_bar if len(kept.a_x_bar) else take((steps, N, s.gates, units), s.dtype)
+            every = steps if self.with_parameters else 1
+            totals = kept.totals if len(kept.totals) else acquire((1, N, d.states, units), d.dtype)
+            a_h_bar = kept.a_h_bar if len(kept.a_h_bar) else acquire((every, N, d.pre_activations, units), d.dtype)
+            a_x_bar = kept.a_x_bar if len(kept.a_x_bar) else acquire((steps, N, d.pre_activations, units), d.dtype)
             exponents = kept.exponents if len(kept.exponents) else np.empty((steps, N), np.int64)
-            saved = self._seen(values[layer].saved)
+            saved = self._scaled(values[layer].saved)
             adjoint(
-                s.cell, saved, values[layer].states, entering, entering_exponents, weights.U_adjoint,
+                self.cell, saved, values[layer].states, entering, entering_exponents, weights.U_adjoint,
                 self.carry[layer], self.carry_exponents[layer], self.through, self.routes, self._independent(layer),
                 a_x_bar, a_h_bar, totals, exponents, self.log10_norms[layer, begin:end],
             )  # fmt: skip
-            leave(entering)
+            release(entering)
             if layer or len(self.inputs_bar):
-                width = units if layer else padded(s.X, s.dtype)
-                entering = take((steps, N, width), s.dtype)
+                width = units if layer else padded(d.inputs, d.dtype)
+                entering = acquire((steps, N, width), d.dtype)
                 entering_exponents = np.empty((steps, N), np.int64)
                 descend(a_x_bar, exponents, weights.W_adjoint, entering, entering_exponents)
-            if self.parameters:
-                below = s.h_of(values[layer - 1]) if layer else s.input_of(number)
-                own = (values[layer].states.reshape(-1), 0, s.kinds * units)
-                self._accumulate(layer, a_x_bar, a_h_bar, exponents, below, own)
-            own_buffers = zip((totals, a_x_bar, a_h_bar), kept, strict=False)
-            leave(*(buffer for buffer, result in own_buffers if not len(result)))
+            if self.with_parameters:
+                below = values[layer - 1].h_after if layer else rows_of(self.inputs[begin:end])
+                self._accumulate(layer, a_x_bar, a_h_bar, exponents, below, values[layer].h_before)
+            scratch = zip((totals, a_x_bar, a_h_bar), kept, strict=False)
+            release(*(array for array, result in scratch if not len(result)))
         if len(self.inputs_bar):
-            self.inputs_bar[begin:end] = times_power(entering[..., : s.X], entering_exponents)
-            leave(entering)
+            self.inputs_bar[begin:end] = times_power(entering[..., : d.inputs], entering_exponents)
+            release(entering)
 
     def _independent(self, layer: int) -> int:
         if not self.independent:
             return TOTAL
-        return OF_EACH_OTHER if layer == self.sweep.depth - 1 else OF_LAYERS  # the top layer's loss is no layer
+        return OF_EACH_OTHER if layer == self.dimensions.depth - 1 else OF_LAYERS  # the top layer's loss is no layer
 
     def _loss(self, begin: int, end: int) -> tuple[ndarray, ndarray]:
         """What the loss puts in over a chunk, each entry brought near 1."""
         c, steps = self.cotangents, end - begin
         chosen = slice(*np.searchsorted(c.steps, (begin, end)))
-        entering = take((steps, self.N, self.sweep.units), self.sweep.dtype)
+        entering = acquire((steps, self.N, self.dimensions.units), self.dimensions.dtype)
         exponents = np.empty((steps, self.N), np.int64)
         enter(c.steps[chosen] - begin, c.at[chosen], c.values[chosen], entering, exponents)
         return entering, exponents
 
-    def _accumulate(self, layer: int, a_x_bar, a_h_bar, exponents, below, own) -> None:
+    def _accumulate(self, layer: int, a_x_bar: ndarray, a_h_bar: ndarray, exponents: ndarray, below: Strided,
+                    h_before: Strided) -> None:  # fmt: skip
         """Adds a chunk to the layer's parameter gradients; their common exponent follows the largest."""
         sums = self.sums[layer]
         highest = int(exponents.max())
@@ -138,30 +136,33 @@ class Back:
                 part *= np.ldexp(1.0, max(sums.exponent[0] - highest, -2000))
             sums.exponent[0] = highest
         flat = exponents.reshape(-1)
-        rows = (len(flat), self.sweep.gates * self.sweep.units)
-        for a_bar, right, out, sum_ in ((a_x_bar, below, sums.W, sums.b_W), (a_h_bar, own, sums.U, sums.b_U)):
-            scratch = [take((ROWS_AT_ONCE * width,), out.dtype) for width in out.shape]
+        rows = (len(flat), self.dimensions.pre_activations * self.dimensions.units)
+        for a_bar, right, out, sum_ in ((a_x_bar, below, sums.W, sums.b_W), (a_h_bar, h_before, sums.U, sums.b_U)):
+            scratch = [acquire((ROWS_AT_ONCE * width,), out.dtype) for width in out.shape]
             accumulate(a_bar.reshape(rows), flat, sums.exponent[0], *right, out, sum_, *scratch)
-            leave(*scratch)
+            release(*scratch)
 
-    def result(self) -> Swept:
-        s = self.sweep
+    def result(self, non_finite: ndarray, last_states: ndarray) -> Swept:
+        """The results, beside what the forward pass found."""
+        d = self.dimensions
         adjoints = tuple(
-            Adjoints(*(part[..., : s.hidden] for part in layer[:3]), layer.exponents) for layer in self.adjoints
+            layer._replace(**{name: getattr(layer, name)[..., : d.hidden] for name in Adjoints._fields[:3]})
+            for layer in self.adjoints
         )
-        initial = times_power(self.carry[..., : s.hidden], self.carry_exponents)
-        parameters = tuple(self._layer(sums, s.hidden if layer else s.X) for layer, sums in enumerate(self.sums))
-        return Swept(self.log10_norms, s.non_finite, s.last_states, adjoints, initial, self.inputs_bar, parameters)
+        initial = times_power(self.carry[..., : d.hidden], self.carry_exponents)
+        parameters = tuple(self._layer(sums, d.hidden if layer else d.inputs) for layer, sums in enumerate(self.sums))
+        return Swept(self.log10_norms, non_finite, last_states, adjoints, initial, self.inputs_bar, parameters)
 
     def _layer(self, sums: Sums, columns: int) -> Layer:
-        gates, hidden = self.sweep.gates, self.sweep.hidden
+        d = self.dimensions
         exponent = np.array(sums.exponent[0])
 
-        def gated(part: ndarray) -> ndarray:
-            own = part.reshape(gates, self.sweep.units, *part.shape[1:])[:, :hidden]
-            return times_power(own.reshape(gates * hidden, *part.shape[1:]), exponent)
+        def unpadded(part: ndarray) -> ndarray:
+            rows = part.reshape(d.pre_activations, d.units, *part.shape[1:])[:, : d.hidden]
+            return times_power(rows.reshape(d.pre_activations * d.hidden, *part.shape[1:]), exponent)
 
-        return Layer(gated(sums.W)[:, :columns], gated(sums.U)[:, :hidden], gated(sums.b_W), gated(sums.b_U))
+        W, U, b_W, b_U = (unpadded(part) for part in sums[:4])
+        return Layer(W[:, :columns], U[:, : d.hidden], b_W, b_U)
 
 
 def _powers(values: ndarray) -> tuple[ndarray, ndarray]:

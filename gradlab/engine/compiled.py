@@ -1,7 +1,13 @@
 """`compiled`: how a kernel is compiled and kept on disk.
 
-numba's disk cache looks at a function's own file alone, while a kernel here is made of the cells' and the engine's
-files together. So the cache lives in a folder named by a hash of all of their sources: any edit starts an empty one.
+numba's disk cache looks at a function's file alone, while a kernel here is made of several of the engine's files and of
+a cell. So the cache lives in a folder named by a hash of the engine's part (`SOURCES`), which an edit starts anew, and
+in it a kernel is found by its arguments' types and a hash of the cell's code: an edit of a cell compiles that cell's
+kernels again and no other's.
+
+Beside kernels, which Python calls, their modules have what kernels call: functions that numba may put in place
+(`register_jitable`), functions whose code depends on the arguments' types (`overload`), and single machine instructions
+that numba has no name for (`intrinsic`).
 
 The folder is `GRADLAB_CACHE`, else `gradlab` in the user's cache folder, else in the temporary folder, whichever can be
 written first.
@@ -10,28 +16,84 @@ written first.
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
 import llvmlite
 import numba
+from numba import types
+from numba.core import config
 from numba.core.caching import Cache, CompileResultCacheImpl, UserProvidedCacheLocator
 
 PACKAGE = Path(__file__).resolve().parents[1]
+# What kernels are made of, but for the cells: `kernels` and all modules that it imports.
+SOURCES = (
+    "cells/activations.py",
+    "engine/buffers.py",
+    "engine/compiled.py",
+    "engine/elementary.py",
+    "engine/kernels.py",
+    "engine/lanes.py",
+    "engine/overloads.py",
+    "engine/products.py",
+    "engine/scaling.py",
+)
 
 
 @cache
-def source_hash(package=PACKAGE):
-    """Hash of everything that a kernel is compiled from."""
-    settings = (numba.__version__, llvmlite.__version__, numba.config.BOUNDSCHECK, numba.config.OPT)
+def source_hash(package: Path = PACKAGE) -> str:
+    """Hash of everything that a kernel is compiled from, but for the cell."""
+    settings = (numba.__version__, llvmlite.__version__, *(getattr(config, name) for name in ("BOUNDSCHECK", "OPT")))
     digest = hashlib.sha256(repr(settings).encode())
-    for path in sorted([*(package / "cells").glob("*.py"), *(package / "engine").glob("*.py")]):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for name in SOURCES:
+        digest.update(name.encode() + b"\0" + (package / name).read_bytes() + b"\0")
     return digest.hexdigest()[:20]
 
 
 @cache
-def cache_folder():
+def cell_hash(cell: type[Any]) -> str:
+    """Hash of everything in a cell that a kernel is compiled from: its step and adjoint, and the names of its rows."""
+    names = (cell.pre_activations, cell.saved, cell.record.__qualname__, cell.record._fields)
+    digest = hashlib.sha256(repr(names).encode())
+    seen: set[FunctionType] = set()
+    for function in (cell.step, cell.adjoint):
+        for part in _parts_of(function, seen):
+            digest.update(part.encode() + b"\0")
+    return digest.hexdigest()[:20]
+
+
+def _parts_of(function: FunctionType, seen: set[FunctionType]) -> Iterator[str]:
+    """What a function computes: its instructions and constants, and those of all that it reads by name."""
+    if function in seen:
+        return
+    seen.add(function)
+    yield repr(function.__defaults__)
+    codes = [function.__code__]
+    values = [cell.cell_contents for cell in function.__closure__ or ()]
+    while codes:
+        code = codes.pop()
+        yield f"{code.co_code.hex()} {code.co_varnames} {code.co_names}"
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                codes.append(constant)
+            else:
+                yield repr(constant)
+        named = [function.__globals__.get(name) for name in code.co_names]
+        modules = [value for value in named if isinstance(value, ModuleType)]
+        values += named + [getattr(module, name, None) for module in modules for name in code.co_names]
+    for value in values:
+        value = getattr(value, "py_func", value)  # of what numba has compiled
+        if isinstance(value, FunctionType):
+            yield from _parts_of(value, seen)
+        else:
+            yield value.__name__ if isinstance(value, ModuleType) else repr(value)
+
+
+@cache
+def cache_folder() -> Path | None:
     """The folder of this version's compiled kernels, made if need be; None where nothing can be written."""
     homes = [
         os.environ.get("GRADLAB_CACHE"),
@@ -50,6 +112,8 @@ def cache_folder():
 
 
 class _Locator(UserProvidedCacheLocator):
+    """Where numba keeps a kernel, and the stamp by which it knows that the sources are still the same."""
+
     def get_cache_path(self):
         return str(cache_folder())
 
@@ -68,10 +132,26 @@ class _Implementation(CompileResultCacheImpl):
 class _KernelCache(Cache):
     _impl_class = _Implementation
 
+    def _index_key(self, sig, codegen):
+        """By what numba finds a kernel: plain text, so that an index is read where another's cell cannot be imported.
 
-def compiled(function):
+        numba's key has the types themselves, which for a cell is its class whatever its code.
+        """
+        names = tuple(_name_with_code(argument) for argument in sig)
+        return names, codegen.magic_tuple()  # the processor
+
+
+def _name_with_code(argument: types.Type) -> str:
+    if isinstance(argument, types.NamedTuple | types.NamedUniTuple):
+        cell = argument.instance_class
+        return f"{cell.__module__}.{cell.__qualname__} {cell_hash(cell)}"
+    return str(argument)
+
+
+def compiled(function: Callable) -> Any:
     """Compiles `function` for the types it is called with, without the interpreter's lock, cached on disk."""
-    kernel = numba.njit(nogil=True, error_model="numpy")(function)
+    # error_model: dividing by zero gives infinity, as numpy does, where Python's raises from inside a loop
+    kernel: Any = numba.njit(nogil=True, error_model="numpy")(function)
     if cache_folder() is not None:
-        kernel._cache = _KernelCache(function)
+        kernel._cache = _KernelCache(function)  # as `cache=True` does, which takes no cache but numba's
     return kernel

@@ -3,8 +3,8 @@
 They know no cell: they are specialised by the *type* of the cell they are given, whose `step` and `adjoint` are put in
 place at compile time (a kernel that took the functions as arguments would never be found in the disk cache again).
 
-Shapes: n steps of the chunk, B sequences, N rows of cotangents (row r belongs to sequence r mod B), G gates, S states,
-V saved values, H units, padded to whole `Lanes`; padded units start at zero and have zero weights, so they stay zero.
+Shapes: n steps of the chunk, B sequences, N rows of cotangents (row r belongs to sequence r mod B), G pre-activations,
+S states, V saved values, H units, padded to whole `Lanes`: units with zero weights from states of zero.
 All arrays are C-contiguous and of one dtype, but for exponents (int64), log norms and flags.
 
 A row's adjoint is kept as v · 2^e: `exponents` holds e (`NOTHING` where no gradient has arrived yet), so that neither
@@ -13,9 +13,11 @@ the largest entry of its layer's adjoint at the same step is lost to rounding.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba.extending import register_jitable
+from numpy import ndarray
 
 from gradlab.engine.compiled import compiled
 from gradlab.engine.lanes import (
@@ -23,13 +25,13 @@ from gradlab.engine.lanes import (
     lane_sum,
     lanes_in,
     load,
-    load_gates,
+    load_pre_activations,
     load_saved,
     load_states,
     store,
     store_rows,
 )
-from gradlab.engine.overloads import apart, arriving, as_state, cell_adjoint, cell_step
+from gradlab.engine.overloads import arriving, as_state, cell_adjoint, cell_step, without_h_to_c
 from gradlab.engine.products import PANEL, multiply, outer_products, pack_rows
 from gradlab.engine.scaling import NOTHING, largest_and_squares, log10_norm, lost, normalise, power
 
@@ -37,14 +39,15 @@ TOTAL, OF_EACH_OTHER, OF_LAYERS = 0, 1, 2  # what `adjoint` keeps of a state's d
 
 
 @compiled
-def affine(x, at, stride, panels, bias, out):
+def affine(x: ndarray, at: int, stride: int, panels: ndarray, bias: ndarray, out: ndarray) -> None:
     """out[r] = x[at + r · stride :][:K] @ M + bias, for the rows of out [R, N]; x flat, bias flat, M [K, N] packed."""
     rows, width = out.shape
     multiply(out.reshape(-1), 0, width, bias, 0, 0, x, at, stride, rows, panels, panels.shape[0] // width, width)
 
 
 @compiled
-def forward(cell, a_x, panels, bias, states, saved, scratch, begin, non_finite):
+def forward(cell: Any, a_x: ndarray, panels: ndarray, bias: ndarray, states: ndarray, saved: ndarray,
+            scratch: ndarray, begin: int, non_finite: ndarray) -> None:  # fmt: skip
     """Runs the layer over a chunk.
 
     a_x         [n, B, G, H]    W x + b_W of every step
@@ -70,7 +73,8 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, begin, non_finite):
         for b in range(sequences):
             for j in range(0, units, lanes):
                 state = as_state(cell, load_states(cell, states, (t, b, j)))
-                new, kept = cell_step(cell, load_gates(cell, a_x, (t, b, j)), load_gates(cell, scratch, (b, j)), state)
+                a_x_here = load_pre_activations(cell, a_x, (t, b, j))
+                new, kept = cell_step(cell, a_x_here, load_pre_activations(cell, scratch, (b, j)), state)
                 store_rows(states, (t + 1, b, j), new)
                 if saved.shape[0] > 0:
                     store_rows(saved, (t, b, j), kept)
@@ -81,7 +85,7 @@ def forward(cell, a_x, panels, bias, states, saved, scratch, begin, non_finite):
 
 
 @register_jitable
-def _find_non_finite(states, begin, non_finite):
+def _find_non_finite(states: ndarray, begin: int, non_finite: ndarray) -> None:
     """Lowers each sequence's entry to its first step with a state that is not finite."""
     steps, sequences, kinds, units = states.shape
     flat = states.reshape(-1)
@@ -114,7 +118,7 @@ def _back_one_row(cell, saved, states, entering, fresh, carry, own, a_x_bar, a_h
             store_rows(totals, (at_totals, row, j), arriving(cell, load_states(cell, carry, (row, j)), own_scale, zero))
         a_x, a_h, direct, total = cell_adjoint(cell, kept, state, new, new_bar)
         if cut and routes[gates + 2] == 0.0:
-            new_bar = apart(cell, new_bar, total)
+            new_bar = without_h_to_c(cell, kept, state, new, new_bar, total)
             a_x, a_h, direct, total = cell_adjoint(cell, kept, state, new, new_bar)
         store_rows(a_x_bar, (t, row, j), a_x)
         store_rows(a_h_bar, (at, row, j), a_h)
@@ -165,8 +169,10 @@ def _next_order(carry, carry_exponents, through, exponents, group):
 
 
 @compiled
-def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, carry_exponents, through, routes,
-            independent, a_x_bar, a_h_bar, totals, exponents, log10_norms):  # fmt: skip
+def adjoint(cell: Any, saved: ndarray, states: ndarray, entering: ndarray, entering_exponents: ndarray,
+            panels: ndarray, carry: ndarray, carry_exponents: ndarray, through: ndarray, routes: ndarray,
+            independent: int, a_x_bar: ndarray, a_h_bar: ndarray, totals: ndarray, exponents: ndarray,
+            log10_norms: ndarray) -> None:  # fmt: skip
     """Runs the adjoint of the layer back over a chunk.
 
     saved, states        as `forward` left them
@@ -236,7 +242,7 @@ def adjoint(cell, saved, states, entering, entering_exponents, panels, carry, ca
 
 
 @compiled
-def enter(steps, at, values, entering, entering_exponents):
+def enter(steps: ndarray, at: ndarray, values: ndarray, entering: ndarray, entering_exponents: ndarray) -> None:
     """Puts in what the loss sends to the top layer over a chunk, each entry brought near 1.
 
     values [m, H'] go to entering[steps[i], at[i]], H' ≤ H; entering [n, N, H] and entering_exponents [n, N] are written
@@ -254,7 +260,8 @@ def enter(steps, at, values, entering, entering_exponents):
 
 
 @compiled
-def accumulate(a_bar, exponents, base, right, at, stride, out, sums, left, beside):
+def accumulate(a_bar: ndarray, exponents: ndarray, base: int, right: ndarray, at: int, stride: int, out: ndarray,
+               sums: ndarray, left: ndarray, beside: ndarray) -> None:  # fmt: skip
     """Adds a chunk's share of a weight's gradient: out += Σ_r a_bar[r]ᵀ right[r], sums += Σ_r a_bar[r], times 2^-base.
 
     a_bar [R, G·H] is times 2^exponents [R];  right is flat, row r at `at` + r · stride;
@@ -285,7 +292,8 @@ def accumulate(a_bar, exponents, base, right, at, stride, out, sums, left, besid
 
 
 @compiled
-def descend(a_x_bar, exponents, panels, entering, entering_exponents):
+def descend(a_x_bar: ndarray, exponents: ndarray, panels: ndarray, entering: ndarray,
+            entering_exponents: ndarray) -> None:  # fmt: skip
     """What a layer passes down to the one below it: entering = a_x_bar @ W at every step and row, each brought near 1.
 
     a_x_bar [n, N, G, H] and exponents [n, N] as `adjoint` wrote them; panels W [G·H, X], packed;

@@ -5,23 +5,35 @@ numba's own loops vectorise only when LLVM can prove a great deal about them. He
 one machine instruction (or a few, on a processor with narrower registers), and a plain number beside it counts for
 every lane. So a cell's formulas, written once, run on a vector of units.
 
-`load`, `store` and the row forms `load_gates` … address C-contiguous arrays by a tuple of indices whose last is the
+`load`, `store` and the row forms `load_states` … address C-contiguous arrays by a tuple of indices whose last is the
 unit. With numba's bounds checking on, both ends of every access are checked.
 """
 
 import operator
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic as numba_intrinsic
+from numba.extending import models, overload, register_model
 
 LANE_BYTES = 64
 CONTRACT = ("contract",)  # a product and a sum may become one fused instruction; nothing else is relaxed
 
 
-def lanes_of(dtype):
+def intrinsic(generator: Callable[..., Any]) -> Callable[..., Any]:
+    """numba's: a function that a kernel calls, of which `generator` writes the instructions.
+
+    The generator's first argument, numba's typing context, is no argument of the call; here the type says so.
+    """
+    return numba_intrinsic(generator)
+
+
+def lanes_of(dtype: np.dtype) -> int:
     """How many units of a numpy dtype one `Lanes` holds."""
     return LANE_BYTES // dtype.itemsize
 
@@ -339,6 +351,6 @@ def store_rows(typing, array, index, values):
     return types.void(array, index, values), generate
 
 
-load_gates = _load_rows("gates")
+load_pre_activations = _load_rows("pre_activations")
 load_states = _load_rows("states")
 load_saved = _load_rows("saved")

@@ -1,7 +1,8 @@
-"""What a cell's author wrote, called from a kernel.
+"""A cell's step and adjoint, called from a kernel.
 
-numba compiles a kernel for the *type* of the cell that it is given; these overloads put the author's `step` and
-`adjoint` in place then, and build the records of states that they read.
+numba compiles a kernel for the *type* of the cell that it is called with. An `overload` is a function that numba calls
+with the types of the arguments, at compile time, for the code to put in the place of the call: here the cell's `step`
+and `adjoint`, and what builds its record of states, of any number.
 """
 
 from numba import types
@@ -9,69 +10,123 @@ from numba.core.errors import TypingError
 from numba.extending import overload, register_jitable
 
 import gradlab.engine.elementary  # noqa: F401  puts sigmoid and tanh on Lanes in place
-from gradlab.cells.states import STATES, Hidden, HiddenAndCell
 
 
 def cell_step(cell, a_x, a_h, state):
-    """The step of the cell, as its author wrote it."""
+    """`Cell.step`."""
     return cell.step(a_x, a_h, state)
 
 
 def cell_adjoint(cell, saved, state, new, new_bar):
-    """The adjoint of the cell, as its author wrote it."""
+    """`Cell.adjoint`."""
     return cell.adjoint(saved, state, new, new_bar)
 
 
-def arriving(cell, values, scale, entering):
-    """The tuple of a row's adjoints under the states' names, scaled; what enters from above is added to h."""
-    scaled = [scale * value for value in values]
-    return STATES[cell.states](scaled[0] + entering, *scaled[1:])
-
-
 def as_state(cell, values):
-    """A tuple of the cell's states under their names."""
-    return STATES[cell.states](*values)
+    """The cell's record of a tuple of its states."""
+    return cell.record(*values)
 
 
-def apart(cell, new_bar, total):
-    """`new_bar` less what its parts pass on to each other, so that the adjoint then gives what comes without that."""
-    return new_bar._replace(**{name: 2 * getattr(new_bar, name) - getattr(total, name) for name in cell.states[1:]})
+def arriving(cell, values, scale, entering):
+    """The record of a row's adjoints, scaled; what enters from above is added to h."""
+    return cell.record(scale * values[0] + entering, *scaled(values[1:], scale))
 
 
-def _author(cell):
-    if not isinstance(cell, types.BaseNamedTuple):
+def scaled(values, scale):
+    """A tuple times a number."""
+    return tuple(scale * value for value in values)
+
+
+def corrected(values, wanted, reached):
+    """values + wanted - reached, of three tuples."""
+    return tuple(v + w - r for v, w, r in zip(values, wanted, reached, strict=True))
+
+
+def without_h_to_c(cell, saved, state, new, new_bar, total):
+    """`new_bar` without the within-step h → c term: the adjoint of it leaves out what h passes to later states.
+
+    The later states keep what they pass to each other. total: the adjoint's, of `new_bar`.
+
+    The adjoint's totals are linear in new_bar, and a state passes to later ones of the record only. The totals without
+    h → c are h as it is, and what the adjoint gives the later states where h is 0. To find the new_bar that has these
+    totals, it is corrected by what its totals are off: after each round one state more is exact.
+    """
+    wanted = new_bar
+    if len(new_bar) > 2:
+        h, later = new_bar[0], new_bar[1:]
+        wanted = (h, *cell.adjoint(saved, state, new, cell.record(0 * h, *later))[3][1:])
+    for _ in new_bar[1:]:
+        new_bar = cell.record(new_bar[0], *corrected(new_bar[1:], wanted[1:], total[1:]))
+        total = cell.adjoint(saved, state, new, new_bar)[3]
+    return new_bar
+
+
+def _class_of(cell):
+    if not isinstance(cell, types.NamedTuple | types.NamedUniTuple):
         raise TypingError(f"a cell is a NamedTuple, not {cell}")
     return cell.instance_class
 
 
 @overload(cell_step)
 def _(cell, a_x, a_h, state):
-    step = register_jitable(_author(cell).step)
+    step = register_jitable(_class_of(cell).step)  # a plain function may be called from compiled code only if told so
     return lambda cell, a_x, a_h, state: step(a_x, a_h, state)
 
 
 @overload(cell_adjoint)
 def _(cell, saved, state, new, new_bar):
-    adjoint = register_jitable(_author(cell).adjoint)
+    adjoint = register_jitable(_class_of(cell).adjoint)
     return lambda cell, saved, state, new, new_bar: adjoint(saved, state, new, new_bar)
 
 
 @overload(as_state)
 def _(cell, values):
-    if _author(cell).states == ("h",):
-        return lambda cell, values: Hidden(values[0])
-    return lambda cell, values: HiddenAndCell(values[0], values[1])
-
-
-@overload(apart)
-def _(cell, new_bar, total):
-    if _author(cell).states == ("h",):
-        return lambda cell, new_bar, total: new_bar
-    return lambda cell, new_bar, total: HiddenAndCell(new_bar.h, 2.0 * new_bar.c - total.c)
+    record = _class_of(cell).record
+    return lambda cell, values: record(*values)
 
 
 @overload(arriving)
 def _(cell, values, scale, entering):
-    if _author(cell).states == ("h",):
-        return lambda cell, values, scale, entering: Hidden(scale * values[0] + entering)
-    return lambda cell, values, scale, entering: HiddenAndCell(scale * values[0] + entering, scale * values[1])
+    record = _class_of(cell).record
+    if len(values) == 1:  # numba cannot type an empty tuple of Lanes
+        return lambda cell, values, scale, entering: record(scale * values[0] + entering)
+    return lambda cell, values, scale, entering: record(scale * values[0] + entering, *scaled(values[1:], scale))
+
+
+# numba has no loop that builds a tuple: the first entry, and the same function for the others, of another type
+@overload(scaled)
+def _(values, scale):
+    if len(values) == 1:
+        return lambda values, scale: (scale * values[0],)
+    return lambda values, scale: (scale * values[0], *scaled(values[1:], scale))
+
+
+@overload(corrected)
+def _(values, wanted, reached):
+    if len(values) == 1:
+        return lambda values, wanted, reached: (values[0] + wanted[0] - reached[0],)
+    return lambda values, wanted, reached: (
+        values[0] + wanted[0] - reached[0],
+        *corrected(values[1:], wanted[1:], reached[1:]),
+    )
+
+
+@overload(without_h_to_c)
+def _(cell, saved, state, new, new_bar, total):
+    record, later = _class_of(cell).record, len(new_bar) - 1
+    if later == 0:
+        return lambda cell, saved, state, new, new_bar, total: new_bar
+    if later == 1:
+        return lambda cell, saved, state, new, new_bar, total: record(
+            new_bar[0], *corrected(new_bar[1:], new_bar[1:], total[1:])
+        )
+
+    def without(cell, saved, state, new, new_bar, total):
+        alone = record(0 * new_bar[0], *new_bar[1:])
+        wanted = cell_adjoint(cell, saved, state, new, alone)[3]
+        for _ in range(later):
+            new_bar = record(new_bar[0], *corrected(new_bar[1:], wanted[1:], total[1:]))
+            total = cell_adjoint(cell, saved, state, new, new_bar)[3]
+        return new_bar
+
+    return without

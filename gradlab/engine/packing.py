@@ -6,6 +6,7 @@ import numpy as np
 from numpy import ndarray
 
 from gradlab.engine.products import pack, padded
+from gradlab.engine.records import Strided
 from gradlab.network.stack import Layer
 
 
@@ -40,7 +41,14 @@ def pad_columns(array: ndarray) -> ndarray:
     return out
 
 
+def rows_of(inputs: ndarray) -> Strided:
+    """Inputs [n, B, X] as the lowest layer reads them, n·B rows."""
+    x = pad_columns(np.ascontiguousarray(inputs))
+    return Strided(x.reshape(-1), 0, x.shape[-1])
+
+
 def packed(layer: Layer, gates: int) -> Weights:
+    """A layer's weights of G pre-activations as the kernels read them."""
     units = padded(layer.U.shape[1], layer.U.dtype)
     W, U = (pad_columns(pad_gates(weight, gates, units)) for weight in (layer.W, layer.U))
     b_W, b_U = (pad_gates(bias, gates, units) for bias in (layer.b_W, layer.b_U))

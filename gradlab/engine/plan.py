@@ -18,7 +18,7 @@ from gradlab.engine.products import padded
 
 CHUNK_BYTES = 2**21  # of one layer's values in a chunk: about what the second-level cache holds
 STORE_BYTES = 2**27
-CHUNK_WORK = 10**9  # multiply-adds: a chunk takes some tens of milliseconds, so a caller is heard in time
+CHUNK_WORK = 10**9  # multiply-adds: a chunk takes some tens of milliseconds, so that cancellation is prompt
 MOST_BYTES = 4 * 2**30
 
 
@@ -47,26 +47,26 @@ class Plan(NamedTuple):
     multiply_adds: int
 
     @property
-    def chunks(self):
+    def chunks(self) -> int:
         return -(-self.size.steps // self.chunk)
 
-    def steps_of(self, number):
+    def steps_of(self, number: int) -> tuple[int, int]:
         """The steps of a chunk, from and to."""
         return number * self.chunk, min(self.size.steps, (number + 1) * self.chunk)
 
 
-def plan(size):
+def plan(size: Size) -> Plan:
     """The Plan of a Size."""
     return _planned(size, CHUNK_BYTES, STORE_BYTES, CHUNK_WORK)
 
 
 @lru_cache(maxsize=256)
-def _planned(size, chunk_bytes, store_bytes, chunk_work):
+def _planned(size: Size, chunk_bytes: int, store_bytes: int, chunk_work: int) -> Plan:
     cell = CELLS[size.cell]
     item = np.dtype(size.dtype).itemsize
     units = padded(size.hidden_size, size.dtype)
     inputs = padded(size.input_size, size.dtype)
-    gates, states, saved = len(cell.gates), len(cell.states), len(cell.saved)
+    gates, states, saved = len(cell.pre_activations), len(cell.states), len(cell.saved)
     forward_step = item * size.sequences * units * (states + saved)  # a layer
     adjoint_step = item * size.rows * units * (gates + 1 + (states if size.keep else 0))
     transient_step = item * size.sequences * (units * gates + inputs)
@@ -94,7 +94,7 @@ class TooLarge(ValueError):
     """What is asked for does not fit into memory; the message names the settings and what to lower."""
 
 
-def refuse_too_large(needed, what, to_lower, limit=None):
+def refuse_too_large(needed: float, what: str, to_lower: str, limit: float | None = None) -> None:
     """Raises TooLarge where more than `limit` bytes are needed (default: `memory_limit`) by `what`."""
     limit = memory_limit() if limit is None else limit
     if needed > limit:
@@ -103,12 +103,12 @@ def refuse_too_large(needed, what, to_lower, limit=None):
         )
 
 
-def memory_limit():
+def memory_limit() -> int:
     """Bytes that a sweep may take: at most `MOST_BYTES`, at most half of what the machine has free."""
     return int(min(MOST_BYTES, _available(int(10 * time.monotonic())) / 2))
 
 
 @lru_cache(maxsize=1)
-def _available(tenth_of_a_second):
+def _available(tenth_of_a_second: int) -> int:
     """Free bytes; asking the system takes as long as a short trace, so it is asked ten times a second at most."""
     return psutil.virtual_memory().available

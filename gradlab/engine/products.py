@@ -12,23 +12,24 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, register_jitable
+from numba.extending import register_jitable
+from numpy import ndarray
 
 from gradlab.engine.buffers import aligned
-from gradlab.engine.lanes import Lanes, fused_multiply_add, lanes_in, lanes_of, load, splat, store
+from gradlab.engine.lanes import Lanes, fused_multiply_add, intrinsic, lanes_in, lanes_of, load, splat, store
 
 PANEL = 4  # Lanes
 BLOCK = 256  # terms of a product after which the next rows are due: half a panel of them fits the first-level cache
 CHAINS = 8  # independent multiply-adds in flight: two units, four cycles each
 
 
-def padded(size, dtype):
+def padded(size: int, dtype: str | np.dtype) -> int:
     """`size` rounded up to whole `Lanes` (a multiple of 8)."""
     lanes = lanes_of(np.dtype(dtype))
     return -(-size // lanes) * lanes
 
 
-def pack(matrix):
+def pack(matrix: ndarray) -> ndarray:
     """A matrix [K, N], K and N already padded, panel by panel: flat, panel p holding [K, its width]."""
     depth, width = matrix.shape
     panel = PANEL * lanes_of(matrix.dtype)

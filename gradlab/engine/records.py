@@ -38,10 +38,33 @@ class Swept(NamedTuple):
     log10_norms: ndarray  # [L, T, N, S]
     non_finite: ndarray  # [L, B]  first step with a non-finite state, NEVER if none
     last_states: ndarray  # [L, B, S, H]
-    adjoints: tuple[Adjoints, ...]  # one a layer
+    adjoints: tuple[Adjoints, ...]  # one per layer
     initial_bar: ndarray  # [L, N, S, H]  ∂L/∂(initial states)
     inputs_bar: ndarray  # [T, N, X]  ∂L/∂x_t, no steps unless asked for
-    parameters_bar: tuple[Layer, ...]  # ∂L/∂ weights, summed over the batch, one Layer a layer if asked for
+    parameters_bar: tuple[Layer, ...]  # ∂L/∂ weights, summed over the batch, one per layer if asked for
+
+
+class Dimensions(NamedTuple):
+    """The sizes of a sweep's arrays; `kernels` has the letters."""
+
+    depth: int  # L
+    steps: int  # T
+    sequences: int  # B
+    inputs: int  # X
+    pre_activations: int  # G
+    states: int  # S
+    saved: int  # V
+    hidden: int  # H
+    units: int  # H padded to whole `Lanes`
+    dtype: np.dtype
+
+
+class Strided(NamedTuple):
+    """Vectors at equal distances in a flat array, as the kernels read them."""
+
+    flat: ndarray
+    begin: int
+    stride: int
 
 
 class Chunk(NamedTuple):
@@ -49,6 +72,18 @@ class Chunk(NamedTuple):
 
     states: ndarray  # [n+1, B, S, H]
     saved: ndarray  # [n, B, V, H]
+
+    @property
+    def h_before(self) -> Strided:
+        """h before each step, n·B rows."""
+        _, _, kinds, units = self.states.shape
+        return Strided(self.states.reshape(-1), 0, kinds * units)
+
+    @property
+    def h_after(self) -> Strided:
+        """h after each step, n·B rows: what the layer above reads."""
+        flat, _, row = self.h_before
+        return Strided(flat, self.states.shape[1] * row, row)
 
 
 def log10_norms(values: ndarray, exponents: ndarray | int = 0) -> ndarray:

@@ -7,6 +7,7 @@ same results, and the gradients of one compiled sweep instead of a graph of T no
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,8 +15,11 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Sweep, cotangents_of_slice, in_threads, joined, slices_of
 from gradlab.engine.plan import Size, plan
+from gradlab.engine.progress import Progress
+from gradlab.engine.records import Cotangents, Swept
+from gradlab.engine.slices import cotangents_of_slice, in_threads, joined, slices_of
+from gradlab.engine.sweep import Sweep
 from gradlab.network.stack import PYTORCH_NAMES, Layer, Stack
 
 
@@ -33,10 +37,10 @@ class _Run(torch.autograd.Function):
         size = Size(cell, depth, stack.hidden_size, X, T, B, B, stack.dtype.name)
         ctx.slices = slices_of(plan(size).multiply_adds, B)
 
-        def run(number: int, done) -> Sweep:
+        def run(number: int, progress: Progress) -> Sweep:
             own = ctx.slices[number]
             sweep = Sweep(stack, x[:, own], tuple(state[:, own] for state in states), parts=len(ctx.slices))
-            sweep.forward(done)
+            sweep.forward(progress)
             return sweep
 
         ctx.sweeps = in_threads(run, len(ctx.slices))
@@ -54,16 +58,25 @@ class _Run(torch.autograd.Function):
         values = np.ascontiguousarray(h_bar.numpy()).reshape(T * B, H)
         cotangents = Cotangents(steps, at, values, B, last_bar.numpy())
 
-        def run(number: int, done):
+        def run(number: int, progress: Progress) -> Swept:
             part = cotangents_of_slice(cotangents, ctx.slices[number], B)
             sweep = ctx.sweeps[number]
-            return sweep.adjoint(part, with_parameters=True, with_inputs=ctx.wants_inputs, done=done)
+            return sweep.adjoint(part, with_parameters=True, with_inputs=ctx.wants_inputs, progress=progress)
 
         swept = joined(in_threads(run, len(ctx.slices)))
         parameters = [torch.from_numpy(part) for layer in swept.parameters_bar for part in layer]
         states = [torch.from_numpy(swept.initial_bar[:, :, kind].copy()) for kind in range(ctx.given_states)]
         inputs = torch.from_numpy(swept.inputs_bar) if ctx.wants_inputs else None
         return None, None, inputs, *parameters, *states
+
+
+class Parameters(NamedTuple):
+    """A `Layer` of parameters."""
+
+    W: Tensor  # [G·H, X]
+    U: Tensor  # [G·H, H]
+    b_W: Tensor  # [G·H]
+    b_U: Tensor  # [G·H]
 
 
 class Recurrent(nn.Module):
@@ -83,10 +96,10 @@ class Recurrent(nn.Module):
                 self.register_parameter(f"{PYTORCH_NAMES[name]}_l{number}", parameter)
 
     @property
-    def layers(self) -> list[Layer]:
-        """The parameters, a Layer of tensors a layer."""
+    def layers(self) -> list[Parameters]:
+        """The parameters of each layer."""
         return [
-            Layer(*(getattr(self, f"{PYTORCH_NAMES[name]}_l{number}") for name in Layer._fields))
+            Parameters(*(getattr(self, f"{PYTORCH_NAMES[name]}_l{number}") for name in Layer._fields))
             for number in range(self.depth)
         ]
 

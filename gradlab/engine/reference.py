@@ -13,7 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from gradlab.cells import CELLS
-from gradlab.cells.states import STATES
+from gradlab.network.stack import Stack
 
 
 class Nudge(NamedTuple):
@@ -76,11 +76,11 @@ class _RoundedSingle(_RoundedDouble):
 _NUMBERS = {None: Tensor, "float64": _RoundedDouble, "float32": _RoundedSingle}
 
 
-def _nobody() -> None:
-    """Who is told of every step where nobody asks."""
+def _nothing() -> None:
+    """The `after_step` of a run that nobody watches."""
 
 
-def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge: Nudge | None = None,
+def unroll(stack: Stack, inputs: ndarray, initial_state: Sequence[ndarray | Tensor] = (), nudge: Nudge | None = None,
            size: float = 0.0, rounded: str | None = None) -> Iterator[list]:  # fmt: skip
     """Runs the stack in float64 and yields, at every step, the new states of all layers.
 
@@ -88,7 +88,7 @@ def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge:
     rounded: a dtype as which σ and tanh are rounded, in another way than otherwise, to see what rounding does
     """
     cell, H = CELLS[stack.cell], stack.hidden_size
-    record = STATES[cell.states]
+    record = cell.record
     layers = [[torch.from_numpy(np.array(part, np.float64)) for part in layer] for layer in stack.layers]
     x_all = torch.from_numpy(np.array(inputs, np.float64)).as_subclass(_NUMBERS[rounded])
     zeros = [torch.zeros(stack.depth, x_all.shape[1], H, dtype=torch.float64)] * len(cell.states)
@@ -109,27 +109,27 @@ def unroll(stack, inputs: ndarray, initial_state: Sequence[ndarray] = (), nudge:
         yield list(states)
 
 
-def autograd(stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequence[ndarray] = (),
-             rounded: str | None = None, told: Callable[[], None] = _nobody) -> ndarray:  # fmt: skip
+def autograd(stack: Stack, inputs: ndarray, cotangents: ndarray, initial_state: Sequence[ndarray] = (),
+             rounded: str | None = None, after_step: Callable[[], None] = _nothing) -> ndarray:  # fmt: skip
     """∂L/∂s_t of every layer and step by autograd, in float64, [L, T, B, S, H].
 
     inputs [T, B, X], cotangents [T, B, H] dense, initial_state one [L, B, H] a state or none; rounded: see `unroll`;
-    told: called after every step, and again where its gradient comes back; what it raises ends the work
+    after_step: called after every step, and again where its gradient comes back; an exception it raises aborts
     """
     shape = (stack.depth, inputs.shape[1], stack.hidden_size)
     kinds = len(CELLS[stack.cell].states)
     given = [np.array(value, np.float64) for value in initial_state] or [np.zeros(shape)] * kinds
     start = [torch.tensor(value, requires_grad=True) for value in given]  # a graph even where no weight asks for one
     history: list[list] = []
-    loss: Tensor | float = 0.0
+    loss = torch.zeros((), dtype=torch.float64)
     steps = unroll(stack, inputs, start, rounded=rounded)
     for states, weight in zip(steps, np.array(cotangents, np.float64), strict=True):
         for state in states:
             for value in state:
                 value.retain_grad()
-        states[0].h.register_hook(lambda _: told())
+        states[0].h.register_hook(lambda _: after_step())
         history.append(states)
-        told()
+        after_step()
         loss = loss + (torch.from_numpy(weight) * states[-1].h).sum()
     loss.backward()
     gradients = np.zeros((stack.depth, len(history), shape[1], kinds, shape[2]))
@@ -152,16 +152,17 @@ class Difference(NamedTuple):
     error: float
 
 
-def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge, sizes: Sequence[float] = SIZES,
-                      initial_state: Sequence[ndarray] = (), told: Callable[[], None] = _nobody
-                      ) -> Difference:  # fmt: skip
+def finite_difference(stack: Stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
+                      sizes: Sequence[float] = SIZES, initial_state: Sequence[ndarray] = (),
+                      after_step: Callable[[], None] = _nothing) -> Difference:  # fmt: skip
     """The loss's derivative along a nudge by central differences, extrapolated to size 0 (Richardson 1911).
 
     Each size is halved; the size that moves least by it is used (after Ridders 1982). Steep networks need small sizes,
     flat ones large sizes. The stated error is what halving moves, what computing σ and tanh in another way does, and
     the rounding of the loss.
 
-    told: called after every step of every run, of which there are `DIFFERENCE_RUNS`; what it raises ends the work
+    after_step: called after every step of every run, of which there are `DIFFERENCE_RUNS`; an exception it raises
+    aborts
     """
     weights = torch.from_numpy(np.array(cotangents, np.float64))
 
@@ -172,8 +173,9 @@ def finite_difference(stack, inputs: ndarray, cotangents: ndarray, nudge: Nudge,
             terms = []
             for states, weight in zip(steps, weights, strict=True):
                 terms.append((weight * states[-1].h).as_subclass(Tensor))
-                told()
-            return torch.stack([sum(term.sum() for term in terms), sum(term.abs().sum() for term in terms)])
+                after_step()
+            zero = torch.zeros((), dtype=torch.float64)
+            return torch.stack([sum((t.sum() for t in terms), zero), sum((t.abs().sum() for t in terms), zero)])
 
     def slope(size: float, rounded: str | None = None) -> tuple[float, float]:
         """The difference quotient, and how far rounding can put it off."""

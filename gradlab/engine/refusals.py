@@ -32,14 +32,12 @@ def refuse_shapes(stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, .
 
 def refuse_cotangents(c: Cotangents, non_finite: ndarray) -> None:
     """Raises ValueError for cotangents that are not finite where the forward pass was; non_finite [L, B]: its steps."""
-    final_is_finite = c.final is None or is_finite(c.final)
-    if final_is_finite and is_finite(c.values):
-        return
     overflowed = (non_finite != NEVER).any(axis=0)
-    own = overflowed[np.arange(c.rows) % len(overflowed)]
-    _refuse_values("cotangents.values", np.where(own[c.at, None], 0, c.values))
-    if not final_is_finite:
-        _refuse_values("cotangents.final", np.where(own[:, None, None], 0, c.final))
+    of_rows = overflowed[np.arange(c.rows) % len(overflowed)]
+    if not is_finite(c.values):
+        _refuse_values("cotangents.values", np.where(of_rows[c.at, None], 0, c.values))
+    if c.final is not None and not is_finite(c.final):
+        _refuse_values("cotangents.final", np.where(of_rows[:, None, None], 0, c.final))
 
 
 def refuse_places(c: Cotangents, steps: int, shape: tuple[int, int, int, int], dtype: np.dtype) -> None:

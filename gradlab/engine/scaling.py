@@ -7,6 +7,7 @@ largest entry is lost. Arrays are flat here; a run of them starts at `start`.
 import math
 
 from numba.extending import register_jitable
+from numpy import ndarray
 
 from gradlab.engine.lanes import broadcast, lane_sum, lanes_in, larger_magnitude, largest_lane, load, store
 
@@ -16,19 +17,19 @@ _NEAR_ONE = 2.0**20  # a largest entry within this factor of 1 needs no rescalin
 
 
 @register_jitable
-def lost(values):
+def lost(values: ndarray) -> int:
     """The power of two below which a share of a sum is as good as nothing: its entries would become subnormal."""
     return -96 if values.itemsize == 4 else -960
 
 
 @register_jitable
-def power(shift):
+def power(shift: int) -> float:
     """2^shift for shift ≤ 0, 0 far below; the shift of what needs none costs no call."""
     return 1.0 if shift == 0 else math.ldexp(1.0, max(shift, -2000))
 
 
 @register_jitable
-def largest_and_squares(values, start, count):
+def largest_and_squares(values: ndarray, start: int, count: int) -> tuple[float, float]:
     """(largest magnitude, sum of squares) of values[start : start + count]; the first is NaN if any is."""
     largest = broadcast(values, 0.0)
     squares = broadcast(values, 0.0)
@@ -40,7 +41,7 @@ def largest_and_squares(values, start, count):
 
 
 @register_jitable
-def rescale(values, start, count, exponent):
+def rescale(values: ndarray, start: int, count: int, exponent: int) -> None:
     """Multiplies values[start : start + count] by 2^-exponent, in two halves, each of which is a normal number."""
     half = exponent // 2
     one = math.ldexp(1.0, -half)
@@ -50,7 +51,7 @@ def rescale(values, start, count, exponent):
 
 
 @register_jitable
-def normalise(values, start, count, exponent):
+def normalise(values: ndarray, start: int, count: int, exponent: int) -> int:
     """Brings the largest entry near 1 by an exact power of two; returns the new exponent (`NOTHING` if all are 0)."""
     largest, _ = largest_and_squares(values, start, count)
     if largest == 0.0:
@@ -63,7 +64,7 @@ def normalise(values, start, count, exponent):
 
 
 @register_jitable
-def log10_norm(values, start, count, exponent):
+def log10_norm(values: ndarray, start: int, count: int, exponent: int) -> float:
     """log10 of the norm of values[start : start + count] · 2^exponent; -inf if all are 0, NaN if any is not finite."""
     largest, squares = largest_and_squares(values, start, count)
     if largest == 0.0:

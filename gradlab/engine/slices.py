@@ -6,9 +6,9 @@ batch is cut depends on the work alone: the same call always gives the same bits
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
+from functools import cache, reduce
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy import ndarray
 
 from gradlab.cells import CELLS
 from gradlab.engine.plan import Plan, Size, plan
+from gradlab.engine.progress import Progress, part_of, silent
 from gradlab.engine.records import Adjoints, Cotangents, Swept
 from gradlab.engine.refusals import refuse_inputs, refuse_places, refuse_shapes
 from gradlab.engine.sweep import Sweep
@@ -27,7 +28,7 @@ POLL_SECONDS = 0.05
 
 
 def threads() -> int:
-    """How many sweeps run at once: the environment's GRADLAB_THREADS if it is set, else one a core."""
+    """How many sweeps run at once: the environment's GRADLAB_THREADS if it is set, else one per core."""
     return max(1, int(os.environ.get("GRADLAB_THREADS") or os.cpu_count() or 1))
 
 
@@ -59,25 +60,25 @@ class _Stopped(Exception):
     """The caller has left."""
 
 
-def in_threads(run: Callable[[int, Callable[[float], None]], Any], count: int, progress=None) -> list[Any]:
-    """[run(number, done) for number in range(count)], in the pool; `progress` hears the mean of what each `done` heard.
+def in_threads(run: Callable[[int, Progress], Any], count: int, progress: Progress | None = None) -> list[Any]:
+    """[run(number, progress of that part) for number in range(count)], in the pool.
 
-    It hears it in the calling thread; what it raises stops the others and is passed on.
+    `progress` is called in the calling thread with the mean of the parts' fractions.
     """
     if count == 1:
-        return [run(0, progress or (lambda fraction: None))]
+        return [run(0, progress or silent)]
     fractions = [0.0] * count
     stop = threading.Event()
 
-    def told(number: int) -> Any:
-        def done(fraction: float) -> None:
+    def part(number: int) -> Any:
+        def of_part(fraction: float) -> None:
             fractions[number] = fraction
             if stop.is_set():
                 raise _Stopped
 
-        return run(number, done)
+        return run(number, of_part)
 
-    futures = [_pool().submit(told, number) for number in range(count)]
+    futures = [_pool().submit(part, number) for number in range(count)]
     try:
         while wait(futures, timeout=POLL_SECONDS).not_done:
             if progress:
@@ -94,14 +95,13 @@ def sweep(
     cotangents: Cotangents,
     initial_state: tuple[ndarray, ...] = (),
     *,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
     **wanted: Any,
 ) -> Swept:
     """The forward pass and the adjoint of a stack.
 
-    inputs [T, B, X] and cotangents in the stack's dtype; initial_state: one [L, B, H] a state, or none for zeros.
-    progress hears a fraction some ten times a second, in the calling thread; what it raises stops the work and is
-    passed on. wanted: as `Sweep.adjoint` takes it.
+    inputs [T, B, X] and cotangents in the stack's dtype; initial_state: one [L, B, H] per state, or none for zeros;
+    progress is called in the calling thread; wanted: as `Sweep.adjoint` takes it.
     """
     states = CELLS[stack.cell].states
     refuse_shapes(stack, inputs, initial_state, states)
@@ -112,12 +112,12 @@ def sweep(
         refuse_inputs(stack, inputs, initial_state, states)
         refuse_places(cotangents, T, (stack.depth, B, len(states), stack.hidden_size), stack.dtype)
 
-    def run(number: int, done: Callable[[float], None]) -> Swept:
+    def run(number: int, progress: Progress) -> Swept:
         own = slices[number]
         part = cotangents_of_slice(cotangents, own, B)
         s = Sweep(stack, inputs[:, own], tuple(value[:, own] for value in initial_state), part.rows, len(slices))
-        s.forward(lambda fraction: done(fraction / 2))
-        swept = s.adjoint(part, done=lambda fraction: done(0.5 + fraction / 2), **wanted)
+        s.forward(part_of(progress, 0, 0.5))
+        swept = s.adjoint(part, progress=part_of(progress, 0.5, 1), **wanted)
         s.close()
         return swept
 
@@ -145,8 +145,7 @@ def joined(parts: list[Swept]) -> Swept:
     if len(parts) == 1:
         return parts[0]
 
-    def rows(name_or_arrays, axis: int) -> ndarray:
-        arrays = name_or_arrays
+    def rows(arrays: Sequence[ndarray], axis: int) -> ndarray:
         split = []
         for array, part in zip(arrays, parts, strict=True):
             own = part.last_states.shape[1]
@@ -160,7 +159,7 @@ def joined(parts: list[Swept]) -> Swept:
         for layers in zip(*(part.adjoints for part in parts), strict=True)
     )
     parameters = tuple(
-        Layer(*(sum(arrays) for arrays in zip(*layers, strict=True)))
+        Layer(*(reduce(np.add, arrays, np.zeros_like(arrays[0])) for arrays in zip(*layers, strict=True)))
         for layers in zip(*(part.parameters_bar for part in parts), strict=True)
     )
     return Swept(

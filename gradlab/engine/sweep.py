@@ -7,29 +7,28 @@
 A forward pass serves any number of adjoints, and an adjoint any number of cotangents of a sequence at once.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import numpy as np
 from numpy import ndarray
 
 from gradlab.cells import CELLS
-from gradlab.engine.adjoint_pass import Back
-from gradlab.engine.buffers import leave, take
+from gradlab.engine.adjoint_pass import AdjointPass
+from gradlab.engine.buffers import acquire, release
 from gradlab.engine.kernels import affine, forward
-from gradlab.engine.packing import packed, pad_columns
+from gradlab.engine.packing import packed, rows_of
 from gradlab.engine.plan import Size, plan, refuse_too_large
 from gradlab.engine.products import padded
-from gradlab.engine.records import NEVER, Chunk, Cotangents, Swept
+from gradlab.engine.progress import Progress, silent
+from gradlab.engine.records import NEVER, Chunk, Cotangents, Dimensions, Swept
 from gradlab.engine.refusals import refuse_cotangents, refuse_inputs, refuse_places, refuse_wanted
 from gradlab.network.stack import Stack
 
 NO_CUT = np.empty(0)
 
-Done = Callable[[float], None]
-
 
 class Sweep:
-    """A stack over inputs [T, B, X] in its dtype, from initial states (one [L, B, H] a state, or none for zeros).
+    """A stack over inputs [T, B, X] in its dtype, from initial states (one [L, B, H] per state, or none for zeros).
 
     rows    of cotangents that adjoints will have: B if None
     parts   how many sweeps, slices of one batch, share the memory
@@ -38,27 +37,24 @@ class Sweep:
 
     def __init__(self, stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, ...] = (),
                  rows: int | None = None, parts: int = 1):  # fmt: skip
-        refuse_inputs(stack, inputs, initial_state, CELLS[stack.cell].states)
+        cell = CELLS[stack.cell]
+        refuse_inputs(stack, inputs, initial_state, cell.states)
         T, B, X = inputs.shape
-        self.cell = CELLS[stack.cell]()
-        self.gates, self.kinds, self.kept = (
-            len(names) for names in (self.cell.gates, self.cell.states, self.cell.saved)
-        )
-        self.depth, self.hidden, self.dtype = stack.depth, stack.hidden_size, stack.dtype
-        self.units = padded(self.hidden, self.dtype)
-        self.inputs, self.T, self.B, self.X = inputs, T, B, X
-        self.weights = [packed(layer, self.gates) for layer in stack.layers]
-        size = Size(stack.cell, stack.depth, self.hidden, X, T, B, rows or B, self.dtype, parts=parts)
-        self.plan = plan(size)
-        start = np.zeros((self.depth, B, self.kinds, self.units), self.dtype)
+        H, dtype = stack.hidden_size, stack.dtype
+        G, S, V = len(cell.pre_activations), len(cell.states), len(cell.saved)
+        self.dimensions = Dimensions(stack.depth, T, B, X, G, S, V, H, padded(H, dtype), dtype)
+        self.cell, self.inputs = cell(), inputs
+        self.weights = [packed(layer, G) for layer in stack.layers]
+        self.plan = plan(Size(stack.cell, stack.depth, H, X, T, B, rows or B, dtype, parts=parts))
+        start = np.zeros((stack.depth, B, S, self.dimensions.units), dtype)
         for kind, value in enumerate(initial_state):
-            start[:, :, kind, : self.hidden] = value
+            start[:, :, kind, :H] = value
         self.ends = [start]  # states at the start of each chunk
         self.stored: dict[int, list[Chunk]] = {}
-        self.non_finite = np.full((self.depth, B), NEVER)
+        self.non_finite = np.full((stack.depth, B), NEVER)
 
-    def forward(self, done: Done = lambda fraction: None) -> None:
-        """The forward pass; `done` hears the fraction after every chunk and may raise."""
+    def forward(self, progress: Progress = silent) -> None:
+        """The forward pass."""
         for number in range(self.plan.chunks):
             keep = number >= self.plan.chunks - self.plan.stored
             values = self._forward(number, keep)
@@ -66,84 +62,76 @@ class Sweep:
                 self.stored[number] = values
             self.ends.append(np.stack([layer.states[-1] for layer in values]))
             if not keep:
-                self._leave(values)
-            done((number + 1) / self.plan.chunks)
+                self._release(values)
+            progress((number + 1) / self.plan.chunks)
 
     @property
     def last_states(self) -> ndarray:
         """[L, B, S, H]"""
-        return self.ends[-1][..., : self.hidden]
+        return self.ends[-1][..., : self.dimensions.hidden]
 
-    def values(self, done: Done = lambda fraction: None) -> tuple[ndarray, ndarray]:
-        """All states after every step [L, T, B, S, H] and all values the cell keeps [L, T, B, V, H].
+    def values(self, progress: Progress = silent) -> tuple[ndarray, ndarray]:
+        """All states after every step [L, T, B, S, H] and all values the cell saves [L, T, B, V, H].
 
         Raises TooLarge where they do not fit into memory.
         """
-        numbers = self.depth * self.T * self.B * (self.kinds + self.kept) * self.hidden
-        sizes = f"steps = {self.T}, batch_size = {self.B}, hidden_size = {self.hidden}, depth = {self.depth}"
+        d = self.dimensions
+        numbers = d.depth * d.steps * d.sequences * (d.states + d.saved) * d.hidden
+        sizes = f"steps = {d.steps}, batch_size = {d.sequences}, hidden_size = {d.hidden}, depth = {d.depth}"
         what = f"all states and gates of {sizes}"
-        refuse_too_large(numbers * self.dtype.itemsize, what, "steps, batch_size, hidden_size or depth")
-        states = np.empty((self.depth, self.T, self.B, self.kinds, self.hidden), self.dtype)
-        saved = np.empty((self.depth, self.T, self.B, self.kept, self.hidden), self.dtype)
+        refuse_too_large(numbers * d.dtype.itemsize, what, "steps, batch_size, hidden_size or depth")
+        states = np.empty((d.depth, d.steps, d.sequences, d.states, d.hidden), d.dtype)
+        saved = np.empty((d.depth, d.steps, d.sequences, d.saved, d.hidden), d.dtype)
         for number in range(self.plan.chunks):
             begin, end = self.plan.steps_of(number)
             for layer, chunk in enumerate(self.stored.get(number) or self._forward(number, True)):
-                states[layer, begin:end] = chunk.states[1:, ..., : self.hidden]
-                saved[layer, begin:end] = chunk.saved[..., : self.hidden]
-            done((number + 1) / self.plan.chunks)
+                states[layer, begin:end] = chunk.states[1:, ..., : d.hidden]
+                saved[layer, begin:end] = chunk.saved[..., : d.hidden]
+            progress((number + 1) / self.plan.chunks)
         return states, saved
 
     def top_h(self) -> ndarray:
         """h of the top layer after every step, [T, B, H]."""
-        h = np.empty((self.T, self.B, self.hidden), self.dtype)
+        d = self.dimensions
+        h = np.empty((d.steps, d.sequences, d.hidden), d.dtype)
         for number in range(self.plan.chunks):
             begin, end = self.plan.steps_of(number)
             values = self.stored.get(number) or self._forward(number, False)
-            h[begin:end] = values[-1].states[1:, :, 0, : self.hidden]
+            h[begin:end] = values[-1].states[1:, :, 0, : d.hidden]
             if number not in self.stored:
-                self._leave(values)
+                self._release(values)
         return h
-
-    def input_of(self, number: int) -> tuple[ndarray, int, int]:
-        """What the lowest layer reads in a chunk: flat, where it starts, and its stride."""
-        begin, end = self.plan.steps_of(number)
-        x = pad_columns(np.ascontiguousarray(self.inputs[begin:end]))
-        return x.reshape(-1), 0, x.shape[-1]
-
-    def h_of(self, chunk: Chunk) -> tuple[ndarray, int, int]:
-        """What the layer above reads: h after each step."""
-        row = self.kinds * self.units
-        return chunk.states.reshape(-1), self.B * row, row
 
     def _forward(self, number: int, keep: bool) -> list[Chunk]:
         """All layers over one chunk."""
+        d = self.dimensions
         begin, end = self.plan.steps_of(number)
-        steps, B, units = end - begin, self.B, self.units
-        a_x = take((steps, B, self.gates, units), self.dtype)
-        scratch = take((B, self.gates, units), self.dtype)
-        below = self.input_of(number)
+        steps, B, units = end - begin, d.sequences, d.units
+        a_x = acquire((steps, B, d.pre_activations, units), d.dtype)
+        scratch = acquire((B, d.pre_activations, units), d.dtype)
+        below = rows_of(self.inputs[begin:end])
         values = []
         for layer, weights in enumerate(self.weights):
             affine(*below, weights.W_forward, weights.b_W, a_x.reshape(steps * B, -1))
-            states = take((steps + 1, B, self.kinds, units), self.dtype)
+            states = acquire((steps + 1, B, d.states, units), d.dtype)
             states[0] = self.ends[number][layer]
-            saved = take((steps if keep else 0, B, self.kept, units), self.dtype)
+            saved = acquire((steps if keep else 0, B, d.saved, units), d.dtype)
             forward(
                 self.cell, a_x, weights.U_forward, weights.b_U, states, saved, scratch, begin, self.non_finite[layer]
             )  # fmt: skip
             values.append(Chunk(states, saved))
-            below = self.h_of(values[-1])
-        leave(a_x, scratch)
+            below = values[-1].h_after
+        release(a_x, scratch)
         return values
 
-    def _leave(self, values: list[Chunk]) -> None:
+    def _release(self, values: list[Chunk]) -> None:
         for chunk in values:
-            leave(*chunk)
+            release(*chunk)
 
     def close(self) -> None:
-        """Leaves the stored forward values to the next sweep; no adjoint can follow."""
+        """Releases the stored forward values; no adjoint can follow."""
         while self.stored:
-            self._leave(self.stored.popitem()[1])
+            self._release(self.stored.popitem()[1])
 
     def adjoint(
         self,
@@ -155,36 +143,40 @@ class Sweep:
         with_inputs: bool = False,
         orders: bool = False,
         routes: ndarray = NO_CUT,
-        done: Done = lambda fraction: None,
+        progress: Progress = silent,
     ) -> Swept:
-        """One adjoint back over the forward pass; `done` hears the fraction after every chunk and may raise.
+        """One adjoint back over the forward pass.
 
         keep             names of the `Adjoints` that are wanted of every step
         independent      totals are derivatives with a step's states, also of different layers, independent of each
                          other: rows of a Jacobian
-        with_parameters  the weights' gradients are wanted (then there is one cotangent a sequence)
+        with_parameters  the weights' gradients are wanted (then there is one cotangent per sequence)
         with_inputs      the inputs' gradients are wanted
         orders           rows are groups of B: what passes U once more goes to the next group's row (`kernels.adjoint`)
         routes           factors that leave routes out of the adjoint: [G+3] of `kernels.adjoint`, then [V] of what the
-                         cell keeps
+                         cell saves
 
         Raises ValueError, before any kernel runs, for cotangents or options that do not fit (`refusals`).
         """
-        shape = (self.depth, self.B, self.kinds, self.hidden)
-        refuse_places(cotangents, self.T, shape, self.dtype)
+        d = self.dimensions
+        refuse_places(cotangents, d.steps, (d.depth, d.sequences, d.states, d.hidden), d.dtype)
         refuse_cotangents(cotangents, self.non_finite)
-        refuse_wanted(keep, cotangents.rows, self.B, self.gates + 3 + self.kept, with_parameters, routes)
+        factors = d.pre_activations + 3 + d.saved
+        refuse_wanted(keep, cotangents.rows, d.sequences, factors, with_parameters, routes)
         cotangents = cotangents._replace(
             steps=cotangents.steps.astype(np.int64, copy=False),
             at=cotangents.at.astype(np.int64, copy=False),
             values=np.ascontiguousarray(cotangents.values),
         )
-        back = Back(self, cotangents, frozenset(keep), independent, with_parameters, with_inputs, orders, routes)
+        adjoint = AdjointPass(
+            self.cell, self.weights, d, self.inputs, cotangents, frozenset(keep), independent, with_parameters,
+            with_inputs, orders, routes,
+        )  # fmt: skip
         for count, number in enumerate(reversed(range(self.plan.chunks))):
             stored = self.stored.get(number)
             values = stored or self._forward(number, True)
-            back.chunk(number, values)
+            adjoint.chunk(*self.plan.steps_of(number), values)
             if stored is None:
-                self._leave(values)
-            done((count + 1) / self.plan.chunks)
-        return back.result()
+                self._release(values)
+            progress((count + 1) / self.plan.chunks)
+        return adjoint.result(self.non_finite, self.last_states)

@@ -162,7 +162,7 @@ h1 { font-size: 1.25rem; margin: 0; } p { margin: .25rem 0 1rem; opacity: .8; } 
 
 @functools.cache
 def _scripts() -> str:
-    return vl_convert.javascript_bundle()
+    return vl_convert.javascript_bundle()  # pyright: ignore[reportCallIssue]  its stub names no default
 
 
 def _named(chart: Any, tables: dict[int, pd.DataFrame]) -> Any:

@@ -20,7 +20,7 @@ def csv(table: pd.DataFrame) -> bytes:
     Text that a spreadsheet would run as a formula (beginning with = + - @, a tab or a return) gets an apostrophe.
     """
     safe = table.rename(columns=_not_a_formula)
-    text = [name for name in safe if not pd.api.types.is_numeric_dtype(safe[name])]
+    text = [str(name) for name in safe if not pd.api.types.is_numeric_dtype(safe[name])]
     safe = safe.assign(**{name: safe[name].map(_not_a_formula) for name in text})
     return safe.to_csv(index=False, na_rep="nan", lineterminator="\r\n").encode()
 

@@ -13,6 +13,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from gradlab.cells import CELLS
+from gradlab.cells.contract import without
 
 DTYPES = ("float64", "float32")
 PYTORCH_NAMES = {"W": "weight_ih", "U": "weight_hh", "b_W": "bias_ih", "b_U": "bias_hh"}
@@ -25,6 +26,9 @@ class Layer(NamedTuple):
     U: ndarray  # [G·H, H] recurrent weight
     b_W: ndarray  # [G·H]
     b_U: ndarray  # [G·H]
+
+    def __repr__(self) -> str:
+        return f"Layer({self.U.shape[1]} units, {self.W.shape[1]} inputs, {len(self.U)} rows, {self.U.dtype})"
 
 
 class HasNetwork(Protocol):
@@ -53,7 +57,7 @@ class Stack:
     def _check(self, number: int, layer: Layer) -> None:
         if self.layers[0].U.ndim != 2 or self.layers[0].W.ndim != 2:
             raise ValueError("W and U must be matrices: W [gates·H, X], U [gates·H, H]")
-        rows = len(CELLS[self.cell].gates) * self.hidden_size
+        rows = len(CELLS[self.cell].pre_activations) * self.hidden_size
         columns = self.hidden_size if number else self.input_size
         expected = {"W": (rows, columns), "U": (rows, self.hidden_size), "b_W": (rows,), "b_U": (rows,)}
         for name, array in layer._asdict().items():
@@ -66,6 +70,10 @@ class Stack:
             if not np.isfinite(array).all():
                 first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
                 raise ValueError(f"{where} is {array[first]} at {list(first)}: weights must be finite")
+
+    def __repr__(self) -> str:
+        sizes = f"depth {self.depth}, {self.hidden_size} units, {self.input_size} inputs"
+        return f"Stack({self.cell}, {sizes}, {self.dtype})"
 
     @property
     def depth(self) -> int:
@@ -92,7 +100,7 @@ class Stack:
         """How many parameters each array of a layer holds."""
         cell, layer = CELLS[self.cell], self.layers[number]
         unread = {"W": without(cell, "W"), "b_W": (), "U": without(cell, "U"), "b_U": without(cell, "U")}
-        gates = len(cell.gates)
+        gates = len(cell.pre_activations)
         return {name: array.size // gates * (gates - len(unread[name])) for name, array in layer._asdict().items()}
 
     @classmethod
@@ -114,14 +122,9 @@ class Stack:
         return cls(cell, tuple(_copy(module, suffix) for suffix in suffixes))
 
 
-def without(cell: type, weight: str) -> tuple[str, ...]:
-    """The gates of a cell whose rows of W or of U (and of b_U) are zero and no parameters."""
-    return getattr(cell, f"without_{weight}", ())
-
-
 def gate_rows(cell: str, gate: str, hidden_size: int) -> slice:
     """The rows of W, U and the biases that belong to one gate. ValueError if the cell has no such gate."""
-    gates = CELLS[cell].gates
+    gates = CELLS[cell].pre_activations
     if gate not in gates:
         raise ValueError(f"gate = {gate!r} is not in cell = {cell!r}: use one of {', '.join(gates)}")
     first = gates.index(gate) * hidden_size
@@ -149,20 +152,20 @@ def _refuse_unsupported(module: nn.Module) -> None:
     if getattr(module, "proj_size", 0):
         raise ValueError(f"{kind} has proj_size = {module.proj_size}: only 0 (no projection) is supported")
     dropout = getattr(module, "dropout", 0)
-    if dropout and module.training and module.num_layers > 1:  # one layer has no place for it
+    if dropout and module.training and getattr(module, "num_layers", 1) > 1:  # one layer has no place for it
         raise ValueError(f"{kind} has dropout = {dropout} active: call .eval() first, or set dropout = 0")
 
 
 def _copy(module: nn.Module, suffix: str) -> Layer:
-    def array(name: str) -> ndarray | None:
-        tensor: Tensor | None = getattr(module, name + suffix, None)
-        if tensor is None:  # a module without bias
-            return None
+    def array(name: str) -> ndarray:
+        tensor: Tensor = getattr(module, name + suffix)
         if tensor.is_meta:
             raise ValueError(f"{name}{suffix} is on the meta device and has no values: load the weights first")
         if str(tensor.dtype).removeprefix("torch.") not in DTYPES:
             raise ValueError(f"{name}{suffix} has dtype {tensor.dtype}: call .float() or .double() first")
         return tensor.detach().cpu().numpy().copy()
 
-    W, U, *biases = (array(name) for name in PYTORCH_NAMES.values())
-    return Layer(W, U, *(np.zeros(len(U), U.dtype) if bias is None else bias for bias in biases))
+    W, U = (array(PYTORCH_NAMES[name]) for name in ("W", "U"))
+    has_bias = getattr(module, PYTORCH_NAMES["b_W"] + suffix, None) is not None
+    b_W, b_U = (array(PYTORCH_NAMES[name]) if has_bias else np.zeros(len(U), U.dtype) for name in ("b_W", "b_U"))
+    return Layer(W, U, b_W, b_U)

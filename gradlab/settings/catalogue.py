@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -230,17 +229,3 @@ def allowed(name: str) -> str:
     kind = "a number" if float in kinds else "a whole number"
     counted = "" if unit(name) == "1" else f" ({unit(name)})"
     return f"{kind} from {low} to {high}{counted}{or_none}"
-
-
-def closest(name: object, known: Iterable[str]) -> str | None:
-    """The known name that is most like another one, whatever the case of its letters; None where none is."""
-    spelt = {word.lower(): word for word in known}
-    found = get_close_matches(name.lower(), spelt, 1) if isinstance(name, str) else []
-    return spelt[found[0]] if found else None
-
-
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Advice to whoever wrote an unknown name: "did you mean lstm?", or "use one of rnn, lstm, gru"."""
-    known = tuple(known)
-    close = closest(name, known)
-    return f"did you mean {close}?" if close else f"use one of {', '.join(known)}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradlab.cells import CELLS
 from gradlab.settings.catalogue import Fields
-from gradlab.settings.losses import Placement, clipped, source, step_set
+from gradlab.settings.losses import LOSSES, Placement, clipped, source, step_set
 
 
 def placement(e: Fields) -> Placement:
@@ -43,9 +43,17 @@ def unused(e: Fields) -> frozenset[str]:
         "output_size": e.objective == "direction" or e.inputs == "text",
         "k1": e.truncation != "windows",
         "k2": e.truncation == "full",
-        "forget_bias": "forget" not in CELLS[e.cell].gates,
+        "forget_bias": "forget" not in CELLS[e.cell].pre_activations,
     }
     return frozenset(name for name, is_idle in idle.items() if is_idle)
+
+
+def same_source(e: Fields) -> dict[str, Any]:
+    """The changes to the default loss that keep which steps have an input: the loss alone says so."""
+    n = LOSSES[e.loss].reads(e.steps, placement(e))
+    if n == e.steps:
+        return {}
+    return {"loss": "one_to_one"} if n == 1 else {"loss": "many_to_many_delayed", "reads": n}
 
 
 def conflict(e: Fields) -> tuple[str, str] | None:

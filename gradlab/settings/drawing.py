@@ -6,19 +6,21 @@ cast afterwards: a change of the cell or of the precision changes none of the ot
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from functools import cache
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy import ndarray
 
 from gradlab.cells import CELLS
+from gradlab.cells.contract import without
 from gradlab.engine import Cotangents, Size, Sweep
 from gradlab.network.readout import Read, Readout, drawn, drawn_targets, read
-from gradlab.network.stack import Layer, Stack, without
+from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import Fields
 from gradlab.settings.conflicts import placement
-from gradlab.settings.initializations import INITIALIZATIONS, LayerShape, with_forget_bias
+from gradlab.settings.initializations import INITIALIZATIONS, Law, LayerShape, with_forget_bias
 from gradlab.settings.inputs import INPUTS, vocabulary
 from gradlab.settings.losses import LOSSES
 
@@ -125,6 +127,30 @@ def _drawn_layer(e: Fields, number: int, random: Streams) -> Layer:
     for gate in without(CELLS[e.cell], "U"):
         layer.U[shape.rows(gate)], layer.b_U[shape.rows(gate)] = 0, 0
     return Layer(*(part.astype(e.dtype, copy=False) for part in layer))
+
+
+def reads_length(e: Fields) -> bool:
+    """Whether the initialization's law reads the length of the sequence, so that the weights depend on it."""
+    law = INITIALIZATIONS[e.initialization]
+    return any(_reads_length(law, e.cell, number) for number in range(e.depth))
+
+
+@cache
+def _reads_length(law: Law, cell: str, number: int) -> bool:
+    shape = _Noticing(cell, 1, 1, 100, 1.0, number)
+    law(shape, streams(0))
+    return shape.noticed
+
+
+class _Noticing(LayerShape):
+    """A layer's shape that notices when a law reads the length."""
+
+    noticed = False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "steps":
+            self.noticed = True
+        return super().__getattribute__(name)
 
 
 def drawn_signal(e: Fields, steps: int) -> ndarray:

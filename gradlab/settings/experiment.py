@@ -21,8 +21,9 @@ from gradlab.engine import Cotangents, Size
 from gradlab.network.readout import Readout
 from gradlab.network.stack import Stack
 from gradlab.settings import conflicts, drawing
-from gradlab.settings.catalogue import CHOICES, SETTINGS, Fields, allowed, closest, default, did_you_mean
+from gradlab.settings.catalogue import CHOICES, GROUPS, SETTINGS, Fields, allowed, default
 from gradlab.settings.losses import step_set
+from gradlab.settings.meant import closest, did_you_mean
 
 TEXT_BYTES = 46_000  # of percent-encoded text; the whole address then stays below 48,000, which servers accept
 
@@ -195,9 +196,16 @@ class Experiment(Fields):
         return conflicts.unused(self)
 
     def reading(self, names: frozenset[str]) -> Self:
-        """The same experiment with every setting that is not among `names`, or changes nothing, at its default."""
-        idle = (frozenset(SETTINGS) - names) | self.unused()
-        return self.replace(**{name: default(name) for name in idle})
+        """The same experiment with every setting that is not among `names`, or changes nothing, at its default.
+
+        What the named ones draw stays as it is: a loss that leaves steps without an input is replaced by the simplest
+        that does so, and the length is kept where the initialization reads it.
+        """
+        kept = names | {"steps"} if "initialization" in names and drawing.reads_length(self) else names
+        changes = {name: default(name) for name in (frozenset(SETTINGS) - kept) | self.unused()}
+        if "loss" not in names and names >= frozenset(GROUPS["sequence"]):
+            changes |= conflicts.same_source(self)
+        return self.replace(**changes)
 
 
 def shown(value: Any) -> str:
@@ -211,7 +219,7 @@ def shown(value: Any) -> str:
 
 def unknown(name: Any, value: Any) -> str:
     """The sentence about a name that is no setting."""
-    return f"{shown(name)} = {shown(value)} is not a setting: {did_you_mean(name, SETTINGS)}"
+    return f"{shown(name)} = {shown(value)} is not a setting{did_you_mean(name, SETTINGS)}"
 
 
 def _advice(name: str, value: Any) -> str:

@@ -28,7 +28,8 @@ from torch import Generator, Tensor
 from torch.nn import init
 
 from gradlab.cells import CELLS
-from gradlab.network.stack import Layer, gate_rows, without
+from gradlab.cells.contract import peepholes_of
+from gradlab.network.stack import Layer, gate_rows
 
 
 class LayerShape(NamedTuple):
@@ -42,16 +43,15 @@ class LayerShape(NamedTuple):
     number: int  # of the layer, from 0 at the bottom
 
     @property
-    def gates(self) -> tuple[str, ...]:
-        """Every pre-activation of the cell, in the order of the rows."""
-        return CELLS[self.cell].gates
+    def pre_activations(self) -> tuple[str, ...]:
+        """Those of the cell, in the order of the rows."""
+        return CELLS[self.cell].pre_activations
 
     @property
     def biased(self) -> tuple[str, ...]:
         """Those that have a bias; the "bias" of one that reads neither input nor state is a weight: a peephole."""
-        cell = CELLS[self.cell]
-        peepholes = set(without(cell, "W")) & set(without(cell, "U"))
-        return tuple(gate for gate in self.gates if gate not in peepholes)
+        peepholes = peepholes_of(CELLS[self.cell]).values()
+        return tuple(gate for gate in self.pre_activations if gate not in peepholes)
 
     def rows(self, gate: str) -> slice:
         """The rows of W, U and the biases that belong to one gate."""
@@ -114,14 +114,14 @@ def by_blocks(block: Block) -> Law:
     @with_gain
     @wraps(block)
     def law(shape: LayerShape, random: Random) -> Layer:
-        H, rows = shape.hidden_size, len(shape.gates) * shape.hidden_size
+        H, rows = shape.hidden_size, len(shape.pre_activations) * shape.hidden_size
         bound = 1 / math.sqrt(H)
 
         def uniform(*sizes: int) -> ndarray:
             return torch.empty(sizes, dtype=torch.float64).uniform_(-bound, bound, generator=random.weights).numpy()
 
         W, b_W, b_U = uniform(rows, shape.inputs), uniform(rows), uniform(rows)
-        U = torch.cat([block(H, random.recurrent) for _ in shape.gates]).numpy()
+        U = torch.cat([block(H, random.recurrent) for _ in shape.pre_activations]).numpy()
         return Layer(W, U, b_W, b_U)
 
     return law

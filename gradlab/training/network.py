@@ -13,9 +13,10 @@ from torch.nn import functional
 
 from gradlab.analyses.truncation import Schedule
 from gradlab.cells import CELLS
+from gradlab.cells.contract import without
 from gradlab.engine.recurrent import Recurrent
 from gradlab.network.readout import Readout
-from gradlab.network.stack import Stack, gate_rows, without
+from gradlab.network.stack import Stack, gate_rows
 from gradlab.settings.drawing import readout_of
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import Batch, Task

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gradlab.analyses.paths import Microscope
 from gradlab.cells import CELLS, SATURATED
+from gradlab.cells.contract import additive_state, keep_of
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.trained import Trained
 from gradlab.ui.cached_paths import Parts
@@ -48,7 +49,8 @@ def networks_compared(experiments: Sequence[Experiment]) -> str:
 
 def what_parts_are(experiment: Experiment) -> str:
     """The words of the second and third picture."""
-    state = CELLS[experiment.cell].states[-1]
+    cell = CELLS[experiment.cell]
+    state = cell.states[additive_state(cell)]
     return (
         f"From here on the gradient of {state} in the lowest layer. Lag: steps before the last. Direct: what came back "
         "by the additive update and never passed the recurrent weight U; order k: what passed U k times; rest: more "
@@ -124,8 +126,8 @@ def textbook(experiment: Experiment, parts: Parts, rnn_left: float, verdict: str
     share, apart = at["share"]["direct"], at["log10_norm"]["total"] - at["log10_norm"]["direct"]
     total = at["log10_relative"]["total"]
     found = []
-    if hasattr(cell, "keep"):
-        state = cell.states[-1]
+    if keep_of(cell) is not None:
+        state = cell.states[additive_state(cell)]
         gates = "forget gates" if experiment.cell == "lstm" else "gates that keep the state"
         paths = "that product is the direct path" if experiment.depth == 1 else "the direct path, of such products,"
         verb = "" if experiment.depth == 1 else " is"
@@ -220,7 +222,8 @@ def of_edges(table: pd.DataFrame) -> str:
     lag = int(table["lag"].max())
     if "recurrent" not in at:
         return "The last step: the loss enters here."
-    state = CELLS[str(table["cell"].iloc[0])].states[-1]
+    cell = CELLS[str(table["cell"].iloc[0])]
+    state = cell.states[additive_state(cell)]
     return (
         f"Lag {lag}, lowest layer: of what the loss put in, {number(at['recurrent'])} comes back to h through U and "
         f"{number(at['direct'])} to {state} by the additive path."

@@ -51,7 +51,7 @@ def test_every_cell_passes_at_its_defaults_with_the_stated_tolerances(cell, dtyp
 
 def test_the_check_tells_how_far_it_is_after_every_step_of_every_run():
     told = []
-    found = check(SMALL.replace(depth=2), told.append)
+    found = check(SMALL.replace(depth=2), progress=told.append)
     assert found.passed
     assert told == sorted(told)
     assert told[0] < 0.01
@@ -72,7 +72,7 @@ def test_what_is_raised_by_the_one_told_ends_the_check(after):
             raise Stop
 
     with pytest.raises(Stop):
-        check(SMALL, stopping)
+        check(SMALL, progress=stopping)
     assert len(told) == after
 
 

@@ -7,7 +7,6 @@ import torch
 from gradlab.analyses.itemised import TABLE_COLUMNS, evenly, itemised, pairs, vectors
 from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
-from gradlab.cells.states import STATES
 from gradlab.engine import autograd
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.drawing import inputs_of
@@ -35,7 +34,7 @@ def only(cotangents, step):
 
 def gradient_of_weights(stack, inputs, cotangents, states):
     """∂L/∂(W, U, b_W, b_U) of every layer by autograd over a plain loop."""
-    cell, record = CELLS[stack.cell], STATES[CELLS[stack.cell].states]
+    cell, record = CELLS[stack.cell], CELLS[stack.cell].record
     layers = [Layer(*(torch.tensor(array, requires_grad=True) for array in layer)) for layer in stack.layers]
     now = [record(*(torch.tensor(value[layer]) for value in states)) for layer in range(stack.depth)]
     loss = 0.0

@@ -159,7 +159,7 @@ def test_no_columns_for_bins_are_refused():
 @given(st.lists(st.floats(-100, 0), min_size=1, max_size=6), st.floats(0.01, 0.15))
 def test_names_keep_their_order_their_distance_and_their_centre(heights, gap):
     table = pd.concat([line(2, [height, 0.0], f"cell {n}") for n, height in enumerate(heights)], ignore_index=True)
-    ends = line_ends(table, "log10_norm", gap)
+    ends = line_ends(table, False, gap)
     room = gap * max(np.ptp([*heights, 0.0]), 2.0)
     assert sorted(ends["log10_norm"]) == sorted(heights)
     assert (ends["step"] == 0).all()
@@ -170,12 +170,12 @@ def test_names_keep_their_order_their_distance_and_their_centre(heights, gap):
 
 def test_names_that_have_room_stand_at_their_lines():
     table = pd.concat([line(2, [-10.0, 0.0], "rnn"), line(2, [-50.0, 0.0], "gru")], ignore_index=True)
-    assert list(line_ends(table, "log10_norm")["label_at"]) == [-10.0, -50.0]
+    assert list(line_ends(table, relative=False)["label_at"]) == [-10.0, -50.0]
 
 
 def test_a_line_is_named_at_its_first_finite_step_and_left_out_where_it_has_none():
     table = pd.concat(
         [line(3, [np.nan, -np.inf, -2.0], "rnn"), line(3, np.nan, "gru"), line(3, -1.0, "lstm")], ignore_index=True
     )
-    ends = line_ends(table, "log10_norm").set_index("cell")
+    ends = line_ends(table, relative=False).set_index("cell")
     assert ends["step"].to_dict() == {"rnn": 2, "lstm": 0}

@@ -7,7 +7,6 @@ import torch
 from gradlab.analyses.itemised import pairs, vectors
 from gradlab.analyses.truncation import Schedule, bias, cost, gradient, kept_by, receives, share_by_lag
 from gradlab.cells import CELLS
-from gradlab.cells.states import STATES
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.drawing import inputs_of
 from gradlab.settings.experiment import Experiment
@@ -28,7 +27,7 @@ class TorchStack:
     def __init__(self, stack, states):
         self.cell, self.H = CELLS[stack.cell], stack.hidden_size
         self.layers = [[torch.tensor(array, requires_grad=True) for array in layer] for layer in stack.layers]
-        record = STATES[self.cell.states]
+        record = self.cell.record
         self.start = [record(*(torch.tensor(value[layer]) for value in states)) for layer in range(stack.depth)]
 
     def step(self, x, states):

@@ -6,7 +6,8 @@ from torch import nn
 
 from gradlab.analyses.weights import eigenvalues, gate_biases, parameter_counts, singular_values
 from gradlab.cells import CELLS
-from gradlab.network.stack import Layer, Stack, gate_rows, without
+from gradlab.cells.contract import without
+from gradlab.network.stack import Layer, Stack, gate_rows
 from gradlab.settings.experiment import Experiment
 
 H = 6
@@ -29,7 +30,7 @@ def by_gate(table, column):
 
 def scalars(cell, U):
     """One layer with hidden size 2 whose every gate has the recurrent block U, no input weight and no bias."""
-    gates = len(CELLS[cell].gates)
+    gates = len(CELLS[cell].pre_activations)
     return Stack(
         cell, (Layer(np.zeros((2 * gates, 1)), np.tile(U, (gates, 1)), np.zeros(2 * gates), np.zeros(2 * gates)),)
     )
@@ -44,8 +45,8 @@ def test_a_table_has_its_columns_and_every_layer(analysis, cell):
     assert sorted(set(table["layer"])) == [0, 1, 2]
     assert table.index.is_unique
     if "gate" in table:
-        assert len(table) == 3 * len(CELLS[cell].gates) * H
-        assert tuple(dict.fromkeys(table["gate"])) == CELLS[cell].gates
+        assert len(table) == 3 * len(CELLS[cell].pre_activations) * H
+        assert tuple(dict.fromkeys(table["gate"])) == CELLS[cell].pre_activations
 
 
 @pytest.mark.parametrize("cell", CELLS)

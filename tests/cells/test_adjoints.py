@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gradlab.cells import CELLS
-from gradlab.cells.states import STATES
+from gradlab.cells.contract import without
 
 VALUES = 400  # of every gate and state, drawn apart
 ALLOWED = 1e-12  # relative, for each value
@@ -27,8 +27,8 @@ def example(cell):
         values = [torch.randn(VALUES, generator=random, dtype=torch.float64) for _ in names]
         return [value.requires_grad_() for value in values]
 
-    record = STATES[cell.states]
-    a_x, a_h, state = drawn(cell.gates), drawn(cell.gates), record(*drawn(cell.states))
+    record = cell.record
+    a_x, a_h, state = drawn(cell.pre_activations), drawn(cell.pre_activations), record(*drawn(cell.states))
     new_bar = record(*(value.detach() for value in drawn(cell.states)))
     new, saved = cell.step(tuple(a_x), tuple(a_h), state)
     for value in new:
@@ -149,5 +149,5 @@ def test_an_adjoint_with_any_one_output_off_or_left_out_is_refused(name):
     }
     zero = {place for place in outputs if not exact[place[0]][place[1]].any()}  # 0, and so is any multiple of it
     assert missed == {(factor, *place) for factor in (OFF, 0.0) for place in zero}
-    unread = {(1, cell.gates.index(gate)) for gate in getattr(cell, "without_U", ())} & zero
+    unread = {(1, cell.pre_activations.index(gate)) for gate in without(cell, "U")} & zero
     assert len(zero - unread) <= 1  # h where it comes back through U alone

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from gradlab import Experiment, Stack, trace
+from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
 from gradlab.cells.leaky import LEAK
 from gradlab.engine import Cotangents, Sweep
-from gradlab.network.stack import Layer, gate_rows
+from gradlab.network.stack import Layer, Stack, gate_rows
 from gradlab.settings.drawing import inputs_of
+from gradlab.settings.experiment import Experiment
 
 H, X, B, T = 6, 3, 2, 40
 ZERO = Experiment(hidden_size=H, input_size=X, batch_size=B, steps=T, initialization="zeros")
@@ -16,7 +17,7 @@ ZERO = Experiment(hidden_size=H, input_size=X, batch_size=B, steps=T, initializa
 
 def zero_stack(cell: str, **biases: float) -> Stack:
     """A stack of one layer with all weights 0 and the given biases of gates."""
-    rows = len(CELLS[cell].gates) * H
+    rows = len(CELLS[cell].pre_activations) * H
     b_W = np.zeros(rows)
     for gate, bias in biases.items():
         b_W[gate_rows(cell, gate, H)] = bias
@@ -110,7 +111,7 @@ def test_the_forget_bias_sets_every_forget_gate_and_no_other_cell_changes():
     for cell in CELLS:
         plain, biased = (Stack.from_experiment(ZERO.replace(cell=cell, forget_bias=b)) for b in (None, 2.0))
         same = all(np.array_equal(a, b) for a, b in zip(plain.layers[0], biased.layers[0], strict=True))
-        assert same == ("forget" not in CELLS[cell].gates)
+        assert same == ("forget" not in CELLS[cell].pre_activations)
         if not same:
             forget = gate_rows(cell, "forget", H)
             assert (biased.layers[0].b_W[forget] + biased.layers[0].b_U[forget] == 2.0).all()

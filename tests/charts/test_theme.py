@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gradlab import exports
 from gradlab.cells import CELLS
 from gradlab.charts import colours, theme
+from gradlab.words.numbers import power_of_ten
 
 
 @pytest.mark.parametrize(
@@ -24,12 +25,12 @@ from gradlab.charts import colours, theme
     ],
 )
 def test_a_number_is_written_from_its_log10(log10, text):
-    assert theme.power_of_ten(log10) == text
+    assert power_of_ten(log10) == text
 
 
 @given(st.floats(-300, 300))
 def test_what_is_written_reads_back_to_its_two_digits(log10):
-    assert math.log10(float(theme.power_of_ten(log10))) == pytest.approx(log10, abs=0.0218)  # half of .1 in 1.0
+    assert math.log10(float(power_of_ten(log10))) == pytest.approx(log10, abs=0.0218)  # half of .1 in 1.0
 
 
 def test_every_cell_has_a_colour_of_its_own_in_each_theme():
@@ -39,30 +40,49 @@ def test_every_cell_has_a_colour_of_its_own_in_each_theme():
         assert colours.cell_colour(cell, dark=False) != colours.cell_colour(cell, dark=True)
 
 
+def channels(colour: str) -> list[int]:
+    return [int(colour[n : n + 2], 16) for n in (1, 3, 5)]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_forty_cells_have_forty_colours_that_stand_out_from_the_paper(dark, monkeypatch):
+    for number in range(len(CELLS), 40):
+        monkeypatch.setitem(CELLS, f"another {number}", CELLS["rnn"])
+    drawn = [colours.cell_colour(cell, dark) for cell in CELLS]
+    assert len(set(drawn)) == len(CELLS) == 40
+    for cell in list(CELLS)[5:]:
+        assert contrast(colours.cell_colour(cell, dark), dark) >= 3, cell  # WCAG asks 3 of graphics
+    first = drawn[:13]  # as many as are drawn together differ at a glance, not in a bit
+    apart = [math.dist(channels(a), channels(b)) for n, a in enumerate(first) for b in first[:n]]
+    assert min(apart) > 40
+
+
 def luminance(colour: str) -> float:
     """Relative luminance, WCAG 2.1."""
-    channels = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (n / 255 for n in channels(colour))]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(colour: str, dark: bool) -> float:
+    """Of a colour and the paper, WCAG 2.1."""
+    low, high = sorted((luminance(colour), luminance(colours.INKS[dark].paper)))
+    return (high + 0.05) / (low + 0.05)
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_lines_stand_out_from_the_paper_and_texts_can_be_read(dark):
     ink = colours.INKS[dark]
-
-    def contrast(colour: str) -> float:
-        low, high = sorted((luminance(colour), luminance(ink.paper)))
-        return (high + 0.05) / (low + 0.05)
-
     for cell in CELLS:
-        assert contrast(colours.cell_colour(cell, dark)) >= 2.8, cell  # WCAG asks 3 of graphics; GRU's green has 3.4
-    assert min(contrast(ink.text), contrast(ink.muted), contrast(ink.alarm)) >= 4.5
+        assert contrast(colours.cell_colour(cell, dark), dark) >= 2.8, cell  # WCAG asks 3 of graphics
+    assert min(contrast(colour, dark) for colour in (ink.text, ink.muted, ink.alarm)) >= 4.5
 
 
 def test_every_gate_of_every_cell_has_a_colour_that_its_other_gates_have_not():
     for dark in (False, True):
         for cell in CELLS.values():
-            assert len({colours.gate_colour(gate, dark) for gate in cell.gates}) == len(cell.gates), cell
+            assert len({colours.gate_colour(gate, dark) for gate in cell.pre_activations}) == len(
+                cell.pre_activations
+            ), cell
 
 
 def test_every_font_stack_has_korean_and_ends_in_sans_serif():

@@ -1,38 +1,55 @@
 """The kernels' disk cache: it spares the second process the compiling, and never serves code of other sources."""
 
+import ast
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from numba import typeof
+from numba.extending import register_jitable
 
+from gradlab.cells import CELLS
 from gradlab.engine import compiled
 
 ROOT = Path(__file__).resolve().parents[2]
 
 RUN = """
 import json
+import sys
 import numpy as np
 from gradlab.engine import kernels, sweep
 from gradlab.engine.reference import unroll
-from gradlab.analyses.traces import sparse
+from gradlab.analyses.problem import sparse
 from tests.networks import drawn_case
 
-case = drawn_case("lstm", H=9, T=8)
-swept = sweep(case.stack, case.inputs, sparse(case.cotangents), case.initial_state)
-*_, last = unroll(case.stack, case.inputs, case.initial_state)
-right = np.stack([value.numpy() for value in last[0]], axis=1)
-names = [name for name in dir(kernels) if hasattr(getattr(kernels, name), "stats")]
-stats = [getattr(kernels, name).stats for name in names]
-print(json.dumps({
-    "norms": swept.log10_norms.ravel().tolist(),
-    "off": float(np.abs(swept.last_states[0] - right).max()),
-    "compiled": sum(sum(s.cache_misses.values()) for s in stats),
-    "loaded": sum(sum(s.cache_hits.values()) for s in stats),
-}))
+compiled_kernels = [kernel for kernel in vars(kernels).values() if hasattr(kernel, "stats")]
+
+
+def counted():
+    stats = [kernel.stats for kernel in compiled_kernels]
+    return np.array([[sum(s.cache_misses.values()), sum(s.cache_hits.values())] for s in stats]).sum(axis=0)
+
+
+found = {}
+for cell in sys.argv[1:]:
+    before = counted()
+    case = drawn_case(cell, H=9, T=8)
+    swept = sweep(case.stack, case.inputs, sparse(case.cotangents), case.initial_state)
+    compiled, loaded = counted() - before
+    *_, last = unroll(case.stack, case.inputs, case.initial_state)
+    right = np.stack([value.numpy() for value in last[0]], axis=1)
+    found[cell] = {
+        "norms": swept.log10_norms.ravel().tolist(),
+        "off": float(np.abs(swept.last_states[0] - right).max()),
+        "compiled": int(compiled),
+        "loaded": int(loaded),
+    }
+print(json.dumps(found))
 """
 
 
@@ -43,10 +60,9 @@ def copied(tmp_path):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     environment = {**os.environ, "GRADLAB_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
 
-    def run():
-        done = subprocess.run(
-            [sys.executable, "-c", RUN], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
-        )
+    def run(*cells):
+        arguments = [sys.executable, "-c", RUN, *cells]
+        done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -59,51 +75,106 @@ def copied(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_second_process_loads_the_kernels_and_an_edit_of_a_cell_or_of_the_engine_is_seen(copied):
+def test_a_second_process_loads_the_kernels_and_an_edit_compiles_only_what_it_changes(copied):
     run, edit = copied
-    first = run()
-    assert first["compiled"] > 0
-    assert first["off"] < 1e-13
-    second = run()
-    assert (second["compiled"], second["loaded"]) == (0, first["compiled"])
-    assert second["norms"] == first["norms"]
+    first = run("leaky", "rnn")
+    for_a_cell = first["rnn"]["compiled"]  # what no cell is part of was compiled before
+    assert first["leaky"]["compiled"] > for_a_cell > 0
+    assert first["leaky"]["off"] < 1e-13
+    second = run("leaky", "rnn")
+    for cell in ("leaky", "rnn"):
+        assert (second[cell]["compiled"], second[cell]["loaded"]) == (0, first[cell]["compiled"])
+        assert second[cell]["norms"] == first[cell]["norms"]
 
-    edit("cells/lstm.py", "tanh_c = tanh(c)", "tanh_c = tanh(0.5 * c)")
-    other_cell = run()
-    assert other_cell["loaded"] == 0
-    assert other_cell["off"] < 1e-13  # the reference reads the same edited cell
-    assert other_cell["norms"] != first["norms"]
+    for old, new in (("tanh(a_x[0] + a_h[0])", "tanh(0.5 * a_x[0] + a_h[0])"), ("LEAK = 0.1", "LEAK = 0.2")):
+        edit("cells/leaky.py", old, new)
+        edited = run("leaky", "rnn")
+        assert edited["leaky"]["compiled"] == for_a_cell
+        assert edited["leaky"]["off"] < 1e-13  # the reference reads the same edited cell
+        assert edited["leaky"]["norms"] != second["leaky"]["norms"]
+        assert (edited["rnn"]["compiled"], edited["rnn"]["loaded"]) == (0, for_a_cell)
+        second = edited
+
+    edit("cells/leaky.py", "tanh RNN that moves", "RNN that moves")  # a docstring
+    assert run("leaky")["leaky"]["compiled"] == 0
 
     edit("engine/elementary.py", "return minus_one / (minus_one + 2.0)", "return minus_one / (minus_one + 3.0)")
-    other_engine = run()
+    other_engine = run("leaky")["leaky"]
     assert other_engine["loaded"] == 0
     assert other_engine["off"] > 0.01  # the reference does not
 
 
-def test_an_edit_of_any_file_of_cells_or_engine_and_a_new_or_renamed_file_change_the_key(tmp_path):
+def imported(path):
+    """The cells' and the engine's modules that a source imports, as paths in the package."""
+    for node in ast.walk(ast.parse((ROOT / "gradlab" / path).read_text())):
+        modules = []
+        if isinstance(node, ast.ImportFrom):
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        for module in modules:
+            file = module.removeprefix("gradlab.").replace(".", "/") + ".py"
+            if module.startswith(("gradlab.cells.", "gradlab.engine.")) and (ROOT / "gradlab" / file).exists():
+                yield file
+
+
+def test_the_key_has_every_module_that_kernels_are_made_of_and_no_other():
+    reached, ahead = set(), ["engine/kernels.py"]
+    while ahead:
+        path = ahead.pop()
+        reached.add(path)
+        ahead += [other for other in imported(path) if other not in reached]
+    assert sorted(reached) == sorted(compiled.SOURCES)
+
+
+def test_an_edit_of_any_of_these_modules_changes_the_key(tmp_path):
     package = tmp_path / "gradlab"
-    for room in ("cells", "engine"):
-        shutil.copytree(ROOT / "gradlab" / room, package / room, ignore=shutil.ignore_patterns("__pycache__"))
-    key = compiled_key(package)
-    assert key == compiled_key(package)
-    sources = sorted(package.rglob("*.py"))
-    assert len(sources) > 15
-    keys = {key}
-    for path in sources:
+    shutil.copytree(ROOT / "gradlab", package, ignore=shutil.ignore_patterns("__pycache__"))
+    keys = {compiled_key(package), compiled_key(package)}
+    assert len(keys) == 1
+    for name in compiled.SOURCES:
+        path = package / name
         before = path.read_bytes()
         path.write_bytes(before + b"\n")
         keys.add(compiled_key(package))
         path.write_bytes(before)
-    assert len(keys) == len(sources) + 1
-    (package / "cells" / "new.py").write_text("")
-    keys.add(compiled_key(package))
-    (package / "cells" / "new.py").rename(package / "cells" / "newer.py")
-    keys.add(compiled_key(package))
-    assert len(keys) == len(sources) + 3
+    assert len(keys) == len(compiled.SOURCES) + 1
 
 
 def compiled_key(package):
     return compiled.source_hash.__wrapped__(package)
+
+
+def test_any_two_cells_have_different_code_and_a_cell_has_the_same_in_every_process():
+    hashes = {name: compiled.cell_hash(cell) for name, cell in CELLS.items()}
+    assert len(set(hashes.values())) == len(CELLS)
+    other = "from gradlab.cells import CELLS; from gradlab.engine.compiled import cell_hash; "
+    other += "print({name: cell_hash(cell) for name, cell in CELLS.items()})"
+    done = subprocess.run([sys.executable, "-c", other], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ast.literal_eval(done.stdout) == hashes
+
+
+@register_jitable
+def half(x):
+    return 0.5 * x
+
+
+def test_the_code_of_a_cell_has_what_its_step_calls(monkeypatch):
+    class Halving(CELLS["rnn"]):
+        @staticmethod
+        def step(a_x, a_h, state):
+            return state._replace(h=half(a_x[0] + a_h[0])), ()
+
+    before = compiled.cell_hash.__wrapped__(Halving)
+    monkeypatch.setattr(sys.modules[__name__], "half", register_jitable(lambda x: 0.25 * x))
+    assert compiled.cell_hash.__wrapped__(Halving) != before
+
+
+def test_the_index_of_the_cache_holds_plain_text_which_needs_no_import():
+    cache = compiled._KernelCache(half)
+    names, processor = cache._index_key((typeof(CELLS["lstm"]()), typeof(1.0)), SimpleNamespace(magic_tuple=tuple))
+    assert names == (f"gradlab.cells.lstm.LSTM {compiled.cell_hash(CELLS['lstm'])}", "float64")
+    assert processor == ()
 
 
 def test_kernels_with_and_without_bounds_checking_are_kept_apart(monkeypatch):

@@ -14,7 +14,7 @@ from gradlab.engine.lanes import (
     larger_magnitude,
     largest_lane,
     load,
-    load_gates,
+    load_pre_activations,
     load_saved,
     load_states,
     polynomial,
@@ -72,7 +72,7 @@ def _spread(out, value):
 def _rows_of(cell, array, t, b, out):
     """Loads gates, saved values and states of [t, b], and writes them to three places of `out`."""
     for j in range(0, array.shape[3], lanes_in(array)):
-        store_rows(out, (t, b, j), load_gates(cell, array, (t, b, j)))
+        store_rows(out, (t, b, j), load_pre_activations(cell, array, (t, b, j)))
         store_rows(out, (0, 0, j), load_saved(cell, array, (t, b, j)))
         store_rows(out, (1, 0, j), load_states(cell, array, (t, b, j)))
 
@@ -178,12 +178,12 @@ def test_a_number_is_spread_over_every_lane(dtype):
 def test_rows_of_gates_states_and_saved_values_are_those_at_the_index(name, dtype):
     cell = CELLS[name]
     units = 2 * lanes_of(dtype)
-    rows = 1 + max(len(names) for names in (cell.gates, cell.saved, cell.states))
+    rows = 1 + max(len(names) for names in (cell.pre_activations, cell.saved, cell.states))
     array = np.arange(3 * 2 * rows * units).reshape(3, 2, rows, units).astype(dtype)
     out = np.full_like(array, -1)
     _rows_of(cell(), array, 2, 1, out)
     expected = np.full_like(array, -1)
-    gates, saved, states = len(cell.gates), len(cell.saved), len(cell.states)
+    gates, saved, states = len(cell.pre_activations), len(cell.saved), len(cell.states)
     expected[2, 1, :gates] = array[2, 1, :gates]
     expected[0, 0, :saved] = array[2, 1, :saved]
     expected[1, 0, :states] = array[2, 1, :states]

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from gradlab import Experiment, estimate
-from gradlab.analyses.problem import size_of
+from gradlab.analyses.problem import estimate, size_of
 from gradlab.cells import CELLS
 from gradlab.engine import Size, plan
+from gradlab.settings.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = 0.3  # the estimate's relative error
 MEASURE = """
 import json, sys
-from gradlab import Experiment, trace
+from gradlab.analyses.traces import trace
+from gradlab.settings.experiment import Experiment
 
 def memory(what):
     lines = open("/proc/self/status").read().splitlines()

@@ -15,7 +15,8 @@ from gradlab.engine import Cotangents, cotangents_of_slice, in_threads, slices_o
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = """
 import torch
-from gradlab import Experiment, trace
+from gradlab.analyses.traces import trace
+from gradlab.settings.experiment import Experiment
 from gradlab.engine import warm_up
 from tests.engine.test_slices import blas_threads
 

@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from gradlab import Experiment, trace
 from gradlab.analyses.problem import sparse
+from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
-from gradlab.cells.states import STATES, HiddenAndCell
+from gradlab.cells.states import HiddenAndCell
 from gradlab.engine import NEVER, Cotangents, Sweep, autograd, plan, sweep, times_power
 from gradlab.engine.reference import unroll
 from gradlab.engine.scaling import NOTHING
 from gradlab.network.stack import Layer, Stack
+from gradlab.settings.experiment import Experiment
 from tests.networks import drawn_case, drawn_stack, log10_norms, relative_error, totals_of
 
 PLAN = importlib.import_module("gradlab.engine.plan")  # the package's own `plan` is the function
@@ -373,7 +374,7 @@ def test_parameter_gradients_gathered_over_chunks_of_very_different_size_are_aut
 
 def states_by_torch(cell, layers, inputs, start):
     """The top layer's h at every step [T, B, H] by the cell's own step on torch tensors."""
-    record, H = STATES[CELLS[cell].states], layers[0][1].shape[1]
+    record, H = CELLS[cell].record, layers[0][1].shape[1]
     outputs = inputs
     for number, (W, U, b_W, b_U) in enumerate(layers):
         state, steps = record(*(value[number] for value in start)), []

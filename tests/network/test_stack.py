@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from gradlab.cells import CELLS
-from gradlab.network.stack import PYTORCH_NAMES, Layer, Stack, gate_rows, without
+from gradlab.cells.contract import without
+from gradlab.network.stack import PYTORCH_NAMES, Layer, Stack, gate_rows
 from gradlab.settings.drawing import cotangents_of, input_size_of, inputs_of, streams
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.initializations import INITIALIZATIONS
@@ -42,7 +43,7 @@ def equal(stack, other):
 def one_step(stack, x, h, c):
     """One step of the lowest layer by its cell's own equations: input [B, X], states [B, H] -> new h [B, H]."""
     layer, cell = Layer(*map(torch.from_numpy, stack.layers[0])), CELLS[stack.cell]
-    rows = [gate_rows(stack.cell, gate, stack.hidden_size) for gate in cell.gates]
+    rows = [gate_rows(stack.cell, gate, stack.hidden_size) for gate in cell.pre_activations]
     a_x, a_h = x @ layer.W.T + layer.b_W, h @ layer.U.T + layer.b_U
     state = (h, c) if "c" in cell.states else (h,)
     kind = type("State", (), dict(zip(cell.states, state, strict=True)))
@@ -67,7 +68,7 @@ def test_a_stack_has_the_shapes_and_the_dtype_of_its_experiment(cell, depth, dty
     stack = Stack.from_experiment(SMALL.replace(cell=cell, depth=depth, dtype=dtype))
     assert (stack.cell, stack.depth, stack.hidden_size, stack.input_size) == (cell, depth, H, X)
     assert stack.dtype == dtype
-    rows = len(CELLS[cell].gates) * H
+    rows = len(CELLS[cell].pre_activations) * H
     for number, layer in enumerate(stack.layers):
         assert [a.shape for a in layer] == [(rows, H if number else X), (rows, H), (rows,), (rows,)]
         assert all(a.dtype == dtype and a.flags.c_contiguous for a in layer)
@@ -154,7 +155,7 @@ def test_the_irnn_begins_without_biases_and_keeps_peepholes_and_a_forget_bias_th
         for stack in (Stack.from_experiment(e), Stack.from_experiment(e.replace(initialization="identity")))
     )
     expected = {"input": 0, "forget": 2, "candidate": 0, "output": 0}
-    for number, gate in enumerate(CELLS[e.cell].gates):
+    for number, gate in enumerate(CELLS[e.cell].pre_activations):
         assert (found[number] == expected.get(gate, other[number])).all(), gate
     assert other.all()
 
@@ -165,7 +166,7 @@ def test_orthogonal_identity_and_zeros_hold_in_every_gate_of_every_layer(cell):
     for initialization, product in expected.items():
         e = SMALL.replace(cell=cell, depth=3, initialization=initialization, gain=0.9)
         for layer in Stack.from_experiment(e).layers:
-            for gate in CELLS[cell].gates:
+            for gate in CELLS[cell].pre_activations:
                 block = layer.U[gate_rows(cell, gate, H)]
                 if gate in without(CELLS[cell], "U"):
                     assert not block.any()
@@ -189,7 +190,7 @@ def test_the_forget_bias_is_effective_on_every_layer_and_touches_nothing_else(bi
         assert np.array_equal(before.b_U[others], after.b_U[others])
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if "forget" not in CELLS[cell].gates])
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if "forget" not in CELLS[cell].pre_activations])
 def test_a_forget_bias_changes_no_cell_without_a_forget_gate(cell):
     e = SMALL.replace(cell=cell)
     assert equal(Stack.from_experiment(e), Stack.from_experiment(e.replace(forget_bias=5)))
@@ -414,3 +415,9 @@ def test_arrays_of_any_memory_order_become_contiguous():
     stack = Stack("rnn", (layer(), layer(columns=H, W=np.asfortranarray(np.arange(H * H, dtype=float).reshape(H, H)))))
     assert stack.layers[1].W.flags.c_contiguous
     assert stack.layers[1].W[0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_stack_says_in_a_line_what_it_is():
+    stack = Stack.from_experiment(Experiment(cell="lstm", depth=2, hidden_size=64, input_size=16))
+    assert repr(stack) == "Stack(lstm, depth 2, 64 units, 16 inputs, float64)"
+    assert repr(stack.layers[1]) == "Layer(64 units, 64 inputs, 256 rows, float64)"

@@ -20,13 +20,13 @@ from gradlab.settings.catalogue import (
     choices,
     default,
     description,
-    did_you_mean,
     meaning,
     unit,
 )
 from gradlab.settings.experiment import Experiment, SettingsError
 from gradlab.settings.inputs import default_text
 from gradlab.settings.links import from_query, read_query, to_query
+from gradlab.settings.meant import did_you_mean
 
 FIELDS = tuple(Experiment.model_fields)
 TEXTS = ("text", "loss_steps")
@@ -328,9 +328,10 @@ def test_a_name_that_is_nearly_right_is_answered_by_the_one_that_was_meant(make,
 
 
 def test_a_name_like_no_other_is_answered_by_all_of_them():
-    assert did_you_mean("zzz", ("rnn", "lstm")) == "use one of rnn, lstm"
-    assert did_you_mean("LTSM", ("rnn", "lstm")) == "did you mean lstm?"
-    assert did_you_mean(3, iter(("rnn", "lstm"))) == "use one of rnn, lstm"
+    assert did_you_mean("zzz", ("rnn", "lstm")) == ": use rnn, lstm"
+    assert did_you_mean("LTSM", ("rnn", "lstm")) == ": did you mean lstm?"
+    assert did_you_mean("bs", ("steps", "batch_size")) == ": did you mean batch_size?"
+    assert did_you_mean(3, iter(("rnn", "lstm"))) == ": use rnn, lstm"
 
 
 def test_a_refusal_survives_being_sent_to_another_process():

@@ -160,7 +160,7 @@ def test_a_unit_forget_initialization_is_one_function_and_one_line(monkeypatch, 
     monkeypatch.setitem(INITIALIZATIONS, "unit_forget", unit_forget)
     layer = Experiment(cell=cell, initialization="unit_forget", hidden_size=5).network().layers[0]
     peepholes = Experiment(cell=cell, hidden_size=5).network().layers[0]
-    for gate in CELLS[cell].gates:
+    for gate in CELLS[cell].pre_activations:
         rows = gate_rows(cell, gate, 5)
         expected = 1 if gate == "forget" else 0
         if gate.startswith("peephole"):  # weights, which no bias law reaches

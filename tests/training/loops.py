@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from gradlab.cells import CELLS
-from gradlab.cells.states import STATES
+from gradlab.cells.contract import without
 
 MODULES = {"rnn": nn.RNN, "rnn_relu": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -22,7 +22,7 @@ class Unrolled(nn.Module):
 
     def forward(self, inputs, state=None):
         H, outputs = self.weights[1].shape[1], []
-        record = STATES[CELLS[self.cell].states]
+        record = CELLS[self.cell].record
         zeros = torch.zeros(inputs.shape[1], H, dtype=inputs.dtype)
         states = [record(*[zeros] * len(record._fields))] * (len(self.weights) // 4)
         for x in inputs:
@@ -67,7 +67,7 @@ def gradients_held(run, module):
         if parameter.grad is None:  # nothing read it
             parameter.grad = torch.zeros_like(parameter)
         kind = ("W", "U", "b_W", "b_U")[number % 4]
-        unread = {"W": "without_W", "U": "without_U", "b_U": "without_U", "b_W": ""}[kind]
-        for gate in getattr(cell, unread, ()):
-            row = cell.gates.index(gate) * H
+        unread = {"W": "W", "U": "U", "b_U": "U"}.get(kind)
+        for gate in without(cell, unread) if unread else ():
+            row = cell.pre_activations.index(gate) * H
             parameter.grad[row : row + H] = 0

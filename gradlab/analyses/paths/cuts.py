@@ -9,6 +9,7 @@ import pandas as pd
 from gradlab.analyses.paths.run import Done, forward, over_slices, table
 from gradlab.analyses.problem import Problem, Progress, analysis, problem_of
 from gradlab.cells import CELLS
+from gradlab.cells.contract import peepholes_of
 from gradlab.engine import Swept, cotangents_of_slice, plan
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
@@ -40,16 +41,17 @@ def cut(
         if name not in allowed:
             raise ValueError(f"without = {name!r} is no route of {problem.cell}: use {', '.join(allowed)}")
     cell = CELLS[problem.cell]
-    seeing = {weight for gate, weight in _sees(cell).items() if gate in names}  # weights that no gate sees through
-    left_out = [name in names for name in (*cell.gates, "direct", "recurrent", "h to c")]
-    left_out += [name in {*names, *seeing} and name in _sees(cell).values() for name in cell.saved]
+    peepholes = peepholes_of(cell)
+    cut_off = {*names, *(weight for gate, weight in peepholes.items() if gate in names)}
+    left_out = [name in names for name in (*cell.pre_activations, "direct", "recurrent", "h to c")]
+    left_out += [name in cut_off and name in peepholes.values() for name in cell.saved]
     factors = 1.0 - np.array(left_out)
     whole, (_, B, _) = problem.loss, problem.inputs.shape
 
     def run(own: slice, done: Done) -> tuple[Swept]:
         sweep = forward(problem, own, own.stop - own.start, lambda fraction: done(fraction / 2))
         part = cotangents_of_slice(whole, own, B)
-        return (sweep.adjoint(part, routes=factors, done=lambda fraction: done(0.5 + fraction / 2)),)
+        return (sweep.adjoint(part, routes=factors, progress=lambda fraction: done(0.5 + fraction / 2)),)
 
     work = plan(problem.size).multiply_adds
     (swept,) = over_slices(run, work, B, progress)
@@ -59,8 +61,4 @@ def cut(
 def routes(cell: str) -> tuple[str, ...]:
     """What `cut` can leave out of a cell's adjoint."""
     own = ("h to c",) if "c" in CELLS[cell].states else ()
-    return ("direct", "recurrent", *CELLS[cell].gates, *own)
-
-
-def _sees(cell: type) -> dict[str, str]:
-    return dict(getattr(cell, "sees", ()))
+    return ("direct", "recurrent", *CELLS[cell].pre_activations, *own)

@@ -5,10 +5,10 @@ A node is a layer's states after a step. On its way back the gradient arrives at
     loss         from the loss at this step (top layer)
     vertical     from the layer above at the same step:   Wᵀ ∂L/∂a^x of that layer      (into h)
     recurrent    from the same layer a step later:        Uᵀ ∂L/∂a^h                    (into h)
-    direct       from the same layer a step later, by the additive update               (into c, else h)
+    direct       from the same layer a step later, by the additive update               (into c …, else h)
     input        leaves the lowest layer:                 Wᵀ ∂L/∂a^x, arrives at x_t
 
-What arrives at h sums to ∂L/∂h_t. What arrives at c, with what the step's own h passes on to it, sums to ∂L/∂c_t.
+What arrives at h sums to ∂L/∂h_t. What arrives at c, with what the step's h passes on to it, sums to ∂L/∂c_t.
 """
 
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from gradlab.analyses.paths.run import forward
 from gradlab.analyses.problem import Need, Problem, Progress, analysis, problem_of, sizes, whole_number
 from gradlab.analyses.traces import log10_entered
 from gradlab.cells import CELLS
-from gradlab.cells.states import STATES
+from gradlab.cells.contract import Cell
 from gradlab.engine import log10_norms, plan
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
@@ -37,7 +37,7 @@ class Edge(NamedTuple):
     kind: str
     layer: int  # at which it arrives; -1 for the input
     step: int
-    state: str  # "h" | "c" | "x"
+    state: str  # "h" | "c" | … | "x"
     vector: ndarray  # [B, H or X]
     exponent: ndarray  # [B]
 
@@ -87,7 +87,7 @@ def edge_vectors(problem: Problem, first: int, last: int, progress: Progress = N
     swept = sweep.adjoint(
         problem.loss,
         keep=("totals", "a_x_bar", "a_h_bar"),
-        done=lambda fraction: progress and progress(0.5 + fraction / 2),
+        progress=lambda fraction: progress and progress(0.5 + fraction / 2),
     )
     states, saved = sweep.values()
     found = []
@@ -103,21 +103,26 @@ def edge_vectors(problem: Problem, first: int, last: int, progress: Progress = N
             if t < T - 1:
                 back = own.a_h_bar[t + 1].reshape(B, -1) @ weights.U
                 found.append(Edge("recurrent", layer, t, "h", back, own.exponents[t + 1]))
-                direct = _direct(cell, saved[layer, t + 1], states[layer, t], states[layer, t + 1], own.totals[t + 1])
-                found.append(Edge("direct", layer, t, cell.states[-1], direct, own.exponents[t + 1]))
+                brought = _direct(cell, saved[layer, t + 1], states[layer, t], states[layer, t + 1], own.totals[t + 1])
+                for state, direct in list(zip(cell.states, brought, strict=True))[len(brought) > 1 :]:
+                    found.append(Edge("direct", layer, t, state, direct, own.exponents[t + 1]))
             if layer == 0:
                 down = own.a_x_bar[t].reshape(B, -1) @ weights.W
                 found.append(Edge("input", -1, t, "x", down, own.exponents[t]))
     return found
 
 
-def _direct(cell: type, saved: ndarray, old: ndarray, new: ndarray, total: ndarray) -> ndarray:
-    """What the additive update brings back to the old state; saved [B, V, H], states and total [B, S, H]."""
-    record = STATES[cell.states]
+def _direct(cell: Cell, saved: ndarray, old: ndarray, new: ndarray, total: ndarray) -> tuple[ndarray, ...]:
+    """What comes back to each old state without passing U, [B, H]; saved [B, V, H], states and total [B, S, H]."""
+    record = cell.record
     saved, old, new, total = (values.swapaxes(0, 1) for values in (saved, old, new, total))
     arrived = record(*total)
-    if len(cell.states) > 1:  # the total at c has what h passed on to it, which the adjoint adds once more
+    if len(cell.states) > 1:  # the totals have what a state passes to later ones, which the adjoint adds once more
         none = np.zeros_like(total[0])
-        passed = cell.adjoint(tuple(saved), record(*old), record(*new), record(total[0], none))[3]
-        arrived = record(total[0], *(whole - own for whole, own in zip(total[1:], passed[1:], strict=True)))
-    return cell.adjoint(tuple(saved), record(*old), record(*new), arrived)[2][-1]
+        of_h = record(total[0], *(none for _ in total[1:]))
+        passed = cell.adjoint(tuple(saved), record(*old), record(*new), of_h)[3]
+        arrived = record(total[0], *(whole - part for whole, part in zip(total[1:], passed[1:], strict=True)))
+    for _ in cell.states[2:]:  # each round is right for a state more: those before it then pass on what they should
+        reached = cell.adjoint(tuple(saved), record(*old), record(*new), arrived)[3]
+        arrived = record(*(came + (whole - sum_) for came, whole, sum_ in zip(arrived, total, reached, strict=True)))
+    return cell.adjoint(tuple(saved), record(*old), record(*new), arrived)[2]

@@ -1,6 +1,6 @@
 """What the gates do: over all units, step by step; and one sequence under the microscope, unit by unit.
 
-A gate is a σ (the cell's `sigmoids`), saturated below 0.1 or above 0.9 (`gradlab.cells.SATURATED`). Candidates have
+A gate is a σ (the cell's `gates`), saturated below 0.1 or above 0.9 (`gradlab.cells.SATURATED`). Candidates have
 statistics too, but no such bounds.
 """
 
@@ -24,9 +24,9 @@ from gradlab.analyses.problem import (
     without_loss,
 )
 from gradlab.cells import CELLS, SATURATED
-from gradlab.cells.states import STATES
+from gradlab.cells.contract import Cell, additive_state, peepholes_of
 from gradlab.engine import Size, log10_norms, plan
-from gradlab.network.stack import Stack, without
+from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
@@ -37,13 +37,8 @@ UNITS_COLUMNS = ("cell", "layer", "sequence", "unit", "step", "lag", "quantity",
 def drawn_gates(cell: str) -> tuple[str, ...]:
     """The gates and candidates that a cell keeps of every step, in its own order."""
     one = CELLS[cell]
-    parameters = set(without(one, "W")) & set(without(one, "U"))  # weights that stand among the pre-activations
-    return tuple(name for name in one.saved if name in {*sigmoids(cell), *one.gates} - parameters)
-
-
-def sigmoids(cell: str) -> tuple[str, ...]:
-    """The gates proper of a cell, by name; none where it has none."""
-    return getattr(CELLS[cell], "sigmoids", ())
+    weights = peepholes_of(one).values()
+    return tuple(name for name in one.saved if name in {*one.gates, *one.pre_activations} - {*weights})
 
 
 def values_bytes(size: Size) -> int:
@@ -85,7 +80,7 @@ def gate_statistics(
         for name in names:
             values = saved[layer, :, :, CELLS[cell].saved.index(name)].reshape(T, -1)
             quantiles = dict(zip(QUANTILES, np.quantile(values, list(QUANTILES.values()), axis=1), strict=True))
-            gated = name in sigmoids(cell)
+            gated = name in CELLS[cell].gates
             columns = {"cell": cell, "layer": layer, "step": np.arange(T), "lag": T - 1 - np.arange(T), "gate": name}
             columns |= {"mean": values.mean(axis=1), **quantiles}
             columns["saturated_low"] = (values < low).mean(axis=1) if gated else np.nan
@@ -121,7 +116,7 @@ class Microscope(NamedTuple):
         order = np.lexsort((np.arange(len(self.half_life)), -self._kept()))
         columns = {"unit": order, "rank": np.arange(len(order)), "half_life": self.half_life[order]}
         for name, values in self.values.items():
-            if name in sigmoids(self.cell):
+            if name in CELLS[self.cell].gates:
                 outside = (values < SATURATED[0]) | (values > SATURATED[1])
                 columns |= {
                     f"{name}_mean": values.mean(axis=0)[order],
@@ -189,17 +184,17 @@ def microscope(
     values = {state: states[:, kind] for kind, state in enumerate(cell.states)}
     values |= {name: saved[:, cell.saved.index(name)] for name in drawn_gates(stack.cell)}
     values["direct factor"] = direct_factor(cell, saved, before, states)
-    values["log10 gradient"] = log10_norms(adjoints.totals[:, 0, -1, :, None], adjoints.exponents)
+    values["log10 gradient"] = log10_norms(adjoints.totals[:, 0, additive_state(cell), :, None], adjoints.exponents)
     return Microscope(stack.cell, layer, sequence, values)
 
 
-def direct_factor(cell: type, saved: ndarray, before: ndarray, after: ndarray) -> ndarray:
+def direct_factor(cell: Cell, saved: ndarray, before: ndarray, after: ndarray) -> ndarray:
     """∂s'/∂s along the direct path, [T, H]; saved [T, V, H], states before and after the steps [T, S, H]."""
-    record = STATES[cell.states]
+    record = cell.record
     old, new = (record(*values.swapaxes(0, 1)) for values in (before, after))
-    one, none = np.ones_like(new[-1]), np.zeros_like(new[-1])
-    seed = record(one) if len(cell.states) == 1 else record(none, one)
-    return cell.adjoint(tuple(saved.swapaxes(0, 1)), old, new, seed)[2][-1]
+    place = additive_state(cell)
+    seed = record(*(np.full_like(value, kind == place) for kind, value in enumerate(new)))
+    return cell.adjoint(tuple(saved.swapaxes(0, 1)), old, new, seed)[2][place]
 
 
 def _unheard(fraction: float) -> None:

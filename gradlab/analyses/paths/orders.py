@@ -105,8 +105,10 @@ def split_by_order(problem: Problem, orders: int, progress: Progress = None) -> 
     def run(own: slice, done: Done) -> tuple[Swept, Swept]:
         whole_part, parts = (cotangents_of_slice(c, own, B) for c in (whole, in_groups))
         sweep = forward(problem, own, parts.rows, lambda fraction: done(0.2 * fraction))
-        total = sweep.adjoint(whole_part, keep=("totals",), done=lambda fraction: done(0.2 + 0.1 * fraction))
-        split = sweep.adjoint(parts, keep=("totals",), orders=True, done=lambda fraction: done(0.3 + 0.7 * fraction))
+        total = sweep.adjoint(whole_part, keep=("totals",), progress=lambda fraction: done(0.2 + 0.1 * fraction))
+        split = sweep.adjoint(
+            parts, keep=("totals",), orders=True, progress=lambda fraction: done(0.3 + 0.7 * fraction)
+        )
         return total, split
 
     work = plan(problem.size._replace(rows=in_groups.rows)).multiply_adds

@@ -9,7 +9,7 @@ from numpy import ndarray
 from gradlab.analyses.paths.run import forward, starts, table
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of
 from gradlab.cells import CELLS
-from gradlab.cells.states import STATES
+from gradlab.cells.contract import Cell, additive_state, keep_of
 from gradlab.engine import log10_norms, times_power
 from gradlab.engine.scaling import NOTHING
 from gradlab.network.stack import Stack
@@ -38,7 +38,7 @@ def gate_product(
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
     cell = CELLS[problem.cell]
-    if not hasattr(cell, "keep"):
+    if keep_of(cell) is None:
         raise ValueError(f"cell = {problem.cell!r} has no gate whose product is the direct path")
     problem.refuse(_need(problem))
     stack = problem.stack
@@ -49,7 +49,7 @@ def gate_product(
     arriving = _Scaled(entering, np.where(entering.any(axis=-1), 0, NOTHING))
     norms = np.empty((*states.shape[:4],))
     for layer in reversed(range(stack.depth)):
-        record = STATES[cell.states]
+        record = cell.record
         values = [
             (saved[layer, t].swapaxes(0, 1), *(record(*s[layer, t].swapaxes(0, 1)) for s in (before, states)))
             for t in range(problem.size.steps)
@@ -66,12 +66,12 @@ class _Scaled(NamedTuple):
     exponents: ndarray  # [T, B]
 
 
-def _product(cell: type, values: list, arriving: _Scaled) -> tuple[ndarray, _Scaled]:
+def _product(cell: Cell, values: list, arriving: _Scaled) -> tuple[ndarray, _Scaled]:
     """One layer back: the direct path's log10 norms [T, B, S], and what it passes to pre-activations [T, B, G·H]."""
     steps, sequences, units = arriving.values.shape
-    record, kinds = STATES[cell.states], len(cell.states)
+    record, kinds, place, keep = cell.record, len(cell.states), additive_state(cell), keep_of(cell)
     norms = np.empty((steps, sequences, kinds))
-    a_x_bar = np.empty((steps, sequences, len(cell.gates) * units))
+    a_x_bar = np.empty((steps, sequences, len(cell.pre_activations) * units))
     exponents = np.empty((steps, sequences), np.int64)
     carried = np.zeros((sequences, units))  # ∂L/∂(additive state after this step), times 2^own
     own = np.full(sequences, NOTHING)
@@ -79,11 +79,13 @@ def _product(cell: type, values: list, arriving: _Scaled) -> tuple[ndarray, _Sca
         saved, old, new = values[t]
         e = np.maximum(own, arriving.exponents[t])
         came, entering = times_power(carried, own - e), times_power(arriving.values[t], arriving.exponents[t] - e)
-        new_bar = record(entering + came) if kinds == 1 else record(entering, came)
+        arrived = [entering] + [np.zeros_like(entering) for _ in range(kinds - 1)]
+        arrived[place] = came if place else entering + came
+        new_bar = record(*arrived)
         gates, _, _, total = cell.adjoint(tuple(saved), old, new, new_bar)
         a_x_bar[t], exponents[t] = np.concatenate(gates, axis=-1), e
         norms[t] = np.stack([log10_norms(part, e) for part in total], axis=-1)
-        carried = cell.keep(tuple(saved), new) * total[-1]  # c where there is one, else h
+        carried = keep(tuple(saved), new) * total[place]
         shift = np.frexp(np.abs(carried).max(axis=-1))[1].astype(np.int64)
         carried, own = times_power(carried, -shift), e + shift
     return norms, _Scaled(a_x_bar, exponents)

@@ -11,8 +11,9 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from gradlab.cells import CELLS
-from gradlab.settings.catalogue import SETTINGS, closest, default
+from gradlab.settings.catalogue import SETTINGS, default
 from gradlab.settings.links import read_query, to_query
+from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
 from gradlab.ui.frame.shown import DEFAULT_CELLS, DISPLAY, TITLES, Settings
 

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from gradlab.cells import CELLS
-from gradlab.cells.states import STATES
 
 
 def scaled(value, factor):
@@ -28,7 +27,7 @@ def peephole_step(a, old, without):
 def gradients(case, through_U=1.0, without=()):
     """∂L/∂s_t of every layer and step, [L, T, B, S, H]; `without` names routes as `gradlab.analyses.paths.cut` does."""
     stack, cell = case.stack, CELLS[case.stack.cell]
-    record, H = STATES[cell.states], stack.hidden_size
+    record, H = cell.record, stack.hidden_size
     layers = [[torch.from_numpy(part) for part in layer] for layer in stack.layers]
     start = [torch.from_numpy(value) for value in case.initial_state]
     states = [record(*(value[layer].requires_grad_() for value in start)) for layer in range(stack.depth)]
@@ -39,7 +38,7 @@ def gradients(case, through_U=1.0, without=()):
             old = states[layer]
             a_x = list((x @ W.T + b_W).split(H, dim=1))
             a_h = list((scaled(old.h, through_U) @ U.T + b_U).split(H, dim=1))
-            for number, gate in enumerate(cell.gates):
+            for number, gate in enumerate(cell.pre_activations):
                 if gate in without:
                     a_x[number], a_h[number] = a_x[number].detach(), a_h[number].detach()
             before = record(*(value.detach() for value in old)) if "direct" in without else old

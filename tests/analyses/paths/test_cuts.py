@@ -6,7 +6,7 @@ import pytest
 from gradlab import Experiment, trace
 from gradlab.analyses.paths import cut, decompose, routes
 from gradlab.cells import CELLS
-from gradlab.network.stack import without
+from gradlab.cells.contract import keep_of, without
 from tests.analyses.paths.routes_by_autograd import gradients
 from tests.networks import drawn_case
 
@@ -46,8 +46,8 @@ def test_a_cut_changes_the_gradient_wherever_the_route_was_used(cell):
     whole = trace(*case).table["log10_norm"].to_numpy()
     left = {route: cut(*case, without=route)["log10_norm"] for route in routes(cell)}
     unused = {route for route in left if np.allclose(left[route], whole, atol=1e-12)}
-    nothing_to_add = set() if hasattr(CELLS[cell], "keep") or "c" in CELLS[cell].states else {"direct"}
-    no_U = {"recurrent"} if set(without(CELLS[cell], "U")) == set(CELLS[cell].gates) else set()
+    nothing_to_add = set() if keep_of(CELLS[cell]) or "c" in CELLS[cell].states else {"direct"}
+    no_U = {"recurrent"} if set(without(CELLS[cell], "U")) == set(CELLS[cell].pre_activations) else set()
     assert unused == nothing_to_add | no_U
 
 

@@ -8,7 +8,6 @@ from gradlab.analyses.paths import cut, edges
 from gradlab.analyses.paths.edges import EDGE_COLUMNS, edge_vectors
 from gradlab.analyses.problem import problem_of, sparse
 from gradlab.cells import CELLS
-from gradlab.cells.states import STATES
 from gradlab.engine import Sweep, autograd, sweep, times_power
 from tests.networks import drawn_case
 
@@ -38,7 +37,7 @@ def test_what_arrives_at_a_node_sums_to_its_total(cell):
 def passed_on(case, layer, t, h_bar):
     """What h of a step passes on to its own c, from the cell's adjoint with nothing at c."""
     cell = CELLS[case.stack.cell]
-    record = STATES[cell.states]
+    record = cell.record
     run = Sweep(case.stack, case.inputs, case.initial_state)
     run.forward()
     states, saved = run.values()

@@ -55,20 +55,12 @@ def test_statistics_are_over_units_and_sequences_of_the_layer_and_step():
     assert len(table) == 2 * 3 * T
 
 
-GATES = {  # of the papers' equations, beside the candidate
-    "lstm": {"input", "forget", "output"}, "lstm_squashed": {"input", "forget", "output"},
-    "lstm_peephole": {"input", "forget", "output"}, "lstm_1997": {"input", "output"},
-    "lstm_coupled": {"forget", "output"}, "gru": {"reset", "update"}, "minimal_gated": {"update"},
-    "min_gru": {"update"}, "min_lstm": {"input", "forget", "kept"},
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_has_statistics_of_its_gates_or_no_rows(cell):
     table = gate_statistics(SMALL.replace(cell=cell))
     assert tuple(table.columns) == STATISTICS_COLUMNS
     gated = table[table["saturated_low"].notna()]
-    assert set(gated["gate"]) == GATES.get(cell, set())
+    assert set(gated["gate"]) == set(CELLS[cell].gates)
     assert set(table["gate"]) - set(gated["gate"]) == ({"candidate"} if CELLS[cell].saved else set())
 
 
@@ -76,10 +68,11 @@ class Remembering(NamedTuple):
     """A toy cell whose gate has a name that no other cell has."""
 
     title = "toy"
-    gates = ("memory", "news")
-    states = ("h",)
+    pre_activations = ("memory", "news")
+    gates = ("memory",)
+    record = Hidden
+    states = record._fields
     saved = ("memory", "news")
-    sigmoids = ("memory",)
 
     @staticmethod
     def step(a_x, a_h, state):

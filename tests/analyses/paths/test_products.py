@@ -6,9 +6,10 @@ import pytest
 from gradlab import Experiment
 from gradlab.analyses.paths import decompose, gate_product
 from gradlab.cells import CELLS
+from gradlab.cells.contract import keep_of
 from tests.networks import drawn_case
 
-WITH_PRODUCT = [cell for cell in CELLS if hasattr(CELLS[cell], "keep")]
+WITH_PRODUCT = [cell for cell in CELLS if keep_of(CELLS[cell])]
 
 
 def direct_of(*arguments):

@@ -1,0 +1,163 @@
+"""A question is a value: it runs itself, writes itself as a program, refuses itself by size, and is its own key."""
+
+import inspect
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gradlab
+from gradlab import Experiment, Stack, exports, paths
+from gradlab.analyses.call import Call, Table, each
+from gradlab.analyses.itemised import pairs
+from gradlab.analyses.problem import Problem, problem_of
+from gradlab.analyses.traces import trace
+from gradlab.analyses.truncation import Schedule, beyond, bias
+from gradlab.engine import TooLarge
+from gradlab.settings import drawing
+from gradlab.training import Recipe, Run
+from tests.analyses.registry import ANALYSES
+
+SMALL = {"steps": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
+LSTM, GRU = (Experiment(cell=cell, depth=2, **SMALL) for cell in ("lstm", "gru"))
+WINDOWS = (Schedule("windows", 2, 4), Schedule("full"))
+OPTIONS = {"bias": {"schedules": WINDOWS}, "cost": {"schedules": WINDOWS}}
+TABLES = {
+    "one subject": Table.of(Call.of(trace, LSTM), "table"),
+    "each of several": Table.of(each(trace, (LSTM, GRU)), "table"),
+    "some rows": Table.of(each(trace, (LSTM, GRU)), "table", "layer == 1 and state == 'h'"),
+    "other calls of one subject": Table.of(
+        [Call.of(paths.cut, LSTM, without=name) for name in ("direct", "recurrent")]
+    ),
+    "calls of two subjects": Table.of([Call.of(paths.cut, LSTM, without=()), Call.of(paths.cut, GRU, without=())]),
+    "options": Table.of(Call.of(paths.decompose, LSTM, orders=2)),
+    "a call of a call": Table.of(Call.of(pairs, LSTM.replace(loss="every"), most=5).then(beyond, layer=1, state="c")),
+    "records among the options": Table.of(each(bias, (LSTM, GRU), schedules=WINDOWS), where="parameter == 'all'"),
+    "numbers alone": Table.of(Call.of(paths.one_unit, 0.9, 0.5, 20)),
+}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_its_program_makes_its_rows(table):
+    names = {}
+    exec(exports.python_code(table.subjects, table.code), names)
+    pd.testing.assert_frame_equal(names["table"], table.rows(), check_exact=True)
+    assert len(table.rows())
+
+
+def test_a_program_lists_each_subject_once_and_loops_where_it_can():
+    assert TABLES["each of several"].code.startswith("pd.concat([gradlab.trace(experiment).table for experiment in")
+    assert TABLES["other calls of one subject"].subjects == (LSTM,)
+    assert "experiments[1]" in TABLES["calls of two subjects"].code.replace(
+        "for experiment in experiments", "experiments[1]"
+    )
+
+
+def test_equal_questions_are_equal_values_with_equal_keys():
+    again = Table.of(each(trace, (LSTM, GRU)), "table")
+    assert again == TABLES["each of several"]
+    assert hash(again) == hash(TABLES["each of several"])
+    assert len({table.key for table in TABLES.values()}) == len(TABLES)
+
+
+def test_moving_a_setting_that_the_analysis_does_not_read_keeps_the_key():
+    moved = LSTM.replace(truncation="windows", k1=1, k2=3, reads=4)
+    assert Call.of(trace, moved).key == Call.of(trace, LSTM).key
+    assert Call.of(trace, GRU.replace(forget_bias=3.0)).key == Call.of(trace, GRU).key  # a GRU has no forget gate
+    assert Call.of(trace, LSTM.replace(forget_bias=3.0)).key != Call.of(trace, LSTM).key
+    gates = paths.gate_statistics
+    assert Call.of(gates, LSTM.replace(loss="every")).key == Call.of(gates, LSTM).key
+    assert Call.of(gates, LSTM.replace(steps=13)).key != Call.of(gates, LSTM).key
+    spectra = gradlab.weights.singular_values
+    assert Call.of(spectra, LSTM.replace(steps=99, batch_size=1, loss="every")).key == Call.of(spectra, LSTM).key
+
+
+def test_progress_of_several_calls_rises_from_nothing_to_all():
+    shares = []
+    Table.of(each(trace, (LSTM, GRU)), "table").rows(shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+    assert any(0 < share <= 0.5 for share in shares)
+
+
+def test_results_come_from_whoever_keeps_them():
+    call = Call.of(pairs, LSTM.replace(loss="every"))
+    kept = call.result()
+    seen = []
+
+    def resolve(inner):
+        seen.append(inner)
+        return kept
+
+    call.then(beyond).result(resolve=resolve)
+    assert seen == [call]
+
+
+def test_its_repr_is_one_short_line():
+    for value in (*TABLES.values(), Call.of(trace, LSTM), trace(LSTM), problem_of(LSTM), pairs(LSTM)):
+        assert "\n" not in repr(value)
+        assert len(repr(value)) < 200
+
+
+def subjects():
+    """The same network as settings, as a training run, as a stack with arrays, and as a problem."""
+    run = Run(Experiment(cell="lstm", hidden_size=4, steps=8, batch_size=2), "parity", Recipe(updates=3)).after(1)
+    stack, random = Stack.from_experiment(LSTM), np.random.default_rng(0)
+    arrays = (stack, random.standard_normal((12, 2, 3)), random.standard_normal((12, 2, 4)))
+    return {"settings": (LSTM,), "a run": (run.trained,), "a stack": arrays, "a problem": (problem_of(*arrays),)}
+
+
+def called(function, arguments):
+    """The analysis of a subject; of a stack with as many of its arrays as it takes."""
+    names = inspect.signature(function).parameters
+    named = zip(("subject", "inputs", "cotangents"), arguments, strict=False)
+    return function(*(value for name, value in named if name in names), **OPTIONS.get(function.__name__, {}))
+
+
+OF_A_SUBJECT = {name: f for name, f in ANALYSES.items() if next(iter(inspect.signature(f).parameters)) == "subject"}
+OF_STEPS = {name: function for name, function in OF_A_SUBJECT.items() if "steps" in function.reads}  # not weights alone
+BY_THE_STEP = [
+    name for name in OF_STEPS if name not in ("trace", "cut", "check", "itemised", "pairs")
+]  # all of every step
+LARGE = Experiment(cell="lstm", steps=1_000_000, batch_size=256, hidden_size=1024, depth=8, objective="cross_entropy")
+LONG = Experiment(cell="lstm", steps=1_000_000, objective="cross_entropy")  # of which a trace fits
+
+
+@pytest.mark.parametrize("function", OF_A_SUBJECT.values(), ids=OF_A_SUBJECT)
+def test_every_analysis_takes_settings_a_run_a_stack_and_a_problem(function):
+    for arguments in subjects().values():
+        assert called(function, arguments) is not None
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Nothing may be drawn, nor any forward pass begin."""
+
+    def drawn(*arguments, **options):
+        raise AssertionError("work before the size was known to fit")
+
+    for name in ("drawn_stack", "drawn_signal", "injected_by", "inputs_of", "Sweep"):
+        monkeypatch.setattr(drawing, name, drawn)
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"), [*((name, LARGE) for name in OF_STEPS), *((name, LONG) for name in BY_THE_STEP)]
+)
+def test_every_analysis_and_its_call_refuse_by_size_before_any_work(name, subject, undrawn):
+    with pytest.raises(TooLarge, match="GB are allowed: lower"):
+        called(OF_STEPS[name], (subject,))
+    with pytest.raises(TooLarge, match="GB are allowed: lower"):
+        Call.of(OF_STEPS[name], subject, **OPTIONS.get(name, {})).refuse()
+
+
+def test_an_unknown_option_is_refused_with_the_option_that_was_meant():
+    with pytest.raises(TypeError, match=r"decompose has no option 'order': did you mean orders\?"):
+        paths.decompose(LSTM, order=3)
+    with pytest.raises(TypeError, match="trace has no option 'steps': use subject, inputs"):
+        trace(LSTM, steps=3)
+
+
+def test_a_problem_says_its_sizes_and_draws_nothing_for_it(monkeypatch):
+    monkeypatch.setattr(drawing, "drawn_stack", None)
+    assert repr(problem_of(LSTM)) == "Problem(steps = 12, batch_size = 2, hidden_size = 4, depth = 2)"
+    assert isinstance(problem_of(problem_of(LSTM)), Problem)
