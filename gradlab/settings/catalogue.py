@@ -68,7 +68,10 @@ class Fields(BaseModel):
     depth: int = _setting("network", 1, "layers", "Number of stacked layers, L.", (1, 8))
     hidden_size: int = _setting("network", 64, "units", "Units in the hidden state of every layer, H.", (1, 1024))
     initialization: str = _setting(
-        "network", "pytorch", "", "How the recurrent weight U is drawn, one gate's block at a time, and the biases."
+        "network",
+        "pytorch",
+        "",
+        "How weights are drawn: U one gate's block at a time, W and, unless stated, the biases as PyTorch does.",
     )
     gain: float = _setting("network", 1.0, "1", "Factor on the recurrent weight U after it is drawn.", (0, 10))
     forget_bias: float | None = _setting(

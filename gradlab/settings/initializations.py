@@ -180,7 +180,7 @@ def irnn(shape: LayerShape, random: Random) -> Layer:
 
 @by_blocks
 def zeros(hidden_size: int, generator: Generator) -> Tensor:
-    """No recurrence through U: what still flows back came by the additive update alone."""
+    """No recurrence through U: what still flows back comes by the direct path alone."""
     return init.zeros_(empty(hidden_size))
 
 

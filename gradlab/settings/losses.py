@@ -152,7 +152,7 @@ LOSSES: dict[str, Loss] = {
         entries=last_state,
         needs_states=True,
     ),
-    "every": Loss(every, "A random direction of norm 1 at every step, each its own: fresh gradient enters everywhere."),
+    "every": Loss(every, "A random direction of norm 1 at every step, each its own: gradient is injected everywhere."),
     "step": Loss(chosen_step, "A random direction of norm 1 at one chosen step (the middle one unless chosen)."),
     "steps": Loss(
         chosen_steps,

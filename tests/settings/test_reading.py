@@ -69,6 +69,8 @@ def same(one, other):
         return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
     if isinstance(one, Stack):
         return one.cell == other.cell and same(one.layers, other.layers)
+    if isinstance(one, dict):
+        return list(one) == list(other) and same(tuple(one.values()), tuple(other.values()))
     if isinstance(one, tuple | list):
         return len(one) == len(other) and all(map(same, one, other))
     if dataclasses.is_dataclass(one):

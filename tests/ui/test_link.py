@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.links import to_query
 from gradlab.ui.frame.link import full_query
+from gradlab.ui.frame.settings import EXPANDERS, OF_THE_TASK
 from tests.ui.conftest import SMALL
 
 
@@ -125,3 +126,22 @@ def test_a_copied_link_restores_every_setting_on_a_new_visit(open_app, values, c
     again = open_app("gradient_flow", **link).session_state["settings"]
     assert again == first
     assert again.subjects[0].model_dump(exclude={"cell"}) == Experiment(**values).model_dump(exclude={"cell"})
+
+
+def test_every_setting_stands_in_one_expander_and_the_task_decides_sequence_and_loss():
+    drawn = [name for names in EXPANDERS.values() for name in names]
+    assert len(set(drawn)) == len(drawn)
+    assert set(drawn) == {*Experiment.model_fields, "cells", "state", "relative", "one_cell"} - {"cell"}
+    assert EXPANDERS["Network"] == (
+        "cells", "depth", "hidden_size", "initialization", "gain", "forget_bias", "seed", "dtype",
+    )  # fmt: skip
+    assert EXPANDERS["Sequence"] == ("steps", "batch_size", "inputs", "input_size", "text")
+    assert OF_THE_TASK.isdisjoint({"truncation", "k1", "k2", "seed", "hidden_size"})
+    assert {"steps", "input_size", "text", "loss", "objective", "output_size"} <= OF_THE_TASK
+
+
+def test_widgets_are_called_by_the_words_of_the_field(open_app):
+    app = open_app(**SMALL, truncation="windows")
+    labels = {widget.label for widget in (*app.selectbox, *app.number_input, *app.toggle)}
+    assert {"Loss placement", "k1: steps between updates", "k2: truncation length"} <= labels
+    assert "Relative to the injected gradient" in labels
