@@ -90,14 +90,17 @@ class Loss:
 
 
 def first(steps: int, placement: Placement) -> Sequence[int]:
+    """The first step alone."""
     return [0]
 
 
 def last(steps: int, placement: Placement) -> Sequence[int]:
+    """The last step alone."""
     return [steps - 1]
 
 
 def every(steps: int, placement: Placement) -> Sequence[int]:
+    """Every step."""
     return range(steps)
 
 
@@ -159,18 +162,20 @@ LOSSES: dict[str, Loss] = {
         "A random direction of norm 1 at each of any set of steps (the ends of the four quarters unless chosen).",
     ),
     "one_to_one": Loss(
-        first, "One-to-one: one input and one output, both at the first step; the steps after it are idle.", first_step
+        first,
+        "One-to-one: one input and one output, both at the first step; the steps after it are idle.",
+        reads=first_step,
     ),
     "one_to_many": Loss(
         every,
         "One-to-many, as in captioning: input at the first step, then zeros of the same size; a loss at every step.",
-        first_step,
+        reads=first_step,
     ),
     "many_to_one": Loss(last, "Many-to-one, as in sentiment: input at every step, one loss at the last."),
     "many_to_many": Loss(every, "Many-to-many, synchronous, as in frame labelling: input and loss at every step."),
     "many_to_many_delayed": Loss(
         behind_the_source,
         "Many-to-many, delayed, as in translation: reads n steps, then writes m, with a loss at each of the m.",
-        source,
+        reads=source,
     ),
 }
