@@ -26,7 +26,7 @@ SWITCH_INTERVAL = 0.0005  # seconds
 @contextlib.asynccontextmanager
 async def prepared(_app):
     from gradlab import engine
-    from gradlab.ui import cached, verdicts  # noqa: F401 loaded before the first visitor comes
+    from gradlab.ui.training import character_page  # noqa: F401 loaded before the first visitor, with all it imports
 
     gc.collect()
     gc.freeze()

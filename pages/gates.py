@@ -4,60 +4,37 @@ from functools import partial
 
 import streamlit as st
 
+from gradlab.analyses.call import Call, Table
+from gradlab.analyses.paths import gate_statistics, microscope, unit_values
+from gradlab.analyses.thinning import Between, Lines, Wide
 from gradlab.charts import gates
-from gradlab.ui import cached_paths, made
-from gradlab.ui.frame import settings as controls
-from gradlab.ui.parts import microscope
-from gradlab.ui.parts.export_bar import export_bar
-from gradlab.ui.parts.picture import show
-from gradlab.words import paths as story
-from gradlab.words.how_to_read import how_to_read
+from gradlab.ui.ask import ask, result
+from gradlab.ui.frame import settings
+from gradlab.ui.parts import microscope as asked
+from gradlab.ui.parts.figure import figure
+from gradlab.words import paths as sentences
+from gradlab.words.how_to_read import Words
 
-one = controls.current().one
-dark = controls.dark()
-layer, sequence, typed = microscope.place(one)
-scope = cached_paths.microscope(one, layer, sequence)
-sentence = story.of_units(scope)
-st.markdown(sentence)
-
-unit = int(scope.units["unit"].iloc[0]) if typed is None else typed
-steps = microscope.steps_shown(one)
-letters = microscope.letters(one, sequence, steps)
-for quantity, column in microscope.in_pairs(scope.values):
-    with column:
-        st.markdown(f"**{quantity}**")
-        picture = partial(gates.heat_map, quantity=quantity, chosen=unit, letters=letters, dark=dark)
-        wide = partial(microscope.wide, scope, quantity, steps)
-        microscope.clickable(picture(wide()), quantity, sentence)
-        with st.container(horizontal=True):
-            table = partial(microscope.table, scope, [quantity])
-            whole = partial(picture, columns=microscope.COLUMNS_TAKEN)
-            told = {"title": f"Units × steps: {quantity}", "subtitle": sentence, "rows": wide}
-            told["made"] = made.units(layer, sequence, [quantity])
-            export_bar(whole, table, [one], f"units {quantity}", **told)
-            how_to_read("units", quantity)
+one = settings.current().one
+layer, sequence, typed = asked.place(one)
+call = Call.of(microscope, one, layer=layer, sequence=sequence)
+scope = result(call)
+st.markdown(sentence := sentences.of_units(scope))
+steps = asked.steps_shown(one)
+letters, within = asked.letters_shown(one, sequence, steps), partial(Between, steps[0], steps[-1])
+unit = scope.longest if typed is None else typed
+asked.maps(call, sentence, within(Wide(scope.by_memory)), unit, letters)
 
 st.subheader(f"Unit {unit}", anchor=False)
-about = story.of_unit(scope, unit)
-st.markdown(about)
-for axis, quantities in microscope.panels(scope).items():
-    picture = partial(gates.one_unit, axis=axis, letters=letters, dark=dark)
-    lines = microscope.lines(scope, unit, quantities, steps)
-    show(picture(microscope.thinned(lines, "quantity", ["value"])), about)
-    with st.container(horizontal=True):
-        table = partial(microscope.table, scope, quantities, unit)
-        told = {"title": f"Unit {unit}: {axis}", "subtitle": about, "rows": lines.copy}
-        told["made"] = made.units(layer, sequence, quantities, unit)
-        export_bar(picture, table, [one], f"unit {axis}", **told)
-        how_to_read("one of the units", axis)
+st.markdown(about := sentences.of_unit(scope, unit))
+for axis, quantities in scope.panels.items():
+    rows = Table.of(call.then(unit_values, quantities=quantities, unit=unit))
+    words = Words(f"unit {axis}", f"Unit {unit}: {axis}", about, "one of the units")
+    draw, lines = partial(gates.one_unit, axis=axis, letters=letters), Lines(("value",), ("quantity",), points=3000)
+    figure(draw, rows, words, within(lines))
 
-statistics = cached_paths.statistics(one)
-shown = statistics[(statistics["layer"] == layer) & statistics["saturated_low"].notna()]
-if len(shown):
+rows = Table.of(Call.of(gate_statistics, one), where=f"layer == {layer} and saturated_low >= 0")
+if len(ask(rows)):
     st.subheader("All units and sequences", anchor=False)
-    picture = partial(gates.spread, dark=dark)
-    show(picture(microscope.thinned(shown, "gate", ["median", "q05", "q95"])), sentence)
-    with st.container(horizontal=True):
-        told = {"title": "Where the gates stand", "subtitle": sentence, "rows": shown.copy, "made": made.STATISTICS}
-        export_bar(picture, statistics.copy, [one], "gates", **told)
-        how_to_read("gates")
+    words = Words("gates", "Where the gates stand", sentence)
+    figure(gates.spread, rows, words, Lines(("median", "q05", "q95"), ("gate",), points=3000))

@@ -1,34 +1,32 @@
-"""What was built: spectra of the recurrent weights, gates' biases and parameter counts of one stack."""
+"""Initial weights: spectra of the recurrent weights, gates' biases and parameter counts of one stack."""
 
 import streamlit as st
 
-from gradlab.charts import weights
-from gradlab.ui import cached, made, verdicts
-from gradlab.ui.frame import settings as controls
-from gradlab.ui.parts.export_bar import export_bar
-from gradlab.ui.parts.picture import show
-from gradlab.words.how_to_read import how_to_read
+from gradlab.analyses import weights
+from gradlab.analyses.call import Call, Table
+from gradlab.charts.weights import eigenvalues, gate_biases, singular_values
+from gradlab.ui.ask import ask
+from gradlab.ui.frame import settings
+from gradlab.ui.parts.figure import figure
+from gradlab.words.how_to_read import Words
+from gradlab.words.weights import of_weights
 
-experiment = controls.current().one
-spectra = cached.spectra(experiment)
-look = {"dark": controls.dark()}
-sentence = verdicts.weights_sentence(experiment, spectra)
+one = settings.current().one
+singular, eigen, biases, counts = (
+    Table.of(Call.of(analysis, one))
+    for analysis in (weights.singular_values, weights.eigenvalues, weights.gate_biases, weights.parameter_counts)
+)
+sentence = of_weights(one, ask(singular), ask(eigen), ask(counts))
 
 st.markdown(sentence)
 left, right = st.columns(2)
-pictures = [
-    (left, "singular values", "stretch", weights.singular_values(spectra.singular, **look), spectra.singular),
-    (right, "eigenvalues", "content", weights.eigenvalues(spectra.eigen, **look), spectra.eigen),
-    (left, "gate biases", "stretch", weights.gate_biases(spectra.biases, **look), spectra.biases),
-]
-for column, subject, width, chart, table in pictures:
-    with column:
-        st.subheader(subject.capitalize(), anchor=False)
-        show(chart, f"{subject.capitalize()}. {sentence}", width)
-        with st.container(horizontal=True):
-            told = {"title": subject.capitalize(), "subtitle": sentence, "made": made.SPECTRA[subject]}
-            export_bar(chart, table.copy, [experiment], subject, **told)
-            how_to_read(subject)
+with left:
+    st.subheader("Singular values", anchor=False)
+    figure(singular_values, singular, Words("singular values", "Singular values", sentence))
+    st.subheader("Gate biases", anchor=False)
+    figure(gate_biases, biases, Words("gate biases", "Gate biases", sentence))
 with right:
+    st.subheader("Eigenvalues", anchor=False)
+    figure(eigenvalues, eigen, Words("eigenvalues", "Eigenvalues", sentence), width="content")
     st.subheader("Parameters", anchor=False)
-    st.dataframe(spectra.counts[["layer", "parameter", "count"]], hide_index=True)
+    st.dataframe(ask(counts)[["layer", "parameter", "count"]], hide_index=True)

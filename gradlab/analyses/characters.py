@@ -1,16 +1,19 @@
 """A trained character model, read: what it expects next, what it writes, what a unit does, how far back it looks.
 
-Tables, a row a character of a text: `step` counts from 0, `character` stands there.
+Tables, one row per character of a text: `step` counts from 0, `character` stands there.
 
     predictions   step, character, following, symbol, rank, probability      `following` is the text's next character
     activity      step, character, value                                     of one unit
     reach         step, character, lag, log10_gradient                       ‖∂ℓ/∂x_t‖, ℓ = -log p(following) in nats
+    in_numbers    every number of reading a short word
 """
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from numbers import Real
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -22,11 +25,18 @@ from gradlab.engine import Cotangents, Sweep, log10_norms, sweep
 from gradlab.network.readout import Readout, cross_entropy
 from gradlab.network.stack import Stack
 from gradlab.settings.tasks import encoded
-from gradlab.training import Run
+from gradlab.settings.trained import Trained
 
 PREDICTION_COLUMNS = ("step", "character", "following", "symbol", "rank", "probability")
 ACTIVITY_COLUMNS = ("step", "character", "value")
 REACH_COLUMNS = ("step", "character", "lag", "log10_gradient")
+
+
+class Learner(Protocol):
+    """What has weights that were learned: a `gradlab.training.Run`."""
+
+    @property
+    def trained(self) -> Trained: ...
 
 
 class CharacterModel(NamedTuple):
@@ -37,11 +47,13 @@ class CharacterModel(NamedTuple):
     symbols: tuple[str, ...]
 
     @classmethod
-    def of(cls, run: Run) -> CharacterModel:
+    def of(cls, run: Learner) -> Self:
         """A copy of a run's present weights. Raises ValueError where the task is no text."""
-        if run.task.text is None:
-            raise ValueError(f"task = {run.task.name!r} is not about characters: use 'hello' or 'text'")
-        return cls(run.network.recurrent.stack, run.network.numpy_readout, run.task.symbols)
+        trained = run.trained
+        task = trained.weights.task
+        if task.text is None:
+            raise ValueError(f"task = {task.name!r} is not about characters: use 'hello' or 'text'")
+        return cls(trained.network(), trained.readout(), task.symbols)
 
     def one_hot(self, text: str) -> ndarray:
         """[T, 1, V]; ValueError for an empty text, or one with a character the model does not know."""
@@ -79,7 +91,7 @@ def softmax(values: ndarray, temperature: float = 1.0) -> ndarray:
 
 
 def predictions(model: CharacterModel, text: str, temperature: float = 1.0) -> pd.DataFrame:
-    """What is expected after every character: a row a step and symbol, rank 0 the likeliest."""
+    """What is expected after every character: one row per step and symbol, rank 0 the likeliest."""
     probability = softmax(scores(model, text), temperature)  # [T, V]
     T, V = probability.shape
     order = np.argsort(-probability, axis=1, kind="stable")
@@ -150,3 +162,20 @@ def reach(model: CharacterModel, text: str, at: int) -> pd.DataFrame:
     norms = log10_norms(a_x_bar @ stack.layers[0].W, back.exponents[:, 0])
     step = np.arange(at + 1)
     return pd.DataFrame({"step": step, "character": list(text[: at + 1]), "lag": at - step, "log10_gradient": norms})
+
+
+def in_numbers(model: CharacterModel, text: str) -> pd.DataFrame:
+    """Every number of reading a short word: one-hot input, h, scores, softmax, and what the right letter costs.
+
+    Columns: reads, x (symbols), h (a list), must say, score of each symbol, p(symbol) of each, −ln p(right).
+    """
+    table, outputs, h = predictions(model, text[:-1]), scores(model, text[:-1]), hidden_states(model, text[:-1])
+    rows = []
+    for step, (character, following) in enumerate(pairwise(text)):
+        p = dict(zip(*(table.loc[table["step"] == step, name] for name in ("symbol", "probability")), strict=True))
+        hot = " ".join("1" if symbol == character else "0" for symbol in model.symbols)
+        row = {"reads": character, f"x ({' '.join(model.symbols)})": hot, "h": h[step].tolist(), "must say": following}
+        row |= {f"score {symbol}": float(score) for symbol, score in zip(model.symbols, outputs[step], strict=True)}
+        row |= {f"p({symbol})": float(p[symbol]) for symbol in model.symbols}
+        rows.append(row | {"−ln p(right)": -math.log(p[following])})
+    return pd.DataFrame(rows)

@@ -22,6 +22,8 @@ from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
 TABLE_COLUMNS = ("cell", "loss_step", "step", "layer", "state", "log10_norm")
+MOST_PAIRS = 200_000  # of a matrix that is looked at: all loss steps of 400 steps, some of more
+FEWEST_ROWS = 40
 GROUP_ROWS = 128  # loss steps × sequences of one adjoint; more leave the cache, fewer leave the matrix product idle
 
 
@@ -32,6 +34,10 @@ class Pairs(NamedTuple):
     log10_norms: ndarray  # [L, K, T, B, S]  -inf where exactly zero, NaN where a pass was not finite
     cell: str
     losses: int  # at how many steps the loss enters, of which loss_steps are all or some
+
+    def norms(self, layer: int = 0, state: str = "h") -> ndarray:
+        """log10 norms of one layer's state, [K, T, B]; of a cell that does not have the state, those of h."""
+        return self.log10_norms[layer, ..., CELLS[self.cell].states.index(state_of(self.cell, state))]
 
     @property
     def table(self) -> pd.DataFrame:
@@ -215,29 +221,27 @@ def evenly(steps: ndarray, count: int) -> ndarray:
     return steps if len(steps) <= count else steps[np.unique(np.linspace(0, len(steps) - 1, count).round().astype(int))]
 
 
-def binned(found: Pairs, layer: int = 0, state: int = 0, most: int = 100) -> pd.DataFrame:
-    """One layer's and state's matrix in at most `most` bins of loss steps and of steps, for a picture.
+def state_of(cell: str, state: str) -> str:
+    """The state that is looked at: the one asked for, or h of a cell that does not have it."""
+    return state if state in CELLS[cell].states else "h"
 
-    Columns loss_step, loss_step_end, step, step_end (first of a bin and one past its last) and log10_norm: the mean
-    over the bin's pairs t ≤ t' and the batch, of the finite ones. Bins without any are left out. Where rows were
-    chosen, a bin of loss steps reaches to the next one.
+
+def with_rows(subject: Subject) -> Subject:
+    """The subject, with a loss at every step where its own enters at one alone: a matrix of one row says little."""
+    return subject.replace(loss="every") if len(subject.injection_steps) == 1 else subject
+
+
+def most_rows(subject: Subject) -> int:
+    """How many rows of a subject's matrix are worth looking at: `MOST_PAIRS` pairs, `FEWEST_ROWS` rows at least."""
+    steps = subject.settings.steps
+    return min(max(FEWEST_ROWS, MOST_PAIRS // steps), steps)
+
+
+def individual_losses(pairs: Pairs, most: int = 8) -> pd.DataFrame:
+    """At most so many rows of the matrix in full, spread evenly, the last among them: columns `TABLE_COLUMNS`.
+
+    The first row, which has a single pair, is left out where there is another.
     """
-    norms = found.log10_norms[layer, :, :, :, state].mean(axis=-1)  # [K, T]
-    K, T = norms.shape
-    size = -(-T // most)
-    starts = np.arange(0, K, -(-K // most))
-    counted = np.isfinite(norms)
-    columns = np.arange(0, T, size)
-    sums = np.add.reduceat(np.add.reduceat(np.where(counted, norms, 0), starts, axis=0), columns, axis=1)
-    counts = np.add.reduceat(np.add.reduceat(counted.astype(np.int64), starts, axis=0), columns, axis=1)
-    row, column = np.nonzero(counts)
-    edges = np.append(found.loss_steps[starts], found.loss_steps[-1] + 1)
-    return pd.DataFrame(
-        {
-            "loss_step": edges[row],
-            "loss_step_end": edges[row + 1],
-            "step": columns[column],
-            "step_end": np.minimum(columns[column] + size, T),
-            "log10_norm": sums[row, column] / counts[row, column],
-        }
-    )
+    count = len(pairs.loss_steps)
+    kept = evenly(np.arange(count), most + 1)[1:] if count > 1 else np.array([0])
+    return pairs._replace(loss_steps=pairs.loss_steps[kept], log10_norms=pairs.log10_norms[:, kept]).table

@@ -9,6 +9,9 @@ layer (lowest first), state (h, then c), unit. Only so do products compose: J(T,
 Rows of J are adjoints of unit vectors at the last step, n of them in one batch over one forward pass, each kept as
 v · 2^e: a product that shrinks or grows beyond the floating-point range keeps its digits. Entries of a row that lie
 below its largest by more than the range itself (some 300 decades, in float32 some 35) are lost.
+
+`singular_values_by_lag` is the picture: all singular values against lag, of the whole state or of h alone, what a
+random cotangent sees of them, and the bound by the spectral norm where there is one.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +32,11 @@ from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
 SINGULAR_COLUMNS = ("cell", "step", "lag", "index", "log10_singular_value", "resolved")
+LAG_COLUMNS = ("cell", "step", "lag", "quantity", "index", "log10_value", "resolved")
+SINGULAR_VALUE, RANDOM_COTANGENT, BOUND = "singular value", "random cotangent", "spectral-norm bound"
+BLOCKS = ("state", "h")
+# γ, the steepest slope of φ, of the cells that are h' = φ(W x + U h + b) (Pascanu et al. 2013, eq. 6 and 7)
+STEEPEST = {"rnn": 1.0, "rnn_relu": 1.0, "rnn_linear": 1.0}
 LOG10_2 = np.log10(2.0)
 BLOCK_BYTES = 2**26  # of step Jacobians in the making
 
@@ -72,22 +80,19 @@ class ProductJacobians:
         if chosen.size and (chosen.min() < 0 or chosen.max() >= self.steps):
             raise ValueError(f"steps = {chosen.min()} to {chosen.max()} leave the sequence: use 0 to {self.steps - 1}")
         scaled, exponents = _common_scale(self.rows[chosen], self.exponents[chosen])
-        n = scaled.shape[-1]
-        defined = np.isfinite(scaled).all(axis=(1, 2))
-        values = np.full((len(chosen), n), np.nan)
-        values[defined] = np.linalg.svd(scaled[defined].astype(np.float64), compute_uv=False)
-        with np.errstate(divide="ignore"):
-            logarithms = np.log10(values) + LOG10_2 * exponents[:, None]
-        resolved = values > n * np.finfo(self.rows.dtype).eps * values[:, :1]
-        columns = {
+        logarithms, resolved = _singular_values(scaled, exponents, self.rows.dtype)
+        table = self._tidy(chosen, logarithms.shape[1])
+        table |= {"log10_singular_value": logarithms.reshape(-1), "resolved": resolved.reshape(-1)}
+        return pd.DataFrame(table)[list(SINGULAR_COLUMNS)]
+
+    def _tidy(self, steps: ndarray, count: int) -> dict[str, Any]:
+        """The columns that say which of `count` values of which step a row is."""
+        return {
             "cell": self.cell,
-            "step": np.repeat(chosen, n),
-            "lag": np.repeat(self.steps - 1 - chosen, n),
-            "index": np.tile(np.arange(n), len(chosen)),
-            "log10_singular_value": logarithms.reshape(-1),
-            "resolved": resolved.reshape(-1),
+            "step": np.repeat(steps, count),
+            "lag": np.repeat(self.steps - 1 - steps, count),
+            "index": np.tile(np.arange(count), len(steps)),
         }
-        return pd.DataFrame(columns)[list(SINGULAR_COLUMNS)]
 
 
 def _need(problem: Problem, sequence: int = 0) -> Need:
@@ -176,6 +181,105 @@ def step_jacobians(
     return found
 
 
+def _need_by_lag(problem: Problem, sequence: int = 0, of: str = "state", most: int = 48, seed: int = 0) -> Need:
+    return _need(problem)
+
+
+@analysis(_need_by_lag, reads=("network", "sequence", "numerics"))
+def singular_values_by_lag(
+    subject: Subject | Stack | Problem,
+    inputs: Any = None,
+    initial_state: Any = None,
+    *,
+    sequence: int = 0,
+    of: str = "state",
+    most: int = 48,
+    seed: int = 0,
+    progress: Progress = None,
+) -> pd.DataFrame:
+    """log10 of what J(T, t) does to lengths, at lag 1 and at evenly spread steps t: columns `LAG_COLUMNS`.
+
+    most        steps at most; they have the first, the last and the last but one among them
+
+    quantity    "singular value"        index 0 for the largest; resolved as in `ProductJacobians.singular_values`
+                "random cotangent"      ‖Jᵀ v‖ of one random unit vector v, the same at every step
+                "spectral-norm bound"   lag · log10(γ σ_1(U)), which no singular value exceeds: of one layer whose step
+                                        is h' = φ(W x + U h + b) with |φ'| ≤ γ; no rows for other cells and stacks
+    of          "state": ∂s_T/∂s_t of all states; "h": its block ∂h_T/∂h_t, of all layers' h with their c held fixed
+    seed        draws v
+
+    Other arguments and errors as `product_jacobians`; ValueError also for another `of`, or `most` below 3.
+    """
+    if of not in BLOCKS:
+        raise ValueError(f"of = {of!r} is not allowed: use {' or '.join(map(repr, BLOCKS))}")
+    most = whole_number("most", most, 3)
+    problem = without_loss(subject, inputs, None, initial_state)
+    products = product_jacobians(problem, sequence=sequence, progress=progress)
+    even = np.linspace(0, products.steps - 1, most - 1).round().astype(int)
+    steps = np.unique([*even, max(products.steps - 2, 0)])
+    own = _block(problem.size, of)
+    scaled, exponents = _common_scale(products.rows[steps][:, own[:, None], own], products.exponents[steps][:, own])
+    logarithms, resolved = _singular_values(scaled, exponents, products.rows.dtype)
+    stretches = {SINGULAR_VALUE: logarithms, RANDOM_COTANGENT: _seen(scaled, exponents, seed)[:, None]}
+    bound = spectral_norm_bound(problem.stack)
+    if bound is not None:
+        stretches[BOUND] = _multiple(products.steps - 1 - steps, bound)[:, None]
+    tables = []
+    for quantity, values in stretches.items():
+        kept = resolved if quantity == SINGULAR_VALUE else np.isfinite(values)
+        table = products._tidy(steps, values.shape[1]) | {"quantity": quantity}
+        table |= {"log10_value": values.reshape(-1), "resolved": kept.reshape(-1)}
+        tables.append(pd.DataFrame(table)[list(LAG_COLUMNS)])
+    return pd.concat(tables, ignore_index=True)
+
+
+class Farthest(NamedTuple):
+    """What `singular_values_by_lag` gives at its farthest lag; log10 values, NaN where they are undefined."""
+
+    lag: int
+    count: int  # of singular values
+    resolved: int  # of them, those that rounding has not decided
+    largest: float
+    smallest: float  # of the resolved ones
+    keep_half: int  # resolved ones above 1/2
+    cotangent: float
+    bound: float | None  # None where there is none
+
+
+def farthest(table: pd.DataFrame) -> Farthest:
+    """Reads a table of `singular_values_by_lag`."""
+    at = table[table["lag"] == table["lag"].max()]
+    values = {quantity: own["log10_value"] for quantity, own in at.groupby("quantity")}
+    singular = at[(at["quantity"] == SINGULAR_VALUE) & at["resolved"]]["log10_value"]
+    return Farthest(
+        lag=int(at["lag"].iloc[0]),
+        count=len(values[SINGULAR_VALUE]),
+        resolved=len(singular),
+        largest=float(values[SINGULAR_VALUE].iloc[0]),
+        smallest=float(singular.min()),
+        keep_half=int((singular > -LOG10_2).sum()),
+        cotangent=float(values[RANDOM_COTANGENT].iloc[0]),
+        bound=float(values[BOUND].iloc[0]) if BOUND in values else None,
+    )
+
+
+def spectral_norm_bound(stack: Stack) -> float | None:
+    """log10(γ σ_1(U)), which bounds ‖∂h_T/∂h_t‖₂ per step of lag; None where no such bound holds.
+
+    It holds of one layer alone: in a stack lower layers reach the last step through higher ones too.
+    """
+    if stack.depth > 1 or stack.cell not in STEEPEST:
+        return None
+    with np.errstate(divide="ignore"):
+        return float(np.log10(STEEPEST[stack.cell] * np.linalg.norm(stack.layers[0].U.astype(np.float64), 2)))
+
+
+def random_unit(count: int, seed: int = 0) -> ndarray:
+    """A vector of length 1 in a direction that is as likely as any other, [count]."""
+    drawn = np.random.default_rng(seed).standard_normal(count)
+    return drawn / np.linalg.norm(drawn)
+
+
 def numbers_of(size: Size) -> int:
     """n, the size of the whole state."""
     return size.depth * len(CELLS[size.cell].states) * size.hidden_size
@@ -219,6 +323,35 @@ def _rows(swept: Swept) -> tuple[ndarray, ndarray]:
     exponents = np.max([layer.exponents for layer in swept.adjoints], axis=0)
     layers = [times_power(layer.totals, layer.exponents - exponents).reshape(T, N, -1) for layer in swept.adjoints]
     return np.concatenate(layers, axis=2), exponents
+
+
+def _block(size: Size, of: str) -> ndarray:
+    """The numbers of the state that are asked for: all, or those of every layer's h."""
+    every = np.arange(numbers_of(size)).reshape(size.depth, -1, size.hidden_size)
+    return (every if of == "state" else every[:, :1]).reshape(-1)
+
+
+def _singular_values(scaled: ndarray, exponents: ndarray, dtype: np.dtype) -> tuple[ndarray, ndarray]:
+    """log10 singular values [T, n] of matrices of one exponent each, and which of them are resolved."""
+    n = scaled.shape[-1]
+    defined = np.isfinite(scaled).all(axis=(1, 2))
+    values = np.full((len(scaled), n), np.nan)
+    values[defined] = np.linalg.svd(scaled[defined].astype(np.float64), compute_uv=False)
+    with np.errstate(divide="ignore"):
+        return np.log10(values) + LOG10_2 * exponents[:, None], values > n * np.finfo(dtype).eps * values[:, :1]
+
+
+def _seen(scaled: ndarray, exponents: ndarray, seed: int) -> ndarray:
+    """log10 ‖Jᵀ v‖ of a random unit v, [T]."""
+    with np.errstate(divide="ignore"):
+        norms = np.linalg.norm(random_unit(scaled.shape[-1], seed) @ scaled.astype(np.float64), axis=-1)
+        return np.log10(norms) + LOG10_2 * exponents
+
+
+def _multiple(lags: ndarray, rate: float) -> ndarray:
+    """lag · rate, 0 at lag 0 whatever the rate."""
+    with np.errstate(invalid="ignore"):
+        return np.where(lags == 0, 0.0, lags * rate)
 
 
 def _common_scale(rows: ndarray, exponents: ndarray) -> tuple[ndarray, ndarray]:

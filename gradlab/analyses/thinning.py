@@ -80,6 +80,65 @@ class StepBins:
         return bin_steps(rows, CELLS_TAKEN // max(count_lines(rows, self.by), 1), self.values, self.by)
 
 
+@dataclass(frozen=True)
+class EvenSteps:
+    """Every line at the same, evenly spaced steps and at the first one: for stacked pictures."""
+
+    steps: int = 400
+
+    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return self._spaced(rows, self.steps)
+
+    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return self._spaced(rows, POINTS_TAKEN // max(count_lines(rows), 1))
+
+    def _spaced(self, rows: pd.DataFrame, steps: int) -> pd.DataFrame:
+        every = -(-(int(rows["lag"].max()) + 1) // steps)
+        return rows[(rows["lag"] % every == 0) | (rows["step"] == 0)].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Wide:
+    """A row per unit, in a given order, and a column per step, from the column `value`: for pictures of units."""
+
+    units: tuple[int, ...]
+
+    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.pivot(index="unit", columns="step", values="value").loc[list(self.units)]
+
+    taken = on_screen
+
+
+@dataclass(frozen=True)
+class Between:
+    """Steps first … last alone, reduced further by another reduction."""
+
+    first: int
+    last: int
+    then: Reduction
+
+    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return self.then.on_screen(self._within(rows))
+
+    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return self.then.taken(self._within(rows))
+
+    def _within(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[rows["step"].between(self.first, self.last)].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class PairBins:
+    """`bin_pairs`, for itemised matrices."""
+
+    bins: int = 100
+
+    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return bin_pairs(rows, self.bins)
+
+    taken = on_screen
+
+
 def count_lines(rows: pd.DataFrame, by: Sequence[str] = LINE) -> int:
     """How many lines a table has."""
     return len(rows[[name for name in by if name in rows]].drop_duplicates())
@@ -197,6 +256,40 @@ def bin_steps(
     binned["step_end"] += 1
     binned["lag_end"] -= 1
     return binned.drop(columns=["bin", *(f"zeros {name}" for name in values)])
+
+
+def bin_pairs(table: pd.DataFrame, most: int = 100) -> pd.DataFrame:
+    """One layer's and state's itemised matrix in at most `most` bins of loss steps and of steps, for a picture.
+
+    table    every pair of every loss step that is a row: columns loss_step, step (from 0), log10_norm
+
+    Columns loss_step, loss_step_end, step, step_end (first of a bin and one past its last) and log10_norm: the mean
+    of the bin's finite pairs. Bins without any are left out. Where rows were chosen, a bin of loss steps reaches to
+    the next one. Raises ValueError for a table of several layers or states.
+    """
+    loss_steps, row = np.unique(table["loss_step"].to_numpy(), return_inverse=True)
+    step = table["step"].to_numpy()
+    K, T = len(loss_steps), int(step.max(initial=-1)) + 1
+    if len(table) != K * T:
+        raise ValueError(f"{len(table)} pairs are not {K} loss steps × {T} steps: choose one cell, layer and state")
+    norms = np.empty((K, T))
+    norms[row, step] = table["log10_norm"].to_numpy()
+    size = -(-T // most)
+    starts, columns = np.arange(0, K, -(-K // most)), np.arange(0, T, size)
+    counted = np.isfinite(norms)
+    sums = np.add.reduceat(np.add.reduceat(np.where(counted, norms, 0), starts, axis=0), columns, axis=1)
+    counts = np.add.reduceat(np.add.reduceat(counted.astype(np.int64), starts, axis=0), columns, axis=1)
+    which, column = np.nonzero(counts)
+    edges = np.append(loss_steps[starts], loss_steps[-1] + 1)
+    return pd.DataFrame(
+        {
+            "loss_step": edges[which],
+            "loss_step_end": edges[which + 1],
+            "step": columns[column],
+            "step_end": np.minimum(columns[column] + size, T),
+            "log10_norm": sums[which, column] / counts[which, column],
+        }
+    )
 
 
 def line_ends(table: pd.DataFrame, relative: bool = True, gap: float = 0.1) -> pd.DataFrame:

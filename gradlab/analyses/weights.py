@@ -1,4 +1,4 @@
-"""What was built: spectra of the recurrent weight, gates' biases and parameter counts, as tidy tables.
+"""Initial weights: spectra of the recurrent weight, gates' biases and parameter counts, as tidy tables.
 
 Columns, `layer` counted from 0 at the bottom and `gate` named as the cell names it:
 

@@ -98,3 +98,8 @@ def keep_of(cell: Cell) -> Callable[[Any, Any], Any] | None:
 def additive_state(cell: Cell) -> int:
     """Place in `states` of the state that the additive update adds to: c where there is one, else h."""
     return cell.states.index("c") if "c" in cell.states else 0
+
+
+def additive_name(cell: Cell) -> str:
+    """Name of that state."""
+    return cell.states[additive_state(cell)]

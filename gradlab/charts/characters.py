@@ -1,9 +1,8 @@
 """A text and what a network makes of it.
 
-expectations    place, step, symbol, row, left, right, probability, share, expected
-                a bar from left to right in the column of its step; `share` is its label; `expected`: this is what
-                the text goes on with; `place` names the column by the character read
-shaded          column, row, step, character, value, and `log10` or not: one square a character, coloured
+expectations    step, character, following, symbol, rank, probability
+                a bar per symbol in the column of its step, green where it is what the text goes on with
+shaded          step, character, and the column `value` names: one square per character, coloured, in rows as one reads
 """
 
 from __future__ import annotations
@@ -13,10 +12,14 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import colours, theme
-from gradlab.words.numbers import power_of_ten
+from gradlab.words.numbers import number
 
-EXPECTATION_COLUMNS = ("step", "place", "symbol", "row", "left", "right", "probability", "share", "expected")
-SHADED_COLUMNS = ("column", "row", "character", "value", "step")
+PREDICTION_COLUMNS = ("step", "character", "following", "symbol", "rank", "probability")
+SHADED_COLUMNS = ("step", "character")  # and that of the values
+ABSOLUTE = (-12.0, 1.0)  # decades from dark to bright, the same for every text, model and prediction
+MOST_STEPS, MOST_SYMBOLS = 6, 6  # of the bars
+CHARACTERS_PER_ROW = 40
+INVISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 RIGHT = {False: "#009E73", True: "#2CCB9B"}
 OTHER = {False: "#B9C0CA", True: "#56606E"}
 ROW_PIXELS = 30
@@ -26,15 +29,19 @@ FEWEST_COLUMNS = 16  # so that the squares of a short word stay squares
 def expectations(
     table: pd.DataFrame,
     *,
+    first: int = 0,
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
     row_pixels: int = 26,
 ) -> alt.LayerChart:
-    """A column a step, named by the character just read; in it a bar a symbol, green where the text goes on so."""
+    """One column per step from `first` on, named by the character just read; in it one bar per likely symbol.
+
+    Where there are few symbols all have a bar, each in a row of its own; else the likeliest have one, in their order.
+    """
     theme.refuse_empty(table)
-    drawn = table[list(EXPECTATION_COLUMNS)]
+    drawn = _bars(table, first)
     ink = colours.INKS[dark]
     steps, rows = int(drawn["step"].max()) + 1, int(drawn["row"].max()) + 1
     x = alt.X("left:Q", scale=alt.Scale(domain=[0, steps], nice=False), axis=None)
@@ -65,9 +72,46 @@ def expectations(
     return chart
 
 
+def _bars(table: pd.DataFrame, first: int) -> pd.DataFrame:
+    """Where each bar stands: `row`, and from `left` to `right` in the column of its step; `share` is its label."""
+    symbols = list(dict.fromkeys(table["symbol"]))
+    table = table[(table["step"] >= first) & (table["step"] < first + MOST_STEPS) & (table["following"] != "")]
+    few = len(symbols) <= MOST_SYMBOLS
+    table = table if few else table[table["rank"] < MOST_SYMBOLS]
+    step = table["step"] - first
+    left = step + 0.16
+    return pd.DataFrame(
+        {
+            "step": step,
+            "place": [f"after {visible(character)}" for character in table["character"]],
+            "symbol": [visible(symbol) for symbol in table["symbol"]],
+            "row": [symbols.index(symbol) for symbol in table["symbol"]] if few else table["rank"],
+            "left": left,
+            "right": left + 0.46 * table["probability"],
+            "probability": table["probability"],
+            "share": [f"{p:.0%}" for p in table["probability"]],
+            "expected": table["symbol"] == table["following"],
+        }
+    )
+
+
+def visible(character: str) -> str:
+    """A character that can be seen: the space as an open box."""
+    return INVISIBLE.get(character, character)
+
+
+def _squares(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """The characters in rows, as a text is read, each with the value that colours it."""
+    step = table["step"]
+    shown = [visible(character) for character in table["character"]]
+    column, row = step % CHARACTERS_PER_ROW, step // CHARACTERS_PER_ROW
+    return pd.DataFrame({"step": step, "character": shown, "value": table[value], "column": column, "row": row})
+
+
 def shaded(
     table: pd.DataFrame,
     *,
+    value: str,
     quantity: str,
     log10: bool,
     domain: tuple[float, float] | None = None,
@@ -77,15 +121,16 @@ def shaded(
     dark: bool = False,
     width: int | str = "container",
 ) -> alt.LayerChart:
-    """The text as it reads, a square a character: cividis of log10 values, or blue-orange of values about zero.
+    """The text as it reads, one square per character: cividis of log10 values, or blue-orange of values about zero.
 
+    value       the column that colours; `log10` says whether it is the log10 of `quantity`
     domain      of log10 values, from dark to bright; what lies beyond has the colour of the end; None: their own range
     marked      a step that is outlined
 
     Values that are not finite (exact zeros) stay without colour.
     """
     theme.refuse_empty(table)
-    drawn = table[list(SHADED_COLUMNS)]
+    drawn = _squares(table, value)
     finite = drawn["value"][np.isfinite(drawn["value"])]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (-1.0, 0.0)
     ink = colours.INKS[dark]
@@ -99,7 +144,7 @@ def shaded(
         scale = alt.Scale(scheme="cividis", domain=[low, high], clamp=True)
         legend |= {"labelExpr": "'1e' + format(datum.value, '+.2~f')", "tickCount": 4}
         if domain:
-            legend["title"] = f"{quantity}, dark: {power_of_ten(low)} or less"
+            legend["title"] = f"{quantity}, dark: {number(low)} or less"
         light = f"datum.value > {(low + high) / 2}"
         letter = alt.ExprRef(
             f"isValid(datum.value) && isFinite(datum.value) ? ({light} ? '#111' : '#fff') : '{ink.text}'"

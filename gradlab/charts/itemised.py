@@ -1,12 +1,13 @@
 """The itemised matrix: loss step × state step, and what its rows and their sum look like.
 
-`matrix` and `band` read bins of pairs, one row a bin, of one cell, layer and state:
+`matrix` and `band` read bins of pairs, one row per bin, of one cell, layer and state:
 
     loss_step, loss_step_end, step, step_end     a bin's first steps and one past its last
     log10_norm                                   mean log10 ‖∂ℓ_{t'}/∂s_t‖
 
-`matrix` and `comb` read the total, one row a step: step, log10_norm; `comb` also some rows of the matrix themselves:
-loss_step, step, log10_norm.
+`matrix` and `losses_and_sum` read the total, one row per step of the sequence, its ends among them: step, log10_norm;
+`losses_and_sum` also some rows of the matrix themselves: loss_step, step, log10_norm. `band` reads the corners of what
+a truncation keeps: loss_step, first (the earliest state that the loss reaches).
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ def matrix(
     *,
     cell: str,
     domain: list[float],
-    last: int,
     state: str = "h",
     title: str = "",
     subtitle: str = "",
@@ -44,7 +44,7 @@ def matrix(
 
     domain   log10 range of the colours and of the curves, the same for every cell
     """
-    ink = INKS[dark]
+    ink, last = INKS[dark], int(total["step"].max())
     above = [alt.ExprRef(f"height * {SPLIT}"), alt.ExprRef("0")]
     below = [alt.ExprRef("height"), alt.ExprRef(f"height * {SPLIT + 0.07}")]
     chosen = alt.selection_point(
@@ -141,7 +141,6 @@ def band(
     outline: pd.DataFrame,
     *,
     domain: list[float],
-    last: int,
     state: str = "h",
     title: str = "",
     subtitle: str = "",
@@ -149,17 +148,17 @@ def band(
     width: int | str = "container",
     height: int = 430,
 ) -> alt.LayerChart:
-    """The matrix, and under a veil what a truncation leaves out: its `outline`, corner by corner, `OUTLINE_COLUMNS`."""
-    ink = INKS[dark]
+    """The matrix, shaded where a truncation drops pairs: outside its `outline`."""
+    ink, last = INKS[dark], int(outline["loss_step"].max()) - 1
     y, x = _loss_steps("loss_step", _rows(bins), None), _across("first", last)
     corner = pd.Series(range(len(outline)))
     # two corners at one height would be joined in either order, so the upper of a span stands a hair below its end
     corners = outline.assign(corner=corner, loss_step=outline["loss_step"] - 1e-3 * (corner % 2))
-    veil = alt.Chart(corners).mark_area(color=ink.paper, opacity=0.82, orient="horizontal", clip=True)
+    shade = alt.Chart(corners).mark_area(color=ink.paper, opacity=0.82, orient="horizontal", clip=True)
     edge = alt.Chart(corners).mark_line(color=ink.alarm, strokeWidth=2, clip=True)
     layers = [
         _heat(bins, last, domain, None, state),
-        veil.encode(x=x, x2=alt.X2Datum(0), y=y),
+        shade.encode(x=x, x2=alt.X2Datum(0), y=y),
         edge.encode(x=x, y=y, order="corner:Q"),
     ]
     return theme.finished(layers, title, subtitle, dark, width, height)
@@ -171,7 +170,7 @@ def _across(column: str, last: int) -> alt.X:
     return alt.X(f"{column}:Q", scale=alt.Scale(domain=[0, last + 1], nice=False), axis=axis)
 
 
-def comb(
+def losses_and_sum(
     rows: pd.DataFrame,
     total: pd.DataFrame,
     *,

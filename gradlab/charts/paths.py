@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import annotations, axes, colours, theme
+from gradlab.words.routes import line_title
 
 COLUMNS = ("cell", "layer", "state", "path", "step", "lag", "log10_norm", "log10_relative")
 SHARE_COLUMNS = ("path", "step", "lag", "share")
@@ -71,10 +72,10 @@ def left(table: pd.DataFrame, *, relative: bool = True, title: str = "", subtitl
          width: int | str = "container", height: int = 380) -> alt.LayerChart:  # fmt: skip
     """What is left of a cell's gradient after each cut, beside the whole of it and of other cells.
 
-    A line whose `path` is "total" has its cell's colour and name.
+    A line whose `path` is "total" has its cell's colour and name; the others are named in words.
     """
     whole = table["path"] == "total"
-    names = np.where(whole, table["cell"].map(theme.cell_title), table["path"])
+    names = np.where(whole, table["cell"].map(theme.cell_title), table["path"].map(line_title))
     drawn = table.assign(path=names)
     order = theme.present(drawn["path"], ())
     cells = dict(zip(names[whole], table.loc[whole, "cell"], strict=True))
@@ -133,7 +134,7 @@ def _lines(table: pd.DataFrame, names: list[str], shown: dict[str, str], strokes
         pale = 0.35 if stroke > 5 else 1
         opacity = alt.OpacityValue(theme.DIMMED, condition={"param": clicked.name, "value": pale})
         line = alt.Chart(drawn[drawn["cell"].isin(own)]).mark_line(strokeWidth=stroke)
-        y_title = ["norm of ∂L/∂s", "relative to what the loss put in"] if relative else ["norm of ∂L/∂s"]
+        y_title = ["norm of ∂L/∂s", "relative to the injected gradient"] if relative else ["norm of ∂L/∂s"]
         layers.append(
             line.encode(
                 x=x if layers else axes.steps(first, last, "step t"),

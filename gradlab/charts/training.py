@@ -1,8 +1,8 @@
-"""Learning: what falls, what is clipped, and how the gradient's reach changes with the updates.
+"""Training: what falls, what is clipped, and how the gradient's reach changes with the updates.
 
     curve     cell, update, log10_value, log10_mean      a quantity and its running mean, log10
     reach     cell, update, update_end, lag, lag_end, log10_relative      one cell: update × lag
-    flow      cell, layer, state, step, lag, log10_relative      the trace at one update
+    flow      cell, layer, state, step, lag, log10_relative      the traces at one update
 
 Rules are labelled levels such as a baseline: columns log10_value, label.
 """
@@ -10,6 +10,7 @@ Rules are labelled levels such as a baseline: columns log10_value, label.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import altair as alt
 import numpy as np
@@ -112,6 +113,11 @@ def _curve_layers(
     ]
 
 
+def reach_domain(tables: Iterable[pd.DataFrame]) -> list[float]:
+    """The decades that several maps of reach share."""
+    return axes.decades_domain([table["log10_relative"] for table in tables])
+
+
 def reach(
     table: pd.DataFrame,
     domain: list[float],
@@ -157,15 +163,19 @@ def flow(
     table: pd.DataFrame,
     domain: list[float],
     *,
+    state: str = "both",
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
     height: int = 300,
 ) -> alt.LayerChart:
-    """The traces at one update, on a given range of decades, so that two updates can stand side by side."""
+    """The traces at one update, on a given range of decades, so that two updates can stand side by side.
+
+    state    the lines to draw, of cells that do not have it those of h; "both" for every line
+    """
     theme.refuse_empty(table)
-    drawn = table[list(FLOW_COLUMNS)]
+    drawn = _of_state(table[list(FLOW_COLUMNS)], state)
     drawn = drawn.assign(log10_relative=drawn["log10_relative"].where(np.isfinite(drawn["log10_relative"])))
     first, last = int(drawn["step"].min()), int(drawn["step"].max())
     tips = [
@@ -175,7 +185,7 @@ def flow(
     named = drawn["state"].iloc[0] if drawn["state"].nunique() == 1 else "s"
     line = alt.Chart(drawn).mark_line(strokeWidth=2.5, tooltip=True).encode(
         x=axes.steps(first, last, "step t    ← the gradient"),
-        y=axes.decades("log10_relative", domain, [f"norm of ∂L/∂{named}", "relative to what the loss put in"]),
+        y=axes.decades("log10_relative", domain, [f"norm of ∂L/∂{named}", "relative to the injected gradient"]),
         strokeDash=theme.dash(drawn["state"], legend=True),
         color=theme.cells_encoding(table, dark),
         opacity=theme.shade(table["layer"], True),
@@ -184,3 +194,11 @@ def flow(
     )  # fmt: skip
     layers = [line, axes.lags(int(drawn["lag"].min()), int(drawn["lag"].max()))]
     return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
+
+
+def _of_state(table: pd.DataFrame, state: str) -> pd.DataFrame:
+    if state == "both":
+        return table
+    having = set(table.loc[table["state"] == state, "cell"])
+    shown = [state if cell in having else "h" for cell in table["cell"]]
+    return table[table["state"] == shown]

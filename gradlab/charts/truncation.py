@@ -1,8 +1,8 @@
-"""What a truncation window costs and saves. All tables are tidy, one row a cell and window.
+"""What a truncation window costs and saves. All tables are tidy, one row per cell and window.
 
 lost       cell, window, lost, lost_min, lost_max        share of the gradient beyond a window; mean and range
 angle      cell, layer, k1, k2, cosine, relative_error   of the truncated parameter gradient to the full one
-savings    k2, share, what                               "memory" or "multiply-adds", as a share of the full
+savings    k2, share_of_bytes, share_of_multiply_adds    of the full
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from gradlab.charts.colours import INKS
 
 LOST_COLUMNS = ("cell", "window", "lost", "lost_min", "lost_max")
 ANGLE_COLUMNS = ("cell", "layer", "k1", "k2", "cosine", "relative_error")
-SAVING_COLUMNS = ("k2", "share", "what")
+SAVING_COLUMNS = ("k2", "share_of_bytes", "share_of_multiply_adds")
+SAVED = {"share_of_bytes": "memory", "share_of_multiply_adds": "multiply-adds"}
 ROOM = 1.12  # of the full height: above it stands the name of the chosen window
 TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1]
 
 
 def lost(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "", dark: bool = False,
          width: int | str = "container", height: int = 340) -> alt.LayerChart:  # fmt: skip
-    """Share of the gradient that comes from further back than a window, a line a cell, the chosen window marked."""
+    """Share of the gradient that comes from further back than a window, one line per cell, the chosen window marked."""
     x = _windows("window", table["window"].max(), "window, steps")
     y = _share("lost", "gradient from beyond the window")
     colour = theme.cells_encoding(table, dark)
@@ -41,7 +42,7 @@ def lost(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "
 
 def angle(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "", dark: bool = False,
           width: int | str = "container", height: int = 340) -> alt.LayerChart:  # fmt: skip
-    """Cosine of the angle between truncated and full parameter gradient against the window, a line a cell and layer."""
+    """Cosine between truncated and full parameter gradient against the window, one line per cell and layer."""
     finite = table[np.isfinite(table["cosine"])]
     x = _windows("k2", table["k2"].max(), "window k2, steps")
     low = min(0.0, float(finite["cosine"].min())) if len(finite) else 0.0
@@ -69,6 +70,7 @@ def savings(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str 
             width: int | str = "container", height: int = 300) -> alt.LayerChart:  # fmt: skip
     """Memory and multiply-adds by count, as shares of full back-propagation, against the window."""
     ink = INKS[dark]
+    table = table[list(SAVING_COLUMNS)].rename(columns=SAVED).melt("k2", var_name="what", value_name="share")
     x = _windows("k2", table["k2"].max(), "window k2, steps")
     y = alt.Y(
         "share:Q",
@@ -77,7 +79,7 @@ def savings(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str 
     )
     dash = alt.StrokeDash(
         "what:N",
-        scale=alt.Scale(domain=["memory", "multiply-adds"], range=[[1, 0], [6, 4]]),
+        scale=alt.Scale(domain=[*SAVED.values()], range=[[1, 0], [6, 4]]),
         legend=alt.Legend(title=None, symbolStrokeColor=ink.text),
     )
     tips = [alt.Tooltip("what:N"), alt.Tooltip("k2:Q", format=",d"), alt.Tooltip("share:Q", format=".1%")]

@@ -1,10 +1,19 @@
-"""The unrolled network: layers upwards, steps to the right, every edge in the colour of the gradient on it.
+"""The unrolled network: steps to the right, layers upwards, every edge in the colour of the gradient on it.
 
-`network` reads a row an edge: layer and step of the node where the gradient arrives, lag, edge (loss, vertical,
-recurrent, direct, input), state, log10_relative (-inf: exactly nothing).
+`network` reads a row an edge, and a row a step that is drawn:
+
+    edges   cell; layer and step of the node where the gradient arrives; lag; edge (loss, vertical, recurrent, direct,
+            input), state, log10_relative (-inf: exactly nothing)
+    steps   step, reads (whether it has an input), has_loss, label (what is written into the input)
+
+A box stands for each input, layer and loss. Steps left out between two that are drawn leave a gap.
 """
 
 from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import altair as alt
 import numpy as np
@@ -13,102 +22,201 @@ import pandas as pd
 from gradlab.charts import axes, colours, theme
 from gradlab.words.numbers import power_of_ten
 
-COLUMNS = ("layer", "step", "lag", "edge", "state", "log10_relative")
-APART = 0.2  # layers: the direct edge runs above the middle, the recurrent one below
-END, STUB = 0.16, 0.75  # steps that an edge keeps from its nodes; layers that loss and input edges are long
-ROW_PIXELS, FRAME_PIXELS = 110, 190
+COLUMNS = ("cell", "layer", "step", "lag", "edge", "state", "log10_relative")
+STEP_COLUMNS = ("step", "reads", "has_loss", "label")
+HALF_WIDTH, HALF_HEIGHT = 0.25, 0.26  # of a box, in columns and in levels
+APART = 0.165  # levels: the direct edge runs above the middle, the recurrent one below
+LEVEL_PIXELS, FRAME_PIXELS = 78, 90
+NAME_PIXELS = 13  # a line of a layer's name: one more is the height of an edge beside it
+SMALL_LEVEL_PIXELS, SMALL_FRAME_PIXELS = 38, 14
+FILLED = {"input": 0.18, "hidden": 0.32, "loss": 1.0}
+
+
+class Frame(NamedTuple):
+    """Where the steps stand: a column each, from the first one's number on, and one for a gap between two."""
+
+    place: dict[int, int]  # step → column
+    gaps: pd.DataFrame  # x, left_out
+    layers: int
+    x: alt.Scale
+    y: alt.Scale
+    columns: float  # of the whole width
+
+    @property
+    def first(self) -> int:
+        return min(self.place.values())
+
+    def at_most(self, size: float, part: float, power: int = 1) -> alt.ExprRef:
+        """A size in pixels (of an area: power 2), no more than a part of a column."""
+        return alt.ExprRef(f"min({size}, pow({part} * width / {self.columns}, {power}))")
 
 
 def network(
     table: pd.DataFrame,
-    domain: tuple[float, float],
+    domain: Sequence[float] | None = None,
+    steps: pd.DataFrame | None = None,
     *,
+    small: bool = False,
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
     height: int | None = None,
 ) -> alt.LayerChart:
-    """All edges that arrive at the table's steps. `domain`: log10 of the gradients that colours stand for."""
+    """All edges of a table.
+
+    domain   log10 of the gradients that colours stand for; the range of the table if None
+    steps    those that are drawn; if None every step at which an edge arrives, and nothing is written into inputs
+    small    without axes and legend, for a gallery
+    """
     theme.refuse_empty(table)
     ink = colours.INKS[dark]
-    drawn = _placed(table)
-    layers = int(table["layer"].max()) + 1
-    first, last = int(table["step"].min()), int(table["step"].max())
-    x_scale = alt.Scale(domain=[first - 0.7, last + 1], nice=False)
-    y_scale = alt.Scale(domain=[-1, layers], nice=False)
-    axis = alt.Axis(title="step t", format=",d", tickCount=axes.ticks("width", 55, last - first))
-    numbered = alt.Axis(title="layer", values=list(range(layers)), grid=False, format="d")
-    x, y = alt.X("x:Q", scale=x_scale, axis=axis), alt.Y("y:Q", scale=y_scale, axis=numbered)
+    steps = _all_steps(table) if steps is None else steps
+    frame = _frame(table, steps, small)
+    drawn = _placed(table, frame)
+    domain = list(domain or axes.decades_domain([table["log10_relative"]]))
+    some, none = drawn[np.isfinite(drawn["log10_relative"])], drawn[~np.isfinite(drawn["log10_relative"])]
+    x, y = alt.X("x:Q", scale=frame.x, axis=_step_axis(frame, small)), alt.Y("y:Q", scale=frame.y, axis=None)
+    if not small:
+        y = alt.Y("y:Q", scale=frame.y, axis=_level_axis(frame.layers, "direct" in set(some["edge"])))
     ends = {"x2": "x2:Q", "y2": "y2:Q"}
     tips = [
         alt.Tooltip("edge:N"),
         alt.Tooltip("layer:O", title="arrives at layer"),
-        alt.Tooltip("step:Q", title="step"),
-        alt.Tooltip("lag:Q"),
+        alt.Tooltip("step:Q", title="arrives at step", format=",d"),
+        alt.Tooltip("lag:Q", format=",d"),
         alt.Tooltip("state:N", title="into"),
         alt.Tooltip("size:N", title="gradient, relative"),
     ]
     key = alt.Legend(
-        type="gradient", title="norm on the edge, relative", labelExpr=axes.POWER_LABEL, titleOrient="top",
+        type="gradient", title="relative to the injected gradient", labelExpr=axes.POWER_LABEL, titleOrient="top",
         gradientLength=240, gradientThickness=10, tickCount=int(max(1, min(5, domain[1] - domain[0]))),
     )  # fmt: skip
-    scale = alt.Scale(scheme="cividis", domain=list(domain), clamp=True, nice=False)
-    line = alt.Stroke(
-        "log10_relative:Q", scale=scale, legend=None
-    )  # one legend of lines and heads would be no gradient
-    some, none = drawn[np.isfinite(drawn["log10_relative"])], drawn[~np.isfinite(drawn["log10_relative"])]
+    scheme = alt.SchemeParams(name="viridis" if dark else "cividis", extent=[0.2, 1] if dark else [0, 1])
+    # The legend is the arrowheads': a rule's would be of strokes and not a gradient. Vega-Lite merges the legends of
+    # equal domains, and without one is the stronger, so the domains differ by a hair.
+    lines, heads = (
+        alt.Scale(scheme=scheme, domain=[domain[0], domain[1] + hair], clamp=True, nice=False) for hair in (0, 1e-9)
+    )
+    line = alt.Stroke("log10_relative:Q", scale=lines, legend=None)
     parts = [
         alt.Chart(none.drop(columns="log10_relative"))
         .mark_rule(strokeWidth=1.2, strokeDash=[1, 4], color=ink.rule)
         .encode(x=x, y=y, **ends, tooltip=tips),
-        alt.Chart(some).mark_rule(strokeWidth=4, strokeCap="round").encode(x=x, y=y, **ends, stroke=line, tooltip=tips),
+        alt.Chart(some).mark_rule(strokeWidth=3.5 if small else 4).encode(x=x, y=y, **ends, stroke=line, tooltip=tips),
     ]
-    heads = some[some["edge"].isin(["recurrent", "direct"])].assign(shown=some["log10_relative"])
-    parts.append(
-        alt.Chart(heads)
-        .mark_point(shape="triangle-left", strokeOpacity=0, size=_at_most(70, 0.4, last - first + 1), opacity=1)
-        .encode(x=x, y=y, fill=alt.Fill("shown:Q", scale=scale, legend=key))
-    )
-    nodes = (
-        table.loc[table["layer"] >= 0, ["layer", "step"]].drop_duplicates().rename(columns={"step": "x", "layer": "y"})
-    )
-    parts.append(
-        alt.Chart(nodes)
-        .mark_circle(
-            size=_at_most(190, 0.5, last - first + 1), opacity=1, fill=ink.paper, stroke=ink.text, strokeWidth=1.4
+    fill = alt.Fill("shown:Q", scale=heads, legend=None if small else key)
+    parts += [_heads(some, way, small, frame).encode(x=x, y=y, fill=fill) for way in ("left", "down")]
+    boxes = _boxes(steps, frame)
+    cell = str(table["cell"].iloc[0])
+    for kind, colour in (("input", ink.muted), ("hidden", colours.cell_colour(cell, dark)), ("loss", ink.alarm)):
+        mark = {"fill": colour, "stroke": colour, "cornerRadius": frame.at_most(4 if small else 7, 0.2), "aria": False}
+        shown = {
+            "fillOpacity": alt.when(alt.datum.active).then(alt.value(FILLED[kind])).otherwise(alt.value(0)),
+            "strokeDash": alt.when(alt.datum.active).then(alt.value([1, 0])).otherwise(alt.value([3, 3])),
+            "strokeOpacity": alt.when(alt.datum.active).then(alt.value(1)).otherwise(alt.value(0.5)),
+            "tooltip": [alt.Tooltip("box:N"), alt.Tooltip("step:Q", format=",d")],
+        }
+        own = alt.Chart(boxes[boxes["box"] == kind]).mark_rect(strokeWidth=1.5, **mark)
+        parts.append(own.encode(x=x, y=y, **ends, **shown))
+    parts.append(_labels(boxes[boxes["label"] != ""], small, frame, ink))
+    if not frame.gaps.empty:
+        text = alt.Chart(frame.gaps).mark_text(
+            lineBreak="\n", fontSize=12, color=ink.muted, baseline="middle", lineHeight=NAME_PIXELS, dy=-NAME_PIXELS
         )
-        .encode(x=x, y=y)
-    )
-    parts.append(_names(layers, first, x_scale, y_scale, "direct" in set(some["edge"]), dark))
-    height = height or FRAME_PIXELS + ROW_PIXELS * layers
-    return theme.finished(parts, title, subtitle, dark, width, height)
+        parts.append(text.encode(x=x, y=y, text="left_out:N"))
+    levels = frame.layers + 2
+    own_height = levels * SMALL_LEVEL_PIXELS + SMALL_FRAME_PIXELS if small else levels * LEVEL_PIXELS + FRAME_PIXELS
+    return theme.finished(parts, title, subtitle, dark, width, height or own_height)
 
 
-def _at_most(size: int, part: float, steps: int) -> alt.ExprRef:
-    """A mark's area in square pixels, no wider than a part of a step."""
-    return alt.ExprRef(f"min({size}, pow({part} * width / {steps}, 2))")
+def _all_steps(table: pd.DataFrame) -> pd.DataFrame:
+    """Every step at which an edge arrives."""
+    step = np.unique(table["step"])
+    has_loss = np.isin(step, table.loc[table["edge"] == "loss", "step"])
+    return pd.DataFrame({"step": step, "reads": True, "has_loss": has_loss, "label": ""})
 
 
-def _placed(table: pd.DataFrame) -> pd.DataFrame:
-    """Where each edge begins (the arriving end: x, y) and ends (x2, y2)."""
-    step, layer, edge = (table[name] for name in ("step", "layer", "edge"))
-    across = edge.isin(["recurrent", "direct"])
+def _frame(table: pd.DataFrame, steps: pd.DataFrame, small: bool) -> Frame:
+    step = steps["step"].to_numpy()
+    skipped = np.diff(step, prepend=step[0] - 1) > 1
+    column = int(step[0]) + np.arange(len(step)) + np.cumsum(skipped)
+    layers = int(table["layer"].max()) + 1
+    left_out = [f"⋯\n{count}\nsteps" for count in np.diff(step, prepend=step[0] - 1)[skipped] - 1]
+    gaps = pd.DataFrame({"x": column[skipped] - 1, "y": (layers - 1) / 2, "left_out": left_out})
+    along = table["edge"].isin(["recurrent", "direct"])
+    comes_in = bool((table.loc[along, "step"] == step[-1]).any())  # from a later step, which is not drawn
+    left, right = int(column[0]) - (0.5 if small else 0.7), int(column[-1]) + (1 if comes_in else 0.5)
+    place = dict(zip(step.tolist(), column.tolist(), strict=True))
+    x, y = ({"domain": [left, right]}, {"domain": [-1.5, layers + 0.45], "zero": False})
+    return Frame(place, gaps, layers, alt.Scale(nice=False, **x), alt.Scale(nice=False, **y), right - left)
+
+
+def _step_axis(frame: Frame, small: bool) -> alt.Axis | None:
+    """The numbers of the steps, under their columns."""
+    if small:
+        return None
+    names = dict.fromkeys(range(frame.first, max(frame.place.values()) + 1), "") | {
+        column: f"{step:,}" for step, column in frame.place.items()
+    }
+    label = f"{json.dumps([*names.values()])}[datum.value - {frame.first}]"
+    return alt.Axis(title="step t", values=sorted(frame.place.values()), labelExpr=label)
+
+
+def _level_axis(layers: int, has_direct: bool) -> alt.Axis:
+    """The names of input, layers and loss; beside each layer, those of its two edges, each at its height."""
+    names = [["direct" if has_direct else "", f"layer {layer}", "U"] for layer in range(layers)]
+    label = f"{json.dumps([['', 'input', ''], *names, ['', 'loss', '']])}[datum.value + 1]"
+    look = {"labelLineHeight": NAME_PIXELS, "labelOffset": -NAME_PIXELS}  # the first of three lines stands at the value
+    return alt.Axis(title=None, values=list(range(-1, layers + 1)), labelExpr=label, grid=False, **look)
+
+
+def _placed(table: pd.DataFrame, frame: Frame) -> pd.DataFrame:
+    """From where the gradient comes on each edge (x, y) to where it arrives (x2, y2)."""
+    step, edge = table["step"], table["edge"]
+    along = edge.isin(["recurrent", "direct"])
+    column = step.map(frame.place)
+    column = column.where(column.notna(), (step + 1).map(frame.place) - 1)  # out of a gap, or from the last step on
     offset = np.select([edge == "direct", edge == "recurrent"], [APART, -APART], 0.0)
-    x = step + np.where(across, END, 0.0)
-    x2 = step + np.where(across, 1 - END, 0.0)
-    node = np.where(edge == "input", 0, layer)
-    length = np.select([edge == "vertical", edge == "loss", edge == "input"], [1 - 0.1, STUB, -STUB], 0.0)
-    y = node + offset + np.where(across, 0, np.where(edge == "input", -0.1, 0.1))
-    y2 = node + offset + length
+    x = column + np.where(along, 1 - HALF_WIDTH, 0.0)
+    x2 = column + np.where(along, HALF_WIDTH, 0.0)
+    y = table["layer"] + np.where(along, offset, 1 - HALF_HEIGHT)
+    y2 = table["layer"] + np.where(along, offset, HALF_HEIGHT)
     size = [power_of_ten(value) for value in table["log10_relative"]]
     return table[list(COLUMNS)].assign(x=x, x2=x2, y=y, y2=y2, size=size)
 
 
-def _names(layers: int, first: int, x_scale: alt.Scale, y_scale: alt.Scale, direct: bool, dark: bool) -> alt.Chart:
-    """What the two edges between two steps are, written at the left of each layer."""
-    kinds = [("direct", APART), ("U", -APART)] if direct else [("U", -APART)]
-    rows = [(first - 0.2, layer + at, name) for layer in range(layers) for name, at in kinds]
-    frame = pd.DataFrame(rows, columns=["x", "y", "name"])
-    text = alt.Chart(frame).mark_text(align="right", fontSize=12, color=colours.INKS[dark].text)
-    return text.encode(x=alt.X("x:Q", scale=x_scale), y=alt.Y("y:Q", scale=y_scale), text="name:N")
+def _heads(edges: pd.DataFrame, way: str, small: bool, frame: Frame) -> alt.Chart:
+    """Arrowheads where edges arrive."""
+    along = edges["edge"].isin(["recurrent", "direct"])
+    at = edges[along if way == "left" else ~along]
+    rows = pd.DataFrame({"x": at["x2"], "y": at["y2"], "shown": at["log10_relative"]})
+    nose = frame.at_most(3 if small else 5, 0.08)
+    turned = {"angle": 270, "xOffset": nose} if way == "left" else {"angle": 180, "yOffset": -3 if small else -5}
+    size = frame.at_most(45 if small else 90, 0.25, 2)
+    return alt.Chart(rows).mark_point(shape="triangle", strokeOpacity=0, opacity=1, size=size, **turned)
+
+
+def _boxes(steps: pd.DataFrame, frame: Frame) -> pd.DataFrame:
+    """The corners of a box for each input, layer and loss: box, step, active, label, x, x2, y, y2."""
+    inputs = steps.assign(box="input", level=-1, active=steps["reads"])
+    hidden = [steps.assign(box="hidden", level=layer, active=True, label="") for layer in range(frame.layers)]
+    losses = steps[steps["has_loss"]].assign(box="loss", level=frame.layers, active=True, label="ℓ")
+    boxes = pd.concat([inputs, *hidden, losses], ignore_index=True)
+    middle = boxes["step"].map(frame.place)
+    corners = {"x": middle - HALF_WIDTH, "x2": middle + HALF_WIDTH}
+    corners |= {"y": boxes["level"] - HALF_HEIGHT, "y2": boxes["level"] + HALF_HEIGHT}
+    return boxes[["box", "step", "level", "active", "label"]].assign(middle=middle, **corners)
+
+
+def _labels(boxes: pd.DataFrame, small: bool, frame: Frame, ink: colours.Ink) -> alt.Chart:
+    """What is written into the boxes."""
+    size = frame.at_most(11 if small else 14, 0.5)
+    text = alt.Chart(boxes).mark_text(fontSize=size, fontWeight=600, baseline="middle")
+    return text.encode(
+        x=alt.X("middle:Q", scale=frame.x),
+        y=alt.Y("level:Q", scale=frame.y),
+        text="label:N",
+        fill=alt.when(alt.datum.box == "loss").then(alt.value(ink.paper)).otherwise(alt.value(ink.text)),
+        opacity=alt.when(alt.datum.active).then(alt.value(1)).otherwise(alt.value(0.45)),
+    )

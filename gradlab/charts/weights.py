@@ -1,4 +1,4 @@
-"""What was built: the spectra of the recurrent weight U and the gates' biases, one stack at a time.
+"""Initial weights: the spectra of the recurrent weight U and the gates' biases, one stack at a time.
 
     singular_values    reads  layer, gate, index, singular_value
     eigenvalues        reads  layer, gate, real, imaginary, modulus

@@ -2,16 +2,18 @@
 
 recipe       Recipe: optimizer, learning rate, clipping, how often to trace
 network      what is trained, and the loss of a batch, back-propagated in full or truncated
-run          Run and train: one record an update
+run          Run and train: one record per update
 divergence   where a run left the floating-point range
 tables       records as tidy tables
+replay       questions about what runs have measured, with the program that trains again
+checkpoints  a run as a file
 """
 
 from gradlab.training.divergence import Diverged
 from gradlab.training.network import Network
 from gradlab.training.recipe import OPTIMIZERS, Recipe
 from gradlab.training.run import Record, Run, fitted, one_thread, train
-from gradlab.training.tables import clipping, curve, gradients, history, reach, solved_at
+from gradlab.training.tables import clipping, curve, gradients, history, reach, solved_at, traces_at
 
 __all__ = [
     "OPTIMIZERS",
@@ -28,5 +30,6 @@ __all__ = [
     "one_thread",
     "reach",
     "solved_at",
+    "traces_at",
     "train",
 ]

@@ -42,7 +42,7 @@ def save(run: Run) -> bytes:
 
 
 def load(data: bytes, task: Task | None = None) -> Run:
-    """The run of a file made by `save`, ready to go on; `task` where it was none of TASKS.
+    """The run of a file made by `save`, ready to continue; `task` where it was none of TASKS.
 
     Raises ValueError, saying what is wrong, for anything else: another kind of file, sizes that do not fit, values
     that are not finite.
@@ -65,10 +65,10 @@ def load(data: bytes, task: Task | None = None) -> Run:
         tensors = load_tensors(data)
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise ValueError(f"the checkpoint cannot be read: {error}") from None
-    own = {f"network.{key}": value for key, value in run.network.state_dict().items()}
-    for key, expected in own.items():
+    weights = {f"network.{key}": value for key, value in run.network.state_dict().items()}
+    for key, expected in weights.items():
         _check(key, tensors.get(key), tuple(expected.shape), expected.dtype)
-    run.network.load_state_dict({key.removeprefix("network."): tensors.pop(key) for key in own})
+    run.network.load_state_dict({key.removeprefix("network."): tensors.pop(key) for key in weights})
     _restore(run, tensors, done)
     run.done, run.diverged = done, diverged
     return run
@@ -110,19 +110,19 @@ def _restore(run: Run, tensors: dict[str, Tensor], done: int) -> None:
         known = number.isascii() and number.isdigit() and len(number) < 5 and int(number) < len(run.parameters)
         if kind != "optimizer" or not known or key not in expected.get(int(number), {}):
             raise ValueError(f"the checkpoint holds {name[:60]!r}, which belongs to nothing")
-        own = expected[int(number)][key]
-        _check(name, value, tuple(own.shape), own.dtype)
+        like = expected[int(number)][key]
+        _check(name, value, tuple(like.shape), like.dtype)
         state.setdefault(int(number), {})[key] = value
-    for number, own in expected.items():
-        if state.get(number, {}).keys() != own.keys():
-            found = ", ".join(state.get(number, {})) or "nothing"
-            raise ValueError(f"the optimizer's state {number} is {found}: {', '.join(sorted(own))} is needed")
+    for number, needed in expected.items():
+        if state.get(number, {}).keys() != needed.keys():
+            there = ", ".join(state.get(number, {})) or "nothing"
+            raise ValueError(f"the optimizer's state {number} is {there}: {', '.join(sorted(needed))} is needed")
     groups = run.optimizer.state_dict()["param_groups"]
     run.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def _states(run: Run, stepped: bool) -> dict[int, dict[str, Tensor]]:
-    """What the optimizer keeps of every parameter, by its number: learned from one like it, before or after a step."""
+    """The optimizer's state of every parameter, by number: discovered on copies, after a dummy step if `stepped`."""
     copies = [torch.nn.Parameter(torch.zeros_like(parameter)) for parameter in run.parameters]
     optimizer = run.recipe.optimizer_of(copies)
     if stepped:
@@ -130,5 +130,5 @@ def _states(run: Run, stepped: bool) -> dict[int, dict[str, Tensor]]:
             copy.grad = torch.zeros_like(copy)
         optimizer.step()
     kept = optimizer.state_dict()["state"]
-    tensors = {n: {key: value for key, value in own.items() if isinstance(value, Tensor)} for n, own in kept.items()}
-    return {number: own for number, own in tensors.items() if own}
+    states = {n: {key: value for key, value in state.items() if isinstance(value, Tensor)} for n, state in kept.items()}
+    return {number: state for number, state in states.items() if state}

@@ -35,7 +35,7 @@ class Diverged(NamedTuple):
     @classmethod
     def read(cls, values: object) -> Diverged:
         """From a list of its fields, as JSON keeps it. Raises ValueError for anything else."""
-        update, layer, step, where = values if isinstance(values, list) and len(values) == 4 else (None,) * 4
+        update, layer, step, where = values if isinstance(values, list) and len(values) == 4 else (-1, -1, -1, "")
         numbers = [update, layer] if step is None else [update, layer, step]
         if where not in PLACES or not all(type(number) is int and number >= 0 for number in numbers):
             raise ValueError(f"diverged = {str(values)[:60]} is not allowed: update, layer, step and place are needed")
@@ -70,10 +70,10 @@ def gradient_divergence(update: int, network: Network, batch: Tensors, cotangent
     layer whose weights have a gradient that is not finite.
     """
     if cotangents is not None:
-        found = trace(network.recurrent.stack, batch.inputs, cotangents)
-        if found.non_finite is not None:
-            return Diverged(update, found.non_finite.layer, found.non_finite.step, "gradient")
-        norms = torch.from_numpy(found.log10_norms).amax(dim=(2, 3))  # [L, T]
+        traced = trace(network.recurrent.stack, batch.inputs, cotangents)
+        if traced.non_finite is not None:
+            return Diverged(update, traced.non_finite.layer, traced.non_finite.step, "gradient")
+        norms = torch.from_numpy(traced.log10_norms).amax(dim=(2, 3))  # [L, T]
         limit = float(torch.log10(torch.tensor(torch.finfo(batch.inputs.dtype).max, dtype=torch.float64)))
         beyond = torch.nonzero((norms > limit).T)  # (step, layer), ordered by step
         if len(beyond):
@@ -92,7 +92,7 @@ def weights_divergence(update: int, network: Network) -> Diverged | None:
 
 def _layers(network: Network) -> list[tuple[Tensor, ...]]:
     """The parameters of every layer, and last the readout's."""
-    return [*map(tuple, network.recurrent.layers), tuple(network.readout.parameters())]
+    return [*network.layers, tuple(network.readout.parameters())]
 
 
 def _first_not_finite(update: int, network: Network, layers: list, what: str) -> Diverged:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from gradlab.network.stack import Stack, gate_rows
 from gradlab.settings.drawing import readout_of
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import Batch, Task
+from gradlab.training.recipe import gradient_of
 
 
 class Tensors(NamedTuple):
@@ -38,22 +39,27 @@ class Network(nn.Module):
         self.recurrent = Recurrent(stack)
         V, b_V = (torch.from_numpy(np.array(part)) for part in readout)
         # No layer is built the usual way, which would draw from torch's global generator.
-        self.readout = nn.utils.skip_init(nn.Linear, V.shape[1], V.shape[0], dtype=V.dtype)
+        self.readout = cast(nn.Linear, nn.utils.skip_init(nn.Linear, V.shape[1], V.shape[0], dtype=V.dtype))
         self.readout.weight, self.readout.bias = nn.Parameter(V), nn.Parameter(b_V)
 
     @classmethod
     def from_experiment(cls, experiment: Experiment) -> Network:
         return cls(Stack.from_experiment(experiment), readout_of(experiment))
 
+    @property
+    def layers(self) -> list[tuple[Tensor, ...]]:
+        """The recurrent parameters of every layer: (W, U, b_W, b_U)."""
+        return [cast(tuple[Tensor, ...], tuple(layer)) for layer in self.recurrent.layers]
+
     def hold(self) -> None:
         """Sets the gradient to zero where a cell reads no input or no recurrent state: these rows stay zero."""
         stack = self.recurrent
         cell, H = CELLS[stack.cell], stack.layers[0].U.shape[1]
-        for layer in stack.layers:
-            for weight, parts in (("W", (layer.W,)), ("U", (layer.U, layer.b_U))):
+        for W, U, _, b_U in self.layers:
+            for weight, parts in (("W", (W,)), ("U", (U, b_U))):
                 for gate in without(cell, weight):
                     for part in parts:
-                        part.grad[gate_rows(stack.cell, gate, H)] = 0
+                        gradient_of(part)[gate_rows(stack.cell, gate, H)] = 0
 
     def forward(self, inputs: Tensor, initial_state=None) -> tuple[Tensor, object]:
         """inputs [T, B, X] -> (scores [T, B, Y], the recurrent stack's last states)"""
@@ -84,11 +90,10 @@ def metric_of(task: Task, loss: float, scores: Tensor, batch: Tensors) -> float:
     """Bits a character, or the share of scored answers that are right: the likeliest class, or a number near enough."""
     if task.metric != "accuracy":
         return loss / math.log(2)
-    given, wanted = scores[batch.scored], batch.targets[batch.scored]
-    right = (
-        (given - wanted).abs() < task.tolerance if task.objective == "squared_error" else given.argmax(dim=-1) == wanted
-    )
-    return float(right.double().mean())
+    answers, targets = scores[batch.scored], batch.targets[batch.scored]
+    if task.objective == "squared_error":
+        return float(((answers - targets).abs() < task.tolerance).double().mean())
+    return float((answers.argmax(dim=-1) == targets).double().mean())
 
 
 def back_propagated(network: Network, task: Task, batch: Tensors, schedule: Schedule) -> tuple[float, Tensor]:

@@ -52,12 +52,12 @@ class Recipe:
             value = getattr(self, name)
             if value is None and name in CAN_BE_NONE:
                 continue
-            number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-            if not number or not low <= value <= high or (name in WHOLE and value != int(value)):
+            number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+            if not low <= number <= high or (name in WHOLE and not number.is_integer()):
                 kind = "a whole number" if name in WHOLE else "a number"
                 none = ", or None" if name in CAN_BE_NONE else ""
                 raise ValueError(f"{name} = {value!r} is not allowed: use {kind} from {low:g} to {high:g}{none}")
-            object.__setattr__(self, name, int(value) if name in WHOLE else float(value))
+            object.__setattr__(self, name, int(number) if name in WHOLE else number)
 
     def optimizer_of(self, parameters: Iterable[Tensor]) -> Optimizer:
         return OPTIMIZERS[self.optimizer](parameters, lr=self.learning_rate)
@@ -70,12 +70,14 @@ class Recipe:
         before = norm_of(parameters)
         if not math.isfinite(before):
             return before, math.nan
-        too_long = self.clip_norm is not None and before > self.clip_norm
-        if too_long:
+        after = before
+        if self.clip_norm is not None and before > self.clip_norm:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, torch.tensor(before, dtype=torch.float64))
+            after = norm_of(parameters)
         if self.clip_value is not None:
             torch.nn.utils.clip_grad_value_(parameters, self.clip_value)
-        return before, norm_of(parameters) if too_long or self.clip_value is not None else before
+            after = norm_of(parameters)
+        return before, after
 
 
 def norm_of(parameters: list[Tensor]) -> float:
@@ -83,11 +85,18 @@ def norm_of(parameters: list[Tensor]) -> float:
 
     Not finite where a gradient is not, or where the norm itself is beyond float64.
     """
-    gradients = [parameter.grad.double() for parameter in parameters]
-    found = float(torch.nn.utils.get_total_norm(gradients))
-    if 1e-100 < found < 1e100:
-        return found
+    gradients = [gradient_of(parameter).double() for parameter in parameters]
+    norm = float(torch.nn.utils.get_total_norm(gradients))
+    if 1e-100 < norm < 1e100:
+        return norm
     largest = max(float(torch.linalg.vector_norm(gradient, torch.inf)) for gradient in gradients)
     if largest == 0 or not math.isfinite(largest):
         return largest
     return largest * float(torch.nn.utils.get_total_norm([gradient / largest for gradient in gradients]))
+
+
+def gradient_of(parameter: Tensor) -> Tensor:
+    """The gradient that back-propagation left in a parameter."""
+    if parameter.grad is None:
+        raise ValueError("a parameter has no gradient: back-propagate first")
+    return parameter.grad

@@ -1,4 +1,4 @@
-"""Run: a network under training, one update at a time; and `train`, its records.
+"""Run: a network in training, one update at a time; and `train`, its records.
 
 Update n draws its batch, and its noise if any, from generators of (seed, n) alone. So the batches are the same for
 every cell, a run that was stopped and resumed sees what it would have seen, and nothing that is measured can move them.
@@ -10,25 +10,29 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Never
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gradlab.analyses.problem import refuse_too_large
 from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.analyses.truncation import Schedule
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.inputs import default_text
+from gradlab.settings.meant import refuse_unknown_options
 from gradlab.settings.tasks import TASKS, Batch, Task, characters
 from gradlab.settings.trained import Trained, Weights
 from gradlab.training.divergence import Diverged, forward_divergence, gradient_divergence, weights_divergence
 from gradlab.training.network import Network, Overflow, Tensors, back_propagated, loss_of, metric_of
-from gradlab.training.recipe import Recipe
+from gradlab.training.recipe import Recipe, gradient_of
 
 BATCHES, PROBE, NOISE = 100, 101, 102  # spawn keys of the seed, beyond those of gradlab.settings.drawing
 MOST_SYMBOLS = 512  # of a text too long to be a setting
+DEFAULT = Recipe()
 
 
 class Record(NamedTuple):
@@ -70,11 +74,11 @@ class Run:
         refuse_too_large(self.experiment)
         self.schedule = Schedule.of(self.experiment)
         self.network = Network.from_experiment(self.experiment)
-        self.parameters = list(self.network.parameters())
+        self.parameters: list[Tensor] = list(self.network.parameters())
         self.optimizer = self.recipe.optimizer_of(self.parameters)
         self.done = 0
         self.diverged: Diverged | None = None
-        self._is_new = True  # the first record has a trace, also of a run that goes on
+        self._is_new = True  # the first record has a trace, also of a run that is resumed
         self._measured: Record | None = None  # of the update that comes next
 
     @property
@@ -89,7 +93,7 @@ class Run:
         return Trained(weights, self.experiment)
 
     def records(self) -> Iterator[Record]:
-        """One record an update, until the recipe's updates are made or the run diverges."""
+        """One record per update, until the recipe's updates are made or the run diverges."""
         while not self.finished:
             yield self.update()
 
@@ -98,7 +102,7 @@ class Run:
         return list(islice(self.records(), updates))
 
     def after(self, updates: int) -> Run:
-        """The run itself, after up to so many updates more; as of one that goes on, its next record has a trace."""
+        """The run itself, after up to so many updates more; as of one that is resumed, its next record has a trace."""
         self.advance(updates)
         self._is_new = True
         return self
@@ -129,7 +133,7 @@ class Run:
         """The record of the present weights; it leaves the clipped gradient in the parameters."""
         recipe, batch = self.recipe, self.network.tensors(self.batch(self.done))
         due = self._is_new or self.done + 1 >= recipe.updates or self.done % (recipe.trace_every or 1) == 0
-        found = self.trace() if due and recipe.trace_every is not None else None
+        traced = self.trace() if due and recipe.trace_every is not None else None
         self._is_new = False
         self.optimizer.zero_grad()
         before = after = math.nan
@@ -145,12 +149,13 @@ class Run:
             self.network.hold()
             before, after = recipe.clipped(self.parameters)
             if not math.isfinite(before):
-                own = self._cotangents(batch) / self.experiment.batch_size if self.schedule.kind == "full" else None
-                self.diverged = gradient_divergence(self.done, self.network, batch, own)
+                full = self.schedule.kind == "full"
+                cotangents = self._cotangents(batch) / self.experiment.batch_size if full else None
+                self.diverged = gradient_divergence(self.done, self.network, batch, cotangents)
         rate = self.optimizer.param_groups[0]["lr"]
-        return Record(self.done, loss, metric, before, after, rate, found, self.diverged)
+        return Record(self.done, loss, metric, before, after, rate, traced, self.diverged)
 
-    def _loss(self, batch: Tensors) -> tuple[float, torch.Tensor]:
+    def _loss(self, batch: Tensors) -> tuple[float, Tensor]:
         """The loss and the scores alone."""
         with torch.no_grad():
             scores, _ = self.network(batch.inputs)
@@ -162,7 +167,7 @@ class Run:
         batch = self.network.tensors(self.probe_batch())
         return trace(self.network.recurrent.stack, batch.inputs, self._cotangents(batch))
 
-    def _cotangents(self, batch: Tensors) -> torch.Tensor:
+    def _cotangents(self, batch: Tensors) -> Tensor:
         """∂ℓ_b/∂h_t of the top layer by the loss alone, ℓ_b being sequence b's own loss, [T, B, H]."""
         with torch.no_grad():
             h, _ = self.network.recurrent(batch.inputs)
@@ -176,7 +181,7 @@ class Run:
             noise = self._generator((NOISE, self.done))
             for parameter in self.parameters:
                 drawn = self.recipe.gradient_noise * noise.standard_normal(parameter.shape)
-                parameter.grad += torch.from_numpy(drawn).to(parameter.dtype)
+                gradient_of(parameter).add_(torch.from_numpy(drawn).to(parameter.dtype))
             self.network.hold()
         kept = [parameter.detach().clone() for parameter in self.parameters]
         self.optimizer.step()
@@ -193,12 +198,37 @@ class Run:
         return self.task.draw(self.experiment.steps, sequences, self._generator(key))
 
 
-def train(experiment: Experiment, task: str | Task, **recipe: Any) -> Iterator[Record]:
-    """Trains and yields a Record an update; `recipe` are the fields of Recipe: updates, optimizer, learning_rate, ….
+def train(
+    experiment: Experiment,
+    task: str | Task,
+    *,
+    updates: int = DEFAULT.updates,
+    optimizer: str = DEFAULT.optimizer,
+    learning_rate: float = DEFAULT.learning_rate,
+    clip_norm: float | None = DEFAULT.clip_norm,
+    clip_value: float | None = DEFAULT.clip_value,
+    gradient_noise: float = DEFAULT.gradient_noise,
+    trace_every: int | None = DEFAULT.trace_every,
+    probe_sequences: int = DEFAULT.probe_sequences,
+    **unknown: Never,
+) -> Iterator[Record]:
+    """Trains and yields one Record per update; the options are those of Recipe.
 
-    The same arguments always give the same records. Hold a `Run` instead where the trained weights are wanted.
+    The same arguments always give the same records. Hold a `Run` instead where the trained weights are wanted. Raises
+    TypeError for an unknown option, with the one that may have been meant, and ValueError as Run and Recipe do.
     """
-    return Run(experiment, task, Recipe(**recipe)).records()
+    refuse_unknown_options("train", unknown, (field.name for field in fields(Recipe)))
+    recipe = Recipe(
+        updates=updates,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        clip_norm=clip_norm,
+        clip_value=clip_value,
+        gradient_noise=gradient_noise,
+        trace_every=trace_every,
+        probe_sequences=probe_sequences,
+    )
+    return Run(experiment, task, recipe).records()
 
 
 def task_named(task: str | Task, experiment: Experiment) -> Task:

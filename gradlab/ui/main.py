@@ -21,8 +21,9 @@ SECTIONS = {
         st.Page(PAGES / "why_addition.py", title="Why addition wins"),
         st.Page(PAGES / "gates.py", title="Gates and units"),
         st.Page(PAGES / "unrolled.py", title="The unrolled network"),
+        st.Page(PAGES / "jacobians.py", title="Product Jacobians"),
     ],
-    "Begin": [st.Page(PAGES / "weights.py", title="What was built")],
+    "Initialization": [st.Page(PAGES / "weights.py", title="Initial weights")],
     "Sequences": [
         st.Page(PAGES / "sequence_types.py", title="Sequence types"),
         st.Page(PAGES / "itemised.py", title="Itemised gradients"),

@@ -28,20 +28,20 @@ READINGS = {
     "gradient norm": (
         r"\lVert g \rVert_2,\qquad g \leftarrow g\,\frac{\theta}{\lVert g \rVert_2} "
         r"\;\text{ where }\; \lVert g \rVert_2 > \theta",
-        "Of all parameters together, before clipping. Above the dashed line the gradient is shortened to the "
-        "threshold θ; its direction stays (Pascanu et al. 2013).",
+        "Of all parameters together, before clipping. Above the dashed line the gradient is scaled down to the "
+        "threshold θ, its direction unchanged (Pascanu et al. 2013).",
     ),
     "reach": (
         r"\log_{10} \left\lVert \frac{\partial L}{\partial h_{T-1-\text{lag}}} \right\rVert_2 "
         r"- \log_{10} \Big(\sum_t \lVert \bar y_t \rVert_2^2\Big)^{1/2}",
         "Every column is one moment of the training, lag 0 at the bottom is the last step. A column that is bright up "
-        "to its top has a gradient that reaches the first step. Measured on one fixed batch, in the lowest layer.",
+        "to its top has a gradient that reaches the first step. Measured on one fixed batch, in the layer chosen.",
     ),
     "before and after": (
         r"\log_{10} \left\lVert \frac{\partial L}{\partial s_t} \right\rVert_2 "
         r"- \log_{10} \Big(\sum_t \lVert \bar y_t \rVert_2^2\Big)^{1/2},\qquad s = h \text{ or } c",
-        "Two moments of one training on one scale: a line that has come up is a gradient that learning has opened. "
-        "Pull the slider to see every moment between. Measured on one fixed batch; ȳ is what the loss puts in.",
+        "Two moments of one training on one scale: a line that has risen is a gradient that learning has let through. "
+        "Move the slider to see every moment between. Measured on one fixed batch; ȳ is the injected gradient.",
     ),
     "expectations": (
         r"p(y \mid x_0 \dots x_t) = \operatorname{softmax}(V h_t + b_V)_y",
@@ -90,8 +90,8 @@ READINGS = {
         r"\bar h_t = \underbrace{\bar y_t}_{\text{loss}} + \underbrace{W'^\top \bar a'_t}_{\text{layer above}}"
         r" + \underbrace{U^\top \bar a_{t+1} + \text{additive update}}_{\text{step } t+1}",
         "Time runs to the right, the gradient comes down from the losses and runs to the left. Where a cell has an "
-        "additive update, its rail is the upper one and the one through U the lower. Colour is the norm that flows "
-        "over a link, relative to what the loss put in; a dotted link carries nothing; an empty input reads zeros.",
+        "additive update, the upper arrow is that one and the lower the one through U. Colour is the norm that flows "
+        "over an edge, relative to the injected gradient; a dotted edge carries nothing; an empty input reads zeros.",
     ),
     "itemised matrix": (
         r"\left\lVert \frac{\partial \ell_{t'}}{\partial h_t} \right\rVert_2,\qquad"
@@ -107,8 +107,8 @@ READINGS = {
     ),
     "truncation band": (
         r"\ell_{t'} \text{ reaches } h_t \iff e - k_2 < t \le t' \le e,\qquad e = \text{end of its window}",
-        "Under the veil are the pairs that the truncation leaves out; pairs inside keep their gradient exactly, since "
-        "no path between them leaves the window.",
+        "Shaded pairs are dropped by the truncation; pairs inside keep their gradient exactly, since no path between "
+        "them leaves the window.",
     ),
     "lost gradient": (
         r"1 - \frac{\sum_{t' - t < K} \lVert \partial \ell_{t'} / \partial h_t \rVert}"
@@ -168,6 +168,15 @@ READINGS = {
         rf"\sigma(a) < {SATURATED[0]:g} \quad\text{{or}}\quad \sigma(a) > {SATURATED[1]:g}",
         "Line: median over all units and sequences; band: from the 5 % to the 95 % quantile. Beyond the dashed lines a "
         "gate counts as saturated.",
+    ),
+    "product Jacobians": (
+        r"J_t = \frac{\partial s_T}{\partial s_t} = A_T A_{T-1} \cdots A_{t+1},\qquad \sigma_k(J_t),\qquad"
+        r" \sigma_1(J_t) \le \big(\gamma\, \sigma_1(U)\big)^{T-t}",
+        "A thin line per singular value: by so much the gradient of one direction grows or shrinks on its way back; at "
+        "lag 0 all are 1. Lines that spread mean that few directions carry the gradient. The bold line is what one "
+        "random cotangent keeps, ‖Jᵀv‖. Values that rounding decides, below n·ε times the largest of their step, are "
+        "left out, so small ones end early. The dashed bound, the spectral norm of U to the power of the lag, holds "
+        "for one layer of the form φ(W x + U h + b) with |φ'| ≤ γ (Pascanu et al. 2013); other cells have none.",
     ),
     "unrolled": (
         r"\bar h_{t} = U^{\top}\bar a^h_{t+1} + \text{direct} + W^{\top}\bar a^x_t[\text{layer above}] + "

@@ -1,4 +1,4 @@
-"""Sentences of the pages that ask why: every number in them is read off the tables they stand beside."""
+"""Sentences of the pages that ask why: every number in them is read off the records and tables they stand beside."""
 
 import math
 from collections.abc import Sequence
@@ -6,26 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from gradlab.analyses.paths import Microscope
+from gradlab.analyses.paths import ChangeOver, Microscope, Summary, Textbook
 from gradlab.cells import CELLS, SATURATED
-from gradlab.cells.contract import additive_state, keep_of
-from gradlab.settings.experiment import Experiment
-from gradlab.settings.trained import Trained
-from gradlab.ui.cached_paths import Parts
-from gradlab.words.numbers import power_of_ten
+from gradlab.cells.contract import additive_name
+from gradlab.settings.subject import Subject
+from gradlab.words.numbers import number
+from gradlab.words.routes import line_title
 
-CARRIES = 0.95  # share from which the direct path may pass for the whole gradient
-ROUTES = {"direct": "the additive path", "recurrent": "the recurrent weight U", "h to c": "h → c"}
-
-
-def route_title(route: str) -> str:
-    """What a route is called on a page."""
-    return ROUTES.get(route, f"the {route.replace('_', ' ')} {'path' if route == 'candidate' else 'gate'}")
-
-
-def number(log10_value: float) -> str:
-    """A power of ten in a sentence, where no line breaks behind its minus."""
-    return power_of_ten(log10_value).replace("e-", "e−")
+COMPARED = ("rnn", "lstm", "gru", "lstm_squashed")  # the last is the control
 
 
 def percent(share: float) -> str:
@@ -37,77 +25,72 @@ def percent(share: float) -> str:
     return f"{share:.1%}".replace("-", "−")
 
 
-def networks_compared(experiments: Sequence[Experiment]) -> str:
+def networks_compared(subjects: Sequence[Subject]) -> str:
     """What the networks of the first picture have in common, and what the control is."""
-    if any(isinstance(experiment, Trained) for experiment in experiments):
-        return "Gradients of h, lowest layer. A cell that was not trained has initial weights."
+    if any("initialization" in subject.unused() for subject in subjects):  # weights that were learned
+        return "Gradients of h, bottom layer. A cell that was not trained has initial weights."
     return (
-        "Gradients of h, lowest layer; all read the same input and are drawn from the same seed. The squashed LSTM is "
+        "Gradients of h, bottom layer; all read the same input and are drawn from the same seed. The squashed LSTM is "
         "the control: the LSTM's own gates and weights, but its sum goes through a tanh."
     )
 
 
-def what_parts_are(experiment: Experiment) -> str:
+def what_parts_are(subject: Subject) -> str:
     """The words of the second and third picture."""
-    cell = CELLS[experiment.cell]
-    state = cell.states[additive_state(cell)]
+    state = additive_name(CELLS[subject.settings.cell])
     return (
-        f"From here on the gradient of {state} in the lowest layer. Lag: steps before the last. Direct: what came back "
+        f"From here on the gradient of {state} in the bottom layer. Lag: steps before the last. Direct: what came back "
         "by the additive update and never passed the recurrent weight U; order k: what passed U k times; rest: more "
         "often. Parts are vectors: they add up, their norms do not, and a share below 0 points against the whole."
     )
 
 
-def resting_gate(experiment: Experiment, parts: Parts) -> str:
+def resting_gate(subject: Subject, found: Summary) -> str:
     """Where the forget bias alone would hold the gate, and how fast the direct path of this network really halves."""
-    if parts.direct_half_life is None:
+    if found.half_life is None:
         return ""
-    does = "halves" if parts.direct_half_life > 0 else "doubles"
-    fate = f"{does} every **{_steps(parts.direct_half_life)}** of lag"
-    measured = f"direct path of this network {fate if math.isfinite(parts.direct_half_life) else 'loses nothing'}."
-    if "forget_bias" in experiment.unused():
+    does = "halves" if found.half_life > 0 else "doubles"
+    fate = f"{does} every **{_steps(found.half_life)}** of lag"
+    measured = f"direct path of this network {fate if math.isfinite(found.half_life) else 'loses nothing'}."
+    if "forget_bias" in subject.unused():
         return f"The {measured}"
-    if experiment.forget_bias is None:
+    bias = subject.settings.forget_bias
+    if bias is None:
         return f"Forget bias as drawn, around 0: a gate at rest stands near σ(0) = 0.5. The {measured}"
-    keep = 1 / (1 + math.exp(-experiment.forget_bias))
+    keep = 1 / (1 + math.exp(-bias))
     steps = math.log(2) / -math.log(keep) if keep < 1 else math.inf
     return (
-        f"A forget bias of {experiment.forget_bias:g} rests the gate at σ(b) = {keep:.3f}, which alone would halve a "
+        f"A forget bias of {bias:g} puts the gate's resting value at σ(b) = {keep:.3f}, which alone would halve a "
         f"path every **{steps:.3g} steps**. The {measured}"
     )
 
 
-def of_parts(experiment: Experiment, parts: Parts) -> str:
+def of_parts(found: Summary) -> str:
     """Where the gradient changes over from around U to through it."""
-    at = parts.at_lag
-    title = CELLS[experiment.cell].title
-    share = at["share"]
-    orders = len(at) - 3  # beside direct, rest and total
+    orders = len(found.share) - 3  # beside direct, rest and total
     text = (
-        f"{title}, lag {parts.lag}: the direct path makes up **{percent(share['direct'])}** of what arrives "
-        f"(its norm is {number(at['log10_norm']['direct'])}, that of the whole {number(at['log10_norm']['total'])}). "
+        f"{CELLS[found.cell].title}, lag {found.lag}: the direct path makes up **{percent(found.share['direct'])}** of "
+        f"what arrives (its norm is {number(found.log10_norm['direct'])}, that of the whole "
+        f"{number(found.log10_norm['total'])}). "
     )
-    largest = share.drop(index=["total", "direct"]).abs()
-    if largest.notna().any() and share["direct"] < CARRIES:
-        most = largest.idxmax()
-        how = f"more than {orders} times" if most == "rest" else f"{most.split()[-1]} times"
-        text += f"The largest share, {percent(share[most])}, passed U {how}. "
-    return text + change_over(parts.direct)
+    largest = found.largest
+    if largest is not None and not found.carries:
+        how = f"more than {orders} times" if largest == "rest" else f"{largest.split()[-1]} times"
+        text += f"The largest share, {percent(found.share[largest])}, passed U {how}. "
+    return text + change_over(found.change_over)
 
 
-def change_over(direct: pd.DataFrame) -> str:
-    """The lag from which on the direct path has less than half at every lag; columns lag and share."""
-    known = direct[direct["share"].notna() & (direct["lag"] > 0)]
-    if known.empty:
+def change_over(found: ChangeOver) -> str:
+    """From which lag on the direct path has less than half at every lag."""
+    if not found.known:
         return "Nothing arrives from any earlier step."
-    around = known.loc[known["share"] >= 0.5, "lag"]
-    if len(around) == len(known):
+    if found.around == found.known:
         return "At every lag most of the gradient goes around U."
-    if around.empty:
+    if not found.around:
         return "At every lag most of the gradient goes through U and not around it."
-    if around.max() == known["lag"].max():
-        return f"At {len(around)} of {len(known)} lags most of the gradient goes around U, at the others through it."
-    return f"From lag {int(around.max()) + 1} on, most of the gradient goes through U and not around it."
+    if found.lag is None:
+        return f"At {found.around} of {found.known} lags most of the gradient goes around U, at the others through it."
+    return f"From lag {found.lag} on, most of the gradient goes through U and not around it."
 
 
 def at_biases(table: pd.DataFrame) -> str:
@@ -120,43 +103,36 @@ def at_biases(table: pd.DataFrame) -> str:
     return f"Share of the direct path in what arrives from lag {lag}, by forget bias: {'; '.join(pieces)}."
 
 
-def textbook(experiment: Experiment, parts: Parts, rnn_left: float, verdict: str) -> list[tuple[bool, str]]:
+def textbook(subject: Subject, found: Summary, judged: Textbook) -> list[str]:
     """Sentences that textbooks use of such a cell, each with whether it holds here and the numbers that decide."""
-    at, lag, cell = parts.at_lag, parts.lag, CELLS[experiment.cell]
-    share, apart = at["share"]["direct"], at["log10_norm"]["total"] - at["log10_norm"]["direct"]
-    total = at["log10_relative"]["total"]
-    found = []
-    if keep_of(cell) is not None:
-        state = cell.states[additive_state(cell)]
-        gates = "forget gates" if experiment.cell == "lstm" else "gates that keep the state"
-        paths = "that product is the direct path" if experiment.depth == 1 else "the direct path, of such products,"
-        verb = "" if experiment.depth == 1 else " is"
-        found.append(
-            (
-                CARRIES <= share <= 1 / CARRIES and abs(apart) <= -math.log10(CARRIES),
-                f"“∂{state}_T/∂{state}_t is the product of the {gates}”: {paths}{verb or ','} {percent(share)} of the "
-                f"gradient at lag {lag}, with {10**-apart:.3g} times its norm.",
-            )
-        )
-    found.append(
-        (verdict in ("steady", "exploding"), f"“The {cell.title}'s gradient does not vanish”: h's is {verdict} here.")
+    cell, lag = CELLS[found.cell], found.lag
+    sentences = [
+        (judged.keeps, f"“The {cell.title}'s gradient does not vanish”: h's is {judged.verdict} here."),
+    ]
+    if judged.product is not None:
+        sentences.insert(0, (judged.product, _gates_product(subject, found)))
+    if judged.more is not None:
+        kept = f"{number(judged.log10_left)} of the injected gradient, against {number(judged.log10_left_rnn)}"
+        sentences.append((judged.more, f"“It keeps more than the RNN”: {kept}, at lag {lag}."))
+    return [f"{':green[**holds**]' if holds else ':red[**does not hold**]'} {claim}" for holds, claim in sentences]
+
+
+def _gates_product(subject: Subject, found: Summary) -> str:
+    state = additive_name(CELLS[found.cell])
+    gates = "forget gates" if found.cell == "lstm" else "gates that keep the state"
+    alone = subject.settings.depth == 1
+    paths = "that product is the direct path," if alone else "the direct path, of such products, is"
+    return (
+        f"“∂{state}_T/∂{state}_t is the product of the {gates}”: {paths} {percent(found.share['direct'])} of the "
+        f"gradient at lag {found.lag}, with {found.norm_ratio:.3g} times its norm."
     )
-    if experiment.cell != "rnn":
-        found.append(
-            (
-                total > rnn_left,
-                f"“It keeps more than the RNN”: {number(total)} of what the loss put in, against {number(rnn_left)}, "
-                f"at lag {lag}.",
-            )
-        )
-    return found
 
 
-def of_cuts(left: pd.DataFrame, lag: int) -> str:
-    """What each cut leaves at a lag."""
-    at = left[left["lag"] == lag].set_index("path")["log10_relative"]
-    cuts = [f"{name}: **{number(value)}**" for name, value in at.items() if name != "total"]
-    whole = f"Of what the loss put in, **{number(at['total'])}** arrives from lag {lag} by all routes"
+def of_cuts(left: pd.DataFrame, cell: str, lag: int) -> str:
+    """What each cut of one cell leaves at a lag."""
+    at = left[(left["lag"] == lag) & (left["cell"] == cell)].set_index("path")["log10_relative"]
+    cuts = [f"{line_title(path)}: **{number(value)}**" for path, value in at.items() if path != "total"]
+    whole = f"Of the injected gradient, **{number(at['total'])}** arrives from lag {lag} by all routes"
     return f"{whole}; {'; '.join(cuts)}." if cuts else f"{whole}."
 
 
@@ -171,6 +147,10 @@ def of_one_unit(table: pd.DataFrame, weight: float, gate: float) -> str:
         f"gradient; behind a gate of {gate:g} it leaves {number(first['log10_norm']['gru'])}. Computed and formula "
         f"differ by at most {off:.0e}, relative."
     ).replace("e-", "e−")
+
+
+def one_unit_title(weight: float, gate: float, steps: int) -> str:
+    return f"One unit over {steps} steps: w = {weight:g}, gate z = {gate:g}"
 
 
 def of_units(scope: Microscope) -> str:
@@ -222,9 +202,8 @@ def of_edges(table: pd.DataFrame) -> str:
     lag = int(table["lag"].max())
     if "recurrent" not in at:
         return "The last step: the loss enters here."
-    cell = CELLS[str(table["cell"].iloc[0])]
-    state = cell.states[additive_state(cell)]
+    state = additive_name(CELLS[str(table["cell"].iloc[0])])
     return (
-        f"Lag {lag}, lowest layer: of what the loss put in, {number(at['recurrent'])} comes back to h through U and "
+        f"Lag {lag}, bottom layer: of the injected gradient, {number(at['recurrent'])} comes back to h through U and "
         f"{number(at['direct'])} to {state} by the additive path."
     )

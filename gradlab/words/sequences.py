@@ -4,12 +4,17 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import pandas as pd
+from numpy import ndarray
+
+from gradlab.analyses.itemised import Pairs, state_of
+from gradlab.analyses.traces import GradientTrace
 from gradlab.analyses.truncation import Schedule
 from gradlab.cells import CELLS
 from gradlab.settings.drawing import read_steps_of
-from gradlab.settings.experiment import Experiment
-from gradlab.ui.cached_sequences import Matrix, Truncated
-from gradlab.words.numbers import power_of_ten
+from gradlab.settings.subject import Subject
+from gradlab.words.flow import arriving
+from gradlab.words.numbers import listed, number
 
 
 class Kind(NamedTuple):
@@ -30,76 +35,80 @@ KINDS = (
 ALIKE = {"last": "many_to_one", "half_square": "many_to_one", "every": "many_to_many"}
 
 
-def kind_of(experiment: Experiment) -> Kind | None:
-    """The sequence type that an experiment's loss is, or is another name of."""
-    loss = ALIKE.get(experiment.loss, experiment.loss)
+def kind_of(subject: Subject) -> Kind | None:
+    """The sequence type that a subject's loss is, or is another name of."""
+    placement = subject.settings.loss
+    loss = ALIKE.get(placement, placement)
     return next((kind for kind in KINDS if kind.loss == loss), None)
 
 
-def title(experiment: Experiment) -> str:
-    return CELLS[experiment.cell].title
+def type_name(subject: Subject) -> str:
+    """The sequence type, or the loss placement that is none."""
+    kind = kind_of(subject)
+    return kind.name if kind else f"Loss: {subject.settings.loss}"
 
 
 def size(log10_value: float) -> str:
     """A norm in words: as a plain number near 1, else as a power of ten."""
-    if abs(log10_value) < 2:
-        return f"{10**log10_value:.2g}"
-    return power_of_ten(log10_value).replace("e-", "e−")  # at a hyphen a line may break
+    return f"{10**log10_value:.2g}" if abs(log10_value) < 2 else number(log10_value)
 
 
-def type_sentence(experiment: Experiment, first: float, steps: int, losses: int) -> str:
-    """What is read and judged, and how much of the gradient reaches the first step; `first` relative, log10."""
-    kind = kind_of(experiment)
-    name = f"{kind.name} ({kind.task})" if kind else f"Loss = {experiment.loss}"
-    reads = read_steps_of(experiment)
+def type_sentence(subject: Subject, trace: GradientTrace) -> str:
+    """What is read and judged, and how much of the gradient remains at the first step."""
+    kind, steps = kind_of(subject), subject.settings.steps
+    name = f"{kind.name} ({kind.task})" if kind else f"Loss = {subject.settings.loss}"
+    reads, losses = read_steps_of(subject.settings), len(subject.injection_steps)
     read = "one step" if reads == 1 else f"{reads} steps"
     judged = "one step" if losses == 1 else f"{losses} steps"
     return (
-        f"{name}: the {title(experiment)} reads at {read} and is judged at {judged} of {steps}. "
-        f"Of the gradient that the loss puts in, {size(first)} reaches step 0 of the lowest layer."
+        f"{name}: the {subject.title} reads at {read} and is judged at {judged} of {steps}. "
+        f"Remaining at step 0 of the bottom layer, relative to the injected gradient: {size(arriving(trace))}."
     )
 
 
-def hiding_sentence(found: Sequence[Matrix], first: Sequence[float]) -> str:
-    """How the last loss's own gradient at step 0 compares with the sum over all losses there; log10."""
+def hiding(found: Sequence[Pairs], traces: Sequence[GradientTrace], layer: int, state: str) -> str:
+    """How the last loss's own gradient at step 0 compares with the sum over all losses there."""
     parts = []
-    for matrix, total in zip(found, first, strict=True):
-        last = matrix.rows[matrix.rows["loss_step"] == matrix.rows["loss_step"].max()]
-        own = size(float(last["log10_norm"].iloc[0]))
-        parts.append(f"{title(matrix.experiment)} {own} and {size(total)}")
+    for pairs, trace in zip(found, traces, strict=True):
+        last = pairs.norms(layer, state)[-1, 0].mean()
+        total = trace.log10_norm(state_of(trace.cell, state))[layer, 0].mean()
+        parts.append(f"{CELLS[pairs.cell].title} {size(float(last))} and {size(float(total))}")
     return (
         "The gradient at step 0, of the last loss alone and of all losses together: "
         f"{'; '.join(parts)}. The sum says nothing of the last loss: the nearest ones make it up."
     )
 
 
-def comb_sentence() -> str:
-    """What the teeth and the line above them are."""
+def losses_and_sum() -> str:
+    """What the individual losses and the line above them are."""
     return (
-        "Each thin line is one loss's own gradient on its way back; the bold line is the sum of all of them, as "
-        "vectors: what a trace shows. Fresh gradient enters at every step, so the sum "
-        "stays up however fast the parts fall."
+        "Each thin line is the gradient of one individual loss on its way back; the bold line is the sum of all of "
+        "them, as vectors: what a trace shows. Fresh gradient enters at every step, so the sum stays up however fast "
+        "the individual ones fall."
     )
 
 
-def window_note(asked: Experiment) -> str:
-    """What is shown where the settings truncate nothing."""
-    if asked.truncation != "full":
-        return ""
-    return "Truncation is full, so windows of the default lengths are shown."
-
-
-def rows_note(found: Sequence[Matrix], asked: Experiment) -> str:
-    """What of the matrix was computed, and with which loss."""
-    first = found[0]
+def rows_note(found: Sequence[Pairs], shown: Subject, asked: Subject, layer: int, state: str) -> str:
+    """What of the matrices was computed, and with which loss: `shown` in place of what was asked for."""
+    first, loss = found[0], asked.settings.loss
     notes = []
-    if first.experiment.loss != asked.loss and first.losses > 1 and asked.loss != "every":
-        notes.append(f"The chosen loss, {asked.loss}, enters once; here it enters at every step.")
-    if first.chosen < first.losses:
-        notes.append(f"{first.chosen} of {first.losses} loss steps were computed, evenly spread.")
-    states = " or ".join(dict.fromkeys(matrix.place.state for matrix in found))
-    notes.append(f"State {states} of layer {first.place.layer}, mean over the batch; h or c is chosen under Display.")
+    if shown.settings.loss != loss and first.losses > 1 and loss != "every":
+        notes.append(f"The chosen loss, {loss}, enters once; here it enters at every step.")
+    if len(first.loss_steps) < first.losses:
+        notes.append(f"{len(first.loss_steps)} of {first.losses} loss steps were computed, evenly spread.")
+    states = " or ".join(dict.fromkeys(state_of(pairs.cell, state) for pairs in found))
+    notes.append(f"State {states} of layer {layer}, mean over the batch; h or c is chosen under Display.")
     return " ".join(notes)
+
+
+def window_note(asked: Subject, found: Sequence[Pairs], shown: Subject, layer: int, state: str) -> str:
+    """What is shown where the settings truncate nothing, and `rows_note`."""
+    full = "Truncation is full, so windows of the default lengths are shown. "
+    return (full if asked.settings.truncation == "full" else "") + rows_note(found, shown, asked, layer, state)
+
+
+def band_title(subject: Subject) -> str:
+    return f"Shaded: the pairs that the truncation drops, {subject.title}"
 
 
 def schedule_words(schedule: Schedule, steps: int) -> str:
@@ -110,14 +119,12 @@ def schedule_words(schedule: Schedule, steps: int) -> str:
     return f"A window of {schedule.k2}, every {schedule.k1} steps,"
 
 
-def statement(found: Sequence[Truncated]) -> str:
-    """What share of each network's gradient the truncation keeps."""
-    kept = [f"{percent(one.kept)} of this {title(one.experiment)}'s" for one in found]
-    *first, last = kept
-    together = f"{', '.join(first)} and {last}" if first else last
-    steps = found[0].experiment.steps
-    verb = "keep" if found[0].schedule.kind == "chunks" else "keeps"
-    return f"{schedule_words(found[0].schedule, steps)} {verb} {together} gradient."
+def statement(schedule: Schedule, subjects: Sequence[Subject], kept: Sequence[ndarray]) -> str:
+    """What share of each network's gradient the truncation keeps; `kept` of each, by sequence."""
+    shares = zip(subjects, kept, strict=True)
+    together = listed([f"{percent(float(share.mean()))} of this {subject.title}'s" for subject, share in shares])
+    verb = "keep" if schedule.kind == "chunks" else "keeps"
+    return f"{schedule_words(schedule, subjects[0].settings.steps)} {verb} {together} gradient."
 
 
 def percent(share: float) -> str:
@@ -131,9 +138,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
-def savings_sentence(one: Truncated) -> str:
-    """What the schedule saves by count."""
-    row = one.cost.iloc[-1]
+def savings(cost: pd.DataFrame) -> str:
+    """What a schedule saves by count; `cost` of it alone."""
+    (row,) = cost.itertuples()
     work = row.share_of_multiply_adds
-    told = "the same multiply-adds" if abs(work - 1) < 0.005 else f"{work:.2f} times the multiply-adds"
-    return f"Counted, not timed: {row.share_of_bytes:.1%} of the memory for states, {told} of full back-propagation."
+    compared = "the same multiply-adds" if abs(work - 1) < 0.005 else f"{work:.2f} times the multiply-adds"
+    return (
+        f"Counted, not timed: {row.share_of_bytes:.1%} of the memory for states, {compared} of full back-propagation."
+    )

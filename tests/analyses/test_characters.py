@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gradlab.analyses.characters import CharacterModel, activity, predictions, reach, sample, softmax
+from gradlab.analyses.characters import CharacterModel, activity, in_numbers, predictions, reach, sample, softmax
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import characters
 from gradlab.training import Recipe, Run
@@ -108,6 +108,23 @@ def test_the_activity_of_a_unit_is_its_state_after_every_character(run, model):
     )
     h, _ = module(torch.from_numpy(model.one_hot("not")))
     assert activity(model, "not", 4, layer=1).value.to_numpy() == pytest.approx(h[:, 0, 4].tolist(), rel=1e-12)
+
+
+def test_a_word_in_numbers_is_torchs_own_forward_pass(run, model):
+    module, readout = copied(run)
+    h = module(torch.from_numpy(model.one_hot("no")))[0]
+    scores = readout(h)[:, 0].detach()
+    table = in_numbers(model, "not")
+    assert table["reads"].tolist() == ["n", "o"]
+    assert table["must say"].tolist() == ["o", "t"]
+    assert np.allclose(np.array(table["h"].tolist()), h[:, 0].detach().numpy(), rtol=1e-12)
+    assert np.allclose(table[[f"score {symbol}" for symbol in model.symbols]], scores.numpy(), rtol=1e-12)
+    p = torch.softmax(scores, dim=1)
+    assert np.allclose(table[[f"p({symbol})" for symbol in model.symbols]], p.numpy(), rtol=1e-12)
+    targets = torch.tensor([model.symbols.index(symbol) for symbol in "ot"])
+    assert np.allclose(table["−ln p(right)"], functional.cross_entropy(scores, targets, reduction="none"), rtol=1e-12)
+    hot = table[f"x ({' '.join(model.symbols)})"].str.split(" ")
+    assert [dict(zip(row, model.symbols, strict=True))["1"] for row in hot] == ["n", "o"]
 
 
 @pytest.mark.parametrize(

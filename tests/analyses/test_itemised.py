@@ -1,10 +1,20 @@
 """The itemised matrix against autograd, against the trace, and against what is known of it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from gradlab.analyses.itemised import TABLE_COLUMNS, evenly, itemised, pairs, vectors
+from gradlab.analyses.itemised import (
+    TABLE_COLUMNS,
+    evenly,
+    individual_losses,
+    itemised,
+    most_rows,
+    pairs,
+    vectors,
+    with_rows,
+)
 from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
 from gradlab.engine import autograd
@@ -147,3 +157,36 @@ def test_steps_spread_evenly_keep_both_ends():
     assert evenly(steps, 50)[[0, -1]].tolist() == [3, 999]
     assert len(evenly(steps, 50)) == 50
     assert evenly(steps[:20], 50).tolist() == list(range(3, 23))
+
+
+def test_individual_losses_are_rows_of_the_matrix_the_last_among_them():
+    e = Experiment(cell="lstm", depth=2, hidden_size=4, steps=40, batch_size=2, loss="every")
+    found = pairs(e)
+    rows, whole = individual_losses(found), found.table
+    assert tuple(rows.columns) == TABLE_COLUMNS
+    kept = rows["loss_step"].unique().tolist()
+    assert (len(kept), kept[-1]) == (8, 39)
+    assert 0 not in kept
+    expected = whole[whole["loss_step"].isin(kept)]
+    pd.testing.assert_frame_equal(rows, expected.reset_index(drop=True), check_exact=True)
+    alone = pairs(e.replace(loss="last"))
+    pd.testing.assert_frame_equal(individual_losses(alone), alone.table)
+
+
+def test_a_loss_that_enters_once_enters_at_every_step_of_a_matrix_and_others_are_left_alone():
+    e = Experiment(steps=30)
+    assert with_rows(e) == e.replace(loss="every")
+    assert with_rows(e.replace(loss="step", loss_step=4)).loss == "every"
+    assert with_rows(e.replace(loss="many_to_many_delayed")).loss == "many_to_many_delayed"
+
+
+@pytest.mark.parametrize(("steps", "rows"), [(24, 24), (400, 400), (500, 400), (2000, 100), (100_000, 40)])
+def test_a_matrix_that_is_looked_at_has_some_rows_of_a_long_sequence(steps, rows):
+    assert most_rows(Experiment(steps=steps)) == rows
+
+
+def test_the_norms_of_a_state_that_a_cell_lacks_are_those_of_h():
+    found = pairs(Experiment(cell="gru", depth=2, hidden_size=4, steps=9, loss="every"))
+    np.testing.assert_array_equal(found.norms(1, "c"), found.log10_norms[1, ..., 0])
+    found = pairs(Experiment(cell="lstm", depth=2, hidden_size=4, steps=9, loss="every"))
+    np.testing.assert_array_equal(found.norms(1, "c"), found.log10_norms[1, ..., 1])

@@ -6,7 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from gradlab.analyses.jacobians import SINGULAR_COLUMNS, product_jacobians, step_jacobians
+from gradlab.analyses.jacobians import (
+    BOUND,
+    LAG_COLUMNS,
+    RANDOM_COTANGENT,
+    SINGULAR_COLUMNS,
+    SINGULAR_VALUE,
+    STEEPEST,
+    farthest,
+    product_jacobians,
+    random_unit,
+    singular_values_by_lag,
+    step_jacobians,
+)
+from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
 from gradlab.engine.reference import unroll
 from gradlab.network.stack import Layer, Stack
@@ -145,6 +158,125 @@ def test_an_overflowing_forward_pass_is_said_and_leaves_what_does_not_depend_on_
     steps = step_jacobians(growth, inputs)
     assert np.array_equal(steps[3], 1e60 * np.eye(H))
     assert np.isnan(steps[-1]).all()
+
+
+def of_quantity(table, quantity):
+    return table[table["quantity"] == quantity]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_an_orthogonal_linear_net_keeps_every_direction_at_every_lag_and_reaches_its_bound(seed):
+    Q, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((9, 9)))
+    table = singular_values_by_lag(linear(Q), np.zeros((300, 1, 1)), most=50, seed=seed)
+    assert tuple(table.columns) == LAG_COLUMNS
+    assert set(table["quantity"]) == {SINGULAR_VALUE, RANDOM_COTANGENT, BOUND}
+    assert table["resolved"].all()
+    assert np.abs(table["log10_value"]).max() < 1e-10
+    assert set(table["lag"]) >= {0, 1, 299}
+    assert table["step"].nunique() == 50
+
+
+def test_a_linear_net_has_the_singular_values_of_the_power_of_its_weight():
+    U = np.random.default_rng(3).standard_normal((5, 5)) / 2
+    table = of_quantity(singular_values_by_lag(linear(U), np.zeros((7, 1, 1))), SINGULAR_VALUE)
+    for lag, own in table.groupby("lag"):
+        expected = np.log10(np.linalg.svd(np.linalg.matrix_power(U, lag), compute_uv=False))
+        assert np.abs(own["log10_value"].to_numpy() - expected)[own["resolved"]].max() < 1e-9, lag
+
+
+@pytest.mark.parametrize("gain", [0.5, 1.0, 2.5])
+@pytest.mark.parametrize("cell", STEEPEST)
+def test_no_singular_value_and_no_cotangent_exceeds_the_bound(cell, gain):
+    case = drawn_case(cell, depth=1, H=8, T=40, B=1, gain=gain, seed=5)
+    table = singular_values_by_lag(case.stack, case.inputs, case.initial_state)
+    bound = of_quantity(table, BOUND).set_index("step")["log10_value"]
+    sigma = np.linalg.svd(case.stack.layers[0].U, compute_uv=False)[0]
+    assert bound[0] == pytest.approx(39 * np.log10(sigma), abs=1e-12)
+    for quantity in (SINGULAR_VALUE, RANDOM_COTANGENT):
+        own = of_quantity(table, quantity)
+        assert (own["log10_value"].to_numpy() <= bound[own["step"]].to_numpy() + 1e-10).all()
+
+
+@pytest.mark.parametrize(("cell", "depth"), [("lstm", 1), ("gru", 1), ("leaky", 1), ("rnn", 2)])
+def test_cells_and_stacks_of_which_the_bound_says_nothing_have_none(cell, depth):
+    case = drawn_case(cell, depth=depth, H=4, T=5, B=1)
+    table = singular_values_by_lag(case.stack, case.inputs)
+    assert BOUND not in set(table["quantity"])
+    assert farthest(table).bound is None
+
+
+def test_in_a_stack_a_power_of_the_largest_norm_of_both_layers_is_no_bound():
+    case = drawn_case("rnn_linear", depth=2, H=4, T=3, B=1)
+    layers = [layer._replace(U=0.1 * np.eye(4), W=5 * np.eye(4)[:, : layer.W.shape[1]]) for layer in case.stack.layers]
+    table = singular_values_by_lag(Stack("rnn_linear", tuple(layers)), case.inputs)
+    assert farthest(table).largest > 2 * np.log10(0.1), "the lower layer reaches the upper one's last step through W"
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("cell", ["lstm", "lstm_peephole", "gru"])
+def test_h_alone_is_autograds_block(cell, depth):
+    H, T = 5, 6
+    case = drawn_case(cell, depth=depth, H=H, X=3, T=T, B=1, seed=8)
+    table = singular_values_by_lag(case.stack, case.inputs, case.initial_state, of="h")
+    kinds = len(CELLS[cell].states)
+    own = np.arange(depth * kinds * H).reshape(depth, kinds, H)[:, 0].ravel()
+    v = random_unit(depth * H)
+    for step in range(T - 1):
+        block = by_autograd(case, 0, step + 1)[np.ix_(own, own)]
+        at = table[table["step"] == step]
+        found, expected = of_quantity(at, SINGULAR_VALUE), np.linalg.svd(block, compute_uv=False)
+        wide = found["resolved"].to_numpy()
+        assert len(wide) == depth * H
+        assert np.abs(found["log10_value"].to_numpy() - np.log10(expected))[wide].max() < 1e-8
+        seen = of_quantity(at, RANDOM_COTANGENT)["log10_value"].item()
+        assert seen == pytest.approx(np.log10(np.linalg.norm(block.T @ v)), abs=1e-10)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_what_a_random_cotangent_sees_is_the_trace_of_that_loss(cell):
+    case = drawn_case(cell, depth=1, H=6, T=20, B=1, seed=1)
+    cotangents = np.zeros((20, 1, 6))
+    cotangents[-1, 0] = random_unit(6, seed=4)
+    norms = trace(case.stack, case.inputs, cotangents, case.initial_state).log10_norm("h")[0, :, 0]
+    table = singular_values_by_lag(case.stack, case.inputs, case.initial_state, of="h", seed=4)
+    assert np.abs(of_quantity(table, RANDOM_COTANGENT)["log10_value"].to_numpy() - norms).max() < 1e-10
+
+
+def test_squares_of_what_random_cotangents_see_average_to_the_mean_square_of_the_singular_values():
+    case = drawn_case("lstm", depth=1, H=3, T=6, B=1, seed=2)
+    seen = []
+    for seed in range(400):
+        table = singular_values_by_lag(case.stack, case.inputs, seed=seed, most=3)
+        seen.append(of_quantity(table, RANDOM_COTANGENT)["log10_value"].iloc[0])
+    expected = 10 ** (2 * product_jacobians(case.stack, case.inputs).log10_norms()[0]) / 6
+    assert np.mean(10 ** (2 * np.array(seen))) == pytest.approx(expected, rel=0.15)  # 400 draws
+
+
+def test_what_is_farthest_is_read_off_the_table():
+    lag = 4
+    table = singular_values_by_lag(linear(np.diag([0.9, 0.8, 1e-5])), np.zeros((lag + 1, 1, 1)))
+    found = farthest(table)
+    assert (found.lag, found.count, found.resolved, found.keep_half) == (4, 3, 2, 1)
+    assert found.largest == pytest.approx(4 * np.log10(0.9)), "0.66; the second is 0.41"
+    assert found.smallest == pytest.approx(4 * np.log10(0.8))
+    assert found.bound == pytest.approx(found.largest)
+
+
+def test_a_short_sequence_an_overflow_and_exact_zeros_have_a_table():
+    one = singular_values_by_lag(linear(np.eye(2)), np.zeros((1, 1, 1)))
+    assert one["log10_value"].tolist() == [0.0] * 4
+    zeros = singular_values_by_lag(linear(np.zeros((2, 2))), np.zeros((3, 1, 1)))
+    assert (of_quantity(zeros, BOUND)["log10_value"].to_numpy() == [-np.inf, -np.inf, 0.0]).all()
+    assert farthest(zeros).resolved == 0
+    growth = Stack("rnn_relu", (Layer(np.ones((3, 1)), 1e60 * np.eye(3), np.zeros(3), np.zeros(3)),))
+    assert np.isnan(farthest(singular_values_by_lag(growth, np.ones((8, 1, 1)))).largest)
+
+
+def test_what_a_table_by_lag_cannot_be_of_is_refused():
+    with pytest.raises(ValueError, match="of = 'c' is not allowed: use 'state' or 'h'"):
+        singular_values_by_lag(linear(np.eye(2)), np.zeros((3, 1, 1)), of="c")
+    with pytest.raises(ValueError, match="most = 2"):
+        singular_values_by_lag(linear(np.eye(2)), np.zeros((3, 1, 1)), most=2)
 
 
 def test_what_does_not_fit_is_refused_by_name(monkeypatch):

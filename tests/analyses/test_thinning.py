@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradlab.analyses.thinning import bin_steps, line_ends, thin
+from gradlab.analyses.thinning import Between, EvenSteps, Lines, PairBins, Wide, bin_pairs, bin_steps, line_ends, thin
 
 COLUMNS = ("log10_norm", "log10_norm_max")
 values = st.one_of(st.floats(-4000, 4000), st.sampled_from([-np.inf, np.nan, 0.0, -1.0]))
@@ -179,3 +179,60 @@ def test_a_line_is_named_at_its_first_finite_step_and_left_out_where_it_has_none
     )
     ends = line_ends(table, relative=False).set_index("cell")
     assert ends["step"].to_dict() == {"rnn": 2, "lstm": 0}
+
+
+def two_lines(steps: int) -> pd.DataFrame:
+    step = np.arange(steps)
+    parts = [pd.DataFrame({"path": path, "step": step, "lag": steps - 1 - step, "share": 0.5}) for path in "ab"]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize(("steps", "every"), [(400, 1), (1001, 3)])
+def test_stacked_pictures_have_every_line_at_the_same_even_lags_and_at_the_first_step(steps, every):
+    rows = EvenSteps(400).on_screen(two_lines(steps))
+    lags = {path: own["lag"].tolist() for path, own in rows.groupby("path")}
+    assert lags["a"] == lags["b"]
+    assert set(lags["a"]) == {*range(0, steps, every), steps - 1}
+    assert EvenSteps(400).taken(two_lines(steps)).equals(two_lines(steps))
+
+
+def test_wide_has_units_in_the_order_asked_for_and_between_the_steps_asked_for():
+    unit, step = np.tile(np.arange(3), 5), np.repeat(np.arange(5), 3)
+    rows = pd.DataFrame({"unit": unit, "step": step, "value": 10.0 * unit + step})
+    wide = Between(1, 3, Wide((2, 0, 1))).on_screen(rows)
+    assert wide.index.tolist() == [2, 0, 1]
+    assert wide.columns.tolist() == [1, 2, 3]
+    assert wide.to_numpy().tolist() == [[21, 22, 23], [1, 2, 3], [11, 12, 13]]
+
+
+def test_steps_between_two_are_reduced_further():
+    rows = two_lines(5000).assign(value=0.0)
+    some = Between(1000, 2999, Lines(("value",), ("path",), points=400))
+    screen, taken = some.on_screen(rows), some.taken(rows)
+    assert (screen["step"].min(), screen["step"].max()) == (1000, 2999)
+    assert len(screen) <= 400 + 4
+    assert len(taken) == 4000
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 12), st.randoms(use_true_random=False))
+def test_bins_of_pairs_hold_every_finite_pair_once_and_their_mean(rows, steps, most, random):
+    loss_steps = sorted(random.sample(range(100), rows))
+    pairs = [(loss_step, step) for loss_step in loss_steps for step in range(steps)]
+    norms = [random.uniform(-50, 5) if step <= loss_step else -np.inf for loss_step, step in pairs]
+    table = pd.DataFrame(pairs, columns=["loss_step", "step"]).assign(log10_norm=norms)
+    bins, counted = bin_pairs(table, most), 0
+    assert max(bins["loss_step"].nunique(), bins["step"].nunique()) <= most
+    for row in bins.itertuples():
+        inside = table["loss_step"].between(row.loss_step, row.loss_step_end - 1)
+        inside &= table["step"].between(row.step, row.step_end - 1) & np.isfinite(table["log10_norm"])
+        assert row.log10_norm == pytest.approx(table["log10_norm"][inside].mean())
+        counted += inside.sum()
+    assert counted == np.isfinite(norms).sum()
+
+
+def test_bins_of_pairs_are_of_one_layer_and_state_in_any_order():
+    table = pd.DataFrame({"loss_step": [2, 1, 2, 1], "step": [1, 1, 0, 0], "log10_norm": [4.0, 3.0, 2.0, 1.0]})
+    pd.testing.assert_frame_equal(PairBins().on_screen(table), bin_pairs(table.sort_values(["loss_step", "step"])))
+    assert bin_pairs(table)["log10_norm"].tolist() == [1.0, 3.0, 2.0, 4.0]
+    with pytest.raises(ValueError, match="choose one cell, layer and state"):
+        bin_pairs(pd.concat([table, table]))

@@ -1,11 +1,23 @@
 """Truncated back-propagation against torch loops with `detach`, and its counts."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from gradlab.analyses.itemised import pairs, vectors
-from gradlab.analyses.truncation import Schedule, bias, cost, gradient, kept_by, receives, share_by_lag
+from gradlab.analyses.truncation import (
+    Schedule,
+    beyond,
+    bias,
+    cost,
+    gradient,
+    kept_by,
+    receives,
+    share_by_lag,
+    windows_of,
+    with_window,
+)
 from gradlab.cells import CELLS
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.drawing import inputs_of
@@ -180,7 +192,8 @@ def test_the_bias_is_the_angle_and_the_distance_of_the_gradients():
 
 def test_memory_and_work_are_counts():
     stack = Stack.from_experiment(Experiment(cell="rnn", hidden_size=10, input_size=4))
-    table = cost(stack, 100, 3, [Schedule("full"), Schedule("chunks", k2=20), Schedule("windows", 10, 30)])
+    schedules = [Schedule("full"), Schedule("chunks", k2=20), Schedule("windows", 10, 30)]
+    table = cost(stack, steps=100, sequences=3, schedules=schedules)
     assert table.stored_steps.tolist() == [100, 20, 30]
     assert table.bytes.tolist() == [100 * 3 * 10 * 8, 20 * 3 * 10 * 8, 30 * 3 * 10 * 8]
     forward, back = 100 * 3 * (40 + 100), 3 * (100 + 140)  # back: Uᵀ a_bar, then the outer products with h and x
@@ -189,17 +202,68 @@ def test_memory_and_work_are_counts():
     assert table.share_of_multiply_adds.iloc[1] == 1
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_cost_of_a_subject_is_that_of_its_weights_and_sequence(cell):
+    e = Experiment(cell=cell, depth=3, hidden_size=7, input_size=4, steps=30, batch_size=5, dtype="float32")
+    stack, schedules = Stack.from_experiment(e), [Schedule("full"), Schedule("chunks", k2=6)]
+    table = cost(e, schedules=schedules)
+    pd.testing.assert_frame_equal(table, cost(stack, inputs_of(e), schedules=schedules))
+    pd.testing.assert_frame_equal(table, cost(stack, steps=30, sequences=5, schedules=schedules))
+    matrices = [matrix.size for layer in stack.layers for matrix in (layer.W, layer.U)]
+    assert table.multiply_adds.iloc[0] == 30 * 5 * (3 * sum(matrices) - matrices[0])
+
+
+def test_states_that_a_cell_does_not_have_are_its_h():
+    found = pairs(Experiment(cell="rnn", hidden_size=4, steps=12, loss="every"))
+    pd.testing.assert_frame_equal(beyond(found, 0, "c"), beyond(found, 0, "h"))
+    lstm = pairs(Experiment(cell="lstm", hidden_size=4, steps=12, loss="every"))
+    schedule = Schedule("windows", 1, 4)
+    norms, inside = 10 ** lstm.log10_norms[0, ..., 1], receives(schedule, 12)[:, :, None]
+    assert kept_by(lstm, schedule, 0, "c") == pytest.approx((norms * inside).sum((0, 1)) / norms.sum((0, 1)))
+
+
+@pytest.mark.parametrize("schedule", [Schedule("windows", 3, 6), Schedule("windows", 5, 5), Schedule("chunks", 9, 9)])
+@pytest.mark.parametrize("steps", [2, 13, 400])
+def test_windows_of_other_lengths_fit_and_keep_the_ratio(schedule, steps):
+    windows = windows_of(schedule, steps)
+    assert 1 <= len(windows) <= 13
+    assert [window.k2 for window in windows] == sorted({window.k2 for window in windows})
+    assert windows[-1].k2 == steps
+    for window in windows:
+        assert window.kind == schedule.kind
+        assert window.spans(steps)
+        if window.kind == "windows" and window.k2 < steps:
+            assert window.k1 / window.k2 == pytest.approx(schedule.k1 / schedule.k2, rel=0.5 / window.k2 + 1e-9)
+
+
+def test_without_a_truncation_windows_are_looked_at_and_another_is_left_alone():
+    e = Experiment(steps=50)
+    assert (with_window(e).truncation, with_window(e).loss) == ("windows", "every")
+    chunks = e.replace(truncation="chunks", k2=7, loss="many_to_many_delayed")
+    assert with_window(chunks) == chunks
+
+
+@pytest.mark.parametrize("schedule", [Schedule("full"), Schedule("chunks", k2=4), Schedule("windows", 3, 6)])
+def test_the_outline_of_a_schedule_parts_the_pairs_that_receive_gradient(schedule):
+    outline, inside = schedule.outline(T), receives(schedule, T)
+    first = {}
+    for low, high in outline.to_numpy().reshape(-1, 2, 2):  # the two corners of a span
+        assert low[1] == high[1]
+        first |= dict.fromkeys(range(low[0], high[0]), low[1])
+    assert first == {step: int(np.flatnonzero(inside[step])[0]) for step in range(T)}
+
+
 def test_shares_by_lag_are_those_of_a_known_decay():
     e = Experiment(cell="rnn_linear", initialization="orthogonal", gain=0.5, hidden_size=4, steps=40, loss="last")
     table = share_by_lag(pairs(e))
     assert np.allclose(table.share, 0.5**table.lag / (2 - 2.0**-39), rtol=1e-9)
     assert table.kept.iloc[-1] == pytest.approx(1)
-    assert kept_by(Schedule("windows", 1, 8), pairs(e)) == pytest.approx(np.full(8, 1 - 2.0**-8), rel=1e-6)
+    assert kept_by(pairs(e), Schedule("windows", 1, 8)) == pytest.approx(np.full(8, 1 - 2.0**-8), rel=1e-6)
 
 
 def test_with_a_loss_at_every_step_kept_counts_every_pair_inside():
     e = Experiment(cell="rnn_linear", initialization="orthogonal", hidden_size=4, steps=20, loss="every")
     found = pairs(e)  # every pair has norm 1
-    assert kept_by(Schedule("full"), found) == pytest.approx(np.ones(8))
-    assert kept_by(Schedule("chunks", k2=5), found) == pytest.approx(np.full(8, 4 * 15 / 210))
+    assert kept_by(found, Schedule("full")) == pytest.approx(np.ones(8))
+    assert kept_by(found, Schedule("chunks", k2=5)) == pytest.approx(np.full(8, 4 * 15 / 210))
     assert share_by_lag(found).share[3] == pytest.approx(17 / 210)

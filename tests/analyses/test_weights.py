@@ -1,4 +1,4 @@
-"""What was built: spectra, biases and counts against linear algebra and torch."""
+"""Initial weights: spectra, biases and counts against linear algebra and torch."""
 
 import numpy as np
 import pytest

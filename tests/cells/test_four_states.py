@@ -7,7 +7,7 @@ import torch
 from gradlab.analyses.jacobians import product_jacobians, step_jacobians
 from gradlab.analyses.paths import cut, decompose, microscope
 from gradlab.analyses.paths.edges import edge_vectors
-from gradlab.analyses.problem import gathered, sparse
+from gradlab.analyses.problem import problem_of, sparse
 from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
 from gradlab.engine import Sweep, autograd, sweep, times_power
@@ -115,7 +115,7 @@ def test_what_arrives_over_the_edges_becomes_the_totals_by_what_states_pass_on(c
     case = case_of(depth, T=T)
     totals = autograd(case.stack, case.inputs, case.cotangents, case.initial_state)
     arrived = np.zeros_like(totals)
-    for edge in edge_vectors(gathered(*case), 0, T - 1):
+    for edge in edge_vectors(problem_of(*case), 0, T - 1):
         if edge.layer >= 0:
             place = SLSTM.states.index(edge.state)
             arrived[edge.layer, edge.step, :, place] += times_power(edge.vector, edge.exponent)

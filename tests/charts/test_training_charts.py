@@ -5,18 +5,18 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from gradlab.analyses.characters import CharacterModel, predictions
+from gradlab.analyses import characters as readings
+from gradlab.analyses.characters import CharacterModel, activity, predictions
 from gradlab.analyses.characters import reach as characters_reach
 from gradlab.charts import characters, training
 from gradlab.charts.polled import polled
 from gradlab.settings.experiment import Experiment
 from gradlab.training import Recipe, Run, clipping, curve, history, reach, tables
-from gradlab.ui.training.character_page import ABSOLUTE, bars, in_rows
 from tests.charts.drawing import strangers, texts
 
 RULES = pd.DataFrame({"log10_value": [-0.78, -2.0], "label": ["always answering 1: 0.1667", "solved: 0.01"]})
 DOMAIN = [-6.0, 0.0]
-SHADED = {"quantity": "norm of ∂ℓ/∂x", "log10": True}
+SHADED = {"value": "log10_gradient", "quantity": "norm of ∂ℓ/∂x", "log10": True}
 
 
 @pytest.fixture(scope="module")
@@ -38,23 +38,63 @@ def model():
 def charts(records, model, dark=False):
     losses = pd.concat([curve(history(own, cell), "loss") for cell, own in records.items()], ignore_index=True)
     traces = pd.concat([own[0].trace.table for own in records.values()], ignore_index=True)
-    shaded = in_rows(characters_reach(model, "hello", 3), "log10_gradient")
+    shaded = characters_reach(model, "hello", 3)
     return {
         "curve": training.curve(losses, RULES, 30, quantity="loss", dark=dark),
         "reach": training.reach(reach(records["gru"]), DOMAIN, dark=dark),
-        "flow": training.flow(traces.query("state == 'h'"), DOMAIN, dark=dark),
+        "flow": training.flow(traces, DOMAIN, state="h", dark=dark),
         "flow of both states": training.flow(traces, DOMAIN, dark=dark),
-        "expectations": characters.expectations(bars(predictions(model, "hello"), model, 0), dark=dark),
+        "expectations": characters.expectations(predictions(model, "hello"), dark=dark),
         "shaded": characters.shaded(shaded, **SHADED, marked=3, dark=dark),
-        "shaded absolutely": characters.shaded(shaded, **SHADED, domain=ABSOLUTE, marked=3, dark=dark),
-        "unit": characters.shaded(shaded.assign(value=0.3), quantity="h[0]", log10=False, dark=dark),
+        "shaded absolutely": characters.shaded(shaded, **SHADED, domain=characters.ABSOLUTE, marked=3, dark=dark),
+        "unit": characters.shaded(activity(model, "hello", 0), value="value", quantity="h[0]", log10=False, dark=dark),
     }
 
 
 def test_tables_and_charts_meet_in_the_names_of_columns(records):
     assert tables.REACH_COLUMNS == training.REACH_COLUMNS == tuple(reach(records["rnn"]).columns)
-    assert tuple(curve(history(records["rnn"], "rnn"), "loss").columns) == training.CURVE_COLUMNS
+    assert (
+        tuple(curve(history(records["rnn"], "rnn"), "loss").columns) == training.CURVE_COLUMNS == tables.CURVE_COLUMNS
+    )
     assert set(training.FLOW_COLUMNS) <= set(records["rnn"][0].trace.table.columns)
+    assert characters.PREDICTION_COLUMNS == readings.PREDICTION_COLUMNS
+    for columns in (readings.ACTIVITY_COLUMNS, readings.REACH_COLUMNS):
+        assert set(characters.SHADED_COLUMNS) < set(columns)
+
+
+@pytest.mark.parametrize(("state", "lstm"), [("h", "h"), ("c", "c"), ("both", "ch")])
+def test_of_cells_without_the_state_chosen_h_is_drawn(records, state, lstm):
+    traces = pd.concat([own[0].trace.table for own in records.values()], ignore_index=True)
+    drawn = training.flow(traces, DOMAIN, state=state).layer[0].data
+    states = {cell: "".join(sorted(set(own["state"]))) for cell, own in drawn.groupby("cell")}
+    assert states == {"rnn": "h", "lstm": lstm, "gru": "h"}
+
+
+def test_bars_stand_under_the_character_read_each_symbol_in_its_row_where_there_are_few(model):
+    table = predictions(model, "hello")
+    rows = characters.expectations(table, first=1).layer[0].data
+    assert rows.drop_duplicates("step")["place"].tolist() == ["after e", "after l", "after l"]
+    assert rows.drop_duplicates("symbol").set_index("symbol")["row"].to_dict() == {"e": 0, "h": 1, "l": 2, "o": 3}
+    assert rows.loc[rows["expected"], "symbol"].tolist() == list("llo")
+    widths = (rows["right"] - rows["left"]) / rows["probability"]
+    assert widths.to_numpy() == pytest.approx(widths.iloc[0])
+    many = pd.DataFrame(
+        [(0, " ", "a", symbol, rank, 0.1) for rank, symbol in enumerate("\nabcdefg")],
+        columns=list(characters.PREDICTION_COLUMNS),
+    )
+    rows = characters.expectations(many).layer[0].data
+    assert rows["symbol"].tolist() == ["⏎", *"abcde"]
+    assert rows["row"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert set(rows["place"]) == {"after ␣"}
+
+
+def test_a_text_is_shaded_in_rows_as_it_is_read():
+    text = "ab " * 30
+    table = pd.DataFrame({"step": range(len(text)), "character": list(text), "value": 0.5})
+    rows = characters.shaded(table, value="value", quantity="h[0]", log10=False).layer[1].data
+    width = characters.CHARACTERS_PER_ROW
+    read = {(row.row, row.column): row.character for row in rows.itertuples()}
+    assert "".join(read[divmod(step, width)] for step in range(len(text))) == text.replace(" ", "␣")
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -106,10 +146,14 @@ def test_the_decades_shown_hold_every_value_and_change_in_quarters():
 
 def test_absolute_shading_is_one_scale_for_every_text_and_relative_shading_its_own(model):
     def domain(text, **look):
-        rows = in_rows(characters_reach(model, text, len(text) - 2), "log10_gradient")
+        rows = characters_reach(model, text, len(text) - 2)
         return characters.shaded(rows, **SHADED, **look).to_dict()["layer"][0]["encoding"]["color"]["scale"]["domain"]
 
-    assert domain("he", domain=ABSOLUTE) == domain("hellohello", domain=ABSOLUTE) == [*ABSOLUTE]
+    assert (
+        domain("he", domain=characters.ABSOLUTE)
+        == domain("hellohello", domain=characters.ABSOLUTE)
+        == [*characters.ABSOLUTE]
+    )
     assert domain("he") != domain("hellohello")
 
 

@@ -1,5 +1,8 @@
 """Training against torch's own loop, and the laws that every run keeps."""
 
+from dataclasses import asdict
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
@@ -275,3 +278,18 @@ def test_a_task_that_does_not_exist_or_fit_is_named():
         train(small(), "sorting")
     with pytest.raises(ValueError, match="steps = 12 is too short for Copy memory: use 21 or more"):
         train(small(), "copy_memory")
+
+
+@pytest.mark.parametrize(("option", "meant"), [("lr", "learning_rate"), ("learning_rates", "learning_rate")])
+def test_an_unknown_option_is_refused_with_the_one_that_was_meant(option, meant):
+    with pytest.raises(TypeError, match=f"train has no option '{option}': did you mean {meant}?"):
+        train(small(), "adding", **{option: 0.1})
+    with pytest.raises(TypeError, match="train has no option 'zeal': use updates, optimizer, learning_rate"):
+        train(small(), "adding", zeal=1)
+
+
+def test_the_options_of_train_are_the_fields_of_a_recipe_with_their_defaults():
+    options = {
+        name: option for name, option in signature(train).parameters.items() if option.kind is option.KEYWORD_ONLY
+    }
+    assert {name: option.default for name, option in options.items()} == asdict(Recipe())

@@ -11,8 +11,9 @@ import torch
 from gradlab.settings.drawing import loss_steps_of
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import TASKS
-from gradlab.training import Recipe, Run, clipping, fitted, gradients, history, reach, solved_at
+from gradlab.training import Recipe, Run, clipping, curve, fitted, gradients, history, reach, solved_at, traces_at
 from gradlab.training.network import Tensors, metric_of
+from gradlab.training.tables import Curve, curve_at, extremes, traced_updates
 
 SMALL = Experiment(cell="lstm", depth=2, hidden_size=5, steps=23, batch_size=4, seed=3)
 
@@ -144,3 +145,42 @@ def test_a_task_scored_at_scattered_steps_keeps_just_these_in_the_experiment():
 
     task = replace(TASKS["parity"], name="scattered", draw=scattered)
     assert loss_steps_of(fitted(SMALL, task)).tolist() == [3, 9, 10, 11, 20]
+
+
+def test_the_traces_of_several_runs_at_one_update_are_the_runs_own_tables(records):
+    other = list(Run(SMALL.replace(cell="gru"), "adding", Recipe(updates=6, trace_every=4)).records())
+    assert traced_updates([records, other]) == [0, 4, 5, 8]
+    table = traces_at([records, other], 4)
+    expected = [record.trace.table.assign(update=4) for record in (records[4], other[4])]
+    pd.testing.assert_frame_equal(table, pd.concat(expected, ignore_index=True)[list(table)], check_exact=True)
+    assert set(traces_at([records, other], 5)["cell"]) == {"gru"}
+    assert set(traces_at([records, other], 8)["cell"]) == {"lstm"}
+
+
+@pytest.mark.parametrize("updates", [1, 59, 60, 61, 1000])
+def test_the_rows_of_a_live_curve_hold_both_ends_and_the_extremes_of_every_bucket(updates):
+    values = np.random.default_rng(updates).lognormal(size=updates)
+    at = extremes(values, 30)
+    assert at.tolist() == sorted({*at.tolist()})
+    assert (at[0], at[-1]) == (0, updates - 1)
+    assert len(at) <= 62
+    assert {int(values.argmin()), int(values.argmax())} <= {*at.tolist()}
+    whole = curve(pd.DataFrame({"cell": "gru", "update": range(updates), "loss": values}), "loss").iloc[at]
+    value, mean = curve_at(values, at)
+    assert value.tolist() == whole["log10_value"].tolist()
+    assert mean == pytest.approx(whole["log10_mean"].to_numpy(), abs=1e-12)
+
+
+def test_a_curve_for_the_screen_is_made_of_rows_of_each_cells_whole_curve():
+    losses = np.random.default_rng(0).lognormal(size=(2, 5000))
+    tables = [
+        pd.DataFrame({"cell": cell, "update": range(5000), "loss": row}) for cell, row in zip("ab", losses, strict=True)
+    ]
+    rows, whole = pd.concat(tables), pd.concat([curve(table, "loss") for table in tables], ignore_index=True)
+    shown = Curve("loss").on_screen(rows)
+    pd.testing.assert_frame_equal(Curve("loss").taken(rows), whole)
+    assert shown.groupby("cell").size().max() <= 400
+    assert len(shown.merge(whole)) == len(shown)
+    for cell, own in whole.groupby("cell"):
+        found = shown.loc[shown["cell"] == cell, "log10_value"]
+        assert (found.min(), found.max()) == (own["log10_value"].min(), own["log10_value"].max())

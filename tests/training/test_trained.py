@@ -1,4 +1,4 @@
-"""A trained run as an Experiment: its own weights, readout and batches in every analysis."""
+"""A trained run as a subject: its own weights, readout and batches in every analysis."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,6 @@ import torch
 import gradlab
 from gradlab.analyses import paths
 from gradlab.analyses.itemised import itemised
-from gradlab.analyses.sequences import diagram
 from gradlab.analyses.truncation import Schedule, bias
 from gradlab.settings.drawing import inputs_of, loss_steps_of, streams
 from gradlab.settings.experiment import Experiment
@@ -45,7 +44,7 @@ def by_autograd(run, experiment):
 def test_its_trace_is_that_of_the_runs_stack_on_the_tasks_batch_and_loss(task, changes):
     run = trained(task, cell="lstm", depth=2)
     one = run.trained.replace(**changes)
-    inputs, cotangents = by_autograd(run, one)
+    inputs, cotangents = by_autograd(run, one.settings)
     expected = gradlab.trace(run.network.recurrent.stack, inputs, cotangents)
     found = gradlab.trace(one)
     np.testing.assert_array_equal(inputs_of(one), inputs)
@@ -74,7 +73,7 @@ def test_every_analysis_takes_it_and_the_engine_agrees_with_autograd():
     assert itemised(every)["loss_step"].nunique() == every.settings.steps
     assert bias(every, schedules=[Schedule("windows", 4, 8)])["cosine"].notna().all()
     assert paths.microscope(one).values["h"].shape == (one.settings.steps, one.settings.hidden_size)
-    assert len(diagram(one.replace(loss="one_to_one", objective="direction").shortened(5), 5).boxes)
+    assert len(paths.diagram(one.replace(loss="one_to_one", objective="direction").shortened(5), most=5).edges)
 
 
 def test_a_copy_task_shorter_than_it_can_be_gives_its_first_steps():

@@ -1,4 +1,4 @@
-"""What a chart of a training under way is told when it asks."""
+"""What a chart of a training under way gets when it asks."""
 
 import gc
 import json
@@ -13,6 +13,7 @@ from starlette.routing import Match
 from app import ROUTES, curves
 from gradlab.settings.experiment import Experiment
 from gradlab.training import Recipe, Run, curve
+from gradlab.training.tables import curve_at
 from gradlab.ui.training import live
 from gradlab.ui.training.job import Job
 
@@ -55,7 +56,7 @@ def test_the_rows_are_the_curves_that_are_drawn_when_the_job_stands_still(job, c
 def test_a_huge_value_is_gone_from_the_mean_once_it_is_out_of_the_window():
     values = np.ones(400)
     values[100] = 1e20
-    _, mean = live.curve(values, np.array([99, 105, 115, 300]))
+    _, mean = curve_at(values, np.array([99, 105, 115, 300]))
     assert mean.tolist() == pytest.approx([0.0, 19.0, 0.0, 0.0])
 
 
@@ -88,7 +89,9 @@ def test_an_address_is_the_jobs_own_and_ends_with_it(job):
     assert live.rows(token, "loss") == "[]"
 
 
-def test_asking_is_a_look_at_the_job(job):
-    job._seen = 0.0
+def test_asking_polls_the_job():
+    now = 3.0
+    job = Job([Run(SMALL, "adding", Recipe(updates=3))], clock=lambda: now)
+    now = 5.0
     asked(live.address(job, "loss"))
-    assert job._seen > 0
+    assert job._polled_at == 5.0

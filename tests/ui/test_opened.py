@@ -1,7 +1,5 @@
 """Trained networks opened in every page: the pages then show the numbers of the runs' own stacks."""
 
-import time
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,6 +12,7 @@ from gradlab.settings.drawing import inputs_of
 from gradlab.settings.experiment import Experiment
 from gradlab.training import Recipe, Run, checkpoints
 from tests.ui.conftest import ROOT
+from tests.ui.jobs import train
 from tests.ui.test_training_pages import TINY
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
@@ -31,11 +30,9 @@ def trained(open_app):
     app = open_app("training", **TINY)
     app.button(key="start training").click().run()
     _, job = app.session_state["job training"]
-    while job.running:
-        job.watch()
-        time.sleep(0.05)
+    train(job)
     app.run()
-    app.button(key="look training").click().run()
+    app.button(key="show training").click().run()
     assert not app.exception, app.exception
     return page(app, "gradient_flow"), job.runs
 
@@ -56,17 +53,20 @@ def drawn(app, kind):
 
 def test_the_gradient_flow_page_draws_the_trace_of_the_runs_own_stacks(trained):
     app, runs = trained
-    settings = app.session_state["settings"]
-    assert [one.cell for one in settings.experiments] == ["rnn", "gru"]
-    assert (settings.one.steps, settings.one.loss, settings.one.objective) == (10, "last", "squared_error")
-    for run, one in zip(runs, settings.experiments, strict=True):
+    shared = app.session_state["settings"]
+    assert [one.settings.cell for one in shared.subjects] == ["rnn", "gru"]
+    settings = shared.one.settings
+    assert (settings.steps, settings.loss, settings.objective) == (10, "last", "squared_error")
+    for run, one in zip(runs, shared.subjects, strict=True):
         assert one.weights.updates == 20
         expected = gradlab.trace(*on_its_own_arrays(run, one)).table.query("state == 'h'")
-        rows = [row for row in drawn(app, "log10_relative") if row["cell"] == one.cell and row.get("state") == "h"]
+        rows = [
+            row for row in drawn(app, "log10_relative") if row["cell"] == one.settings.cell and row.get("state") == "h"
+        ]
         found = {row["step"]: row["log10_relative"] for row in rows if "lag" in row}
         np.testing.assert_allclose([found[step] for step in expected["step"]], expected["log10_relative"], atol=1e-6)
         assert not np.allclose(
-            expected["log10_norm"], gradlab.trace(one.initial).table.query("state == 'h'").log10_norm
+            expected["log10_norm"], gradlab.trace(one.settings).table.query("state == 'h'").log10_norm
         )
 
 
@@ -106,7 +106,7 @@ def test_the_sidebar_asks_for_what_the_weights_leave_open_and_the_steps_can_be_m
     assert {"steps", "loss", "one_cell"} <= keys
     assert not {"hidden_size", "cells", "initialization", "forget_bias", "inputs", "objective"} & keys
     app.select_slider(key="steps").set_value(40).run()
-    assert app.session_state["settings"].one.steps == 40
+    assert app.session_state["settings"].one.settings.steps == 40
     app.selectbox(key="loss").set_value("half_square").run()
     assert not app.exception, app.exception
 
@@ -115,9 +115,9 @@ def test_the_way_back_restores_the_settings_and_leaves_the_training_as_it_was(tr
     app, runs = trained
     app.button(key="close opened").click().run()
     assert "opened" not in app.session_state
-    settings = app.session_state["settings"]
-    assert (settings.one.steps, settings.one.input_size) == (200, 16)
-    assert type(settings.one) is Experiment
+    one = app.session_state["settings"].one
+    assert (one.settings.steps, one.settings.input_size) == (200, 16)
+    assert type(one) is Experiment
     page(app, "training")
     assert app.session_state["job training"][1].runs == runs
 
@@ -140,7 +140,7 @@ def test_an_uploaded_checkpoint_can_be_opened_too(open_app, done):
     app = open_app("training", **TINY)
     app.file_uploader(key="open training").upload("run.safetensors", checkpoints.save(run)).run()
     app.button(key="opened training").click().run()
-    app.button(key="look training").click().run()
+    app.button(key="show training").click().run()
     page(app, "gradient_flow")
-    (one,) = app.session_state["settings"].experiments
+    (one,) = app.session_state["settings"].subjects
     assert one == run.trained, "opening changes nothing"

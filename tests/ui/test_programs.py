@@ -1,4 +1,4 @@
-"""Every figure of every page comes from a question: its program, run, makes the rows of its CSV, and the chart its part.
+"""Every figure of every page comes from a question: its program, run, makes the rows of its CSV, to the bit.
 
 A page is a file in `pages/`; a chart that is drawn beside `figure` is found, and fails.
 """

@@ -1,7 +1,6 @@
-"""The training room and the character model through the whole app, from gradlab/ui/main.py."""
+"""The training page and the character model through the whole app, from gradlab/ui/main.py."""
 
 import json
-import time
 
 import pytest
 
@@ -10,17 +9,14 @@ from gradlab.analyses.truncation import Schedule
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import characters
 from gradlab.training import Recipe, Run, checkpoints
+from tests.ui.jobs import train
 
 TINY = {"hidden_size": "8", "cells": ["RNN", "GRU"], "task_steps": "10", "task_batch": "4", "updates": "20"}
 
 
-def wait_for(app, job, seconds=60):
-    """Looks as the page's fragment would, until the job has ended."""
-    end = time.monotonic() + seconds
-    while job.running:
-        assert time.monotonic() < end, "the training did not end in time"
-        job.watch()
-        time.sleep(0.05)
+def wait_for(app, job):
+    """Trains to the end, and draws the page again."""
+    train(job)
     app.run()
     assert not app.exception, app.exception
 
@@ -64,13 +60,13 @@ def test_another_setting_ends_the_work_and_begins_anew(open_app):
     assert not job._thread.is_alive()
 
 
-def test_pause_keeps_and_stop_puts_aside(open_app):
+def test_pause_keeps_and_discard_begins_from_the_start(open_app):
     app = open_app("training", **TINY | {"updates": "10000"})
     app.button(key="start training").click().run()
     app.button(key="pause training").click().run()
     _, job = app.session_state["job training"]
     assert not job.running
-    app.button(key="stop training").click().run()
+    app.button(key="discard training").click().run()
     assert app.session_state["job training"][1] is not job
 
 
@@ -208,10 +204,10 @@ def test_shading_is_absolute_unless_asked_otherwise(open_app):
     assert domain(app)[0] > -12
 
 
-def test_settings_at_which_the_cells_part_are_a_click_away(open_app):
+def test_settings_where_the_cells_differ_are_a_click_away(open_app):
     app = open_app("training", **TINY | {"task": "delayed_recall"})
-    app.button(key="part").click().run()
+    app.button(key="differ").click().run()
     assert not app.exception, app.exception
     choice = app.session_state["job training"][0]
     assert (choice.experiments[0].steps, choice.recipe.updates, choice.recipe.learning_rate) == (30, 1000, 1e-2)
-    assert "part" not in {button.key for button in app.button}
+    assert "differ" not in {button.key for button in app.button}

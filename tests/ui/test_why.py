@@ -6,14 +6,15 @@ import re
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from playwright.sync_api import Page, expect
 
 import gradlab
-from gradlab.analyses.paths import cut, decompose, edges, microscope
-from gradlab.ui.cached_paths import _parts
-from gradlab.ui.parts import microscope as microscope_page
-from gradlab.words.paths import change_over, number, percent, resting_gate
+from gradlab.analyses.paths import change_over, cut, decompose, edges, letters, lowest, microscope, summary
+from gradlab.words import paths as sentences
+from gradlab.words.numbers import number
+from gradlab.words.paths import percent, resting_gate
 from tests.ui.browser import CHART, visit
 from tests.ui.conftest import SMALL
 
@@ -22,6 +23,10 @@ FAR = "layer == 0 and state == 'c' and lag == 29"  # the first step of 30, as dr
 
 def one_of(app) -> gradlab.Experiment:
     return app.session_state["settings"].one
+
+
+def summary_of(experiment):
+    return summary(lowest(decompose(experiment)))
 
 
 def said(app) -> str:
@@ -53,24 +58,24 @@ def test_the_story_says_the_share_and_norms_that_decompose_gives(open_app):
 @pytest.mark.parametrize(("bias", "steps"), [(0, 1.0), (1, 2.213), (2, 5.461), (3, 14.266), (4, 38.190), (5, 103.218)])
 def test_the_half_life_is_read_out_from_the_forget_bias(bias, steps):
     experiment = gradlab.Experiment(forget_bias=bias, steps=20, hidden_size=4)
-    assert f"would halve a path every **{steps:.3g} steps**" in resting_gate(experiment, _parts(experiment, None))
+    assert f"would halve a path every **{steps:.3g} steps**" in resting_gate(experiment, summary_of(experiment))
 
 
 @pytest.mark.parametrize("cell", ["lstm", "lstm_squashed", "min_lstm", "gru", "leaky", "lstm_peephole"])
 def test_the_direct_path_s_own_half_life_is_read_off_the_direct_path(cell):
     experiment = gradlab.Experiment(cell=cell, forget_bias=3.0, steps=80, hidden_size=16)
-    found = _parts(experiment, None).direct_half_life
+    found = summary_of(experiment).half_life
     table = cut(experiment, without="recurrent").query("layer == 0")
     norms = table[table["state"] == table["state"].iloc[-1]].set_index("lag")["log10_norm"]
     assert found == pytest.approx(-math.log10(2) * 79 / (norms[79] - norms[0]), rel=0.25)
-    assert f"halves every **{found:.3g} steps**" in resting_gate(experiment, _parts(experiment, None))
+    assert f"halves every **{found:.3g} steps**" in resting_gate(experiment, summary_of(experiment))
 
 
 def test_a_direct_path_that_loses_nothing_or_is_not_there_is_not_given_a_half_life():
     carousel = gradlab.Experiment(cell="lstm_1997", inputs="zero", steps=30, hidden_size=4)
-    assert "loses nothing" in resting_gate(carousel, _parts(carousel, None))
+    assert "loses nothing" in resting_gate(carousel, summary_of(carousel))
     rnn = carousel.replace(cell="rnn")
-    assert resting_gate(rnn, _parts(rnn, None)) == ""
+    assert resting_gate(rnn, summary_of(rnn)) == ""
 
 
 def test_cells_without_a_forget_gate_have_no_forget_bias_to_read_out(open_app):
@@ -89,7 +94,8 @@ def test_cells_without_a_forget_gate_have_no_forget_bias_to_read_out(open_app):
     ],
 )
 def test_where_the_gradient_changes_over_is_true_of_every_later_lag(shares, words):
-    assert change_over(pd.DataFrame({"lag": range(len(shares)), "share": shares})).startswith(words)
+    found = change_over(pd.DataFrame({"lag": range(len(shares)), "share": shares}))
+    assert sentences.change_over(found).startswith(words)
 
 
 def test_a_toggle_adds_the_line_of_its_cut_and_says_what_it_leaves(open_app):
@@ -173,18 +179,19 @@ def test_a_long_text_has_its_characters_on_the_axis_a_part_at_a_time(open_app, c
     if chosen:
         app.select_slider(key="characters").set_value(chosen).run()
         assert not app.exception
-    spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
+    picture = app.get("vega_lite_chart")[0].proto
+    spec = json.loads(picture.spec)
     domains = [layer["encoding"]["x"].get("scale", {}).get("domain") for layer in spec["layer"]]
     assert [steps.start, steps.stop] in domains
     lettered = [layer for layer in spec["layer"] if layer["encoding"].get("text", {}).get("field") == "letter"]
-    letters = microscope_page.letters(one_of(app), 0, steps)
     if len(steps) == 200:
         assert not lettered
-        assert letters is None
     else:
-        assert lettered
-        assert "".join(letters) == "abc " * 20
-        assert letters.index.tolist() == list(steps)
+        data = next(data for data in picture.datasets if data.name == lettered[0]["data"]["name"])
+        drawn = pa.ipc.open_stream(data.data.data).read_pandas()
+        assert "".join(drawn["letter"]) == "abc␣" * 20
+        assert drawn["step"].tolist() == [step + 0.5 for step in steps]
+        assert "".join(letters(one_of(app), 0)) == "abc " * 50
 
 
 @pytest.mark.parametrize("colours", ["these steps", "the whole sequence"])

@@ -19,27 +19,55 @@ and one is negative where the part points against the total.
     products    `gate_product`: the direct path by the textbook's formula
     gates       `gate_statistics`; `microscope`: every unit's states, gates and gradient in one sequence
     edges       `edges`: what flows through each edge of the unrolled network
+    diagram     `diagram`: the unrolled network over a few steps, with what they read and where the loss is
     scalar      `one_unit`: one unit and one weight, by the engine and by hand
+    summary     `summary`: half-life of the direct path, where it changes over; `textbook`: what is said of it
     run         a forward pass over slices of the batch, and the tables
 
 Tables have the columns of a trace (`gradlab.analyses.traces.TABLE_COLUMNS`), `path` naming the part or the cut.
 """
 
 from gradlab.analyses.paths.cuts import cut, routes
-from gradlab.analyses.paths.edges import edges
-from gradlab.analyses.paths.gates import Microscope, gate_statistics, microscope
+from gradlab.analyses.paths.diagram import Diagram, diagram
+from gradlab.analyses.paths.edges import decades, edges
+from gradlab.analyses.paths.gates import Microscope, gate_statistics, letters, microscope, unit_values
 from gradlab.analyses.paths.orders import decompose
 from gradlab.analyses.paths.products import gate_product
 from gradlab.analyses.paths.scalar import one_unit
+from gradlab.analyses.paths.summary import (
+    ChangeOver,
+    Summary,
+    Textbook,
+    change_over,
+    direct_at_biases,
+    half_life,
+    lowest,
+    summary,
+    textbook,
+)
 
 __all__ = [
+    "ChangeOver",
+    "Diagram",
     "Microscope",
+    "Summary",
+    "Textbook",
+    "change_over",
     "cut",
+    "decades",
     "decompose",
+    "diagram",
+    "direct_at_biases",
     "edges",
     "gate_product",
     "gate_statistics",
+    "half_life",
+    "letters",
+    "lowest",
     "microscope",
     "one_unit",
     "routes",
+    "summary",
+    "textbook",
+    "unit_values",
 ]

@@ -11,6 +11,7 @@ A node is a layer's states after a step. On its way back the gradient arrives at
 What arrives at h sums to ∂L/∂h_t. What arrives at c, with what the step's h passes on to it, sums to ∂L/∂c_t.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,18 +61,24 @@ def edges(
 ) -> pd.DataFrame:
     """log10 norms of what flows through every edge that arrives at steps first … last (default: as many as allowed).
 
-    Columns `EDGE_COLUMNS`, means over the batch; relative to what the loss put in; -inf for exactly nothing. Other
+    Columns `EDGE_COLUMNS`, means over the batch; relative to the injected gradient; -inf for exactly nothing. Other
     arguments and errors as in `gradlab.trace`; ValueError for steps that are not there or more than 200 of them.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
     problem.refuse(_need(problem))
-    T, B = problem.size.steps, problem.size.sequences
+    T = problem.size.steps
     first = whole_number("first", first, 0, T - 1)
     most = min(T, first + MOST_STEPS) - 1
     last = most if last is None else whole_number("last", last, first, most)
+    return edge_table(problem, edge_vectors(problem, range(first, last + 1), progress))
+
+
+def edge_table(problem: Problem, found: Sequence[Edge]) -> pd.DataFrame:
+    """Edges as a tidy table, columns `EDGE_COLUMNS`."""
+    T, B = problem.size.steps, problem.size.sequences
     entered = log10_entered(problem.loss, B)
     rows = []
-    for edge in edge_vectors(problem, first, last, progress):
+    for edge in found:
         norms = log10_norms(edge.vector, edge.exponent)
         place = (problem.cell, edge.layer, edge.step, T - 1 - edge.step, edge.kind, edge.state)
         relative = np.where(np.isneginf(norms), -np.inf, norms - entered)  # nothing stays nothing where none entered
@@ -79,8 +86,15 @@ def edges(
     return pd.DataFrame(rows, columns=list(EDGE_COLUMNS))
 
 
-def edge_vectors(problem: Problem, first: int, last: int, progress: Progress = None) -> list[Edge]:
-    """The same as vectors."""
+def decades(*tables: pd.DataFrame) -> tuple[float, float]:
+    """From the least to the most finite log10_relative of some tables together; (-1, 0) where none is finite."""
+    together = pd.concat([table["log10_relative"] for table in tables])
+    finite = together[np.isfinite(together)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (-1.0, 0.0)
+
+
+def edge_vectors(problem: Problem, steps: Sequence[int], progress: Progress = None) -> list[Edge]:
+    """What flows through every edge that arrives at some steps, as vectors."""
     stack, (T, B, _) = problem.stack, problem.inputs.shape
     cell = CELLS[stack.cell]
     sweep = forward(problem, slice(None), B, lambda fraction: progress and progress(fraction / 2))
@@ -93,7 +107,7 @@ def edge_vectors(problem: Problem, first: int, last: int, progress: Progress = N
     found = []
     for layer in reversed(range(stack.depth)):
         own, weights = swept.adjoints[layer], stack.layers[layer]
-        for t in range(first, last + 1):
+        for t in steps:
             if layer == stack.depth - 1 and problem.cotangents[t].any():
                 found.append(Edge("loss", layer, t, "h", problem.cotangents[t], np.zeros(B, np.int64)))
             if layer < stack.depth - 1:

@@ -4,6 +4,7 @@ A gate is a σ (the cell's `gates`), saturated below 0.1 or above 0.9 (`gradlab.
 statistics too, but no such bounds.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.contract import Cell, additive_state, peepholes_of
 from gradlab.engine import Size, log10_norms, plan
 from gradlab.network.stack import Stack
+from gradlab.settings.inputs import vocabulary
 from gradlab.settings.subject import Subject
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
@@ -124,6 +126,16 @@ class Microscope(NamedTuple):
                 }
         return pd.DataFrame(columns)
 
+    @property
+    def by_memory(self) -> tuple[int, ...]:
+        """The units, that of the longest memory first."""
+        return tuple(self.units["unit"].tolist())
+
+    @property
+    def longest(self) -> int:
+        """The unit of the longest memory."""
+        return self.by_memory[0]
+
     def _kept(self) -> ndarray:
         """Mean log2 of the direct path's factor, [H]."""
         with np.errstate(divide="ignore"):
@@ -132,16 +144,47 @@ class Microscope(NamedTuple):
     @property
     def table(self) -> pd.DataFrame:
         """Tidy: a row a quantity, unit and step, columns `UNITS_COLUMNS`."""
-        T, H = next(iter(self.values.values())).shape
-        unit, step = np.tile(np.arange(H), T), np.repeat(np.arange(T), H)
-        named = {"cell": self.cell, "layer": self.layer, "sequence": self.sequence}
-        parts = [
-            pd.DataFrame(
-                named | {"unit": unit, "step": step, "lag": T - 1 - step, "quantity": name, "value": v.ravel()}
-            )
-            for name, v in self.values.items()
-        ]
-        return pd.concat(parts, ignore_index=True)[list(UNITS_COLUMNS)]
+        return unit_values(self, list(self.values))
+
+    @property
+    def panels(self) -> dict[str, tuple[str, ...]]:
+        """The quantities that share an axis: the states, the gates with the direct factor, the gradient."""
+        states = tuple(name for name in ("h", "c") if name in self.values)
+        gates = tuple(name for name in self.values if name not in (*states, "log10 gradient"))
+        return {"state": states, "gates": gates, "log10 |∂L/∂s|": ("log10 gradient",)}
+
+
+def unit_values(scope: Microscope, quantities: Sequence[str], unit: int | None = None) -> pd.DataFrame:
+    """The rows of `scope.table` of some quantities, of all units or of one; no others are made.
+
+    Raises ValueError for a quantity or a unit that is not there.
+    """
+    for name in quantities:
+        if name not in scope.values:
+            raise ValueError(f"quantity {name!r} is not there: use {', '.join(scope.values)}")
+    T, H = next(iter(scope.values.values())).shape
+    units = np.arange(H) if unit is None else np.array([whole_number("unit", unit, 0, H - 1)])
+    of, step = np.tile(units, T), np.repeat(np.arange(T), len(units))
+    named = {"cell": scope.cell, "layer": scope.layer, "sequence": scope.sequence}
+    parts = [
+        pd.DataFrame(
+            named
+            | {"unit": of, "step": step, "lag": T - 1 - step, "quantity": name}
+            | {"value": scope.values[name][:, units].ravel()}
+        )
+        for name in quantities
+    ]
+    return pd.concat(parts, ignore_index=True)[list(UNITS_COLUMNS)]
+
+
+@analysis(reads=("sequence", "numerics", "input_size"))
+def letters(subject: Subject, sequence: int = 0) -> pd.Series | None:
+    """The characters that a sequence reads, by step; a space where it reads none. None where the input is no text."""
+    if subject.settings.inputs != "text":
+        return None
+    read = subject.sequence()[:, whole_number("sequence", sequence, 0, subject.size.sequences - 1)]
+    known = np.array([*vocabulary(subject.settings.text), " "])
+    return pd.Series(known[np.where(read.any(axis=1), read.argmax(axis=1), len(known) - 1)])
 
 
 def _need_of_sequence(problem: Problem, layer: int = 0, sequence: int = 0) -> Need:

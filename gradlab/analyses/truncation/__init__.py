@@ -8,6 +8,7 @@ from gradlab.analyses.truncation.gradient import BIAS_COLUMNS, bias, gradient
 from gradlab.analyses.truncation.schedules import (
     BEYOND_COLUMNS,
     COST_COLUMNS,
+    OUTLINE_COLUMNS,
     SHARE_COLUMNS,
     Schedule,
     Span,
@@ -16,12 +17,15 @@ from gradlab.analyses.truncation.schedules import (
     kept_by,
     receives,
     share_by_lag,
+    windows_of,
+    with_window,
 )
 
 __all__ = [
     "BEYOND_COLUMNS",
     "BIAS_COLUMNS",
     "COST_COLUMNS",
+    "OUTLINE_COLUMNS",
     "SHARE_COLUMNS",
     "Schedule",
     "Span",
@@ -32,4 +36,6 @@ __all__ = [
     "kept_by",
     "receives",
     "share_by_lag",
+    "windows_of",
+    "with_window",
 ]

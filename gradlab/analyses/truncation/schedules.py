@@ -12,22 +12,26 @@ before. Within a span nothing is changed, so a pair (t', t) has its full gradien
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.itemised import Pairs
+from gradlab.analyses.itemised import Pairs, with_rows
+from gradlab.analyses.problem import Problem, analysis, without_loss
 from gradlab.cells import CELLS
+from gradlab.engine import Size
 from gradlab.network.stack import Stack
 from gradlab.settings.catalogue import TRUNCATIONS
 from gradlab.settings.conflicts import stride, window
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.subject import Subject
 
 COST_COLUMNS = ("k1", "k2", "stored_steps", "bytes", "multiply_adds", "share_of_bytes", "share_of_multiply_adds")
 SHARE_COLUMNS = ("lag", "share", "kept", "kept_min", "kept_max")
 BEYOND_COLUMNS = ("cell", "window", "lost", "lost_min", "lost_max")
+OUTLINE_COLUMNS = ("loss_step", "first")
 
 
 class Span(NamedTuple):
@@ -67,6 +71,11 @@ class Schedule(NamedTuple):
             first[span.first_loss : span.end] = span.first
         return first
 
+    def outline(self, steps: int) -> pd.DataFrame:
+        """The earliest state that each loss reaches, from corner to corner of the spans: columns `OUTLINE_COLUMNS`."""
+        corners = [(step, span.first) for span in self.spans(steps) for step in (span.first_loss, span.end)]
+        return pd.DataFrame(corners, columns=list(OUTLINE_COLUMNS))
+
     def _check(self, steps: int) -> None:
         if self.kind not in TRUNCATIONS:
             raise ValueError(f"kind = {self.kind!r} is not a truncation: use one of {', '.join(TRUNCATIONS)}")
@@ -78,28 +87,59 @@ class Schedule(NamedTuple):
             )
 
 
+def with_window(subject: Subject) -> Subject:
+    """The subject with many losses and a truncation: windows of the default lengths where it has none."""
+    many = with_rows(subject)
+    return many.replace(truncation="windows") if many.settings.truncation == "full" else many
+
+
+def windows_of(schedule: Schedule, steps: int, most: int = 12) -> tuple[Schedule, ...]:
+    """At most `most` + 1 windows up to the whole sequence, with k1 : k2 as in the schedule."""
+    often = 1.0 if schedule.kind == "chunks" else schedule.k1 / schedule.k2
+    strides = np.unique(np.geomspace(1, max(steps * often, 1), most).round().astype(int))
+    lengths = {min(max(round(k1 / often), 1), steps): int(k1) for k1 in strides} | {steps: max(int(steps * often), 1)}
+    return tuple(Schedule(schedule.kind, k1, k2) for k2, k1 in sorted(lengths.items()))
+
+
 def receives(schedule: Schedule, steps: int) -> ndarray:
     """Which pairs receive gradient, [T, T]: True at (t', t) where the loss at t' reaches the state at t."""
     step = np.arange(steps)
     return (step >= schedule.first_states(steps)[:, None]) & (step <= step[:, None])
 
 
-def cost(stack: Stack, steps: int, sequences: int, schedules: Sequence[Schedule]) -> pd.DataFrame:
+@analysis(reads=("network", "sequence", "dtype"))
+def cost(
+    subject: Subject | Stack | Problem,
+    inputs: Any = None,
+    *,
+    schedules: Sequence[Schedule],
+    steps: int | None = None,
+    sequences: int = 1,
+) -> pd.DataFrame:
     """Memory and work by count, columns `COST_COLUMNS`; shares are of full back-propagation.
 
-    stored_steps     the most steps whose values wait for a back-propagation at one time: the longest span
-    bytes            of those values: the states and what each cell keeps, of every layer and sequence
-    multiply_adds    of the matrix products: one forward pass over T steps, and for every step of every span the
-                     adjoint's product and the outer product of the parameter gradient
+    inputs              as `gradlab.trace` takes them, or an Experiment alone
+    steps, sequences    of a Stack, in place of inputs
+    stored_steps        the most steps whose values wait for a back-propagation at one time: the longest span
+    bytes               of those values: the states and what each cell keeps, of every layer and sequence
+    multiply_adds       of the matrix products: one forward pass over T steps, and for every step of every span the
+                        adjoint's product and the outer product of the parameter gradient
     """
-    cell = CELLS[stack.cell]
-    a_step = sequences * stack.depth * stack.hidden_size * (len(cell.states) + len(cell.saved)) * stack.dtype.itemsize
-    weights = sequences * sum(layer.W.size + layer.U.size for layer in stack.layers)
-    back = 2 * weights - sequences * stack.layers[0].W.size  # nothing goes back to the inputs
+    if isinstance(subject, Stack) and steps is not None:
+        kept = subject.cell, subject.depth, subject.hidden_size, subject.input_size
+        size = Size(*kept, steps, sequences, sequences, subject.dtype.name)
+    else:
+        size = without_loss(subject, inputs).size
+    cell, H = CELLS[size.cell], size.hidden_size
+    item = np.dtype(size.dtype).itemsize
+    a_step = size.sequences * size.depth * H * (len(cell.states) + len(cell.saved)) * item
+    into = len(cell.gates) * H * size.input_size  # weights of the lowest layer's W
+    weights = size.sequences * (into + len(cell.gates) * H * H * (2 * size.depth - 1))
+    back = 2 * weights - size.sequences * into  # nothing goes back to the inputs
 
     def counted(schedule: Schedule) -> tuple[int, int, int]:
-        lengths = [span.end - span.first for span in schedule.spans(steps)]
-        return max(lengths), max(lengths) * a_step, steps * weights + sum(lengths) * back
+        lengths = [span.end - span.first for span in schedule.spans(size.steps)]
+        return max(lengths), max(lengths) * a_step, size.steps * weights + sum(lengths) * back
 
     _, full_bytes, full_work = counted(Schedule("full"))
     rows = []
@@ -109,7 +149,7 @@ def cost(stack: Stack, steps: int, sequences: int, schedules: Sequence[Schedule]
     return pd.DataFrame(rows, columns=list(COST_COLUMNS))
 
 
-def share_by_lag(found: Pairs, layer: int = 0, state: int = 0) -> pd.DataFrame:
+def share_by_lag(pairs: Pairs, layer: int = 0, state: str = "h") -> pd.DataFrame:
     """How much of all gradient that reaches a layer's states came from each lag, columns `SHARE_COLUMNS`.
 
     lag          t' - t of a pair
@@ -119,15 +159,15 @@ def share_by_lag(found: Pairs, layer: int = 0, state: int = 0) -> pd.DataFrame:
 
     Norms are summed, so parts that would cancel are counted in full. NaN where a pass was not finite.
     """
-    norms = found.log10_norms[layer, :, :, :, state]  # [K, T, B]
+    norms = pairs.norms(layer, state)  # [K, T, B]
     with np.errstate(invalid="ignore"):
         sizes = 10.0 ** (
             norms - np.where(np.isneginf(norms), 0, norms).max(axis=(0, 1), keepdims=True, initial=-np.inf)
         )
     by_lag = np.zeros(norms.shape[1:])  # [lag, B]
-    for loss_step, row in zip(found.loss_steps, sizes, strict=True):
+    for loss_step, row in zip(pairs.loss_steps, sizes, strict=True):
         by_lag[: loss_step + 1] += row[loss_step::-1]
-    by_lag = by_lag[: found.loss_steps.max(initial=0) + 1]
+    by_lag = by_lag[: pairs.loss_steps.max(initial=0) + 1]
     with np.errstate(invalid="ignore", divide="ignore"):
         share = by_lag / by_lag.sum(axis=0)
     kept = share.cumsum(axis=0)
@@ -142,17 +182,16 @@ def beyond(pairs: Pairs, layer: int = 0, state: str = "h") -> pd.DataFrame:
     lost, _min, _max    1 - kept of `share_by_lag`; mean and range over the batch
     state               of a cell that does not have it, h
     """
-    states = CELLS[pairs.cell].states
-    lags = share_by_lag(pairs, layer, states.index(state if state in states else "h"))
+    lags = share_by_lag(pairs, layer, state)
     names = {"lost": "kept", "lost_min": "kept_max", "lost_max": "kept_min"}
     shares = {name: (1 - lags[column]).clip(lower=0) for name, column in names.items()}
     return pd.DataFrame({"cell": pairs.cell, "window": lags["lag"] + 1} | shares)
 
 
-def kept_by(schedule: Schedule, found: Pairs, layer: int = 0, state: int = 0) -> ndarray:
+def kept_by(pairs: Pairs, schedule: Schedule, layer: int = 0, state: str = "h") -> ndarray:
     """The share of all gradient reaching a layer's states that a schedule keeps, of each sequence, [B]."""
-    norms = found.log10_norms[layer, :, :, :, state]
-    inside = receives(schedule, norms.shape[1])[found.loss_steps]
+    norms = pairs.norms(layer, state)
+    inside = receives(schedule, norms.shape[1])[pairs.loss_steps]
     highest = np.where(np.isneginf(norms), 0, norms).max(axis=(0, 1), initial=-np.inf)
     with np.errstate(invalid="ignore", divide="ignore"):
         sizes = 10.0 ** (norms - highest)

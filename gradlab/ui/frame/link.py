@@ -19,7 +19,7 @@ from gradlab.ui.frame.shown import DEFAULT_CELLS, DISPLAY, TITLES, Settings
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 PAGES_OWN = (  # settings of single pages
-    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours",
+    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours", "of",
 )  # fmt: skip
 PASSED_ON += PAGES_OWN
 ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by themselves from what is not allowed

@@ -19,6 +19,7 @@ AT_HAND = {  # settings that a page shows in its own column instead of the sideb
     "why_addition": ("one_cell", "forget_bias", "gain", "depth", "steps", "initialization"),
     "gates": ("one_cell", "forget_bias", "inputs", "steps"),
     "unrolled": ("one_cell", "forget_bias", "depth", "steps"),
+    "jacobians": ("one_cell", "forget_bias", "gain", "initialization", "steps"),
     "weights": ("one_cell", "initialization", "gain", "forget_bias"),
     "sequence_types": ("one_cell", "loss", "inputs", "steps"),
     "itemised": ("steps", "forget_bias", "gain", "initialization"),

@@ -1,10 +1,14 @@
-"""The toggles of routes to leave out of the adjoint."""
+"""The toggles of routes to leave out of the adjoint, and the question that they make."""
+
+from collections.abc import Sequence
 
 import streamlit as st
 
-from gradlab.analyses.paths import routes
+from gradlab.analyses.call import Call, Table
+from gradlab.analyses.paths import cut, lowest, routes
+from gradlab.settings.subject import Subject
 from gradlab.ui.frame.widgets import URL_OPTIONS
-from gradlab.words.paths import route_title
+from gradlab.words.routes import route_title
 
 
 def chosen(cell: str) -> tuple[str, ...]:
@@ -12,5 +16,25 @@ def chosen(cell: str) -> tuple[str, ...]:
     names = list(routes(cell))
     if (kept := st.session_state.get("cuts")) is not None:
         st.session_state["cuts"] = [name for name in kept if name in names]  # another cell has other gates
-    options = {"default": names[:2], "selection_mode": "multi", "key": "cuts", "format_func": route_title}
-    return tuple(st.pills("Leave out, on the way back alone", names, **options, **URL_OPTIONS))
+    return tuple(
+        st.pills(
+            "Cut in the backward pass only",
+            names,
+            default=names[:2],
+            selection_mode="multi",
+            key="cuts",
+            format_func=route_title,
+            **URL_OPTIONS,
+        )
+    )
+
+
+def whole(subject: Subject) -> Call:
+    """The gradient by all routes."""
+    return Call.of(cut, subject, without=()).then(lowest)
+
+
+def left(subject: Subject, names: Sequence[str], beside: Subject) -> Table:
+    """The whole of a subject, what each cut leaves of it, and the whole of another cell beside it."""
+    calls = [whole(subject), *(Call.of(cut, subject, without=(name,)).then(lowest) for name in names)]
+    return Table.of(calls if beside.settings.cell == subject.settings.cell else [*calls, whole(beside)])

@@ -27,6 +27,7 @@ def figure(
     taken: Draw | None = None,
     width: str = "stretch",
     export: bool = True,
+    tools: bool = True,
     **options: Any,
 ) -> None:
     """Draws the rows of a question.
@@ -35,6 +36,7 @@ def figure(
     beside      what the chart takes beside the rows, made of the rows drawn: the places of labels, say
     taken       what draws pictures that leave the screen, where that is not `draw`
     export      False while the rows still change
+    tools       False for a small chart among many: neither exports nor how to read it
     options     of st.altair_chart
     """
     reduction = reduction or AllRows()
@@ -43,7 +45,10 @@ def figure(
     def chart(draw: Draw, rows: pd.DataFrame) -> Any:
         return draw(rows, dark=dark, **{name: make(rows) for name, make in (beside or {}).items()})
 
-    show(chart(draw, ask(question, reduction)), f"{words.title}. {words.sentence}", width, **options)
+    description = f"{words.title}. {words.sentence}".replace("**", "")
+    show(chart(draw, ask(question, reduction)), description, width, **options)
+    if not tools:
+        return
     with st.container(horizontal=True):
         if export:
             export_bar(

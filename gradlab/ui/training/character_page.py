@@ -1,32 +1,35 @@
 """The character page's parts: what is chosen, and what the newest snapshot of the model makes of a text."""
 
-import math
-from itertools import pairwise
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
-from gradlab.analyses.characters import CharacterModel, hidden_states, predictions, sample, scores
+from gradlab.analyses.characters import activity, in_numbers, predictions, reach, sample
+from gradlab.cells import CELLS
+from gradlab.charts import characters as charts
 from gradlab.settings.catalogue import bounds
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.inputs import default_text
 from gradlab.settings.tasks import HELLO, TASKS, characters
 from gradlab.training import Recipe, Run
-from gradlab.ui.frame import settings as controls
-from gradlab.ui.frame.widgets import MOST_TEXT, URL_OPTIONS
-from gradlab.ui.training import job_controls
+from gradlab.training.replay import Reading, Snapshot
+from gradlab.ui.ask import ask
+from gradlab.ui.frame import settings
+from gradlab.ui.frame.widgets import MOST_TEXT
+from gradlab.ui.parts.figure import figure
+from gradlab.ui.training import job_controls, training_page
 from gradlab.ui.training.job import Job
-from gradlab.words.numbers import power_of_ten
+from gradlab.words import characters as words
+from gradlab.words.how_to_read import Words
+from gradlab.words.training import description, loss_levels
 
 READS = ("hello", "text")
 UPDATES = (100, 200, 300, 500, 1000, 2000, 5000, 10000)
 LONGEST = 240  # characters that are read and shaded on the page
-COLUMNS = 40  # characters a row
-MOST_STEPS, MOST_SYMBOLS = 6, 6  # of the bars
+STANDARD = 120  # of them, where the visitor names none
 SAMPLED = 200  # characters
-ABSOLUTE = (-12.0, 1.0)  # decades from dark to bright, the same for every text, model and prediction
+SHADINGS = ("absolute", "relative to the row")
 
 
 class Choice(NamedTuple):
@@ -40,57 +43,67 @@ class Choice(NamedTuple):
 def choose() -> Choice:
     """The page's own settings, the shared network, and of the shared text what is to be read."""
     left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
-    options = {"required": True, "key": "reads_text", **URL_OPTIONS}
     with left:
-        reads = st.segmented_control("What it learns", READS, default="hello", **options) or "hello"
+        reads = st.segmented_control(
+            "What it learns", READS, default=HELLO, required=True, key="reads_text",
+            bind="query-params", persist_state="session",
+        )  # fmt: skip
     with middle:
-        updates = st.select_slider("Updates", UPDATES, 300, key="text_updates", **URL_OPTIONS)
+        updates = st.select_slider(
+            "Updates", UPDATES, 300, key="text_updates", bind="query-params", persist_state="session"
+        )
+    one = settings.current().one.settings
+    if reads == "text":
+        with right:
+            recipe = job_controls.recipe(updates, "text_rate", 3e-3)
+        return Choice(_text_to_learn(one.text), job_controls.sized(one, steps=128, batch_size=32), recipe)
     with right:
-        recipe = job_controls.recipe(updates, *(("hello_rate", 1e-2) if reads == "hello" else ("text_rate", 3e-3)))
-    sizes = {"steps": len(HELLO) - 1, "batch_size": 1} if reads == "hello" else {"steps": 128, "batch_size": 32}
-    text = HELLO if reads == "hello" else _text()
-    return Choice(text, job_controls.sized(controls.current().one, **sizes), recipe)
+        recipe = job_controls.recipe(updates, "hello_rate", 1e-2)
+    return Choice(HELLO, job_controls.sized(one, steps=len(HELLO) - 1, batch_size=1), recipe)
 
 
-def _text() -> str:
+def _text_to_learn(shared: str | None) -> str:
     """What is to be learned: typed, pasted or uploaded; else the shared text, else the default English one."""
     with st.expander("Text to learn"):
-        limit = {"max_upload_size": MOST_TEXT}
-        file = st.file_uploader("Upload a text (UTF-8)", ["txt", "md"], key="learned_file", **limit)
-        most = int(bounds("text")[1])
-        hint = "Empty: English prose from Python's own reference"
-        typed = st.text_area("or type or paste it", max_chars=most, placeholder=hint, key="learned_text", **URL_OPTIONS)
+        file = st.file_uploader(
+            "Upload a text (UTF-8)", ["txt", "md"], key="learned_file", max_upload_size=MOST_TEXT
+        )  # fmt: skip
+        typed = st.text_area(
+            "or type or paste it", max_chars=int(bounds("text")[1]), key="learned_text",
+            placeholder="Empty: English prose from Python's own reference",
+            bind="query-params", persist_state="session",
+        )  # fmt: skip
         if file is not None:
             try:
                 return file.getvalue().decode("utf-8-sig")
             except UnicodeDecodeError:
                 st.text(f"{file.name} is not UTF-8 text: save it as UTF-8 and upload it again.")
-    return typed or controls.current().one.text or default_text()
+    return typed or shared or default_text()
 
 
-def job(choice: Choice) -> Job:
+def character_job(choice: Choice) -> Job:
     """The session's job; its snapshots are copies of the model."""
 
     def make() -> Job:
-        task = TASKS["hello"] if choice.text == HELLO else characters(choice.text)
+        task = TASKS[HELLO] if choice.text == HELLO else characters(choice.text)
         return opened_job(Run(choice.experiment, task, choice.recipe))
 
     return job_controls.job_of("characters", choice, make)
 
 
 def opened_job(run: Run) -> Job:
-    """A run of a character model, to begin or to go on. Raises ValueError for one of another task."""
-    return Job([run], CharacterModel.of)
+    """A run of a character model, to begin or to continue. Raises ValueError for one of another task."""
+    return Job([run], Snapshot.of)
 
 
-def model(job: Job) -> CharacterModel:
-    """The newest copy."""
+def snapshot(job: Job) -> Snapshot:
+    """The newest copy of the model."""
     return job.snapshots[0]
 
 
 def learned(job: Job) -> str:
     """The text that the job's model learns."""
-    return job.runs[0].task.text
+    return job.runs[0].task.text or HELLO
 
 
 def text_to_read(job: Job) -> str:
@@ -98,90 +111,119 @@ def text_to_read(job: Job) -> str:
     text = learned(job)
     if text == HELLO:
         return HELLO
-    standard = text[:120]
-    help_text = "Characters that the training text does not have are left out."
-    options = {"max_chars": LONGEST, "help": help_text, "key": "shown_text", **URL_OPTIONS}
-    typed = st.text_input("Text it reads here", placeholder=standard, **options)
-    known = model(job).knows(typed or standard)
+    standard = text[:STANDARD]
+    typed = st.text_input(
+        "Text it reads here", placeholder=standard, max_chars=LONGEST, key="shown_text",
+        help="Characters that the training text does not have are left out.",
+        bind="query-params", persist_state="session",
+    )  # fmt: skip
+    known = snapshot(job).model.knows(typed or standard)
     return known if len(known) > 1 else standard
 
 
-def bars(table: pd.DataFrame, found: CharacterModel, first: int) -> pd.DataFrame:
-    """The likeliest symbols after some characters, as bars in columns; all of them where there are few."""
-    table = table[(table["step"] >= first) & (table["step"] < first + MOST_STEPS) & (table["following"] != "")]
-    few = len(found.symbols) <= MOST_SYMBOLS
-    table = table if few else table[table["rank"] < MOST_SYMBOLS]
-    row = table["symbol"].map({symbol: row for row, symbol in enumerate(found.symbols)}) if few else table["rank"]
-    step = table["step"] - first
-    left = step + 0.16
-    shown = table["symbol"].map(visible)
-    return table.assign(
-        step=step, place="after " + table["character"].map(visible), row=row, left=left, symbol=shown,
-        right=left + 0.46 * table["probability"], share=table["probability"].map(lambda p: f"{p:.0%}"),
-        expected=table["symbol"] == table["following"],
-    )  # fmt: skip
+def learning(job: Job, text: str) -> None:
+    """The loss, what the model writes, and what it expects after some characters of the text."""
+    job_controls.progress_bar(job)
+    left, right = st.columns(2)
+    with left:
+        _loss(job)
+    with right:
+        st.markdown("**It writes**")
+        temperature = st.slider(
+            "Temperature", 0.0, 2.0, 0.8, 0.1, key="temperature", bind="query-params", persist_state="session"
+        )
+        st.code(_written(job, temperature), None, wrap_lines=True)
+        st.markdown("**It expects** :small[(green: what the text really goes on with)]")
+        most = max(len(text) - 1 - charts.MOST_STEPS, 0)
+        first = _place("From character", most, 0, "first_shown") if most else 0
+        draw = partial(charts.expectations, first=first)
+        _figure(job, draw, _reading(job, predictions, text), "expectations", words.EXPECTATIONS)
 
 
-def visible(character: str) -> str:
-    """A character that can be seen: the space as an open box."""
-    return {" ": "␣", "\n": "⏎", "\t": "⇥"}.get(character, character)
+def _loss(job: Job) -> None:
+    run, last = job.runs[0], job.records[0][-1]
+    loss, bits = st.columns(2)
+    loss.metric("Loss (nats a character)", f"{last.loss:.4f}", border=True)
+    bits.metric("Bits a character", f"{last.metric:.4f}", border=True)
+    training_page.curve(job, "loss", loss_levels(run.task, run.experiment.steps), "loss", words.LOSS)
 
 
-def in_rows(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    """The characters in rows, as a text is read, each with the value that colours it."""
-    shown = table["character"].map(visible)
-    return table.assign(
-        value=table[value], column=table["step"] % COLUMNS, row=table["step"] // COLUMNS, character=shown
-    )
-
-
-def shading() -> tuple[float, float] | None:
-    """The decades from dark to bright: fixed ones, or None for those of the text itself."""
-    kinds = ("absolute", "relative to the row")
-    options = {"default": kinds[0], "required": True, "key": "shading", **URL_OPTIONS}
-    help_text = "Absolute: the same colour is the same gradient on every text and at every update. Relative: from the "
-    help_text += "smallest to the largest that is shown now."
-    chosen = st.segmented_control("Shade", kinds, help=help_text, **options)
-    return None if chosen == kinds[1] else ABSOLUTE
-
-
-def written(job: Job, temperature: float) -> str:
+def _written(job: Job, temperature: float) -> str:
     """What the model writes, another text at every update."""
     text = learned(job)
     length = len(HELLO) - 1 if text == HELLO else SAMPLED
-    return sample(model(job), length, temperature, job.done, text[:1])
+    return sample(snapshot(job).model, length, temperature, job.done, text[:1])
 
 
-def in_numbers(found: CharacterModel, text: str) -> pd.DataFrame:
-    """Every number of reading a short word: one-hot input, h, scores, softmax, and what the right letter costs."""
-    table = predictions(found, text[:-1])
-    given, h = scores(found, text[:-1]), hidden_states(found, text[:-1])
-    rows = []
-    for step, (character, following) in enumerate(pairwise(text)):
-        p = table[table["step"] == step].set_index("symbol")["probability"]
-        hot = " ".join("1" if symbol == character else "0" for symbol in found.symbols)
-        row = {"reads": character, f"x ({' '.join(found.symbols)})": hot, "h": h[step].tolist(), "must say": following}
-        row |= {f"score {symbol}": float(o) for symbol, o in zip(found.symbols, given[step], strict=True)}
-        row |= {f"p({symbol})": float(p[symbol]) for symbol in found.symbols}
-        rows.append(row | {"−ln p(right)": -math.log(p[following])})
-    return pd.DataFrame(rows)
+def looking_back(job: Job, text: str) -> None:
+    """How much one prediction depends on each character before it."""
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    last = len(text) - 2
+    with left:
+        at = _place("The prediction after character", last, last, "prediction_at") if last > 1 else last
+    with right:
+        domain = _shading()
+    question = _reading(job, reach, text, at)
+    sentence = words.reach(ask(question))
+    st.markdown(sentence)
+    draw = partial(
+        charts.shaded, value="log10_gradient", quantity="norm of ∂ℓ/∂x", log10=True, domain=domain, marked=at
+    )
+    _figure(job, draw, question, "characters' gradients", sentence)
 
 
-def show_numbers(table: pd.DataFrame) -> None:
-    """Probabilities and costs with four decimals, tiny ones as powers of ten; h as bars that open into its values."""
+def _place(label: str, most: int, standard: int, key: str) -> int:
+    """A character of the text, counted from 0."""
+    return st.slider(label, 0, most, standard, key=key, bind="query-params", persist_state="session")
+
+
+def _shading() -> tuple[float, float] | None:
+    """The decades from dark to bright: fixed ones, or None for those of the text itself."""
+    chosen = st.segmented_control(
+        "Shade", SHADINGS, default=SHADINGS[0], required=True, key="shading",
+        help="Absolute: the same colour is the same gradient on every text and at every update. Relative: from the "
+        "smallest to the largest that is shown now.",
+        bind="query-params", persist_state="session",
+    )  # fmt: skip
+    return None if chosen == SHADINGS[1] else charts.ABSOLUTE
+
+
+def one_unit(job: Job, text: str) -> None:
+    """The value of one unit after every character."""
+    experiment = job.runs[0].experiment
+    first, second, third = st.columns(3)
+    with first:
+        unit = _index("Unit", experiment.hidden_size - 1, "watched_unit")
+    with second:
+        layer = _index("Layer", experiment.depth - 1, "watched_layer")
+    with third:
+        state = st.segmented_control(
+            "Of state", CELLS[experiment.cell].states, default="h", required=True, key="watched_state",
+            bind="query-params", persist_state="session",
+        )  # fmt: skip
+    state = state or "h"
+    draw = partial(charts.shaded, value="value", quantity=f"{state}[{unit}]", log10=False)
+    _figure(job, draw, _reading(job, activity, text, unit, layer, state), "unit", words.unit(unit, layer))
+
+
+def _index(label: str, most: int, key: str) -> int:
+    return st.number_input(label, 0, most, 0, key=key, bind="query-params", persist_state="session")
+
+
+def _reading(job: Job, function: Any, *arguments: Any) -> Reading:
+    return Reading(function, snapshot(job), arguments, job.running)
+
+
+def _figure(job: Job, draw: Any, question: Reading, name: str, sentence: str) -> None:
+    heading = f"{name.capitalize()}: {description(job.runs[0])}"
+    figure(draw, question, Words(name, heading, sentence), export=not job.running)
+
+
+def numbers(job: Job) -> None:
+    """Every number of reading the word; tiny ones as powers of ten; h as bars that open into its values."""
+    table = in_numbers(snapshot(job).model, HELLO)
     small = [name for name in table.columns if name.startswith(("p(", "−ln"))]
-    formats = dict.fromkeys(small, lambda value: f"{value:.4f}" if value >= 1e-3 else f"{value:.0e}")
+    formats: dict[str, Any] = dict.fromkeys(small, lambda value: f"{value:.4f}" if value >= 1e-3 else f"{value:.0e}")
     formats |= dict.fromkeys([name for name in table.columns if name.startswith("score")], "{:.3f}")
     h = st.column_config.BarChartColumn("h, every unit", y_min=-1, y_max=1, color="auto")
     st.dataframe(table.style.format(formats), hide_index=True, column_config={"h": h})
-
-
-def reach_sentence(table: pd.DataFrame) -> str:
-    """What the nearest and the furthest character do to a prediction, and how many of all float32 could hold."""
-    values = table["log10_gradient"].to_numpy()
-    seen = int((values > math.log10(np.finfo(np.float32).tiny)).sum())
-    furthest, nearest = power_of_ten(values[0]), power_of_ten(values[-1])
-    return (
-        f"The gradient of this prediction at the last character is {nearest}, at the first, {len(table) - 1} "
-        f"characters earlier, {furthest}; {seen} of {len(table)} gradients are above float32's smallest normal number."
-    ).replace("e-", "e−")

@@ -1,7 +1,7 @@
-"""Job: training in a thread of its own, as long as somebody looks.
+"""Job: runs that train in a background thread while their page is open.
 
-A page that shows a job calls `watch` at every look. Where none comes for `PATIENCE` seconds, because the page was left
-or the tab closed, the thread ends after the update it is in; the next look goes on from there.
+A page that shows a job calls `polled` each time it draws. The thread ends, after the update it is in, when nobody has
+polled for `PATIENCE` seconds, because the page was left or the tab closed; the next poll resumes it.
 """
 
 import math
@@ -13,29 +13,39 @@ from typing import Any
 import pandas as pd
 
 from gradlab.training import Record, Run, history
+from gradlab.training.replay import Measured
 
-PATIENCE = 4.0  # seconds without a look
+PATIENCE = 4.0  # seconds without a poll
 PUBLISH_EVERY = 0.4  # seconds from one snapshot to the next
 
 
 class Job:
     """Runs that take their updates in turn, so that all have made equally many. It belongs to one session.
 
-    records      one list a run, growing; at first what the run's next update measures, before it is made
+    records      one list per run, growing; at first what the run's next update measures, before it is made
     snapshots    what `snapshot` made last of each run, by the thread that trains, so never of weights half changed
+    clock        seconds, from any origin
     """
 
-    def __init__(self, runs: Sequence[Run], snapshot: Callable[[Run], Any] = lambda run: None):
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        snapshot: Callable[[Run], Any] = lambda run: None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self.runs = tuple(runs)
         self.records: list[list[Record]] = [[] for _ in runs]
         self.snapshot = snapshot
-        self.wanted = False  # somebody has pressed start, and neither pause nor stop since
+        self.wanted = False  # start was pressed, and neither pause nor discard since
         self.error: Exception | None = None
         self.seconds = 0.0  # at work
+        self._clock = clock
+        self._lock = threading.Lock()  # of beginning and ending: a chart polls beside the page
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
-        self._seen = time.monotonic()
+        self._polled_at = clock()
         self.snapshots = [snapshot(run) for run in self.runs]
+        self._measured: tuple[Measured, ...] = ()
         self._histories = [history([run.measured()], run.experiment.cell) for run in self.runs]
         for run, records in zip(self.runs, self.records, strict=True):
             records.append(run.measured())
@@ -54,7 +64,7 @@ class Job:
         return max(run.done for run in self.runs)
 
     @property
-    def made(self) -> int:
+    def updates_made(self) -> int:
         """Updates made since the job began."""
         return self.done - min(records[0].update for records in self.records)
 
@@ -63,14 +73,28 @@ class Job:
         return self.runs[0].recipe.updates
 
     @property
+    def depth(self) -> int:
+        """Layers that every run has."""
+        return min(run.experiment.depth for run in self.runs)
+
+    @property
     def pace(self) -> float:
         """Updates a second so far; 0 before there are any."""
-        return self.made / self.seconds if self.seconds else 0.0
+        return self.updates_made / self.seconds if self.seconds else 0.0
 
     @property
     def seconds_left(self) -> float:
         """At the pace so far; infinite before there is one."""
         return (self.updates - self.done) / self.pace if self.pace else math.inf
+
+    def measured(self) -> tuple[Measured, ...]:
+        """What every run has measured up to now, for questions about it; the same values until there is more."""
+        grows, counts = self.running, [len(records) for records in self.records]
+        kept = [(len(run.records), run.grows) for run in self._measured]
+        if kept != [(count, grows) for count in counts]:
+            pairs = zip(self.runs, self.records, strict=True)
+            self._measured = tuple(Measured.of(run, records, grows) for run, records in pairs)
+        return self._measured
 
     def histories(self) -> list[pd.DataFrame]:
         """`gradlab.training.history` of every run; only what is new since the last call is made into rows."""
@@ -81,37 +105,36 @@ class Job:
         return list(self._histories)
 
     def start(self) -> None:
-        """Begins, or goes on after a pause."""
+        """Begins, or resumes after a pause."""
         self.wanted = True
-        self.watch()
+        self.polled()
 
     def pause(self) -> None:
         """Ends the thread after the updates it is in, and waits for that: then nothing changes any more."""
-        self.wanted = False
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join()
+        with self._lock:
+            self.wanted = False
+            self._ending.set()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
 
-    def looked_at(self) -> None:
-        """Somebody looks: work that goes on does not end for want of a look."""
-        self._seen = time.monotonic()
-
-    def watch(self) -> None:
-        """Somebody looks: the work goes on, also where it had ended for want of a look."""
-        self.looked_at()
-        alive = self._thread is not None and self._thread.is_alive()
-        if self.running and not alive:
-            self._ending = threading.Event()
-            self._thread = threading.Thread(target=self._work, args=(self._ending,), name="training", daemon=True)
-            self._thread.start()
+    def polled(self) -> None:
+        """Says that the page is open: keeps the work going, and resumes it if it had stopped because nobody polled."""
+        with self._lock:
+            self._polled_at = self._clock()
+            is_alive = self._thread is not None and self._thread.is_alive()
+            if self.running and not is_alive:
+                self._ending = threading.Event()
+                self._thread = threading.Thread(target=self._work, args=(self._ending,), name="training", daemon=True)
+                self._thread.start()
 
     def _work(self, ending: threading.Event) -> None:
-        published = time.monotonic()
+        published = self._clock()
         try:
-            while not (ending.is_set() or self.finished or time.monotonic() - self._seen > PATIENCE):
-                before = time.monotonic()
+            while not (ending.is_set() or self.finished or self._clock() - self._polled_at > PATIENCE):
+                before = self._clock()
                 self._round()
-                after = time.monotonic()
+                after = self._clock()
                 self.seconds += after - before
                 if after - published > PUBLISH_EVERY:
                     self._publish()
@@ -131,5 +154,5 @@ class Job:
 
     def _publish(self) -> None:
         """Copies, but of a run that diverged: its weights may be not finite, and the last sound copy stays."""
-        kept = zip(self.runs, self.snapshots, strict=True)
-        self.snapshots = [last if run.diverged else self.snapshot(run) for run, last in kept]
+        pairs = zip(self.runs, self.snapshots, strict=True)
+        self.snapshots = [last if run.diverged else self.snapshot(run) for run, last in pairs]

@@ -1,10 +1,11 @@
 """What flows through the unrolled network's edges sums to the total at every node; single edges have known answers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gradlab import Experiment
-from gradlab.analyses.paths import cut, edges
+from gradlab.analyses.paths import cut, decades, edges
 from gradlab.analyses.paths.edges import EDGE_COLUMNS, edge_vectors
 from gradlab.analyses.problem import problem_of, sparse
 from gradlab.cells import CELLS
@@ -19,7 +20,7 @@ def test_what_arrives_at_a_node_sums_to_its_total(cell):
     given = problem_of(*case)
     totals = autograd(case.stack, case.inputs, case.cotangents, case.initial_state)
     sums, sizes = {}, {}
-    for edge in edge_vectors(given, 0, T - 1):
+    for edge in edge_vectors(given, range(T)):
         place, vector = (edge.layer, edge.step, edge.state), times_power(edge.vector, edge.exponent)
         sums[place] = sums.get(place, 0) + vector
         sizes[place] = max(sizes.get(place, 0), np.abs(vector).max())
@@ -49,7 +50,7 @@ def passed_on(case, layer, t, h_bar):
 def test_the_input_edge_is_the_inputs_gradient():
     case = drawn_case("gru", depth=2, T=6)
     swept = sweep(case.stack, case.inputs, sparse(case.cotangents), case.initial_state, with_inputs=True)
-    for edge in edge_vectors(problem_of(*case), 0, 5):
+    for edge in edge_vectors(problem_of(*case), range(6)):
         if edge.kind == "input":
             assert times_power(edge.vector, edge.exponent) == pytest.approx(swept.inputs_bar[edge.step], rel=1e-10)
 
@@ -114,8 +115,14 @@ def test_edges_are_measured_at_any_size_and_relative_to_what_the_loss_put_in(siz
     assert scaled["log10_relative"][flows].to_numpy() == pytest.approx(plain["log10_relative"][flows], abs=1e-9)
     given = problem_of(*case)
     entered = np.log10(np.sqrt((given.cotangents**2).sum(axis=(0, 2))))  # of each sequence
-    loss = {edge.step: edge.vector for edge in edge_vectors(given, 0, 8) if edge.kind == "loss"}
+    loss = {edge.step: edge.vector for edge in edge_vectors(given, range(9)) if edge.kind == "loss"}
     with np.errstate(divide="ignore"):
         for row in plain[plain["edge"] == "loss"].itertuples():
             norms = np.log10(np.linalg.norm(loss[row.step], axis=-1))
             assert row.log10_relative == pytest.approx((norms - entered).mean())
+
+
+def test_decades_run_from_the_least_to_the_most_finite_value_of_all_tables():
+    tables = [pd.DataFrame({"log10_relative": values}) for values in ([-3.0, -np.inf], [np.nan, 2.0], [-1.0])]
+    assert decades(*tables) == (-3.0, 2.0)
+    assert decades(tables[0].iloc[1:]) == (-1.0, 0.0)

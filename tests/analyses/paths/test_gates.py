@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradlab import Experiment, Stack, trace
-from gradlab.analyses.paths import Microscope, gate_statistics, microscope
+from gradlab.analyses.paths import Microscope, gate_statistics, letters, microscope, unit_values
 from gradlab.analyses.paths.gates import STATISTICS_COLUMNS, UNITS_COLUMNS, drawn_gates
 from gradlab.analyses.problem import problem_of
 from gradlab.cells import CELLS
@@ -209,3 +209,31 @@ def test_a_layer_or_sequence_that_is_not_there_is_refused(wrong, most):
     ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=f"{name} = {value} is not allowed: use a whole number from 0 to {most}"):
         microscope(SMALL, **wrong)
+
+
+@pytest.mark.parametrize("unit", [None, 5])
+def test_values_of_some_quantities_are_rows_of_the_whole_table(unit):
+    scope = microscope(SMALL, layer=1, sequence=2)
+    chosen = scope.table.query("quantity in ['c', 'forget']" + ("" if unit is None else f" and unit == {unit}"))
+    assert unit_values(scope, ["c", "forget"], unit).equals(chosen.reset_index(drop=True))
+    with pytest.raises(ValueError, match="quantity 'keep' is not there: use h, c"):
+        unit_values(scope, ["keep"])
+    with pytest.raises(ValueError, match="unit = 12"):
+        unit_values(scope, ["c"], 12)
+
+
+def test_every_quantity_is_in_one_panel():
+    scope = microscope(SMALL)
+    assert scope.panels["state"] == ("h", "c")
+    assert [name for panel in scope.panels.values() for name in panel] == list(scope.values)
+    assert scope.by_memory == tuple(np.argsort(-scope.half_life, kind="stable"))
+    assert scope.longest == scope.by_memory[0]
+
+
+def test_letters_are_the_text_from_where_the_sequence_begins():
+    text = SMALL.replace(inputs="text", text="abcdefgh ", batch_size=3, steps=10)
+    assert "".join(letters(text, 0)) == "abcdefgh a"
+    assert "".join(letters(text, 1)) == "defgh abcd"  # a third of the text later
+    assert letters(SMALL) is None
+    with pytest.raises(ValueError, match="sequence = 3"):
+        letters(text, 3)

@@ -1,0 +1,157 @@
+"""What a gradient's parts come to: the direct path's half-life, where it changes over, and what textbooks say of it.
+
+All of it is read off the rows of the lowest layer's additive state (`lowest`), c where there is one, else h.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gradlab.analyses.paths.orders import _need, decompose
+from gradlab.analyses.problem import ALL_GROUPS, Need, Problem, Progress, analysis
+from gradlab.cells import CELLS
+from gradlab.cells.contract import keep_of
+from gradlab.settings.catalogue import GROUPS
+from gradlab.settings.subject import Subject
+
+LAG = 100  # at which parts are compared, where the sequence is long enough
+LEVEL = 1e-9  # decades a step: less is rounding
+CARRIES = 0.95  # share from which the direct path may pass for the whole gradient
+BIASES = (0.0, 1.0, 3.0)
+EVERYTHING_ELSE = [name for group in ALL_GROUPS for name in GROUPS[group] if name != "forget_bias"]
+BIASES_COLUMNS = ("bias", "lag", "log10_direct", "log10_total", "share")
+
+
+def lowest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the lowest layer's additive state: c where there is one, else h."""
+    state = "c" if (table["state"] == "c").any() else "h"
+    return table[(table["layer"] == 0) & (table["state"] == state)].reset_index(drop=True)
+
+
+class ChangeOver(NamedTuple):
+    """At how many lags the direct path has at least half of the gradient, and from where on it never has."""
+
+    around: int  # lags at which it has
+    known: int  # lags at which a share is defined, without lag 0
+    lag: int | None  # from which on it has less at every lag; None where it has at the farthest, or nothing is known
+
+
+class Summary(NamedTuple):
+    """The parts of a gradient at one lag, and what becomes of its direct path."""
+
+    cell: str
+    lag: int
+    share: pd.Series  # by path, at that lag
+    log10_norm: pd.Series  # likewise
+    log10_relative: pd.Series
+    half_life: float | None  # of the direct path, as `half_life`
+    change_over: ChangeOver
+
+    @property
+    def largest(self) -> str | None:
+        """The order, or the rest, of the largest share in size; None where no share is defined."""
+        sizes = self.share.drop(index=["total", "direct"]).abs()
+        return sizes.idxmax() if sizes.notna().any() else None
+
+    @property
+    def carries(self) -> bool:
+        """Whether the direct path's share is so large that it may pass for the whole; so too where nothing arrives."""
+        return not self.share["direct"] < CARRIES
+
+    @property
+    def norm_ratio(self) -> float:
+        """The direct path's norm as a multiple of the whole's."""
+        return 10 ** (self.log10_norm["direct"] - self.log10_norm["total"])
+
+
+def summary(parts: pd.DataFrame, lag: int = LAG) -> Summary:
+    """Reads `lowest(decompose(…))` at a lag, or at the farthest there is."""
+    lag = min(lag, int(parts["lag"].max()))
+    at = parts[parts["lag"] == lag].set_index("path")
+    direct = parts[parts["path"] == "direct"]
+    cell = str(parts["cell"].iloc[0])
+    norms = (at["share"], at["log10_norm"], at["log10_relative"])
+    return Summary(cell, lag, *norms, half_life(direct, lag), change_over(direct))
+
+
+def half_life(direct: pd.DataFrame, lag: int) -> float | None:
+    """Steps of lag in which a path halves, by a line through its log10 norms up to a lag; columns lag, log10_norm.
+
+    Infinite where nothing is lost, negative where it grows; None where the path is not there at all.
+    """
+    some = direct[(direct["lag"] <= lag) & np.isfinite(direct["log10_norm"])]
+    if len(some) < 2:
+        return None
+    slope = np.polyfit(some["lag"], some["log10_norm"], 1)[0]
+    return math.inf if abs(slope) < LEVEL else float(-math.log10(2) / slope)
+
+
+def change_over(direct: pd.DataFrame) -> ChangeOver:
+    """Reads the direct path's share; columns lag and share."""
+    known = direct[direct["share"].notna() & (direct["lag"] > 0)]
+    around = known.loc[known["share"] >= 0.5, "lag"]
+    if known.empty or around.max() == known["lag"].max():
+        return ChangeOver(len(around), len(known), None)
+    return ChangeOver(len(around), len(known), 1 if around.empty else int(around.max()) + 1)
+
+
+def _need_of_biases(problem: Problem, biases: Sequence[float] = BIASES) -> Need:
+    return _need(problem, orders=0)
+
+
+@analysis(_need_of_biases, reads=EVERYTHING_ELSE)
+def direct_at_biases(subject: Subject, biases: Sequence[float] = BIASES, *, progress: Progress = None) -> pd.DataFrame:
+    """How much of the gradient is direct at several forget biases, at lag 100 or the farthest there is.
+
+    Columns `BIASES_COLUMNS`. Raises ValueError for cells without a forget gate and for weights that were learned.
+    """
+    if "forget_bias" in subject.unused():
+        raise ValueError(f"{subject.title} has no forget bias to set: use a cell with a forget gate and drawn weights")
+    rows = []
+    for number, bias in enumerate(biases):
+        done = partial(_part_done, progress, number, len(biases))
+        found = summary(lowest(decompose(subject.replace(forget_bias=bias), orders=0, progress=done)))
+        norms, share = found.log10_norm, found.share
+        rows.append((bias, found.lag, norms["direct"], norms["total"], share["direct"]))
+    return pd.DataFrame(rows, columns=list(BIASES_COLUMNS))
+
+
+def _part_done(progress: Progress, number: int, count: int, fraction: float) -> None:
+    if progress is not None:
+        progress((number + fraction) / count)
+
+
+class Textbook(NamedTuple):
+    """Whether what textbooks say of such a cell holds; None where they do not say it of this cell."""
+
+    product: bool | None  # the gradient is the product of the gates that keep the state
+    keeps: bool  # the gradient does not vanish
+    more: bool | None  # it keeps more than the RNN
+    verdict: str  # of h's gradient
+    log10_left: float  # of the injected gradient, at the summary's lag
+    log10_left_rnn: float
+
+
+def textbook(found: Summary, rnn: pd.DataFrame, verdict: str) -> Textbook:
+    """Judges three sentences by numbers.
+
+    found      the `summary` of the cell's parts
+    rnn        the RNN's whole gradient, `lowest` rows of `cut` with nothing left out
+    verdict    the verdict of `diagnose` on the cell's h
+    """
+    share, ratio = found.share["direct"], found.norm_ratio
+    is_whole = CARRIES <= share <= 1 / CARRIES and CARRIES <= ratio <= 1 / CARRIES
+    left = float(found.log10_relative["total"])
+    rnn_left = float(rnn.loc[rnn["lag"].sub(found.lag).abs().idxmin(), "log10_relative"])
+    return Textbook(
+        product=None if keep_of(CELLS[found.cell]) is None else bool(is_whole),
+        keeps=verdict in ("steady", "exploding"),
+        more=None if found.cell == "rnn" else left > rnn_left,
+        verdict=verdict,
+        log10_left=left,
+        log10_left_rnn=rnn_left,
+    )

@@ -1,0 +1,67 @@
+"""Product Jacobians: what they do to lengths, against lag.
+
+`stretches` reads cell, step, lag, quantity ("singular value", "random cotangent", "spectral-norm bound"), index,
+log10_value and resolved, as `gradlab.jacobians.singular_values_by_lag` gives them.
+"""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from gradlab.charts import axes, colours, theme
+
+COLUMNS = ("cell", "step", "lag", "quantity", "index", "log10_value", "resolved")
+WIDTHS = {"singular value": 1.0, "random cotangent": 3.0, "spectral-norm bound": 1.8}
+DASHES = {"singular value": [1, 0], "random cotangent": [1, 0], "spectral-norm bound": [6, 4]}
+
+
+def stretches(
+    table: pd.DataFrame,
+    *,
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    width: int | str = "container",
+    height: int = 460,
+) -> alt.LayerChart:
+    """A thin line per singular value, the rest in bold; values that rounding has decided are left out."""
+    theme.refuse_empty(table)
+    shown = table["resolved"] & np.isfinite(table["log10_value"])
+    drawn = table[list(COLUMNS)].assign(log10_value=table["log10_value"].where(shown))
+    first, last = int(table["step"].min()), int(table["step"].max())
+    names, ink = theme.present(table["quantity"], WIDTHS), colours.INKS[dark]
+    cell = colours.cell_colour(table["cell"].iloc[0], dark)
+    range_ = {"singular value": cell, "random cotangent": ink.text, "spectral-norm bound": ink.muted}
+    key = alt.Legend(title=None, symbolOpacity=1, columns=1)
+    colour = alt.Color("quantity:N", scale=alt.Scale(domain=names, range=[range_[name] for name in names]), legend=key)
+    dash = alt.StrokeDash(
+        "quantity:N", scale=alt.Scale(domain=names, range=[DASHES[name] for name in names]), legend=key
+    )
+    domain = axes.decades_domain([drawn["log10_value"]])
+    tips = [
+        alt.Tooltip("quantity:N"),
+        alt.Tooltip("index:Q", title="index k", format="d"),
+        alt.Tooltip("step:Q", format=",d"),
+        alt.Tooltip("lag:Q", format=",d"),
+        alt.Tooltip("log10_value:Q", title="log10", format=".3f"),
+    ]
+    rule = alt.Chart(pd.DataFrame({"log10_value": [0.0]})).mark_rule(color=ink.rule, strokeDash=[2, 3])
+    layers = [rule.encode(y="log10_value:Q")]
+    for name in names:
+        line = alt.Chart(drawn[drawn["quantity"] == name]).mark_line(
+            strokeWidth=WIDTHS[name], opacity=0.55 if name == "singular value" else 1
+        )
+        layers.append(
+            line.encode(
+                x=axes.steps(first, last, "" if len(layers) > 1 else "step t"),
+                y=axes.decades("log10_value", domain, ["factor by which a length changes"]),
+                color=colour,
+                strokeDash=dash,
+                detail="index:O",
+                tooltip=tips,
+            )
+        )
+    layers.append(axes.lags(int(table["lag"].min()), int(table["lag"].max())))
+    return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)

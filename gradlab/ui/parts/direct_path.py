@@ -1,0 +1,31 @@
+"""What the page says of the direct path: how fast it halves, what forget biases make of it, what textbooks say."""
+
+from typing import Any
+
+import streamlit as st
+
+from gradlab.analyses.call import Call, Table
+from gradlab.analyses.diagnosis import diagnose
+from gradlab.analyses.paths import Summary, direct_at_biases, textbook
+from gradlab.analyses.traces import trace
+from gradlab.settings.subject import Subject
+from gradlab.ui.ask import ask, result
+from gradlab.ui.parts import cuts
+from gradlab.words import paths as sentences
+
+
+def say(place: Any, subject: Subject, found: Summary) -> None:
+    """What the parts come to, here; where the forget bias puts the gate, in a place at the page's top."""
+    place.markdown(sentences.resting_gate(subject, found))
+    st.caption(sentences.what_parts_are(subject))
+    st.markdown(sentences.of_parts(found))
+    if "forget_bias" not in subject.unused():
+        st.markdown(sentences.at_biases(ask(Table.of(Call.of(direct_at_biases, subject)))))
+
+
+def claims(subject: Subject, found: Summary, rnn: Subject) -> None:
+    """Each textbook sentence, with whether it holds."""
+    verdict = result(Call.of(trace, subject).then(diagnose)).verdict
+    judged = textbook(found, ask(Table.of(cuts.whole(rnn))), verdict)
+    for sentence in sentences.textbook(subject, found, judged):
+        st.markdown(sentence)

@@ -1,0 +1,22 @@
+"""What the page of the unrolled network asks of the visitor: which steps, and on which scale of colours."""
+
+import streamlit as st
+
+from gradlab.ui.frame.widgets import URL_OPTIONS
+
+STEPS_SHOWN = 30
+THESE, ALL = "these steps", "the whole sequence"
+
+
+def chosen(steps: int) -> tuple[int, int, bool]:
+    """The first and the last step to show, and whether colours span the whole sequence."""
+    most = max(steps - STEPS_SHOWN, 0)
+    stops = sorted({0, *range(0, most, max(1, most // 100)), most})
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    label = "Lag at the right edge: walk back from the loss"
+    lag = left.select_slider(label, stops, 0, key="lag", **URL_OPTIONS) if most else 0
+    scale = right.segmented_control(
+        "Colours from least to most of", (THESE, ALL), default=THESE, required=True, key="colours", **URL_OPTIONS
+    )
+    last = steps - 1 - lag
+    return max(0, last - STEPS_SHOWN + 1), last, scale == ALL

@@ -1,0 +1,99 @@
+"""Sentences about runs: how they are trained, where they are, and what was clipped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from gradlab.settings.experiment import Experiment
+from gradlab.settings.tasks import Task
+from gradlab.training import Recipe, Run, clipping, solved_at
+from gradlab.words.numbers import listed
+
+RECENT = 20  # updates that a card's numbers are means of
+LAST = 10  # losses that the sentence's are means of
+
+
+def names(runs: Sequence[Run]) -> str:
+    """The cells that are trained, as a phrase."""
+    return listed([run.experiment.title for run in runs])
+
+
+def description(run: Run) -> str:
+    """What is trained, and how: the settings of a run that was opened are not those of the page."""
+    recipe = run.recipe
+    clips = {"norm": recipe.clip_norm, "entries": recipe.clip_value}
+    clipped = ", ".join(f"{what} clipped at {clip:g}" for what, clip in clips.items() if clip is not None)
+    back = "" if run.schedule.kind == "full" else f", back-propagated by {run.schedule.kind} of {run.schedule.k2} steps"
+    return (
+        f"{run.task.title}, {run.experiment.steps} steps, batches of {run.experiment.batch_size}; "
+        f"{recipe.optimizer} at {recipe.learning_rate:g}, {clipped or 'not clipped'}{back}"
+    )
+
+
+def loss_levels(task: Task, steps: int) -> pd.DataFrame:
+    """A task's baselines and where it counts as solved, as rules of a chart: columns log10_value and label."""
+    levels = [(baseline.loss, f"{baseline.of}: {baseline.loss:.4g}") for baseline in task.baselines(steps)]
+    if task.solved_share != 1:
+        levels.append((task.solved(steps), f"solved: {task.solved(steps):.3g}"))
+    return _rules(levels)
+
+
+def clip_levels(recipe: Recipe) -> pd.DataFrame:
+    """The norm above which a gradient is clipped, likewise."""
+    return _rules([(recipe.clip_norm, "clipped above")] if recipe.clip_norm else [])
+
+
+def _rules(levels: Sequence[tuple[float, str]]) -> pd.DataFrame:
+    values = np.array([level for level, _ in levels], float)
+    return pd.DataFrame({"log10_value": np.log10(values), "label": [name for _, name in levels]})
+
+
+def result(runs: Sequence[Run], tables: Sequence[pd.DataFrame]) -> str:
+    """Which cell has solved the task at which update, and where the others are; `tables` are the runs' histories."""
+    task, steps = runs[0].task, runs[0].experiment.steps
+    level, baseline = task.solved(steps), task.baselines(steps)[0]
+    done = max(run.done for run in runs)
+    if not done:
+        return f"{task.meaning} Without learning: {baseline.loss:.4g}, {baseline.of}."
+    parts = []
+    for run, table in zip(runs, tables, strict=True):
+        at = solved_at(table, level)
+        here = f"is at {table['loss'].tail(LAST).mean():.3g}" if at is None else f"solved it at update {at}"
+        parts.append(f"{run.experiment.title} {here}")
+    return f"After {done} updates: {', '.join(parts)} (solved below {level:.3g}; {baseline.of}: {baseline.loss:.4g})."
+
+
+def clipped(runs: Sequence[Run], tables: Sequence[pd.DataFrame]) -> str:
+    """How often each gradient was clipped, and what of its norm it kept."""
+    parts = []
+    for run, table in zip(runs, tables, strict=True):
+        share, kept = clipping(table)
+        left = f", to {kept:.0%} of its norm on average" if share else ""
+        parts.append(f"{run.experiment.title} in {share:.1%} of {len(table)} updates{left}")
+    return f"Clipped: {'; '.join(parts)}."
+
+
+def recent_loss(table: pd.DataFrame) -> str:
+    """The loss of the last updates, for a card."""
+    return f"{table['loss'].tail(RECENT).mean():.4f}"
+
+
+def recent_metric(task: Task, table: pd.DataFrame) -> str:
+    """How the last updates did, and how many of all were clipped, for a card."""
+    metric = table["metric"].tail(RECENT).mean()
+    does = f"{metric:.0%} right" if task.metric == "accuracy" else f"{metric:.3g} {task.metric}"
+    return f"{does}, clipped {clipping(table)[0]:.0%} of updates"
+
+
+def under_way(done: int, updates: int, pace: float, seconds_left: float) -> str:
+    """How far a training is, how fast, and how long it still takes; a pace of 0 is not known yet."""
+    speed = f", {pace:.0f} updates a second, about {seconds_left:.0f} s left" if pace else ""
+    return f"Update {done} of {updates}{speed}"
+
+
+def reach(experiment: Experiment) -> str:
+    """Above a map of update and lag."""
+    return f"**{experiment.title}**: how far back the gradient reaches"

@@ -1,0 +1,116 @@
+"""What parts come to, against numbers that are known: powers, products of gates, and the sentences' own conditions."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gradlab import CELLS, Experiment, diagnose, trace
+from gradlab.analyses.paths import (
+    change_over,
+    cut,
+    decompose,
+    direct_at_biases,
+    half_life,
+    lowest,
+    summary,
+    textbook,
+)
+from gradlab.analyses.paths.summary import BIASES_COLUMNS
+
+SMALL = Experiment(hidden_size=6, steps=25, batch_size=2, input_size=3, depth=2)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_the_additive_state_is_the_last_one_of_the_lowest_layer(cell):
+    table = lowest(cut(SMALL.replace(cell=cell), without=()))
+    assert set(table["state"]) == {CELLS[cell].states[-1]}
+    assert set(table["layer"]) == {0}
+    assert table["step"].tolist() == list(range(25))
+
+
+def lines(log10_norm):
+    return pd.DataFrame({"lag": range(len(log10_norm)), "log10_norm": log10_norm})
+
+
+def test_a_power_s_half_life_is_that_of_its_factor():
+    lag = np.arange(50)
+    assert half_life(lines(lag * math.log10(0.9)), 49) == pytest.approx(math.log(2) / -math.log(0.9), rel=1e-12)
+    assert half_life(lines(lag * math.log10(1.1)), 49) == pytest.approx(-math.log(2) / math.log(1.1), rel=1e-12)
+    assert half_life(lines(0.0 * lag), 49) == math.inf
+    assert half_life(lines(np.full(50, -np.inf)), 49) is None
+
+
+def test_a_half_life_is_of_the_lags_asked_for_alone():
+    bent = lines([*(-0.1 * np.arange(11)), *(-1.0 - 0.5 * np.arange(1, 40))])
+    assert half_life(bent, 10) == pytest.approx(math.log10(2) / 0.1)
+    assert half_life(bent, 49) < math.log10(2) / 0.1
+
+
+def test_a_change_over_counts_lags_beyond_the_first_at_which_a_share_is_known():
+    found = change_over(pd.DataFrame({"lag": range(6), "share": [0.2, 0.9, math.nan, 0.6, 0.3, 0.2]}))
+    assert found == (2, 4, 4)
+
+
+def test_a_summary_has_the_numbers_of_its_lag():
+    parts = lowest(decompose(SMALL, orders=3))
+    found = summary(parts, lag=7)
+    at = parts.query("lag == 7").set_index("path")
+    assert (found.cell, found.lag) == ("lstm", 7)
+    assert found.share.equals(at["share"])
+    assert found.norm_ratio == pytest.approx(10 ** (at["log10_norm"]["direct"] - at["log10_norm"]["total"]))
+    orders = at["share"].drop(["direct", "total"]).abs()
+    assert found.largest == orders.idxmax()
+    assert summary(parts).lag == 24, "the farthest there is"
+
+
+def test_forget_biases_are_compared_as_each_of_them_alone():
+    table = direct_at_biases(SMALL.replace(forget_bias=2.0), biases=(0.5, 2.0))
+    assert tuple(table.columns) == BIASES_COLUMNS
+    for row in table.itertuples():
+        alone = decompose(SMALL.replace(forget_bias=row.bias), orders=0).query(
+            "layer == 0 and state == 'c' and lag == 24"
+        )
+        alone = alone.set_index("path")
+        assert (row.lag, row.share) == (24, alone["share"]["direct"])
+        assert (row.log10_direct, row.log10_total) == tuple(alone["log10_norm"][["direct", "total"]])
+
+
+def test_a_comparison_of_forget_biases_does_not_depend_on_the_forget_bias_and_needs_one():
+    assert "forget_bias" not in direct_at_biases.reads
+    assert {"seed", "gain", "loss", "steps"} <= direct_at_biases.reads
+    assert direct_at_biases(SMALL).equals(direct_at_biases(SMALL.replace(forget_bias=5.0)))
+    with pytest.raises(ValueError, match="has no forget bias to set"):
+        direct_at_biases(SMALL.replace(cell="gru"))
+
+
+def judged(experiment):
+    found = summary(lowest(decompose(experiment)))
+    rnn = lowest(cut(experiment.replace(cell="rnn"), without=()))
+    return textbook(found, rnn, diagnose(trace(experiment)).verdict)
+
+
+def test_textbook_sentences_hold_where_they_must():
+    zeros = Experiment(hidden_size=8, steps=60, batch_size=1, initialization="zeros", forget_bias=1.0)
+    found = judged(zeros)
+    assert found.product is True, "with U = 0 nothing but the direct path is there"
+    assert found.keeps is False
+    assert found.more is True, "the RNN's gradient is exactly zero"
+    assert found.log10_left_rnn == -math.inf
+    drawn = judged(zeros.replace(initialization="pytorch", forget_bias=3.0, hidden_size=32))
+    assert drawn.product is False
+
+
+def test_textbook_sentences_are_not_judged_of_cells_that_they_do_not_speak_of():
+    rnn = judged(SMALL.replace(cell="rnn"))
+    assert (rnn.product, rnn.more) == (None, None)
+    assert judged(SMALL.replace(cell="lstm_peephole")).product is None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "keeps"), [("steady", True), ("exploding", True), ("vanishing", False), ("zero", False)]
+)
+def test_a_gradient_that_is_steady_or_grows_does_not_vanish(verdict, keeps):
+    parts, rnn = lowest(decompose(SMALL, orders=1)), lowest(cut(SMALL.replace(cell="rnn"), without=()))
+    assert textbook(summary(parts), rnn, verdict).keeps is keeps
