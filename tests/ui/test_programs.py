@@ -4,6 +4,7 @@ A page is a file in `pages/`; a chart that is drawn beside `figure` is found, an
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pytest
@@ -27,48 +28,67 @@ MORE = {  # settings at which a page shows more of what it can
 }
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """What a page draws: {name: question} of its figures; "charts" counts all that Streamlit was handed."""
-    seen = {"charts": 0}
-    draw, chart = part.export_bar, st.altair_chart
+class Drawn(NamedTuple):
+    """What a page draws at one visit."""
 
-    def exported(drawn, table, question, words, **options):
-        seen[words.name] = question, drawn, table
-        draw(drawn, table, question, words, **options)
+    asked: list  # (question, reduction, the rows on the screen) of every figure
+    exported: list  # (name, chart of every row, all rows) of every figure with tools
+    charts: list  # that Streamlit was handed
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures and the charts of the pages that are visited."""
+    seen = Drawn([], [], [])
+    ask, draw, chart = part.ask, part.export_bar, st.altair_chart
+
+    def asked(question, reduction):
+        rows = ask(question, reduction)
+        seen.asked.append((question, reduction, rows))
+        return rows
+
+    def exported(taken, table, question, words, **options):
+        seen.exported.append((words.name, taken, table))
+        draw(taken, table, question, words, **options)
 
     def charted(*arguments, **options):
-        seen["charts"] += 1
+        seen.charts.append(arguments[0])
         return chart(*arguments, **options)
 
+    monkeypatch.setattr(part, "ask", asked)
     monkeypatch.setattr(part, "export_bar", exported)
     monkeypatch.setattr(st, "altair_chart", charted)
     return seen
 
 
-def visited(open_app, figures, page, query):
+def visited(open_app, drawn, page, query):
     """The figures of a page at some settings."""
     app = open_app(page, **SMALL | TINY | query)
-    figures.clear()  # of the home page, where every visit begins
-    figures["charts"] = 0
+    for seen in drawn:
+        seen.clear()  # of the home page, where every visit begins
     app.run()
     assert not app.exception, app.exception
-    return {name: seen for name, seen in figures.items() if name != "charts"}
+    return drawn
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "query"), [*((name, {}) for name in PAGES), *MORE.items()])
-def test_every_figure_s_program_makes_its_rows(open_app, figures, name, query):
-    found = visited(open_app, figures, name, query)
-    assert len(found) == figures["charts"] > 0, "a chart of the page has no question, and so no program"
-    for figure, (question, drawn, table) in found.items():
+def test_every_figure_s_program_makes_its_rows_and_those_on_the_screen_are_some_of_them(open_app, drawn, name, query):
+    asked, exported, charts = visited(open_app, drawn, name, query)
+    assert len(asked) == len(charts) > 0, "a chart of the page has no question, and so no program"
+    for question, reduction, shown in asked:
         names = {}
         exec(exports.python_code(question.subjects, question.code), names)
-        program, rows = names["table"].reset_index(drop=True), table().reset_index(drop=True)
-        assert len(rows), figure
-        pd.testing.assert_frame_equal(program, rows, check_exact=True, obj=figure)
-        assert drawn().to_dict(validate=False), figure
+        program, rows = names["table"].reset_index(drop=True), question.rows().reset_index(drop=True)
+        assert len(rows), question
+        pd.testing.assert_frame_equal(program, rows, check_exact=True, obj=repr(question))
+        again = reduction.on_screen(names["table"])
+        pd.testing.assert_frame_equal(again, shown, check_exact=True, obj=repr(question))
+    for figure, taken, table in exported:
+        assert len(table()), figure
+        assert taken().to_dict(validate=False), figure
 
 
-def test_a_page_names_its_figures_apart(open_app, figures):
-    assert set(visited(open_app, figures, "gradient_flow", {})) == {"gradient norms", "layers and steps"}
+def test_what_a_page_exports_has_the_names_of_its_figures(open_app, drawn):
+    names = [name for name, _, _ in visited(open_app, drawn, "gradient_flow", {}).exported]
+    assert names == ["gradient norms", "layers and steps"]

@@ -133,8 +133,9 @@ def cost(
     cell, H = CELLS[size.cell], size.hidden_size
     item = np.dtype(size.dtype).itemsize
     a_step = size.sequences * size.depth * H * (len(cell.states) + len(cell.saved)) * item
-    into = len(cell.gates) * H * size.input_size  # weights of the lowest layer's W
-    weights = size.sequences * (into + len(cell.gates) * H * H * (2 * size.depth - 1))
+    rows = len(cell.pre_activations) * H
+    into = rows * size.input_size  # weights of the lowest layer's W
+    weights = size.sequences * (into + rows * H * (2 * size.depth - 1))
     back = 2 * weights - size.sequences * into  # nothing goes back to the inputs
 
     def counted(schedule: Schedule) -> tuple[int, int, int]:
@@ -142,11 +143,11 @@ def cost(
         return max(lengths), max(lengths) * a_step, size.steps * weights + sum(lengths) * back
 
     _, full_bytes, full_work = counted(Schedule("full"))
-    rows = []
+    table = []
     for schedule in schedules:
         stored, held, work = counted(schedule)
-        rows.append((schedule.k1, schedule.k2, stored, held, work, held / full_bytes, work / full_work))
-    return pd.DataFrame(rows, columns=list(COST_COLUMNS))
+        table.append((schedule.k1, schedule.k2, stored, held, work, held / full_bytes, work / full_work))
+    return pd.DataFrame(table, columns=list(COST_COLUMNS))
 
 
 def share_by_lag(pairs: Pairs, layer: int = 0, state: str = "h") -> pd.DataFrame:
