@@ -65,6 +65,9 @@ def same(one, other):
     if isinstance(one, pd.DataFrame):
         pd.testing.assert_frame_equal(one, other, check_exact=True)
         return True
+    if isinstance(one, pd.Series):
+        pd.testing.assert_series_equal(one, other, check_exact=True)
+        return True
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
     if isinstance(one, Stack):
@@ -90,7 +93,10 @@ def test_every_setting_is_changed_and_every_setting_is_used_somewhere():
 @pytest.mark.parametrize("function", OF_SUBJECTS.values(), ids=OF_SUBJECTS)
 def test_a_setting_changes_the_key_of_an_analysis_exactly_if_it_may_change_the_result(function, e):
     call = call_of(function, e)
-    result = call.result()
+    try:
+        result = call.result()
+    except ValueError as refusal:
+        pytest.skip(f"not of this cell: {refusal}")
     for name, other in changed(e):
         moved = call_of(function, other)
         reads_steps = set(GROUPS["sequence"]) <= function.reads
