@@ -23,7 +23,7 @@ from gradlab.cells import CELLS
 from gradlab.network.stack import Layer, Stack, gate_rows
 from gradlab.settings.subject import Subject
 
-READS = ("network", "inputs", "text", "numerics")  # a text's vocabulary decides how many inputs there are
+READS = ("network", "inputs", "input_size", "text", "numerics")  # a text's vocabulary decides how many inputs there are
 
 
 @analysis(reads=READS)

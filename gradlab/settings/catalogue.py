@@ -1,9 +1,234 @@
-"""Which settings belong together."""
+"""Every setting, declared once: its default, group, unit, bounds, what it does, and the names that it may take.
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "network": ("cell", "depth", "hidden_size", "input_size", "initialization", "gain", "forget_bias"),
-    "sequence": ("steps", "batch_size", "inputs", "text"),
-    "loss": ("loss", "loss_step", "loss_steps", "reads", "writes", "objective", "output_size"),
-    "truncation": ("truncation", "k1", "k2"),
-    "numerics": ("seed", "dtype"),
+`Fields` is the one source for validation, slider ranges, help texts, links and cache keys: `bounds`, `unit`,
+`description`, `choices`, `meaning`, `default`, `allowed` and `GROUPS` read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gradlab.cells import CELLS
+from gradlab.network.readout import OBJECTIVES
+from gradlab.settings.initializations import INITIALIZATIONS
+from gradlab.settings.inputs import INPUTS
+from gradlab.settings.losses import LOSSES
+
+Group = Literal["network", "sequence", "loss", "truncation", "numerics"]
+
+MOST_STEPS = 1_000_000
+DTYPES = {"float64": "double precision, about 16 digits", "float32": "single precision, about 7 digits"}
+TRUNCATIONS = {
+    "full": "back-propagation through the whole sequence",
+    "chunks": "chunks of k2 steps: the state is carried on, the gradient is not",
+    "windows": "every k1 steps, back over k2 (Williams & Peng 1990)",
 }
+CHOICES: dict[str, Mapping[str, Any]] = {
+    "cell": CELLS,
+    "initialization": INITIALIZATIONS,
+    "inputs": INPUTS,
+    "loss": LOSSES,
+    "objective": OBJECTIVES,
+    "truncation": TRUNCATIONS,
+    "dtype": DTYPES,
+}
+
+
+class About(NamedTuple):
+    """What is known of a setting beside its type, default and description."""
+
+    group: Group
+    unit: str  # "1": a pure number; "": a name
+    bounds: tuple[float, float] | None  # lowest and highest value; of a text, in characters
+    none: str  # what None stands for, where it is allowed
+
+
+def _setting(
+    group: Group, default: Any, unit: str, does: str, bounds: tuple[float, float] | None = None, none: str = ""
+) -> Any:
+    about = About(group, unit, bounds, none)
+    extra = about._asdict()
+    if bounds is None:
+        return Field(default, description=does, json_schema_extra=extra)
+    low, high = bounds
+    if unit == "characters":
+        return Field(default, description=does, json_schema_extra=extra, min_length=int(low), max_length=int(high))
+    return Field(default, description=does, json_schema_extra=extra, ge=low, le=high)
+
+
+class Fields(BaseModel):
+    """The settings of an Experiment, group by group."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cell: str = _setting("network", "lstm", "", "The recurrent cell of every layer.")
+    depth: int = _setting("network", 1, "layers", "Number of stacked layers, L.", (1, 8))
+    hidden_size: int = _setting("network", 64, "units", "Units in the hidden state of every layer, H.", (1, 1024))
+    initialization: str = _setting(
+        "network",
+        "pytorch",
+        "",
+        "How weights are drawn: U one gate's block at a time, W and, unless stated, the biases as PyTorch does.",
+    )
+    gain: float = _setting("network", 1.0, "1", "Factor on the recurrent weight U after it is drawn.", (0, 10))
+    forget_bias: float | None = _setting(
+        "network",
+        None,
+        "1",
+        "Effective bias of the forget gate, the sum of PyTorch's two, on every layer.",
+        (-20, 20),
+        "the initialization's own",
+    )
+
+    steps: int = _setting("sequence", 200, "steps", "Length of the sequence, T.", (2, MOST_STEPS))
+    batch_size: int = _setting(
+        "sequence", 8, "sequences", "Number of sequences, B; bands in the charts span them.", (1, 256)
+    )
+    inputs: str = _setting("sequence", "noise", "", "What the network reads.")
+    input_size: int = _setting(
+        "sequence", 16, "channels", "Channels of the input at each step, X; inputs = text has its own.", (1, 512)
+    )
+    text: str | None = _setting(
+        "sequence",
+        None,
+        "characters",
+        "What inputs = text reads, one character per step.",
+        (1, 5000),
+        "the default English text",
+    )
+
+    loss: str = _setting("loss", "last", "", "Loss placement: the steps at which the loss enters.")
+    loss_step: int | None = _setting(
+        "loss", None, "step", "The step at which loss = step enters.", (0, MOST_STEPS - 1), "the middle step"
+    )
+    loss_steps: str | None = _setting(
+        "loss",
+        None,
+        "characters",
+        "The steps at which loss = steps enters: steps and ranges.",
+        (1, 400),
+        "the ends of quarters",
+    )
+    reads: int | None = _setting(
+        "loss",
+        None,
+        "steps",
+        "n: the delayed type reads n steps, then writes m.",
+        (1, MOST_STEPS - 1),
+        "what writes leaves",
+    )
+    writes: int | None = _setting(
+        "loss",
+        None,
+        "steps",
+        "m: the steps that the delayed type writes, each with a loss.",
+        (1, MOST_STEPS - 1),
+        "what reads leaves",
+    )
+    objective: str = _setting(
+        "loss",
+        "direction",
+        "",
+        "Gradient injected at each loss step: a random unit vector, or that of a readout's loss.",
+    )
+    output_size: int = _setting(
+        "loss", 16, "scores", "Scores of the readout, Y; inputs = text has one for each character.", (1, 512)
+    )
+
+    truncation: str = _setting(
+        "truncation", "full", "", "The truncated back-propagation that is compared with the full one."
+    )
+    k1: int | None = _setting(
+        "truncation", None, "steps", "Steps between updates of truncation = windows.", (1, MOST_STEPS), "half of k2"
+    )
+    k2: int | None = _setting(
+        "truncation",
+        None,
+        "steps",
+        "Truncation length: the steps that the truncated gradient goes back over.",
+        (1, MOST_STEPS),
+        "a tenth of the sequence",
+    )
+
+    seed: int = _setting(
+        "numerics", 0, "1", "Seed of weights, inputs and loss, each with a stream of its own.", (0, 2**32 - 1)
+    )
+    dtype: str = _setting(
+        "numerics", "float64", "", "Precision of the computation; both draw the same weights and inputs."
+    )
+
+
+def about(name: str) -> About:
+    """Group, unit, bounds and the meaning of None of a setting."""
+    extra = Fields.model_fields[name].json_schema_extra
+    assert isinstance(extra, dict)
+    return About(**extra)  # pyright: ignore[reportArgumentType]
+
+
+SETTINGS: tuple[str, ...] = tuple(Fields.model_fields)
+GROUPS: dict[str, tuple[str, ...]] = {
+    group: tuple(name for name in SETTINGS if about(name).group == group) for group in get_args(Group)
+}
+
+
+def bounds(name: str) -> tuple[float, float]:
+    """(lowest, highest) allowed value of a numeric setting; of a text, in characters. KeyError for names."""
+    found = about(name).bounds
+    if found is None:
+        raise KeyError(f"{name} is chosen by name and has no bounds: ask choices({name!r})")
+    return found
+
+
+def unit(name: str) -> str:
+    """The unit a setting counts in: "1" for a pure number, "" for a name."""
+    return about(name).unit
+
+
+def if_none(name: str) -> str:
+    """What None stands for; "" where a setting is never None."""
+    return about(name).none
+
+
+def description(name: str) -> str:
+    """What a setting does, in a sentence or two."""
+    return Fields.model_fields[name].description or ""
+
+
+def default(name: str) -> Any:
+    """The value a setting has when it is not given."""
+    return Fields.model_fields[name].default
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """The names a setting may take, in the registry's order. KeyError for settings that are no names."""
+    if name not in CHOICES:
+        raise KeyError(f"{name} is not chosen by name: ask bounds({name!r})")
+    return tuple(CHOICES[name])
+
+
+def meaning(name: str, choice: str) -> str:
+    """What one choice of a setting is: its own sentence, a cell's title, or the first line of a docstring."""
+    entry = CHOICES[name][choice]
+    if isinstance(entry, str):
+        return entry
+    own = getattr(entry, "meaning", None) or getattr(entry, "title", None)
+    return own or entry.__doc__.splitlines()[0]
+
+
+def allowed(name: str) -> str:
+    """What a setting allows, as a phrase: "a whole number from 1 to 1024 (units)"."""
+    if name in CHOICES:
+        return f"one of {', '.join(CHOICES[name])}"
+    low, high = bounds(name)
+    or_none = f", or none for {if_none(name)}" if if_none(name) else ""
+    if name == "loss_steps":
+        return f"{low} to {high} characters naming steps and ranges, such as 9, 49, 90-99{or_none}"
+    if name == "text":
+        return f"{low} to {high} Unicode characters (no lone surrogates){or_none}"
+    kinds = get_args(annotation := Fields.model_fields[name].annotation) or (annotation,)
+    kind = "a number" if float in kinds else "a whole number"
+    counted = "" if unit(name) == "1" else f" ({unit(name)})"
+    return f"{kind} from {low} to {high}{counted}{or_none}"

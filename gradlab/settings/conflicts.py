@@ -1,35 +1,67 @@
-"""Settings that do not fit each other, and what a setting left open takes from the others.
+"""Settings that do not fit each other, those that change nothing, and what one left open takes from the others.
 
-`misfit` is read by Experiment: (the setting that a tolerant reading leaves out, the sentence), or None where all fits.
+`conflict` gives Experiment the setting that a tolerant reading leaves out, and the sentence; None where all fits.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from gradlab.settings.losses import clipped, source, step_set
+from gradlab.cells import CELLS
+from gradlab.settings.catalogue import Fields
+from gradlab.settings.losses import LOSSES, Placement, clipped, source, step_set
 
 
-def window(e: Any) -> int:
+def placement(e: Fields) -> Placement:
+    """What places the loss, as the records of LOSSES take it."""
+    return Placement(e.loss_step, e.loss_steps, e.reads, e.writes)
+
+
+def window(e: Fields) -> int:
     """Steps that the truncated gradient goes back over: k2, a tenth of the sequence unless chosen; T where full."""
     if e.truncation == "full":
         return e.steps
     return max(e.steps // 10, 1) if e.k2 is None else e.k2
 
 
-def stride(e: Any) -> int:
+def stride(e: Fields) -> int:
     """Steps from one truncated back-propagation to the next: k1, half of k2 unless chosen; all of a chunk."""
     if e.truncation != "windows":
         return window(e)
     return max(window(e) // 2, 1) if e.k1 is None else e.k1
 
 
-def misfit(e: Any) -> tuple[str, str] | None:
-    """What of an Experiment's settings does not fit the rest."""
+def unused(e: Fields) -> frozenset[str]:
+    """The settings that change nothing here, because of another setting."""
+    idle = {
+        "input_size": e.inputs == "text",
+        "text": e.inputs != "text",
+        "loss_step": e.loss != "step",
+        "loss_steps": e.loss != "steps",
+        "reads": e.loss != "many_to_many_delayed",
+        "writes": e.loss != "many_to_many_delayed",
+        "output_size": e.objective == "direction" or e.inputs == "text",
+        "k1": e.truncation != "windows",
+        "k2": e.truncation == "full",
+        "forget_bias": "forget" not in CELLS[e.cell].pre_activations,
+    }
+    return frozenset(name for name, is_idle in idle.items() if is_idle)
+
+
+def same_source(e: Fields) -> dict[str, Any]:
+    """The changes to the default loss that keep which steps have an input: the loss alone says so."""
+    n = LOSSES[e.loss].reads(e.steps, placement(e))
+    if n == e.steps:
+        return {}
+    return {"loss": "one_to_one"} if n == 1 else {"loss": "many_to_many_delayed", "reads": n}
+
+
+def conflict(e: Fields) -> tuple[str, str] | None:
+    """What of the settings does not fit the rest."""
     return _loss(e) or (_delayed(e) if e.loss == "many_to_many_delayed" else None) or _truncation(e)
 
 
-def _loss(e: Any) -> tuple[str, str] | None:
+def _loss(e: Fields) -> tuple[str, str] | None:
     use = f"use 0 to {e.steps - 1}, or raise steps"
     if e.loss_step is not None and e.loss_step >= e.steps:
         return "loss_step", f"loss_step = {e.loss_step} lies beyond the sequence of steps = {e.steps}: {use}"
@@ -43,7 +75,7 @@ def _loss(e: Any) -> tuple[str, str] | None:
     return None
 
 
-def _delayed(e: Any) -> tuple[str, str] | None:
+def _delayed(e: Fields) -> tuple[str, str] | None:
     for name, length in (("reads", e.reads), ("writes", e.writes)):
         if length is not None and length >= e.steps:
             return name, (
@@ -58,7 +90,7 @@ def _delayed(e: Any) -> tuple[str, str] | None:
     return None
 
 
-def _truncation(e: Any) -> tuple[str, str] | None:
+def _truncation(e: Fields) -> tuple[str, str] | None:
     if e.truncation != "full" and window(e) > e.steps:
         return "k2", (
             f"k2 = {e.k2} is a window longer than the sequence of steps = {e.steps}: "
@@ -72,7 +104,7 @@ def _truncation(e: Any) -> tuple[str, str] | None:
     return None
 
 
-def over_fewer_steps(e: Any, steps: int) -> dict[str, Any]:
+def over_fewer_steps(e: Fields, steps: int) -> dict[str, Any]:
     """The changes that shorten an Experiment to `steps`, with what places its loss and its truncation fitted in."""
     T = min(e.steps, steps)
     changes: dict[str, Any] = {"steps": T}
@@ -85,5 +117,5 @@ def over_fewer_steps(e: Any, steps: int) -> dict[str, Any]:
     if e.loss_steps is not None:
         changes["loss_steps"] = clipped(e.loss_steps, T - 1)
     if e.loss == "many_to_many_delayed":
-        changes |= {"reads": min(source(e.steps, reads=e.reads, writes=e.writes), max(T // 2, 1)), "writes": None}
+        changes |= {"reads": min(source(e.steps, placement(e)), max(T // 2, 1)), "writes": None}
     return changes

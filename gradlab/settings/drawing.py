@@ -6,31 +6,30 @@ cast afterwards: a change of the cell or of the precision changes none of the ot
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from functools import cache
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy import ndarray
 
 from gradlab.cells import CELLS
-from gradlab.cells.contract import peepholes_of, without
+from gradlab.cells.contract import without
 from gradlab.engine import Cotangents, Size, Sweep
 from gradlab.network.readout import Read, Readout, drawn, drawn_targets, read
-from gradlab.network.stack import Layer, Stack, gate_rows
-from gradlab.settings.initializations import INITIALIZATIONS, WITHOUT_BIASES
+from gradlab.network.stack import Layer, Stack
+from gradlab.settings.catalogue import Fields
+from gradlab.settings.conflicts import placement
+from gradlab.settings.initializations import INITIALIZATIONS, Law, LayerShape, with_forget_bias
 from gradlab.settings.inputs import INPUTS, vocabulary
 from gradlab.settings.losses import LOSSES
-
-if TYPE_CHECKING:
-    from gradlab.settings.experiment import Experiment
 
 
 class Source(Protocol):
     """Where the values come from that settings name: drawn from the seed, or a task's."""
 
     @property
-    def settings(self) -> Experiment: ...
+    def settings(self) -> Fields: ...
 
     def signal(self, steps: int) -> ndarray:
         """What the network would read over so many steps, [steps, B, X], in float64."""
@@ -60,43 +59,44 @@ def streams(seed: int) -> Streams:
     """The generators of a seed, each at its beginning."""
     sequences = [np.random.SeedSequence(seed, spawn_key=(key,)) for key in range(len(Streams._fields))]
     states = [int(sequence.generate_state(1)[0]) for sequence in sequences[:2]]  # torch's generator takes 32 bits
-    return Streams(*(torch.Generator().manual_seed(s) for s in states), *map(np.random.default_rng, sequences[2:]))
+    weights, recurrent = (torch.Generator().manual_seed(state) for state in states)
+    return Streams(weights, recurrent, *map(np.random.default_rng, sequences[2:]))
 
 
 # Sizes and steps, known before anything is drawn
 
 
-def input_size_of(e: Experiment) -> int:
+def input_size_of(e: Fields) -> int:
     """X: the setting `input_size`, or the size of the vocabulary where the input is text."""
     return len(vocabulary(e.text)) if e.inputs == "text" else e.input_size
 
 
-def output_size_of(e: Experiment) -> int:
+def output_size_of(e: Fields) -> int:
     """Y: the setting `output_size`, or the size of the vocabulary where the input is text."""
     return input_size_of(e) if e.inputs == "text" else e.output_size
 
 
-def size_of(e: Experiment) -> Size:
+def size_of(e: Fields) -> Size:
     """What decides the cost of an Experiment's trace."""
     return Size(e.cell, e.depth, e.hidden_size, input_size_of(e), e.steps, e.batch_size, e.batch_size, e.dtype)
 
 
-def read_steps_of(e: Experiment) -> int:
+def read_steps_of(e: Fields) -> int:
     """How many leading steps have an input, by the sequence type; the others read zeros."""
-    return LOSSES[e.loss].reads(e.steps, **e.placement)
+    return LOSSES[e.loss].reads(e.steps, placement(e))
 
 
-def loss_steps_of(e: Experiment) -> ndarray:
+def loss_steps_of(e: Fields) -> ndarray:
     """The steps at which the loss enters, in order."""
-    return np.array(LOSSES[e.loss].steps(e.steps, **e.placement))
+    return np.array(LOSSES[e.loss].steps(e.steps, placement(e)))
 
 
-def needs_states(e: Experiment) -> bool:
+def needs_states(e: Fields) -> bool:
     """Whether the loss's gradient depends on the states, so that the forward pass comes first."""
     return e.objective != "direction" or LOSSES[e.loss].needs_states
 
 
-def loss_bytes_of(e: Experiment) -> int:
+def loss_bytes_of(e: Fields) -> int:
     """What the loss's entries need beside the sweep; where they depend on states, those and the readout's scores."""
     item, steps = np.dtype(e.dtype).itemsize, loss_steps_of(e)
     entries = len(steps) * e.batch_size * (item * e.hidden_size + 16)
@@ -108,39 +108,52 @@ def loss_bytes_of(e: Experiment) -> int:
 # What a seed draws
 
 
-def drawn_stack(e: Experiment) -> Stack:
+def drawn_stack(e: Fields) -> Stack:
     """The stack that settings describe: the same settings always give the same weights."""
     random = streams(e.seed)
-    columns = [input_size_of(e)] + [e.hidden_size] * (e.depth - 1)
-    return Stack(e.cell, tuple(_drawn_layer(e, number_of_inputs, random) for number_of_inputs in columns))
+    return Stack(e.cell, tuple(_drawn_layer(e, number, random) for number in range(e.depth)))
 
 
-def _drawn_layer(e: Experiment, columns: int, random: Streams) -> Layer:
-    """One layer: W, b_W and b_U as PyTorch draws them, U a gate at a time by the initialization, then the gain."""
-    H, gates = e.hidden_size, CELLS[e.cell].pre_activations
-    rows, bound = len(gates) * H, 1 / math.sqrt(H)
-
-    def uniform(*shape: int) -> ndarray:
-        values = torch.empty(shape, dtype=torch.float64)
-        return values.uniform_(-bound, bound, generator=random.weights).numpy()
-
-    W, b_W, b_U = uniform(rows, columns), uniform(rows), uniform(rows)
-    initialize = INITIALIZATIONS[e.initialization]
-    U = e.gain * torch.cat([initialize((H, H), random.recurrent) for _ in gates]).numpy()
-    if e.initialization in WITHOUT_BIASES:
-        for gate in set(gates) - set(peepholes_of(CELLS[e.cell]).values()):
-            b_W[gate_rows(e.cell, gate, H)], b_U[gate_rows(e.cell, gate, H)] = 0, 0
-    if e.forget_bias is not None and "forget" in gates:
-        forget = gate_rows(e.cell, "forget", H)
-        b_W[forget], b_U[forget] = e.forget_bias, 0
+def _drawn_layer(e: Fields, number: int, random: Streams) -> Layer:
+    """One layer by the initialization's law, with the forget bias set and zeros for what the cell does not read."""
+    columns = e.hidden_size if number else input_size_of(e)
+    shape = LayerShape(e.cell, e.hidden_size, columns, e.steps, e.gain, number)
+    law = INITIALIZATIONS[e.initialization]
+    if e.forget_bias is not None:
+        law = with_forget_bias(law, e.forget_bias)
+    layer = Layer(*(np.array(part, np.float64) for part in law(shape, random)))
     for gate in without(CELLS[e.cell], "W"):
-        W[gate_rows(e.cell, gate, H)] = 0
+        layer.W[shape.rows(gate)] = 0
     for gate in without(CELLS[e.cell], "U"):
-        U[gate_rows(e.cell, gate, H)], b_U[gate_rows(e.cell, gate, H)] = 0, 0
-    return Layer(*(array.astype(e.dtype, copy=False) for array in (W, U, b_W, b_U)))
+        layer.U[shape.rows(gate)], layer.b_U[shape.rows(gate)] = 0, 0
+    return Layer(*(part.astype(e.dtype, copy=False) for part in layer))
 
 
-def drawn_signal(e: Experiment, steps: int) -> ndarray:
+def reads_length(e: Fields) -> bool:
+    """Whether the initialization's law reads the length of the sequence, so that the weights depend on it."""
+    law = INITIALIZATIONS[e.initialization]
+    return any(_reads_length(law, e.cell, number) for number in range(e.depth))
+
+
+@cache
+def _reads_length(law: Law, cell: str, number: int) -> bool:
+    shape = _Noticing(cell, 1, 1, 100, 1.0, number)
+    law(shape, streams(0))
+    return shape.noticed
+
+
+class _Noticing(LayerShape):
+    """A layer's shape that notices when a law reads the length."""
+
+    noticed = False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "steps":
+            self.noticed = True
+        return super().__getattribute__(name)
+
+
+def drawn_signal(e: Fields, steps: int) -> ndarray:
     """The input that settings name, over so many steps, [steps, B, X], in float64."""
     generator = streams(e.seed).inputs
     if e.inputs == "text":
@@ -148,12 +161,12 @@ def drawn_signal(e: Experiment, steps: int) -> ndarray:
     return INPUTS[e.inputs](steps, e.batch_size, input_size_of(e), generator)
 
 
-def drawn_readout(e: Experiment) -> Readout:
+def drawn_readout(e: Fields) -> Readout:
     """A readout as PyTorch draws it."""
     return drawn(output_size_of(e), e.hidden_size, streams(e.seed).readout)
 
 
-def drawn_targets_of(e: Experiment) -> ndarray:
+def drawn_targets_of(e: Fields) -> ndarray:
     """Targets [T, B, Y]: of a text its next character."""
     if e.inputs == "text":
         return drawn_signal(e, e.steps + 1)[1:]
@@ -225,7 +238,7 @@ def injected_by(source: Source, stack: Stack, inputs: ndarray) -> Cotangents:
     return Cotangents(steps, at, values, B)
 
 
-def _states_read(e: Experiment, stack: Stack, inputs: ndarray) -> ndarray | None:
+def _states_read(e: Fields, stack: Stack, inputs: ndarray) -> ndarray | None:
     """The top layer's h that the loss reads, from its first step on at least; None where it reads none."""
     if not needs_states(e):
         return None

@@ -1,76 +1,190 @@
-"""How the recurrent weight U is drawn, one gate's square block at a time.
+"""Initializations: each is the law by which a whole layer is drawn.
 
-Every function takes `shape` = (H, H) and a torch.Generator, and returns a float64 tensor [H, H], before any gain.
-Drawing is in float64 whatever the precision of the experiment, so that float32 and float64 see the same weights.
+    law(shape, random) -> Layer          W [G·H, X], U [G·H, H], b_W [G·H], b_U [G·H] in float64
+
+`LayerShape` is what a law may read, the length of the sequence among it; `random` has a generator for W and the biases
+and another for U, so that laws of U leave the other draws alone. Drawing is in float64 whatever the precision of the
+experiment, so that float32 and float64 see the same weights. Laws are made of smaller ones:
+
+    by_blocks      a law of one gate's square block of U becomes a law of the layer: the rest as PyTorch draws it
+    with_biases    a layer with other effective biases, gate by gate
+    with_gain, with_forget_bias         a law with U multiplied, with the forget gate's bias set
 
 A block is square, so Xavier's fan-in and fan-out are both H: its variance is 1/H, whatever the number of gates.
+
+A new initialization is one function here and one line in `INITIALIZATIONS`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from numpy import ndarray
+from torch import Generator, Tensor
 from torch.nn import init
 
-Shape = tuple[int, int]
+from gradlab.cells import CELLS
+from gradlab.cells.contract import peepholes_of
+from gradlab.network.stack import Layer, gate_rows
 
 
-def _empty(shape: Shape) -> Tensor:
-    return torch.empty(shape, dtype=torch.float64)
+class LayerShape(NamedTuple):
+    """What a law may read of a layer and of the experiment that it belongs to."""
+
+    cell: str
+    hidden_size: int  # H
+    inputs: int  # X of this layer
+    steps: int  # T, for laws that prepare a length
+    gain: float
+    number: int  # of the layer, from 0 at the bottom
+
+    @property
+    def pre_activations(self) -> tuple[str, ...]:
+        """Those of the cell, in the order of the rows."""
+        return CELLS[self.cell].pre_activations
+
+    @property
+    def biased(self) -> tuple[str, ...]:
+        """Those that have a bias; the "bias" of one that reads neither input nor state is a weight: a peephole."""
+        peepholes = peepholes_of(CELLS[self.cell]).values()
+        return tuple(gate for gate in self.pre_activations if gate not in peepholes)
+
+    def rows(self, gate: str) -> slice:
+        """The rows of W, U and the biases that belong to one gate."""
+        return gate_rows(self.cell, gate, self.hidden_size)
 
 
-def pytorch(shape: Shape, generator: torch.Generator) -> Tensor:
+class Random(Protocol):
+    """The generators that a law draws from."""
+
+    @property
+    def weights(self) -> Generator:
+        """Of the input weight and the biases."""
+        ...
+
+    @property
+    def recurrent(self) -> Generator:
+        """Of the recurrent weight."""
+        ...
+
+
+Law = Callable[[LayerShape, Random], Layer]
+Block = Callable[[int, Generator], Tensor]  # (H, generator) -> [H, H] in float64
+
+
+def empty(hidden_size: int) -> Tensor:
+    """A gate's block of U, to be filled."""
+    return torch.empty((hidden_size, hidden_size), dtype=torch.float64)
+
+
+# What laws are made of
+
+
+def with_gain(law: Law) -> Law:
+    """The law with U multiplied by the setting `gain`."""
+
+    @wraps(law)
+    def scaled(shape: LayerShape, random: Random) -> Layer:
+        layer = law(shape, random)
+        return layer._replace(U=shape.gain * layer.U)
+
+    return scaled
+
+
+def with_forget_bias(law: Law, bias: float) -> Law:
+    """The law with the effective bias of the gate named "forget" set, where the cell has one."""
+    return lambda shape, random: with_biases(law(shape, random), shape, {"forget": bias})
+
+
+def with_biases(layer: Layer, shape: LayerShape, effective: Mapping[str, ndarray | float]) -> Layer:
+    """The layer with other effective biases b_W + b_U, a number or [H] for each gate; gates it lacks are left out."""
+    b_W, b_U = layer.b_W.copy(), layer.b_U.copy()
+    for gate in effective.keys() & set(shape.biased):
+        b_W[shape.rows(gate)], b_U[shape.rows(gate)] = effective[gate], 0
+    return layer._replace(b_W=b_W, b_U=b_U)
+
+
+def by_blocks(block: Block) -> Law:
+    """The law that draws U one gate's block at a time, times the gain; W, b_W, b_U as PyTorch does, in this order."""
+
+    @with_gain
+    @wraps(block)
+    def law(shape: LayerShape, random: Random) -> Layer:
+        H, rows = shape.hidden_size, len(shape.pre_activations) * shape.hidden_size
+        bound = 1 / math.sqrt(H)
+
+        def uniform(*sizes: int) -> ndarray:
+            return torch.empty(sizes, dtype=torch.float64).uniform_(-bound, bound, generator=random.weights).numpy()
+
+        W, b_W, b_U = uniform(rows, shape.inputs), uniform(rows), uniform(rows)
+        U = torch.cat([block(H, random.recurrent) for _ in shape.pre_activations]).numpy()
+        return Layer(W, U, b_W, b_U)
+
+    return law
+
+
+# The laws. The first line of each docstring is its meaning in the menu
+
+
+@by_blocks
+def pytorch(hidden_size: int, generator: Generator) -> Tensor:
     """PyTorch's default: uniform on ±1/√H, variance 1/(3H), which is a gain of 1/√3."""
-    bound = 1 / math.sqrt(shape[1])
-    return _empty(shape).uniform_(-bound, bound, generator=generator)
+    bound = 1 / math.sqrt(hidden_size)
+    return empty(hidden_size).uniform_(-bound, bound, generator=generator)
 
 
-def xavier_uniform(shape: Shape, generator: torch.Generator) -> Tensor:
+@by_blocks
+def xavier_uniform(hidden_size: int, generator: Generator) -> Tensor:
     """Uniform on ±√(3/H), variance 1/H (Glorot & Bengio 2010)."""
-    return init.xavier_uniform_(_empty(shape), generator=generator)
+    return init.xavier_uniform_(empty(hidden_size), generator=generator)
 
 
-def xavier_normal(shape: Shape, generator: torch.Generator) -> Tensor:
+@by_blocks
+def xavier_normal(hidden_size: int, generator: Generator) -> Tensor:
     """Normal, variance 1/H (Glorot & Bengio 2010); for a square block the same as gaussian."""
-    return init.xavier_normal_(_empty(shape), generator=generator)
+    return init.xavier_normal_(empty(hidden_size), generator=generator)
 
 
-def kaiming(shape: Shape, generator: torch.Generator) -> Tensor:
+@by_blocks
+def kaiming(hidden_size: int, generator: Generator) -> Tensor:
     """Normal, variance 2/H, meant for ReLU (He et al. 2015)."""
-    return init.kaiming_normal_(_empty(shape), nonlinearity="relu", generator=generator)
+    return init.kaiming_normal_(empty(hidden_size), nonlinearity="relu", generator=generator)
 
 
-def gaussian(shape: Shape, generator: torch.Generator) -> Tensor:
+@by_blocks
+def gaussian(hidden_size: int, generator: Generator) -> Tensor:
     """Normal, variance 1/H: the spectral radius tends to the gain as H grows."""
-    return _empty(shape).normal_(0, 1 / math.sqrt(shape[1]), generator=generator)
+    return empty(hidden_size).normal_(0, 1 / math.sqrt(hidden_size), generator=generator)
 
 
-def orthogonal(shape: Shape, generator: torch.Generator) -> Tensor:
+@by_blocks
+def orthogonal(hidden_size: int, generator: Generator) -> Tensor:
     """Uniformly random orthogonal matrix: every singular value is 1 (Saxe et al. 2014)."""
-    return init.orthogonal_(_empty(shape), generator=generator)
+    return init.orthogonal_(empty(hidden_size), generator=generator)
 
 
-def identity(shape: Shape, generator: torch.Generator) -> Tensor:
+@by_blocks
+def identity(hidden_size: int, generator: Generator) -> Tensor:
     """The identity matrix in every gate (Le et al. 2015 use it with ReLU)."""
-    return init.eye_(_empty(shape))
+    return init.eye_(empty(hidden_size))
 
 
-def irnn(shape: Shape, generator: torch.Generator) -> Tensor:
+def irnn(shape: LayerShape, random: Random) -> Layer:
     """The identity, and biases at 0: with ReLU the IRNN, which begins by keeping its state (Le et al. 2015)."""
-    return init.eye_(_empty(shape))
+    return with_biases(identity(shape, random), shape, dict.fromkeys(shape.biased, 0.0))
 
 
-def zeros(shape: Shape, generator: torch.Generator) -> Tensor:
-    """No recurrence through U: what still flows back came by the additive update alone."""
-    return init.zeros_(_empty(shape))
+@by_blocks
+def zeros(hidden_size: int, generator: Generator) -> Tensor:
+    """No recurrence through U: what still flows back comes by the direct path alone."""
+    return init.zeros_(empty(hidden_size))
 
 
-WITHOUT_BIASES = ("irnn",)  # initializations that start every bias at 0, but a forget bias that is asked for
-
-INITIALIZATIONS: dict[str, Callable[[Shape, torch.Generator], Tensor]] = {
+INITIALIZATIONS: dict[str, Law] = {
     "pytorch": pytorch,
     "xavier_uniform": xavier_uniform,
     "xavier_normal": xavier_normal,

@@ -1,4 +1,4 @@
-"""What the network reads: one array [T, B, X] a sequence batch.
+"""What the network reads: one array [T, B, X] per batch.
 
 Every function takes `(steps, batch_size, input_size, generator)` and returns a float64 array [T, B, X]. A longer
 sequence begins with the shorter one of the same generator state, so lengthening `steps` does not change the past.
@@ -25,7 +25,7 @@ def noise(steps: int, batch_size: int, input_size: int, generator: Generator) ->
 
 
 def sines(steps: int, batch_size: int, input_size: int, generator: Generator) -> ndarray:
-    """A mixture of three sine waves a channel, periods from 4 to 256 steps, mean square 1."""
+    """A mixture of three sine waves per channel, periods from 4 to 256 steps, mean square 1."""
     shape = (SINES, 1, batch_size, input_size)
     period = np.exp(generator.uniform(np.log(SHORTEST_PERIOD), np.log(LONGEST_PERIOD), shape))
     phase = generator.uniform(0, 2 * np.pi, shape)
@@ -50,7 +50,7 @@ def zero(steps: int, batch_size: int, input_size: int, generator: Generator) -> 
 
 
 def text(steps: int, batch_size: int, input_size: int, generator: Generator, *, text: str | None = None) -> ndarray:
-    """Real text, one character a step, one-hot over its own sorted vocabulary.
+    """Real text, one character per step, one-hot over its own sorted vocabulary.
 
     `input_size` is ignored: X is the size of the vocabulary. Sequence b starts at character ⌊b · length / B⌋ and wraps
     around. `text=None` takes `default_text()`.

@@ -1,152 +1,130 @@
-"""Where the loss enters, as cotangents: ∂L/∂h_t of the top layer by the loss alone.
+"""Loss placements, and the gradient that a loss injects there: ∂L/∂h_t of the top layer by the loss alone.
 
-Every function of `LOSSES` takes `shape` = (T, B, H) and a numpy Generator and returns a float64 array [T, B, H]: at
-each step of its `steps(T, ...)` a direction that is uniform on the unit sphere, one for each sequence, so what the loss
-puts in at a step has norm 1. `half_square` alone reads `states` [T, B, H] instead, the top layer's h_t after step t,
-and its attribute `needs_states` is True. With a readout the same steps get its gradient instead.
+A `Loss` called with `shape` = (T, B, H) and a numpy Generator gives a float64 array [T, B, H]: at each of its steps a
+direction that is uniform on the unit sphere, one for each sequence, so the gradient injected at a step has norm 1.
+`half_square` alone reads `states` [T, B, H] instead, the top layer's h_t after step t. With a readout the same steps
+get its gradient instead.
 
-The five sequence types are losses too. Their attribute `reads(T, ...)` is how many leading steps have an input; the
-steps behind read zeros of the same size. What places a loss: `loss_step`, `loss_steps`, `reads` and `writes`.
-
-A long sequence is mostly zeros: the attribute `entries(shape, generator, states)` gives the values at the m loss steps
-alone, [m, B, H].
+The five sequence types are losses too: they also say how many leading steps have an input; the later steps read zeros
+of the same size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
-Shape = tuple[int, int, int]
+
+class Placement(NamedTuple):
+    """The settings that place a loss, each None where it is left open; every loss reads those that concern it."""
+
+    loss_step: int | None = None
+    loss_steps: str | None = None
+    reads: int | None = None
+    writes: int | None = None
 
 
-def _directions(shape: tuple[int, ...], generator: Generator) -> ndarray:
-    """Random vectors along the last axis, each of norm 1."""
+OPEN = Placement()
+
+
+def directions(shape: tuple[int, int, int], generator: Generator, states: ndarray | None = None) -> ndarray:
+    """Random vectors along the last axis, each of norm 1; `states` are not read."""
     direction = generator.standard_normal(shape)
-    direction /= np.sqrt(np.einsum("...i,...i->...", direction, direction))[
-        ..., None
-    ]  # squares in no array of their own
+    squares = np.einsum("...i,...i->...", direction, direction)  # in no array of their own
+    direction /= np.sqrt(squares)[..., None]
     return direction
 
 
-def all_steps(steps: int, **_) -> int:
-    """Every step has an input."""
-    return steps
-
-
-def first_step(steps: int, **_) -> int:
-    """Only the first step has an input."""
-    return 1
-
-
-def source(steps: int, *, reads: int | None = None, writes: int | None = None, **_) -> int:
-    """n of the delayed type: `reads`, or what `writes` leaves, or half of the sequence."""
-    if reads is not None:
-        return reads
-    return steps - writes if writes is not None else steps // 2
-
-
-def _placed(
-    reads: Callable[..., int] = all_steps,
-) -> Callable[[Callable[..., range | list[int]]], Callable[..., ndarray]]:
-    """A function that says at which steps the loss enters becomes a loss that puts directions of norm 1 in there."""
-
-    def loss(place: Callable[..., range | list[int]]) -> Callable[..., ndarray]:
-        @wraps(place)
-        def entering(shape: Shape, generator: Generator, *, states: ndarray | None = None, **where) -> ndarray:
-            at = place(shape[0], **where)
-            cotangents = np.zeros(shape)
-            cotangents[at] = entering.entries((len(at), *shape[1:]), generator)
-            return cotangents
-
-        entering.steps, entering.reads, entering.needs_states = place, reads, False
-        entering.entries = lambda shape, generator, states=None: _directions(shape, generator)
-        return entering
-
-    return loss
-
-
-@_placed()
-def last(steps: int, **_) -> list[int]:
-    """A random direction of norm 1 at the last step: it isolates propagation."""
-    return [steps - 1]
-
-
-@_placed()
-def every(steps: int, **_) -> range:
-    """A random direction of norm 1 at every step, each its own: fresh gradient enters everywhere."""
-    return range(steps)
-
-
-@_placed()
-def step(steps: int, *, loss_step: int | None = None, **_) -> list[int]:
-    """A random direction of norm 1 at one chosen step (the middle one unless chosen)."""
-    at = steps // 2 if loss_step is None else loss_step
-    if not 0 <= at < steps:
-        raise ValueError(f"loss_step = {at} lies outside the sequence: use 0 to {steps - 1}")
-    return [at]
-
-
-@_placed()
-def steps(steps: int, *, loss_steps: str | None = None, **_) -> list[int]:
-    """A random direction of norm 1 at each of any set of steps (the ends of the four quarters unless chosen)."""
-    if loss_steps is None:
-        return sorted({max(steps * quarter // 4 - 1, 0) for quarter in (1, 2, 3, 4)})
-    chosen = step_set(loss_steps)
-    if chosen[-1] >= steps:
-        raise ValueError(f"loss_steps = {loss_steps!r} goes beyond the sequence: use 0 to {steps - 1}")
-    return chosen
-
-
-@_placed(first_step)
-def one_to_one(steps: int, **_) -> list[int]:
-    """One-to-one: one input and one output, both at the first step; the steps after it are idle."""
-    return [0]
-
-
-@_placed(first_step)
-def one_to_many(steps: int, **_) -> range:
-    """One-to-many, as in captioning: input at the first step, then zeros of the same size; a loss at every step."""
-    return range(steps)
-
-
-@_placed()
-def many_to_one(steps: int, **_) -> list[int]:
-    """Many-to-one, as in sentiment: input at every step, one loss at the last."""
-    return [steps - 1]
-
-
-@_placed()
-def many_to_many(steps: int, **_) -> range:
-    """Many-to-many, synchronous, as in frame labelling: input and loss at every step."""
-    return range(steps)
-
-
-@_placed(source)
-def many_to_many_delayed(steps: int, **where) -> range:
-    """Many-to-many, delayed, as in translation: reads n steps, then writes m, with a loss at each of the m."""
-    return range(source(steps, **where), steps)
-
-
-def half_square(shape: Shape, generator: Generator, *, states: ndarray | None = None, **_) -> ndarray:
-    """½‖h‖² of the top layer at the last step; the cotangent is that state itself."""
-    cotangents = np.zeros(shape)
-    cotangents[-1:] = _last_state((1, *shape[1:]), generator, states)
-    return cotangents
-
-
-def _last_state(shape: Shape, generator: Generator, states: ndarray | None = None) -> ndarray:
+def last_state(shape: tuple[int, int, int], generator: Generator, states: ndarray | None = None) -> ndarray:
+    """The top layer's last state, which is the gradient of ½‖h‖². Raises ValueError where states are not given."""
     if states is None:
         raise ValueError("loss = 'half_square' needs the top layer's states [T, B, H]: run the forward pass first")
     return states[-1:]
 
 
-half_square.steps, half_square.reads, half_square.needs_states = last.steps, all_steps, True
-half_square.entries = _last_state
+def all_steps(steps: int, placement: Placement) -> int:
+    """Every step has an input."""
+    return steps
+
+
+def first_step(steps: int, placement: Placement) -> int:
+    """Only the first step has an input."""
+    return 1
+
+
+def source(steps: int, placement: Placement) -> int:
+    """n of the delayed type: `reads`, or what `writes` leaves, or half of the sequence."""
+    if placement.reads is not None:
+        return placement.reads
+    return steps - placement.writes if placement.writes is not None else steps // 2
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Where a loss enters, what it injects there, and how many leading steps have an input."""
+
+    steps: Callable[[int, Placement], Sequence[int]]  # of T: the m loss steps, in order
+    meaning: str
+    reads: Callable[[int, Placement], int] = all_steps  # of T: how many leading steps have an input
+    entries: Callable[..., ndarray] = directions  # (shape, generator, states): values at the loss steps, [m, B, H]
+    needs_states: bool = False
+
+    def __call__(
+        self,
+        shape: tuple[int, int, int],
+        generator: Generator,
+        states: ndarray | None = None,
+        placement: Placement = OPEN,
+    ) -> ndarray:
+        """∂L/∂h_t by the loss alone at every step, [T, B, H]; `entries` are the values at the loss steps alone."""
+        T, B, H = shape
+        at = self.steps(T, placement)
+        cotangents = np.zeros(shape)
+        cotangents[at] = self.entries((len(at), B, H), generator, states)
+        return cotangents
+
+
+def first(steps: int, placement: Placement) -> Sequence[int]:
+    """The first step alone."""
+    return [0]
+
+
+def last(steps: int, placement: Placement) -> Sequence[int]:
+    """The last step alone."""
+    return [steps - 1]
+
+
+def every(steps: int, placement: Placement) -> Sequence[int]:
+    """Every step."""
+    return range(steps)
+
+
+def chosen_step(steps: int, placement: Placement) -> Sequence[int]:
+    """`loss_step`, or the middle step. Raises ValueError for a step outside the sequence."""
+    at = steps // 2 if placement.loss_step is None else placement.loss_step
+    if not 0 <= at < steps:
+        raise ValueError(f"loss_step = {at} lies outside the sequence: use 0 to {steps - 1}")
+    return [at]
+
+
+def chosen_steps(steps: int, placement: Placement) -> Sequence[int]:
+    """`loss_steps`, or the ends of the four quarters. Raises ValueError for steps beyond the sequence."""
+    if placement.loss_steps is None:
+        return sorted({max(steps * quarter // 4 - 1, 0) for quarter in (1, 2, 3, 4)})
+    chosen = step_set(placement.loss_steps)
+    if chosen[-1] >= steps:
+        raise ValueError(f"loss_steps = {placement.loss_steps!r} goes beyond the sequence: use 0 to {steps - 1}")
+    return chosen
+
+
+def behind_the_source(steps: int, placement: Placement) -> Sequence[int]:
+    """The steps that the delayed type writes."""
+    return range(source(steps, placement), steps)
 
 
 def step_set(text: str) -> list[int]:
@@ -169,15 +147,35 @@ def clipped(text: str, last: int) -> str:
     return ", ".join("-".join(str(min(int(number), last)) for number in part) for part in parts)
 
 
-LOSSES: dict[str, Callable[..., ndarray]] = {
-    "last": last,
-    "half_square": half_square,
-    "every": every,
-    "step": step,
-    "steps": steps,
-    "one_to_one": one_to_one,
-    "one_to_many": one_to_many,
-    "many_to_one": many_to_one,
-    "many_to_many": many_to_many,
-    "many_to_many_delayed": many_to_many_delayed,
+LOSSES: dict[str, Loss] = {
+    "last": Loss(last, "A random direction of norm 1 at the last step: it isolates propagation."),
+    "half_square": Loss(
+        last,
+        "½‖h‖² of the top layer at the last step; the cotangent is that state itself.",
+        entries=last_state,
+        needs_states=True,
+    ),
+    "every": Loss(every, "A random direction of norm 1 at every step, each its own: gradient is injected everywhere."),
+    "step": Loss(chosen_step, "A random direction of norm 1 at one chosen step (the middle one unless chosen)."),
+    "steps": Loss(
+        chosen_steps,
+        "A random direction of norm 1 at each of any set of steps (the ends of the four quarters unless chosen).",
+    ),
+    "one_to_one": Loss(
+        first,
+        "One-to-one: one input and one output, both at the first step; the steps after it are idle.",
+        reads=first_step,
+    ),
+    "one_to_many": Loss(
+        every,
+        "One-to-many, as in captioning: input at the first step, then zeros of the same size; a loss at every step.",
+        reads=first_step,
+    ),
+    "many_to_one": Loss(last, "Many-to-one, as in sentiment: input at every step, one loss at the last."),
+    "many_to_many": Loss(every, "Many-to-many, synchronous, as in frame labelling: input and loss at every step."),
+    "many_to_many_delayed": Loss(
+        behind_the_source,
+        "Many-to-many, delayed, as in translation: reads n steps, then writes m, with a loss at each of the m.",
+        reads=source,
+    ),
 }

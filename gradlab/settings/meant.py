@@ -14,11 +14,20 @@ def refuse_unknown_options(function: str, options: Iterable[str], known: Iterabl
             raise TypeError(f"{function} has no option {name!r}{did_you_mean(name, known)}")
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a refusal: the name that is nearest in spelling or has these initials (lr), else all of them."""
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """The end of a refusal: the name that was meant, else all of them."""
     known = tuple(known)
-    close = get_close_matches(name, known, 1) or [one for one in known if _initials(one) == name.lower()]
-    return f": did you mean {close[0]}?" if close else f": use {', '.join(known)}"
+    close = closest(name, known)
+    return f": did you mean {close}?" if close else f": use {', '.join(known)}"
+
+
+def closest(name: object, known: Iterable[str]) -> str | None:
+    """The name that is nearest in spelling, in whatever case, or has these initials (lr); None where none is near."""
+    if not isinstance(name, str):
+        return None
+    spelt = {word.lower(): word for word in known}
+    near = get_close_matches(name.lower(), spelt, 1) or [word for word in spelt if _initials(word) == name.lower()]
+    return spelt[near[0]] if near else None
 
 
 def _initials(name: str) -> str:

@@ -78,7 +78,7 @@ class Task:
     @property
     def meaning(self) -> str:
         """What it asks, in a sentence."""
-        return getattr(self.draw, "func", self.draw).__doc__.split("\n\n")[0].replace("\n    ", " ")
+        return (getattr(self.draw, "func", self.draw).__doc__ or "").split("\n\n")[0].replace("\n    ", " ")
 
 
 def adding(steps: int, batch_size: int, generator: Generator) -> Batch:
@@ -155,7 +155,7 @@ def sine_continuation(steps: int, batch_size: int, generator: Generator) -> Batc
 
 
 def next_characters(steps: int, batch_size: int, generator: Generator, *, text: str) -> Batch:
-    """Text comes one character a step: which one is next? Asked at every step.
+    """Text comes one character per step: which one is next? Asked at every step.
 
     Each sequence starts at a random character and wraps around at the text's end. One-hot over `vocabulary(text)`.
     """

@@ -1,6 +1,7 @@
 """Settings: bounds, messages, JSON and links."""
 
 import json
+import pickle
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
 import numpy as np
@@ -10,19 +11,22 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gradlab.cells import CELLS
-from gradlab.settings.experiment import (
+from gradlab.settings import links
+from gradlab.settings.catalogue import (
     CHOICES,
-    Experiment,
+    GROUPS,
     allowed,
     bounds,
     choices,
     default,
-    describe_errors,
     description,
     meaning,
     unit,
 )
+from gradlab.settings.experiment import Experiment, SettingsError
 from gradlab.settings.inputs import default_text
+from gradlab.settings.links import from_query, read_query, to_query
+from gradlab.settings.meant import did_you_mean
 
 FIELDS = tuple(Experiment.model_fields)
 TEXTS = ("text", "loss_steps")
@@ -75,9 +79,10 @@ def fitted(settings):
 
 def refusal(**settings):
     """The one sentence an Experiment is refused with."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(SettingsError) as caught:
         Experiment(**settings)
-    (sentence,) = describe_errors(caught.value)
+    (sentence,) = caught.value.sentences
+    assert str(caught.value) == sentence
     return sentence
 
 
@@ -102,39 +107,41 @@ def test_json_brings_back_the_same_experiment(experiment):
 @unhurried
 @given(experiments())
 def test_a_link_brings_back_the_same_experiment(experiment):
-    address = urlencode(experiment.to_query())
-    assert Experiment.from_query(dict(parse_qsl(address, keep_blank_values=True))) == experiment
-    assert Experiment.from_query(parse_qs(address)) == experiment  # blanks dropped, each value in a list
-    assert Experiment.read_query(parse_qs(address, keep_blank_values=True)) == (experiment, [])
+    address = urlencode(to_query(experiment))
+    assert from_query(dict(parse_qsl(address, keep_blank_values=True))) == experiment
+    assert from_query(parse_qs(address)) == experiment  # blanks dropped, each value in a list
+    assert read_query(parse_qs(address, keep_blank_values=True)) == (experiment, [])
 
 
 def test_a_link_names_every_setting_and_its_version():
-    query = Experiment().to_query()
+    query = to_query(Experiment())
     assert set(query) == {"version", *FIELDS}
     assert all(isinstance(value, str) for value in query.values())
 
 
-def test_a_link_means_the_same_after_a_default_has_changed():
+def test_a_link_means_the_same_after_a_default_has_changed(monkeypatch):
     class Later(Experiment):
         hidden_size: int = 128
         forget_bias: float | None = 1.0
         loss_step: int | None = 3
 
-    link = urlencode(Experiment().to_query())
-    assert Later.from_query(parse_qs(link)).model_dump() == Experiment().model_dump()
+    link = urlencode(to_query(Experiment()))
+    monkeypatch.setattr(links, "Experiment", Later)
+    assert type(from_query({})) is Later
+    assert from_query({}).hidden_size == 128
+    assert from_query(parse_qs(link)).model_dump() == Experiment().model_dump()
 
 
 def test_the_text_none_is_a_text_and_the_number_none_is_none():
-    e = Experiment.from_query({"text": "none", "forget_bias": "none", "loss_step": "none", "loss_steps": "none"})
+    e = from_query({"text": "none", "forget_bias": "none", "loss_step": "none", "loss_steps": "none"})
     assert (e.text, e.forget_bias, e.loss_step, e.loss_steps) == ("none", None, None, None)
 
 
 def test_a_link_of_another_version_is_refused_or_reported():
-    query = Experiment(depth=3).to_query() | {"version": "99"}
-    with pytest.raises(ValueError, match="'99'") as caught:
-        Experiment.from_query(query)
-    assert describe_errors(caught.value) == [str(caught.value)]
-    experiment, sentences = Experiment.read_query(query)
+    query = to_query(Experiment(depth=3)) | {"version": "99"}
+    with pytest.raises(ValueError, match="version = '99' of the link is not known: use 1"):
+        from_query(query)
+    experiment, sentences = read_query(query)
     assert experiment.depth == 3
     assert len(sentences) == 1
     assert "'99'" in sentences[0]
@@ -204,7 +211,7 @@ def test_a_refused_text_is_quoted_in_short():
 
 
 def test_5000_characters_of_korean_fit_a_link_and_5000_emoji_do_not():
-    query = Experiment(inputs="text", text="한" * 5000).to_query()
+    query = to_query(Experiment(inputs="text", text="한" * 5000))
     assert len("https://gradlab.example.org/gradient_flow?" + urlencode(query)) < 48_000
     sentence = refusal(text="😀" * 5000)
     assert "60000 bytes" in sentence
@@ -221,9 +228,9 @@ def test_the_default_text_is_itself_an_allowed_text():
 def test_every_allowed_text_gives_an_address_below_48_kilobytes(length, symbol):
     try:
         experiment = Experiment(text=symbol * length)
-    except ValidationError:
+    except SettingsError:
         return
-    assert len(urlencode(experiment.to_query())) < 47_000
+    assert len(urlencode(to_query(experiment))) < 47_000
 
 
 @pytest.mark.parametrize("steps", [2, 200])
@@ -251,7 +258,7 @@ def test_the_loss_step_lies_within_the_sequence(steps):
 def test_settings_that_do_not_fit_each_other_are_refused_and_left_out_of_a_link(settings, told):
     sentence = refusal(**settings)
     assert all(part in sentence for part in told)
-    read, sentences = Experiment.read_query({name: str(value) for name, value in settings.items()})
+    read, sentences = read_query({name: str(value) for name, value in settings.items()})
     assert len(sentences) == 1
     assert sentences[0].startswith(sentence)
     assert Experiment(**read.model_dump()) == read
@@ -277,16 +284,86 @@ def test_an_unknown_setting_is_refused_and_the_nearest_one_offered():
 
 
 def test_every_problem_gets_its_own_sentence():
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(SettingsError) as caught:
         Experiment(depth=0, cell="ltsm", colour="red")
-    assert [sentence.split(" = ")[0] for sentence in describe_errors(caught.value)] == ["cell", "depth", "'colour'"]
-    assert "depth = 0 is not allowed: use a whole number from 1 to 8 (layers)" in str(caught.value)
+    cell, depth, colour = caught.value.sentences
+    assert cell.startswith("cell = 'ltsm' is not allowed: did you mean lstm? Use one of rnn, lstm, gru")
+    assert depth == "depth = 0 is not allowed: use a whole number from 1 to 8 (layers)"
+    assert colour.startswith("'colour' = 'red' is not a setting: ")
+    assert str(caught.value).splitlines() == [cell, depth, colour]
+    assert [refusal.setting for refusal in caught.value.refusals] == ["cell", "depth", "colour"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"hiden_size": 3}, "'hiden_size' = 3 is not a setting: did you mean hidden_size?"),
+        ({"Steps": 3}, "'Steps' = 3 is not a setting: did you mean steps?"),
+        ({"cell": "LTSM"}, "did you mean lstm? Use one of"),
+        ({"initialization": "ortogonal"}, "did you mean orthogonal? Use one of"),
+        ({"inputs": "nois"}, "did you mean noise? Use one of"),
+        ({"loss": "many_to_on"}, "did you mean many_to_one? Use one of"),
+        ({"objective": "crossentropy"}, "did you mean cross_entropy? Use one of"),
+        ({"truncation": "window"}, "did you mean windows? Use one of"),
+        ({"dtype": "float63"}, "did you mean float64? Use one of"),
+    ],
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda wrong: Experiment(**wrong),
+        lambda wrong: Experiment().replace(**wrong),
+        lambda wrong: Experiment.model_validate_json(json.dumps(wrong)),
+        Experiment.model_validate,
+        from_query,
+    ],
+)
+def test_a_name_that_is_nearly_right_is_answered_by_the_one_that_was_meant(make, wrong, sentence):
+    with pytest.raises(ValueError, match="=") as caught:
+        make(wrong)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "pydantic" not in str(caught.value)
+    assert "[type" not in str(caught.value)
+
+
+def test_a_name_like_no_other_is_answered_by_all_of_them():
+    assert did_you_mean("zzz", ("rnn", "lstm")) == ": use rnn, lstm"
+    assert did_you_mean("LTSM", ("rnn", "lstm")) == ": did you mean lstm?"
+    assert did_you_mean("bs", ("steps", "batch_size")) == ": did you mean batch_size?"
+    assert did_you_mean(3, iter(("rnn", "lstm"))) == ": use rnn, lstm"
+
+
+def test_a_refusal_survives_being_sent_to_another_process():
+    with pytest.raises(SettingsError) as caught:
+        Experiment(depth=0, cell="ltsm")
+    assert pickle.loads(pickle.dumps(caught.value)).refusals == caught.value.refusals
+
+
+def test_what_a_person_sees_of_an_experiment_is_one_line_of_what_is_not_at_its_default():
+    assert repr(Experiment()) == "Experiment()"
+    e = Experiment(cell="gru", steps=1000, forget_bias=1)
+    assert repr(e) == str(e) == "Experiment(cell='gru', forget_bias=1.0, steps=1000)"
+    assert eval(repr(e)) == e
+    assert e.code.count("=") == e.key.count("=") == len(FIELDS)
+
+
+def test_every_setting_is_of_one_group_and_the_groups_keep_the_order_of_the_fields():
+    assert [name for names in GROUPS.values() for name in names] == list(FIELDS)
+    assert list(GROUPS) == ["network", "sequence", "loss", "truncation", "numerics"]
+    assert GROUPS["truncation"] == ("truncation", "k1", "k2")
+    assert GROUPS["numerics"] == ("seed", "dtype")
+    assert "input_size" in GROUPS["sequence"]
 
 
 def test_json_that_is_no_experiment_is_described():
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(SettingsError) as caught:
         Experiment.model_validate_json("{")
-    assert "JSON" in describe_errors(caught.value)[0]
+    assert str(caught.value).startswith("the settings are not JSON: ")
+    with pytest.raises(SettingsError, match="depth = 0 is not allowed"):
+        Experiment.model_validate_json('{"depth": 0}')
+    with pytest.raises(SettingsError, match="3 is not a mapping of settings"):
+        Experiment.model_validate_json("3")
 
 
 def test_an_experiment_is_frozen_and_a_key():
@@ -300,7 +377,7 @@ def test_an_experiment_is_frozen_and_a_key():
 def test_replace_changes_what_it_is_told_and_validates():
     e = Experiment(depth=2, seed=5)
     assert e.replace(cell="gru", depth=3) == Experiment(cell="gru", depth=3, seed=5)
-    with pytest.raises(ValidationError, match="depth = 9"):
+    with pytest.raises(SettingsError, match="depth = 9"):
         e.replace(depth=9)
 
 
@@ -325,7 +402,7 @@ keys = st.sampled_from([*FIELDS, "version", "page"]) | st.text() | st.integers()
 @unhurried
 @given(st.dictionaries(keys, anything | st.builds(object) | st.just(np.zeros(3)) | st.just("\ud800" * 9000)))
 def test_reading_a_link_never_raises(query):
-    experiment, sentences = Experiment.read_query(query, ignore=("page",))
+    experiment, sentences = read_query(query, ignore=("page",))
     assert Experiment(**experiment.model_dump()) == experiment
     assert all(isinstance(sentence, str) for sentence in sentences)
     unknown = set(query) - set(FIELDS) - {"version", "page"}
@@ -343,7 +420,7 @@ def test_one_bad_value_in_a_link_falls_back_alone_and_is_reported(experiment, na
     if name in ("k1", "k2"):
         e = e.replace(truncation="full")
     bad = "\ud800" if name in TEXTS else "lost" if name in CHOICES else str(10**12)
-    read, sentences = Experiment.read_query(e.to_query() | {name: bad})
+    read, sentences = read_query(to_query(e) | {name: bad})
     assert read == e.replace(**{name: default(name)})
     (sentence,) = sentences
     assert sentence.startswith(f"{name} = {bad!r}")
@@ -352,7 +429,7 @@ def test_one_bad_value_in_a_link_falls_back_alone_and_is_reported(experiment, na
 
 
 def test_an_impossible_loss_step_in_a_link_falls_back_to_the_middle_step():
-    experiment, sentences = Experiment.read_query({"steps": "many", "loss_step": "900"})
+    experiment, sentences = read_query({"steps": "many", "loss_step": "900"})
     assert experiment == Experiment()
     assert len(sentences) == 2
     assert "the default, 200, is used" in sentences[0]
@@ -362,13 +439,13 @@ def test_an_impossible_loss_step_in_a_link_falls_back_to_the_middle_step():
 
 def test_unknown_keys_of_a_link_are_reported_unless_the_caller_owns_them():
     query = {"colour": "red", "depth": "2"}
-    experiment, sentences = Experiment.read_query(query)
+    experiment, sentences = read_query(query)
     assert experiment.depth == 2
     assert len(sentences) == 1
     assert "'colour' = 'red'" in sentences[0]
-    assert Experiment.read_query(query, ignore={"colour"}) == (experiment, [])
-    with pytest.raises(ValidationError):
-        Experiment.from_query(query)
+    assert read_query(query, ignore={"colour"}) == (experiment, [])
+    with pytest.raises(SettingsError, match="'colour' = 'red'"):
+        from_query(query)
 
 
 @pytest.mark.parametrize("name", FIELDS)

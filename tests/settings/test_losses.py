@@ -1,4 +1,4 @@
-"""Where the loss enters."""
+"""Loss placements, and what a loss injects."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,14 @@ import torch
 
 from gradlab.settings.drawing import cotangents_of, inputs_of
 from gradlab.settings.experiment import Experiment
-from gradlab.settings.losses import LOSSES, step_set
+from gradlab.settings.losses import LOSSES, Placement, step_set
 
 T, B, H = 8, 3, 20
 RANDOM = ("last", "every", "step")
 
 
-def cotangents(name, shape=(T, B, H), seed=5, **given):
-    return LOSSES[name](shape, np.random.default_rng(seed), **given)
+def cotangents(name, shape=(T, B, H), seed=5, states=None, **placed):
+    return LOSSES[name](shape, np.random.default_rng(seed), states, Placement(**placed))
 
 
 def norms(array):
@@ -105,7 +105,7 @@ def test_a_sequence_type_reads_and_is_judged_at_its_steps(name, chosen, read, en
     expected = np.zeros((T, B))
     expected[list(entered)] = 1
     assert entering == pytest.approx(expected, rel=1e-14)
-    assert LOSSES[name].reads(T, **chosen) == len(read)
+    assert LOSSES[name].reads(T, Placement(**chosen)) == len(read)
     e = Experiment(steps=T, batch_size=B, hidden_size=H, loss=name, **chosen)
     assert np.flatnonzero(inputs_of(e).any(axis=(1, 2))).tolist() == list(read)
     assert np.flatnonzero(cotangents_of(e).any(axis=(1, 2))).tolist() == list(entered)

@@ -10,6 +10,7 @@ from gradlab.analyses.itemised import itemised
 from gradlab.analyses.truncation import Schedule, bias
 from gradlab.settings.drawing import inputs_of, loss_steps_of, streams
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.links import from_query, to_query
 from gradlab.settings.tasks import TASKS, characters
 from gradlab.settings.trained import Weights
 from gradlab.training import Recipe, Run
@@ -108,7 +109,7 @@ def test_it_is_a_key_by_what_was_learned():
 
 def test_a_link_has_the_settings_and_not_the_weights():
     run = trained()
-    assert Experiment.from_query(run.trained.settings.to_query()) == run.experiment
+    assert from_query(to_query(run.trained.settings)) == run.experiment
 
 
 def test_later_updates_leave_what_was_taken_alone():

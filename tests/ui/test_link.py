@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.links import to_query
 from gradlab.ui.frame.link import full_query
+from gradlab.ui.frame.settings import EXPANDERS, OF_THE_TASK
 from tests.ui.conftest import SMALL
 
 
@@ -22,7 +24,9 @@ def told(app):
         ({"hidden_size": "abc"}, "hidden_size = 'abc' is not allowed"),
         ({"gain": "nan"}, "gain = 'nan' is not allowed"),
         ({"initialization": "magic"}, "initialization = 'magic' is not allowed"),
-        ({"cells": "perceptron"}, "cells = 'perceptron' is not a cell"),
+        ({"cells": "perceptron"}, "cells = 'perceptron' is not a cell: use any of RNN, LSTM, GRU"),
+        ({"cells": "LTSM"}, "cells = 'LTSM' is not a cell: did you mean LSTM? Use any of RNN, LSTM, GRU"),
+        ({"initialization": "ortogonal"}, "did you mean orthogonal? Use one of"),
         ({"state": "z"}, "state = 'z' is not allowed"),
         ({"relative": "maybe"}, "relative = 'maybe' is not allowed"),
         ({"hiden_size": "8"}, "did you mean hidden_size?"),
@@ -33,7 +37,7 @@ def told(app):
 def test_a_bad_value_falls_back_to_its_default_with_a_message_that_names_it(open_app, query, words):
     app = open_app(**(SMALL | query))
     assert any(words in sentence for sentence in told(app)), told(app)
-    used = app.session_state["settings"].experiments[0]
+    used = app.session_state["settings"].subjects[0]
     for name in query.keys() & Experiment.model_fields.keys():
         assert getattr(used, name) == Experiment.model_fields[name].default
 
@@ -76,14 +80,14 @@ def test_a_good_link_says_nothing(open_app):
 )
 def test_every_value_that_is_allowed_is_used_whether_or_not_a_slider_stops_there(open_app, query, name, value):
     app = open_app(**query)
-    assert getattr(app.session_state["settings"].experiments[0], name) == value
+    assert getattr(app.session_state["settings"].subjects[0], name) == value
     assert not told(app)
 
 
 def test_a_link_made_by_the_library_opens_that_cell(open_app):
     experiment = Experiment(cell="gru", steps=50, hidden_size=16, gain=0.9)
-    app = open_app(**experiment.to_query())
-    assert app.session_state["settings"].experiments == (experiment,)
+    app = open_app(**to_query(experiment))
+    assert app.session_state["settings"].subjects == (experiment,)
 
 
 numbers = {
@@ -121,4 +125,23 @@ def test_a_copied_link_restores_every_setting_on_a_new_visit(open_app, values, c
     assert link.keys() >= {"version", "cells", "state", "relative"} | (Experiment.model_fields.keys() - {"cell"})
     again = open_app("gradient_flow", **link).session_state["settings"]
     assert again == first
-    assert again.experiments[0].model_dump(exclude={"cell"}) == Experiment(**values).model_dump(exclude={"cell"})
+    assert again.subjects[0].model_dump(exclude={"cell"}) == Experiment(**values).model_dump(exclude={"cell"})
+
+
+def test_every_setting_stands_in_one_expander_and_the_task_decides_sequence_and_loss():
+    drawn = [name for names in EXPANDERS.values() for name in names]
+    assert len(set(drawn)) == len(drawn)
+    assert set(drawn) == {*Experiment.model_fields, "cells", "state", "relative", "one_cell"} - {"cell"}
+    assert EXPANDERS["Network"] == (
+        "cells", "depth", "hidden_size", "initialization", "gain", "forget_bias", "seed", "dtype",
+    )  # fmt: skip
+    assert EXPANDERS["Sequence"] == ("steps", "batch_size", "inputs", "input_size", "text")
+    assert OF_THE_TASK.isdisjoint({"truncation", "k1", "k2", "seed", "hidden_size"})
+    assert {"steps", "input_size", "text", "loss", "objective", "output_size"} <= OF_THE_TASK
+
+
+def test_widgets_are_called_by_the_words_of_the_field(open_app):
+    app = open_app(**SMALL, truncation="windows")
+    labels = {widget.label for widget in (*app.selectbox, *app.number_input, *app.toggle)}
+    assert {"Loss placement", "k1: steps between updates", "k2: truncation length"} <= labels
+    assert "Relative to the injected gradient" in labels

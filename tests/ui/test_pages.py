@@ -5,13 +5,14 @@ import tomllib
 from types import SimpleNamespace
 
 import pytest
+from gradlab.ui.verdicts import COLOURS
 
 from gradlab.charts.colours import cell_colour
-from gradlab.settings.experiment import Experiment, bounds, default
+from gradlab.settings.catalogue import bounds, default
+from gradlab.settings.experiment import Experiment
 from gradlab.ui import cached
 from gradlab.ui.frame.presets import PRESETS
 from gradlab.ui.frame.widgets import LADDERS
-from gradlab.ui.verdicts import COLOURS
 from tests.ui.conftest import ROOT, SMALL
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))

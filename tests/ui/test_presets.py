@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import gradlab
-from gradlab.ui.frame.link import DEFAULT_CELLS
 from gradlab.ui.frame.presets import PRESETS
+from gradlab.ui.frame.shown import DEFAULT_CELLS
 
 
 def found(name: str) -> dict[str, gradlab.Diagnosis]:

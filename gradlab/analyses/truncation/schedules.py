@@ -23,8 +23,9 @@ from gradlab.analyses.problem import Problem, analysis, without_loss
 from gradlab.cells import CELLS
 from gradlab.engine import Size
 from gradlab.network.stack import Stack
+from gradlab.settings.catalogue import TRUNCATIONS
 from gradlab.settings.conflicts import stride, window
-from gradlab.settings.experiment import TRUNCATIONS, Experiment
+from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
 
 COST_COLUMNS = ("k1", "k2", "stored_steps", "bytes", "multiply_adds", "share_of_bytes", "share_of_multiply_adds")

@@ -5,22 +5,18 @@ not do: say which value of a link was bad and why, accept every spelling that Ex
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from gradlab.cells import CELLS
-from gradlab.settings.experiment import Experiment, default
+from gradlab.settings.catalogue import SETTINGS, default
+from gradlab.settings.links import read_query, to_query
+from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
+from gradlab.ui.frame.shown import DEFAULT_CELLS, DISPLAY, TITLES, Settings
 
-if TYPE_CHECKING:
-    from gradlab.ui.frame.settings import Settings
-
-DEFAULT_CELLS = ("rnn", "lstm", "gru")
-ONE_CELL = CELLS["lstm"].title
-TITLES = {cell.title: name for name, cell in CELLS.items()}
-DISPLAY = {"state": ("h", "c", "both"), "relative": ("true", "false"), "one_cell": tuple(TITLES)}
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 PAGES_OWN = (  # settings of single pages
     "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours", "of",
@@ -37,7 +33,7 @@ OWN_KEYS = ("cells", *DISPLAY, *ON_PAGES, *PASSED_ON[1:])
 def read() -> None:
     """Reads the address bar before any widget does. A visit's first address is rewritten as the widgets spell it."""
     query = st.query_params
-    experiment, problems = Experiment.read_query(query, ignore=OWN_KEYS)
+    experiment, problems = read_query(query, ignore=OWN_KEYS)
     st.session_state["address"] = experiment
     cells, cell_problems = _cells(query)
     display = {}
@@ -73,9 +69,14 @@ def _cells(query: Any) -> tuple[list[str], list[str]]:
     asked = query.get_all("cells") or query.get_all("cell")
     by_word = {word.lower(): name for name, cell in CELLS.items() for word in (name, cell.title)}
     known = [by_word[word.lower()] for word in asked if word.lower() in by_word]
-    titles = ", ".join(cell.title for cell in CELLS.values())
     unknown = [word for word in query.get_all("cells") if word.lower() not in by_word]
-    return known, [f"cells = {word[:40]!r} is not a cell: use any of {titles}; it is left out." for word in unknown]
+    return known, [_no_cell(word) for word in unknown]
+
+
+def _no_cell(word: str) -> str:
+    close, use = closest(word, TITLES), f"se any of {', '.join(TITLES)}"
+    advice = f"did you mean {close}? U{use}" if close else f"u{use}"
+    return f"cells = {word[:40]!r} is not a cell: {advice}; it is left out."
 
 
 def as_widgets(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def value_in_address(name: str) -> Any:
 
 def apply(settings: Mapping[str, Any]) -> None:
     """A button's callback: these settings, and every other one at its default."""
-    standard = {name: default(name) for name in Experiment.model_fields} | {"cells": DEFAULT_CELLS}
+    standard = {name: default(name) for name in SETTINGS} | {"cells": DEFAULT_CELLS}
     for key, value in as_widgets(standard | dict(settings)).items():
         st.session_state[key] = value
 
@@ -113,7 +114,7 @@ def report(sentences: list[str]) -> None:
         st.session_state["problems_at"] = None
 
 
-def tell(settings: "Settings") -> None:
+def tell(settings: Settings) -> None:
     """Shows what could not be used; the sentences hold what a visitor typed, so they are never read as markdown."""
     if not st.session_state.get("problems"):
         return
@@ -127,20 +128,19 @@ def tell(settings: "Settings") -> None:
             st.text(sentence)
 
 
-def full_query(settings: "Settings") -> str:
+def full_query(settings: Settings) -> str:
     """Every setting, the display's too, and the version, whatever the defaults are."""
-    shared = settings.subjects[0].settings.to_query()
+    shared = to_query(settings.subjects[0].settings)
     cells = [subject.title for subject in settings.subjects]
     display = {"state": settings.state, "relative": str(settings.relative).lower()}
     display["one_cell"] = settings.one.title
     display |= {name: str(st.session_state[name]) for name in ON_PAGES if name in st.session_state}
     display |= {name: st.session_state[name] for name in PAGES_OWN if st.session_state.get(name) is not None}
-    return urlencode(
-        {name: value for name, value in shared.items() if name != "cell"} | {"cells": cells} | display, True
-    )
+    query: dict[str, Any] = {name: value for name, value in shared.items() if name != "cell"}
+    return urlencode(query | {"cells": cells} | display, True)
 
 
-def copy(settings: "Settings") -> None:
+def copy(settings: Settings) -> None:
     """A popover with the full link, and the button of the code block that copies it."""
     with st.popover("Copy link", width="stretch"):
         st.caption("Names every setting and a version, so that it still means the same when a default changes.")

@@ -15,16 +15,16 @@ PRESETS = {
     ),
     "Open forget gate": Preset(
         {"forget_bias": 3.0},
-        "A large forget bias holds the LSTM's forget gate near 1: the additive path, always there, stays open.",
+        "A large forget bias holds the LSTM's forget gate near 1, so its direct path keeps the gradient.",
     ),
     "Orthogonal": Preset(
         {"cells": ("rnn_linear", "rnn", "lstm"), "initialization": "orthogonal"},
-        "An orthogonal weight keeps every length, so the linear RNN neither grows nor shrinks; tanh's slope, below 1, "
-        "still shrinks the RNN.",
+        "An orthogonal recurrent weight preserves norms, so the linear RNN's gradient neither grows nor shrinks; "
+        "tanh's slope, below 1, still shrinks the RNN's.",
     ),
     "Exploding": Preset(
         {"cells": ("rnn_linear", "rnn", "lstm"), "initialization": "gaussian", "gain": 1.5},
-        "A larger recurrent weight makes the linear RNN explode; tanh saturates and holds the RNN back.",
+        "A gain above 1 makes the linear RNN's gradient explode; tanh saturates, so the RNN's grows far less.",
     ),
     "IRNN": Preset(
         {"cells": ("rnn_relu", "rnn", "lstm"), "initialization": "irnn"},
@@ -33,10 +33,10 @@ PRESETS = {
     ),
     "A loss at every step": Preset(
         {"loss": "every"},
-        "Fresh gradient enters at every step, so the curves lie flat although each part of it vanishes as before.",
+        "Gradient is injected at every step, so the curves stay flat although each loss's own still vanishes.",
     ),
     "Real text": Preset(
         {"inputs": "text", "forget_bias": 1.0},
-        "The same cells reading English prose one character a step: type or paste your own under Sequence.",
+        "The same cells reading English prose, one character per step: type or paste your own under Sequence.",
     ),
 }

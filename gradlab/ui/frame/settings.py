@@ -1,16 +1,18 @@
 """The settings that all pages share: which are drawn where, and what the pages read of them."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import streamlit as st
 
 from gradlab.cells import CELLS
-from gradlab.settings.experiment import Experiment
-from gradlab.settings.subject import Subject
-from gradlab.ui.frame import link
+from gradlab.settings.catalogue import GROUPS, SETTINGS
+from gradlab.settings.conflicts import unused
+from gradlab.settings.links import read_query
+from gradlab.ui.frame import link, linked
 from gradlab.ui.frame import opened_runs as opened
 from gradlab.ui.frame.presets import PRESETS
-from gradlab.ui.frame.widgets import URL_OPTIONS, widget
+from gradlab.ui.frame.shown import DEFAULT_CELLS, Settings
+from gradlab.ui.frame.widgets import widget
 
 AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
     "": ("steps", "forget_bias", "gain", "initialization"),
@@ -25,26 +27,13 @@ AT_HAND = {  # settings that a page shows in its own column instead of the sideb
     "training": ("cells", "hidden_size", "forget_bias", "truncation", "k1", "k2"),
     "character_model": ("one_cell", "hidden_size", "forget_bias", "truncation", "k1", "k2"),
 }
-NETWORK = ("cells", "depth", "hidden_size", "initialization", "gain", "forget_bias", "seed", "dtype")
-SEQUENCE = ("steps", "batch_size", "inputs", "input_size", "text")
-DISPLAY = ("state", "relative", "one_cell")
-LOSS = tuple(name for name in Experiment.model_fields if name not in (*NETWORK, *SEQUENCE, "cell"))  # and what is new
-GROUPS = {"Network": NETWORK, "Sequence": SEQUENCE, "Loss": LOSS, "Display": DISPLAY}
-TRUNCATION = ("truncation", "k1", "k2")
-OF_THE_TASK = frozenset((*SEQUENCE, *LOSS)) - {*TRUNCATION}  # where something is trained, its task decides these
-
-
-class Settings(NamedTuple):
-    """What the pages read: a subject for each cell compared, and how to show them."""
-
-    subjects: tuple[Subject, ...]
-    one: Subject  # of the cell that pages about a single stack show
-    state: str  # "h", "c" or "both"
-    relative: bool  # to the injected gradient
-
-    def of(self, cell: str) -> Subject:
-        """The settings with another cell: trained where that is open, else with initial weights."""
-        return next((s for s in self.subjects if s.settings.cell == cell), None) or opened.with_cell(self.one, cell)
+EXPANDERS = {  # of the sidebar; the cells compared stand for the setting `cell`
+    "Network": ("cells", *(name for name in (*GROUPS["network"], *GROUPS["numerics"]) if name != "cell")),
+    "Sequence": GROUPS["sequence"],
+    "Loss": (*GROUPS["loss"], *GROUPS["truncation"]),
+    "Display": ("state", "relative", "one_cell"),
+}
+OF_THE_TASK = frozenset((*GROUPS["sequence"], *GROUPS["loss"]))  # where something is trained, its task decides these
 
 
 def current() -> Settings:
@@ -62,7 +51,7 @@ def layer(depth: int) -> int:
     if depth == 1:
         return 0
     st.session_state["layer"] = min(int(st.session_state.get("layer") or 0), depth - 1)
-    return st.number_input("Layer", 0, depth - 1, step=1, key="layer", width=200, **URL_OPTIONS)
+    return linked.number_input("Layer", 0, depth - 1, step=1, key="layer", width=200)
 
 
 def aside() -> Any:
@@ -84,7 +73,7 @@ def draw(page: str, at_hand: Any) -> None:
     own = [name for name in AT_HAND.get(page, ()) if name not in idle]
     with st.sidebar:
         _starting_points()
-        for group, names in GROUPS.items():
+        for group, names in EXPANDERS.items():
             shown = [name for name in names if name not in own and name not in idle and name not in elsewhere]
             if shown:
                 with st.expander(group, expanded=page != "" and group != "Loss"):
@@ -110,35 +99,35 @@ def _send_again(page: str) -> None:
     Streamlit forgets its value, not always but where it is busy, and would show the default while pages use the value.
     """
     if st.session_state.get("drawn on") != page:
-        for name in (name for names in GROUPS.values() for name in names if name in st.session_state):
+        for name in (name for names in EXPANDERS.values() for name in names if name in st.session_state):
             st.session_state[name] = st.session_state[name]
 
 
 def _values() -> dict[str, Any]:
     """Every setting's value: its widget's, or the address bar's before there is a widget."""
-    return {name: st.session_state.get(name, link.value_in_address(name)) for name in Experiment.model_fields}
+    return {name: st.session_state.get(name, link.value_in_address(name)) for name in SETTINGS}
 
 
 def _idle(page: str) -> frozenset[str]:
     """Settings that change nothing, because of another one: they are neither drawn nor handed to the pages."""
-    experiment, _ = Experiment.read_query(_values())
-    idle = experiment.replace(cell="lstm").unused()  # which gates a cell has is not asked here
+    experiment, _ = read_query(_values())
+    idle = unused(experiment.replace(cell="lstm"))  # which gates a cell has is not asked here
     return idle | opened.decided(page)
 
 
 def _settings(page: str, idle: frozenset[str]) -> Settings:
     state = st.session_state
-    experiment, problems = Experiment.read_query({n: v for n, v in _values().items() if n not in {*idle, "cell"}})
+    experiment, problems = read_query({n: v for n, v in _values().items() if n not in {*idle, "cell"}})
     link.report(problems)
-    shown = {"state": state["state"] or "h", "relative": bool(state["relative"])}
+    shown_state, relative = state["state"] or "h", bool(state["relative"])
     examined = link.cell_called(state["one_cell"])
     if trained := opened.networks(page):
         subjects = tuple(opened.with_settings(run, experiment) for run in trained)
-        settings = Settings(subjects, subjects[0], **shown)
+        settings = Settings(subjects, subjects[0], shown_state, relative)
         return settings._replace(one=settings.of(examined))
-    names = [name for name, cell in CELLS.items() if cell.title in state["cells"]] or link.DEFAULT_CELLS
+    names = [name for name, cell in CELLS.items() if cell.title in state["cells"]] or DEFAULT_CELLS
     subjects = tuple(experiment.replace(cell=name) for name in names)
-    return Settings(subjects, experiment.replace(cell=examined), **shown)
+    return Settings(subjects, experiment.replace(cell=examined), shown_state, relative)
 
 
 def _starting_points() -> None:

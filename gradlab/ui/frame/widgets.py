@@ -1,16 +1,18 @@
-"""One widget a setting, built from Experiment's fields; its value lives in the address bar.
+"""One widget per setting, built from the catalogue; its value lives in the address bar.
 
 A number has a ladder of stops, for one slider must serve 10 and 10000; a value from a link that is no stop becomes one.
-A setting without a ladder or a label still has a widget, by the type of its field.
+A setting without a ladder or a label still has a widget, by what the catalogue says of it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
 from gradlab.cells import CELLS
-from gradlab.settings.experiment import CHOICES, allowed, bounds, choices, default, description, meaning, unit
-from gradlab.ui.frame import link
+from gradlab.settings.catalogue import CHOICES, allowed, bounds, choices, default, description, if_none, meaning, unit
+from gradlab.ui.frame import link, linked
+from gradlab.ui.frame.shown import DEFAULT_CELLS, DISPLAY, ONE_CELL, TITLES
 
 
 def _rungs(*pieces: tuple[int, int, int]) -> tuple[int, ...]:
@@ -34,14 +36,14 @@ LABELS = {
     "input_size": "Input size (channels)",
     "batch_size": "Batch (sequences)",
     "inputs": "Input",
-    "loss": "Loss enters",
+    "loss": "Loss placement",
     "k1": "k1: steps between updates",
     "k2": "k2: truncation length",
     "dtype": "Precision",
 }
 AS_DRAWN = "as drawn"  # a forget bias that the initialization decides; PyTorch's is spread around 0, so it stands there
 MOST_TEXT = 5  # MB of an uploaded text
-URL_OPTIONS = {"bind": "query-params", "persist_state": "session"}
+URL_OPTIONS: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}  # what `linked` fills in
 
 
 def widget(name: str) -> None:
@@ -50,18 +52,18 @@ def widget(name: str) -> None:
         SPECIAL[name]()
         return
     label = LABELS.get(name, name.replace("_", " ").capitalize())
-    options = {"key": name, "help": _help(name), **URL_OPTIONS}
     if name in LADDERS:
         seen = {st.session_state.get(name, default(name)), link.value_in_address(name), default(name)}
         stops = sorted({*LADDERS[name], *seen}, key=lambda value: -1e-9 if value is None else value)
-        st.select_slider(label, stops, default(name), format_func=_stop_text, **options)
+        linked.select_slider(label, stops, default(name), format_func=_stop_text, key=name, help=_help(name))
     elif name in CHOICES:
-        st.selectbox(label, choices(name), choices(name).index(default(name)), **options)
+        linked.selectbox(label, choices(name), choices(name).index(default(name)), key=name, help=_help(name))
     elif unit(name) == "characters":
-        st.text_input(label, max_chars=int(bounds(name)[1]), placeholder=_if_none(name), **options)
+        most, hint = int(bounds(name)[1]), _if_none(name)
+        linked.text_input(label, max_chars=most, placeholder=hint, key=name, help=_help(name))
     else:
-        low, high = map(int, bounds(name))
-        st.number_input(label, low, high, default(name), step=1, placeholder=_if_none(name), **options)
+        (low, high), value, hint = map(int, bounds(name)), default(name), _if_none(name)
+        linked.number_input(label, low, high, value, step=1, placeholder=hint, key=name, help=_help(name))
 
 
 def _stop_text(value: float | None) -> str:
@@ -70,11 +72,11 @@ def _stop_text(value: float | None) -> str:
 
 def _if_none(name: str) -> str | None:
     """What an empty field stands for."""
-    return allowed(name).rpartition("or none for ")[2] if default(name) is None else None
+    return if_none(name) or None
 
 
 def _help(name: str) -> str:
-    """The field's own description with what is allowed, and what each name means."""
+    """The setting's description with what is allowed, and what each name means."""
     if name in CHOICES:
         meanings = [f"- **{choice}**: {meaning(name, choice)}" for choice in choices(name)]
         return "\n".join([description(name), "", *meanings])
@@ -82,18 +84,16 @@ def _help(name: str) -> str:
 
 
 def _cells() -> None:
-    titles = [cell.title for cell in CELLS.values()]
     help_text = f"{description('cell')} Any set can be compared: all read the same input."
-    standard = [CELLS[name].title for name in link.DEFAULT_CELLS]
-    st.multiselect("Cells to compare", titles, standard, key="cells", help=help_text, **URL_OPTIONS)
+    standard = [CELLS[name].title for name in DEFAULT_CELLS]
+    linked.multiselect("Cells to compare", list(TITLES), standard, key="cells", help=help_text)
 
 
 def _text() -> None:
     most = int(bounds("text")[1])
-    limited = {"max_upload_size": MOST_TEXT, "on_change": _take_upload}
-    st.file_uploader("Upload a text (UTF-8)", ["txt", "md"], key="upload", **limited)
-    options = {"key": "text", "help": _help("text"), **URL_OPTIONS}
-    st.text_area("Text", max_chars=most, placeholder="Empty: English prose from Python's own reference", **options)
+    kinds, hint = ["txt", "md"], "Empty: English prose from Python's own reference"
+    st.file_uploader("Upload a text (UTF-8)", kinds, key="upload", max_upload_size=MOST_TEXT, on_change=_take_upload)
+    linked.text_area("Text", max_chars=most, placeholder=hint, key="text", help=_help("text"))
 
 
 def _take_upload() -> None:
@@ -113,21 +113,21 @@ def _take_upload() -> None:
 
 def _state() -> None:
     help_text = "h is the hidden state, c the cell state, which not every cell has."
-    options = {"key": "state", "help": help_text, **URL_OPTIONS}
-    st.segmented_control("State", list(link.DISPLAY["state"]), default="h", required=True, **options)
+    states = list(DISPLAY["state"])
+    linked.segmented_control("State", states, default="h", required=True, key="state", help=help_text)
 
 
 def _relative() -> None:
-    st.toggle("Relative to what the loss put in", value=True, key="relative", **URL_OPTIONS)
+    linked.toggle("Relative to the injected gradient", value=True, key="relative")
 
 
 def _one_cell() -> None:
-    titles = list(link.DISPLAY["one_cell"])
+    titles = list(DISPLAY["one_cell"])
     help_text = "The cell shown on pages about a single stack."
-    st.selectbox("Cell examined", titles, titles.index(link.ONE_CELL), key="one_cell", help=help_text, **URL_OPTIONS)
+    linked.selectbox("Cell examined", titles, titles.index(ONE_CELL), key="one_cell", help=help_text)
 
 
-SPECIAL: dict[str, Any] = {
+SPECIAL: dict[str, Callable[[], None]] = {
     "cells": _cells,
     "text": _text,
     "state": _state,

@@ -8,7 +8,8 @@ import streamlit as st
 from gradlab.analyses.characters import activity, in_numbers, predictions, reach, sample
 from gradlab.cells import CELLS
 from gradlab.charts import characters as charts
-from gradlab.settings.experiment import Experiment, bounds
+from gradlab.settings.catalogue import bounds
+from gradlab.settings.experiment import Experiment
 from gradlab.settings.inputs import default_text
 from gradlab.settings.tasks import HELLO, TASKS, characters
 from gradlab.training import Recipe, Run

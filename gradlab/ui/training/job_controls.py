@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from gradlab.settings.experiment import Experiment, default
+from gradlab.settings.catalogue import default
+from gradlab.settings.experiment import Experiment
 from gradlab.settings.trained import kept_as
 from gradlab.training import OPTIMIZERS, Recipe, Run, checkpoints
 from gradlab.ui.frame import opened_runs

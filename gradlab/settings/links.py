@@ -1,0 +1,61 @@
+"""An Experiment as the query of a link, and back: `to_query`, strict `from_query`, tolerant `read_query`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from gradlab.settings.catalogue import SETTINGS, default, if_none
+from gradlab.settings.experiment import Experiment, SettingsError, shown, unknown
+
+LINK_VERSION = "1"  # raised when a link's settings change their meaning
+
+
+def to_query(experiment: Experiment) -> dict[str, str]:
+    """Every setting and the link's version as URL query parameters; None is "none", an empty value for text."""
+    none = {name: "" if name == "text" else "none" for name in SETTINGS}
+    written = {name: none[name] if value is None else str(value) for name, value in experiment}
+    return {"version": LINK_VERSION} | written
+
+
+def from_query(query: Mapping[str, Any]) -> Experiment:
+    """Strict reading of `to_query`'s form; settings left out take their default. Raises ValueError."""
+    settings = {name: _parsed(name, value) for name, value in query.items()}
+    version = settings.pop("version", LINK_VERSION)
+    if version != LINK_VERSION:
+        raise ValueError(f"version = {shown(version)} of the link is not known: use {LINK_VERSION}")
+    return Experiment(**settings)
+
+
+def read_query(query: Mapping[Any, Any], ignore: Collection[str] = ()) -> tuple[Experiment, list[str]]:
+    """Tolerant reading: what cannot be used falls back to the default, with one sentence each. Never raises.
+
+    `ignore` lists the caller's own keys, which are passed over.
+    """
+    sentences: list[str] = []
+    settings: dict[str, Any] = {}
+    for name, value in query.items():
+        parsed = _parsed(name, value)
+        if name in SETTINGS:
+            settings[name] = parsed
+        elif name == "version" and str(parsed) != LINK_VERSION:
+            sentences.append(f"version = {shown(parsed)} of the link is not known: it is read as {LINK_VERSION}.")
+        elif name != "version" and name not in ignore:
+            sentences.append(f"{unknown(name, parsed)}; it is left out.")
+    while True:  # every round drops at least one setting, so it ends
+        try:
+            return Experiment(**settings), sentences
+        except SettingsError as error:
+            for setting, sentence in error.refusals:
+                del settings[setting]
+                used = default(setting) if default(setting) is not None else if_none(setting)
+                sentences.append(f"{sentence}; the default, {used}, is used instead.")
+
+
+def _parsed(name: Any, value: Any) -> Any:
+    """A query value as its field takes it; `urllib.parse.parse_qs` wraps each in a list."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    can_be_none = name in SETTINGS and if_none(name)
+    nothing = () if not can_be_none else ("",) if name == "text" else ("", "none")
+    return None if isinstance(value, str) and value in nothing else value

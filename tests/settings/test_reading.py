@@ -1,0 +1,143 @@
+"""What an analysis says that it reads: no other setting changes its result, and every one of these changes its key."""
+
+import dataclasses
+import inspect
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from gradlab.analyses.call import Call, is_subject
+from gradlab.analyses.truncation import Schedule
+from gradlab.analyses.weights import gate_biases
+from gradlab.network.stack import Stack
+from gradlab.settings.catalogue import GROUPS, SETTINGS
+from gradlab.settings.drawing import read_steps_of, reads_length
+from gradlab.settings.experiment import Experiment, SettingsError
+from gradlab.settings.initializations import INITIALIZATIONS, orthogonal, with_biases
+from tests.analyses.registry import ANALYSES
+
+SIZES = {"depth": 2, "hidden_size": 3, "input_size": 3, "steps": 12, "batch_size": 2}
+EXPERIMENTS = {  # in each, other settings are used
+    "a readout": Experiment(
+        loss="many_to_many_delayed", reads=5, objective="squared_error", output_size=3,
+        truncation="windows", k1=2, k2=4, forget_bias=1.0, **SIZES,
+    ),
+    "a text": Experiment(inputs="text", text="abcab", loss="steps", loss_steps="3, 7", **SIZES),
+    "a step": Experiment(cell="gru", loss="step", loss_step=4, truncation="chunks", k2=5, **SIZES),
+    "a delay": Experiment(cell="min_gru", loss="many_to_many_delayed", writes=4, **SIZES),
+}  # fmt: skip
+OTHERWISE = {
+    "cell": ["lstm_coupled"], "depth": [1], "hidden_size": [4], "initialization": ["gaussian", "irnn"], "gain": [1.5],
+    "forget_bias": [0.5], "steps": [13], "batch_size": [3], "inputs": ["sines", "impulse"], "input_size": [4],
+    "text": ["abca"], "loss": ["every", "last", "one_to_many", "half_square"], "loss_step": [2], "loss_steps": ["2"],
+    "reads": [6], "writes": [3], "objective": ["direction", "cross_entropy"], "output_size": [4],
+    "truncation": ["full", "chunks"], "k1": [1], "k2": [3], "seed": [9], "dtype": ["float32"],
+}  # fmt: skip
+WINDOWS = (Schedule("windows", 2, 4), Schedule("full"))
+OF_SUBJECTS = {
+    name: function for name, function in ANALYSES.items() if "subject" in inspect.signature(function).parameters
+}
+
+
+def changed(e):
+    """(setting, the experiment with another value of it alone), for every value that fits the others."""
+    for name, values in OTHERWISE.items():
+        for value in values:
+            if value == getattr(e, name):
+                continue
+            try:
+                yield name, e.replace(**{name: value})
+            except SettingsError:
+                continue
+
+
+def call_of(function, e):
+    required = inspect.signature(function).parameters
+    return Call.of(function, e, **({"schedules": WINDOWS} if "schedules" in required else {}))
+
+
+def same(one, other):
+    """Whether two results are equal to the bit, but for the subjects that they carry along."""
+    if is_subject(one):
+        return True
+    if isinstance(one, pd.DataFrame):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+        return True
+    if isinstance(one, pd.Series):
+        pd.testing.assert_series_equal(one, other, check_exact=True)
+        return True
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+    if isinstance(one, Stack):
+        return one.cell == other.cell and same(one.layers, other.layers)
+    if isinstance(one, dict):
+        return list(one) == list(other) and same(tuple(one.values()), tuple(other.values()))
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if dataclasses.is_dataclass(one):
+        fields = [field.name for field in dataclasses.fields(one)]
+        return all(same(getattr(one, name), getattr(other, name)) for name in fields)
+    assert isinstance(one, str | int | float | bool | type | np.dtype | None), type(one)
+    return one == other
+
+
+def test_every_setting_is_changed_and_every_setting_is_used_somewhere():
+    assert set(OTHERWISE) == set(SETTINGS)
+    used = {name for e in EXPERIMENTS.values() for name, _ in changed(e) if name not in e.unused()}
+    assert used == set(SETTINGS)
+
+
+@pytest.mark.parametrize("e", EXPERIMENTS.values(), ids=EXPERIMENTS)
+@pytest.mark.parametrize("function", OF_SUBJECTS.values(), ids=OF_SUBJECTS)
+def test_a_setting_changes_the_key_of_an_analysis_exactly_if_it_may_change_the_result(function, e):
+    call = call_of(function, e)
+    try:
+        result = call.result()
+    except ValueError as refusal:
+        pytest.skip(f"not of this cell: {refusal}")
+    for name, other in changed(e):
+        moved = call_of(function, other)
+        reads_steps = set(GROUPS["sequence"]) <= function.reads
+        leaves_inputs = read_steps_of(other) == read_steps_of(e) or not reads_steps
+        if name in e.unused() or (name not in function.reads and leaves_inputs):
+            assert moved.key == call.key, name
+        elif name in function.reads:
+            assert moved.key != call.key, name
+        if moved.key == call.key:
+            assert same(result, moved.result()), (name, other)
+
+
+def test_two_results_that_differ_in_the_last_bit_are_told_apart():
+    table = gate_biases(EXPERIMENTS["a step"])
+    assert same(table, table.copy())
+    with pytest.raises(AssertionError):
+        same(table, table.assign(effective_bias=np.nextafter(table.effective_bias, 9)))
+    stack = EXPERIMENTS["a step"].network()
+    assert not same(stack, EXPERIMENTS["a step"].replace(seed=1).network())
+
+
+def test_a_loss_that_leaves_steps_without_an_input_is_kept_as_far_as_it_does_so():
+    names = frozenset((*GROUPS["network"], *GROUPS["sequence"], *GROUPS["numerics"]))
+    e = Experiment(steps=12, loss="one_to_many")
+    assert e.reading(names).loss == e.replace(loss="one_to_one").reading(names).loss == "one_to_one"
+    delayed = Experiment(steps=12, loss="many_to_many_delayed", writes=4).reading(names)
+    assert (delayed.loss, delayed.reads, delayed.writes) == ("many_to_many_delayed", 8, None)
+    assert Experiment(steps=12, loss="every").reading(names) == Experiment(steps=12)
+
+
+def test_weights_depend_on_the_length_where_their_law_reads_it(monkeypatch):
+    def chrono(shape, random):
+        layer = orthogonal(shape, random)
+        bias = torch.empty(shape.hidden_size, dtype=torch.float64)
+        bias = bias.uniform_(1, shape.steps - 1, generator=random.weights).log().numpy()
+        return with_biases(layer, shape, {"forget": bias, "input": -bias})
+
+    assert not any(reads_length(Experiment(initialization=name)) for name in INITIALIZATIONS)
+    monkeypatch.setitem(INITIALIZATIONS, "chrono", chrono)
+    e = Experiment(initialization="chrono", **SIZES)
+    assert Call.of(gate_biases, e).key != Call.of(gate_biases, e.replace(steps=50)).key
+    assert Call.of(gate_biases, e).key == Call.of(gate_biases, e.replace(batch_size=5)).key
+    usual = e.replace(initialization="orthogonal")
+    assert Call.of(gate_biases, usual).key == Call.of(gate_biases, usual.replace(steps=50)).key
