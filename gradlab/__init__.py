@@ -55,7 +55,6 @@ __all__ = [
     "diagnose",
     "estimate",
     "trace",
-    *MODULES,
 ]
 
 
@@ -85,4 +84,4 @@ def __getattr__(name: str) -> ModuleType:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, *MODULES]

@@ -6,14 +6,13 @@ from gradlab.analyses.call import Call, Table
 from gradlab.analyses.jacobians import farthest, singular_values_by_lag
 from gradlab.charts.jacobians import stretches
 from gradlab.ui.ask import result
-from gradlab.ui.frame import settings
-from gradlab.ui.frame.widgets import URL_OPTIONS
+from gradlab.ui.frame import linked, settings
 from gradlab.ui.parts.figure import figure
 from gradlab.words.how_to_read import Words
 from gradlab.words.jacobians import BLOCKS, of_singular_values, size_of_block
 
 one = settings.current().one
-chosen = st.segmented_control("Jacobian of", [*BLOCKS], default="full state", required=True, key="of", **URL_OPTIONS)
+chosen = linked.segmented_control("Jacobian of", [*BLOCKS], default="full state", required=True, key="of")
 block = BLOCKS[chosen]
 call = Call.of(singular_values_by_lag, one, of=block)
 sentence = of_singular_values(one, block, result(call.then(farthest)))

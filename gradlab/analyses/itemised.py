@@ -49,10 +49,10 @@ class Pairs(NamedTuple):
             "loss_step": np.tile(np.repeat(self.loss_steps, T), depth * len(states)),
             "step": np.tile(np.arange(T), K * depth * len(states)),
             "layer": np.repeat(np.arange(depth), K * T * len(states)),
-            "state": pd.Categorical.from_codes(np.tile(np.repeat(np.arange(len(states)), K * T), depth), list(states)),
+            "state": np.tile(np.repeat(np.array(states, object), K * T), depth),
             "log10_norm": np.moveaxis(self.log10_norms, 4, 1).mean(axis=-1).reshape(-1),
         }
-        return pd.DataFrame(columns).astype({"state": object})[list(TABLE_COLUMNS)]
+        return pd.DataFrame(columns)[list(TABLE_COLUMNS)]
 
     def __repr__(self) -> str:
         return (

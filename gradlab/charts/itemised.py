@@ -130,10 +130,12 @@ def _rows(bins: pd.DataFrame) -> list[int]:
 
 
 def _loss_steps(column: str, rows: list[int], place: list | None) -> alt.Y:
-    options = {} if place is None else {"range": place}
+    scale = alt.Scale(domain=rows, nice=False)
+    if place is not None:
+        scale["range"] = place
     count = axes.ticks("height", 75, max(rows[1] - rows[0] - 1, 1))
     axis = alt.Axis(title="loss step t'", format=",d", tickCount=count, grid=False)
-    return alt.Y(f"{column}:Q", scale=alt.Scale(domain=rows, nice=False, **options), axis=axis)
+    return alt.Y(f"{column}:Q", scale=scale, axis=axis)
 
 
 def band(

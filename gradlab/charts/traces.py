@@ -155,6 +155,5 @@ def _shade(table: pd.DataFrame, shown: dict | None, legend: bool) -> alt.Opacity
     shade = theme.shade(table["layer"], legend)
     if shown is None:
         return shade
-    scaled: dict[str, Any] = {"test": shown}
-    scaled.update(shade.to_dict())
-    return alt.OpacityValue(theme.DIMMED, condition=scaled)
+    scaled: Any = shade.to_dict()
+    return alt.OpacityValue(theme.DIMMED, condition={"test": shown, **scaled})

@@ -148,8 +148,9 @@ def _frame(table: pd.DataFrame, steps: pd.DataFrame, small: bool) -> Frame:
     comes_in = bool((table.loc[along, "step"] == step[-1]).any())  # from a later step, which is not drawn
     left, right = int(column[0]) - (0.5 if small else 0.7), int(column[-1]) + (1 if comes_in else 0.5)
     place = dict(zip(step.tolist(), column.tolist(), strict=True))
-    x, y = ({"domain": [left, right]}, {"domain": [-1.5, layers + 0.45], "zero": False})
-    return Frame(place, gaps, layers, alt.Scale(nice=False, **x), alt.Scale(nice=False, **y), right - left)
+    x = alt.Scale(domain=[left, right], nice=False)
+    y = alt.Scale(domain=[-1.5, layers + 0.45], zero=False, nice=False)
+    return Frame(place, gaps, layers, x, y, right - left)
 
 
 def _step_axis(frame: Frame, small: bool) -> alt.Axis | None:
@@ -167,8 +168,14 @@ def _level_axis(layers: int, has_direct: bool) -> alt.Axis:
     """The names of input, layers and loss; beside each layer, those of its two edges, each at its height."""
     names = [["direct" if has_direct else "", f"layer {layer}", "U"] for layer in range(layers)]
     label = f"{json.dumps([['', 'input', ''], *names, ['', 'loss', '']])}[datum.value + 1]"
-    look = {"labelLineHeight": NAME_PIXELS, "labelOffset": -NAME_PIXELS}  # the first of three lines stands at the value
-    return alt.Axis(title=None, values=list(range(-1, layers + 1)), labelExpr=label, grid=False, **look)
+    return alt.Axis(
+        title=None,
+        values=list(range(-1, layers + 1)),
+        labelExpr=label,
+        grid=False,
+        labelLineHeight=NAME_PIXELS,
+        labelOffset=-NAME_PIXELS,  # the first of three lines stands at the value
+    )
 
 
 def _placed(table: pd.DataFrame, frame: Frame) -> pd.DataFrame:
@@ -192,9 +199,13 @@ def _heads(edges: pd.DataFrame, way: str, small: bool, frame: Frame) -> alt.Char
     at = edges[along if way == "left" else ~along]
     rows = pd.DataFrame({"x": at["x2"], "y": at["y2"], "shown": at["log10_relative"]})
     nose = frame.at_most(3 if small else 5, 0.08)
-    turned = {"angle": 270, "xOffset": nose} if way == "left" else {"angle": 180, "yOffset": -3 if small else -5}
     size = frame.at_most(45 if small else 90, 0.25, 2)
-    return alt.Chart(rows).mark_point(shape="triangle", strokeOpacity=0, opacity=1, size=size, **turned)
+    mark = alt.MarkDef(type="point", shape="triangle", strokeOpacity=0, opacity=1, size=size)
+    if way == "left":
+        mark["angle"], mark["xOffset"] = 270, nose
+    else:
+        mark["angle"], mark["yOffset"] = 180, -3 if small else -5
+    return alt.Chart(rows, mark=mark)
 
 
 def _boxes(steps: pd.DataFrame, frame: Frame) -> pd.DataFrame:

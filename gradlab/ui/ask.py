@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from gradlab.analyses.call import Call, Question
 from gradlab.analyses.thinning import AllRows, Reduction
@@ -82,7 +83,7 @@ class Progress:
     one likes: what comes too soon after the last drawing is not drawn.
     """
 
-    def __init__(self, slot: st.delta_generator.DeltaGenerator, title: str) -> None:
+    def __init__(self, slot: DeltaGenerator, title: str) -> None:
         self.slot, self.title = slot, title
         self.start = time.monotonic()
         self.due = self.start + SHOW_AFTER

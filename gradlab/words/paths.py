@@ -97,8 +97,8 @@ def at_biases(table: pd.DataFrame) -> str:
     """The direct share at several forget biases."""
     lag = int(table["lag"].iloc[0])
     pieces = [
-        f"at {row.bias:g} **{percent(row.share)}** (norm {number(row.log10_direct)} of {number(row.log10_total)})"
-        for row in table.itertuples()
+        f"at {bias:g} **{percent(share)}** (norm {number(direct)} of {number(total)})"
+        for bias, share, direct, total in table[["bias", "share", "log10_direct", "log10_total"]].to_numpy(float)
     ]
     return f"Share of the direct path in what arrives from lag {lag}, by forget bias: {'; '.join(pieces)}."
 
@@ -131,7 +131,7 @@ def _gates_product(subject: Subject, found: Summary) -> str:
 def of_cuts(left: pd.DataFrame, cell: str, lag: int) -> str:
     """What each cut of one cell leaves at a lag."""
     at = left[(left["lag"] == lag) & (left["cell"] == cell)].set_index("path")["log10_relative"]
-    cuts = [f"{line_title(path)}: **{number(value)}**" for path, value in at.items() if path != "total"]
+    cuts = [f"{line_title(str(path))}: **{number(value)}**" for path, value in at.items() if path != "total"]
     whole = f"Of the injected gradient, **{number(at['total'])}** arrives from lag {lag} by all routes"
     return f"{whole}; {'; '.join(cuts)}." if cuts else f"{whole}."
 
@@ -157,8 +157,8 @@ def of_units(scope: Microscope) -> str:
     """The longest and the shortest memory, and how many gates are saturated."""
     units = scope.units
     longest, shortest = units.iloc[0], units.iloc[-1]
-    saturated = {name.removesuffix("_saturated"): units[name].mean() for name in units if name.endswith("_saturated")}
-    gates = "; ".join(f"{name} {share:.0%}" for name, share in saturated.items())
+    shares = {gate: units[f"{gate}_saturated"].mean() for gate in CELLS[scope.cell].gates}
+    gates = "; ".join(f"{name} {share:.0%}" for name, share in shares.items())
     title = f"{CELLS[scope.cell].title}, layer {scope.layer}"
     if longest["half_life"] == shortest["half_life"]:
         text = f"{title}: the direct path of every unit {_fate(longest['half_life'])}."
@@ -174,10 +174,11 @@ def of_units(scope: Microscope) -> str:
 
 def of_unit(scope: Microscope, unit: int) -> str:
     """One unit in a sentence."""
-    row = scope.units.set_index("unit").loc[unit]
+    units = scope.units
+    row = units[units["unit"] == unit].iloc[0]
     gradient = scope.values["log10 gradient"][:, unit]
     return (
-        f"Unit {unit} is number {int(row['rank']) + 1} of {len(scope.units)} by memory; its direct path "
+        f"Unit {unit} is number {int(row['rank']) + 1} of {len(units)} by memory; its direct path "
         f"{_fate(row['half_life'])}. The size of its own gradient is {number(gradient[-1])} at the last step and "
         f"{number(gradient[0])} at the first."
     )

@@ -178,12 +178,14 @@ def unit_values(scope: Microscope, quantities: Sequence[str], unit: int | None =
 
 
 @analysis(reads=("sequence", "numerics", "input_size"))
-def letters(subject: Subject, sequence: int = 0) -> pd.Series | None:
+def letters(subject: Subject | Stack | Problem, inputs: Any = None, *, sequence: int = 0) -> pd.Series | None:
     """The characters that a sequence reads, by step; a space where it reads none. None where the input is no text."""
-    if subject.settings.inputs != "text":
+    problem = without_loss(subject, inputs)
+    settings = problem.settings
+    if settings is None or settings.inputs != "text":
         return None
-    read = subject.sequence()[:, whole_number("sequence", sequence, 0, subject.size.sequences - 1)]
-    known = np.array([*vocabulary(subject.settings.text), " "])
+    read = problem.inputs[:, whole_number("sequence", sequence, 0, problem.size.sequences - 1)]
+    known = np.array([*vocabulary(settings.text), " "])
     return pd.Series(known[np.where(read.any(axis=1), read.argmax(axis=1), len(known) - 1)])
 
 

@@ -1,5 +1,6 @@
 """The direct path as a product of gates: another way to the same number, without the adjoint's direct term."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +39,8 @@ def gate_product(
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
     cell = CELLS[problem.cell]
-    if keep_of(cell) is None:
+    keep = keep_of(cell)
+    if keep is None:
         raise ValueError(f"cell = {problem.cell!r} has no gate whose product is the direct path")
     problem.refuse(_need(problem))
     stack = problem.stack
@@ -54,9 +56,12 @@ def gate_product(
             (saved[layer, t].swapaxes(0, 1), *(record(*s[layer, t].swapaxes(0, 1)) for s in (before, states)))
             for t in range(problem.size.steps)
         ]
-        norms[layer], a_x_bar = _product(cell, values, arriving)
+        norms[layer], a_x_bar = _product(cell, keep, values, arriving)
         arriving = _Scaled(a_x_bar.values @ stack.layers[layer].W.astype(np.float64), a_x_bar.exponents)
     return table(problem, norms, "gate product")
+
+
+Keep = Callable[[Any, Any], Any]  # a cell's `keep`
 
 
 class _Scaled(NamedTuple):
@@ -66,10 +71,10 @@ class _Scaled(NamedTuple):
     exponents: ndarray  # [T, B]
 
 
-def _product(cell: Cell, values: list, arriving: _Scaled) -> tuple[ndarray, _Scaled]:
+def _product(cell: Cell, keep: Keep, values: list, arriving: _Scaled) -> tuple[ndarray, _Scaled]:
     """One layer back: the direct path's log10 norms [T, B, S], and what it passes to pre-activations [T, B, G·H]."""
     steps, sequences, units = arriving.values.shape
-    record, kinds, place, keep = cell.record, len(cell.states), additive_state(cell), keep_of(cell)
+    record, kinds, place = cell.record, len(cell.states), additive_state(cell)
     norms = np.empty((steps, sequences, kinds))
     a_x_bar = np.empty((steps, sequences, len(cell.pre_activations) * units))
     exponents = np.empty((steps, sequences), np.int64)

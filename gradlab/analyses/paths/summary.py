@@ -55,7 +55,7 @@ class Summary(NamedTuple):
     def largest(self) -> str | None:
         """The order, or the rest, of the largest share in size; None where no share is defined."""
         sizes = self.share.drop(index=["total", "direct"]).abs()
-        return sizes.idxmax() if sizes.notna().any() else None
+        return str(sizes.idxmax()) if sizes.notna().any() else None
 
     @property
     def carries(self) -> bool:
@@ -146,7 +146,8 @@ def textbook(found: Summary, rnn: pd.DataFrame, verdict: str) -> Textbook:
     share, ratio = found.share["direct"], found.norm_ratio
     is_whole = CARRIES <= share <= 1 / CARRIES and CARRIES <= ratio <= 1 / CARRIES
     left = float(found.log10_relative["total"])
-    rnn_left = float(rnn.loc[rnn["lag"].sub(found.lag).abs().idxmin(), "log10_relative"])
+    nearest = int(np.argmin(np.abs(rnn["lag"].to_numpy() - found.lag)))
+    rnn_left = float(rnn["log10_relative"].to_numpy()[nearest])
     return Textbook(
         product=None if keep_of(CELLS[found.cell]) is None else bool(is_whole),
         keeps=verdict in ("steady", "exploding"),

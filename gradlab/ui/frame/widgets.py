@@ -5,7 +5,6 @@ A setting without a ladder or a label still has a widget, by what the catalogue 
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
@@ -43,7 +42,6 @@ LABELS = {
 }
 AS_DRAWN = "as drawn"  # a forget bias that the initialization decides; PyTorch's is spread around 0, so it stands there
 MOST_TEXT = 5  # MB of an uploaded text
-URL_OPTIONS: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}  # what `linked` fills in
 
 
 def widget(name: str) -> None:

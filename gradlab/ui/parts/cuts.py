@@ -1,13 +1,14 @@
 """The toggles of routes to leave out of the adjoint, and the question that they make."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
 from gradlab.analyses.call import Call, Table
 from gradlab.analyses.paths import cut, lowest, routes
 from gradlab.settings.subject import Subject
-from gradlab.ui.frame.widgets import URL_OPTIONS
+from gradlab.ui.frame import linked
 from gradlab.words.routes import route_title
 
 
@@ -16,17 +17,9 @@ def chosen(cell: str) -> tuple[str, ...]:
     names = list(routes(cell))
     if (kept := st.session_state.get("cuts")) is not None:
         st.session_state["cuts"] = [name for name in kept if name in names]  # another cell has other gates
-    return tuple(
-        st.pills(
-            "Cut in the backward pass only",
-            names,
-            default=names[:2],
-            selection_mode="multi",
-            key="cuts",
-            format_func=route_title,
-            **URL_OPTIONS,
-        )
-    )
+    label = "Cut in the backward pass only"
+    several = partial(linked.pills, selection_mode="multi", format_func=route_title)
+    return tuple(several(label, names, default=names[:2], key="cuts"))
 
 
 def whole(subject: Subject) -> Call:

@@ -1,7 +1,7 @@
 """`figure`: a chart, what it says to those who cannot see it, its exports, and how to read it, from one question."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple, cast
 
 import pandas as pd
 import streamlit as st
@@ -14,7 +14,16 @@ from gradlab.ui.parts.export_bar import export_bar
 from gradlab.words.how_to_read import READINGS, Words
 
 Draw = Callable[..., Any]  # (rows, dark=…, and each name of `beside`) -> chart
+Width = Literal["stretch", "content"]
 Beside = Mapping[str, Callable[[pd.DataFrame], Any]]
+
+
+class Chosen(NamedTuple):
+    """A selection of a chart that a visitor makes by a click."""
+
+    key: str  # of the chart in the session
+    selection: str  # its name in the chart
+    take: Callable[[list[dict[str, Any]]], None]  # called with the rows that are chosen
 
 
 def figure(
@@ -25,10 +34,10 @@ def figure(
     *,
     beside: Beside | None = None,
     taken: Draw | None = None,
-    width: str = "stretch",
+    width: Width = "stretch",
     export: bool = True,
     tools: bool = True,
-    **options: Any,
+    chosen: Chosen | None = None,
 ) -> None:
     """Draws the rows of a question.
 
@@ -37,7 +46,7 @@ def figure(
     taken       what draws pictures that leave the screen, where that is not `draw`
     export      False while the rows still change
     tools       False for a small chart among many: neither exports nor how to read it
-    options     of st.altair_chart
+    chosen      what to do with what a click on the chart chooses
     """
     reduction = reduction or AllRows()
     dark = settings.dark()
@@ -46,7 +55,7 @@ def figure(
         return draw(rows, dark=dark, **{name: make(rows) for name, make in (beside or {}).items()})
 
     description = f"{words.title}. {words.sentence}".replace("**", "")
-    show(chart(draw, ask(question, reduction)), description, width, **options)
+    show(chart(draw, ask(question, reduction)), description, width, chosen)
     if not tools:
         return
     with st.container(horizontal=True):
@@ -61,9 +70,21 @@ def figure(
         how_to_read(words)
 
 
-def show(chart: Any, description: str, width: str = "stretch", **options: Any) -> None:
+def show(chart: Any, description: str, width: Width = "stretch", chosen: Chosen | None = None) -> None:
     """Draws a chart in its own theme; `description` says what it shows to those who cannot see it."""
-    st.altair_chart(_Checked(chart), theme=None, width=width, alt=description, **options)
+    checked = cast(Any, _Checked(chart))  # Streamlit takes whatever has `to_dict`
+    if chosen is None:
+        st.altair_chart(checked, theme=None, width=width, alt=description)
+        return
+    st.altair_chart(
+        checked,
+        theme=None,
+        width=width,
+        alt=description,
+        key=chosen.key,
+        on_select=lambda: chosen.take(st.session_state[chosen.key]["selection"].get(chosen.selection) or []),
+        selection_mode=[chosen.selection],
+    )
 
 
 def show_vega(specification: dict[str, Any], description: str) -> None:

@@ -23,13 +23,14 @@ def draw(one: Subject) -> None:
     calls = [Call.of(diagram, subject, most=STEPS) for subject in short]
     questions = [Table.of(call, "edges") for call in calls]
     domain = decades_domain([ask(question)["log10_relative"] for question in questions])
-    for column, kind, call, rows in zip(st.columns(len(KINDS)), KINDS, calls, questions, strict=True):
+    places = st.columns(len(KINDS))
+    for column, kind, subject, call, rows in zip(places, KINDS, short, calls, questions, strict=True):
         with column.container(border=True, height="stretch"):
             small = partial(network, domain=domain, steps=result(call).steps, small=True)
             words = Words(
                 f"small {kind.loss}",
                 kind.name,
-                f"{kind.task}, over {call.subject.settings.steps} steps",
+                f"{kind.task}, over {subject.settings.steps} steps",
                 "unrolled network",
             )
             figure(small, rows, words, tools=False)

@@ -13,8 +13,8 @@ from gradlab.analyses.thinning import Reduction
 from gradlab.charts.gates import CHOSEN, heat_map
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import result
-from gradlab.ui.frame.widgets import URL_OPTIONS
-from gradlab.ui.parts.figure import Draw, figure
+from gradlab.ui.frame import linked
+from gradlab.ui.parts.figure import Chosen, Draw, figure
 from gradlab.words.how_to_read import Words
 
 COLUMNS_TAKEN = 16_000  # steps of a map in a picture that leaves the screen; browsers take none much wider
@@ -35,17 +35,10 @@ def place(subject: Subject) -> tuple[int, int, int | None]:
 def _number(column: Any, label: str, key: str, most: int, standard: int | None = 0) -> int | None:
     if st.session_state.get(key) is not None:
         st.session_state[key] = min(int(st.session_state[key]), most)
-    return column.number_input(
-        label,
-        0,
-        max(most, 1),
-        standard,
-        step=1,
-        key=key,
-        disabled=most == 0,
-        placeholder="the longest memory",
-        **URL_OPTIONS,
-    )
+    with column:
+        return linked.number_input(
+            label, 0, max(most, 1), standard, step=1, key=key, disabled=most == 0, placeholder="the longest memory"
+        )
 
 
 def maps(call: Call, sentence: str, reduction: Reduction, unit: int, letters: pd.Series | None) -> None:
@@ -61,15 +54,15 @@ def maps(call: Call, sentence: str, reduction: Reduction, unit: int, letters: pd
 
 
 def _clickable(quantity: str, rows: Table, words: Words, reduction: Reduction, draw: Draw) -> None:
-    key = f"map {quantity}"
-
-    def take() -> None:
-        picked = st.session_state[key]["selection"].get(CHOSEN) or []
-        if picked:
-            st.session_state["clicked unit"] = int(picked[0]["unit"])
-
     taken = partial(draw, columns=COLUMNS_TAKEN)
-    figure(draw, rows, words, reduction, taken=taken, key=key, on_select=take, selection_mode=CHOSEN)
+    chosen = Chosen(f"map {quantity}", CHOSEN, _take_unit)
+    figure(draw, rows, words, reduction, taken=taken, chosen=chosen)
+
+
+def _take_unit(picked: list[dict[str, Any]]) -> None:
+    """The unit whose row was clicked is looked at in the next run."""
+    if picked:
+        st.session_state["clicked unit"] = int(picked[0]["unit"])
 
 
 def _in_pairs(quantities: Sequence[str]) -> Iterator[tuple[str, Any]]:
@@ -87,7 +80,7 @@ def steps_shown(subject: Subject) -> range:
     names = {f"{first} to {first + LETTERS_SHOWN - 1}": range(first, first + LETTERS_SHOWN) for first in firsts}
     names["all, without letters"] = range(T)
     label = f"Characters shown: {LETTERS_SHOWN} can be read on an axis"
-    return names[st.select_slider(label, list(names), key="characters", **URL_OPTIONS)]
+    return names[linked.select_slider(label, list(names), key="characters")]
 
 
 def letters_shown(subject: Subject, sequence: int, steps: range) -> pd.Series | None:

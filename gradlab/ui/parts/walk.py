@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from gradlab.ui.frame.widgets import URL_OPTIONS
+from gradlab.ui.frame import linked
 
 STEPS_SHOWN = 30
 THESE, ALL = "these steps", "the whole sequence"
@@ -13,10 +13,10 @@ def chosen(steps: int) -> tuple[int, int, bool]:
     most = max(steps - STEPS_SHOWN, 0)
     stops = sorted({0, *range(0, most, max(1, most // 100)), most})
     left, right = st.columns([2, 1], vertical_alignment="bottom")
-    label = "Lag at the right edge: walk back from the loss"
-    lag = left.select_slider(label, stops, 0, key="lag", **URL_OPTIONS) if most else 0
-    scale = right.segmented_control(
-        "Colours from least to most of", (THESE, ALL), default=THESE, required=True, key="colours", **URL_OPTIONS
-    )
+    with left:
+        lag = linked.select_slider("Lag on the right edge: walk back from the loss", stops, 0, key="lag") if most else 0
+    with right:
+        ranges = (THESE, ALL)
+        scale = linked.segmented_control("Colour range", ranges, default=THESE, required=True, key="colours")
     last = steps - 1 - lag
     return max(0, last - STEPS_SHOWN + 1), last, scale == ALL
