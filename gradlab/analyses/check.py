@@ -110,7 +110,7 @@ def check(
         errors = _errors(found[..., kind, :], exact[..., kind, :])[whole]
         rows.append(_row("autograd", f"∂L/∂{state}", errors, allowed))
     few = problem.excerpt(FEWEST_STEPS, SEQUENCES, "float64")
-    rows += _against_differences(_run(few), ALLOWED_DIFFERENCE[dtype], work)
+    rows += _against_differences(_run(few), work)
     table = pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
     sentence = _sentence(problem.size, run.problem.size, int(table.compared[0]), rounding[..., 0].size)
     return Checked(table, run.problem.size, sentence)
@@ -174,8 +174,9 @@ def _errors(found: ndarray, exact: ndarray) -> ndarray:
     return np.linalg.norm((found - exact) / scale, axis=-1) / np.maximum(np.linalg.norm(exact / scale, axis=-1), 1)
 
 
-def _against_differences(run: _Run, allowed: float, work: _Work) -> list[tuple]:
+def _against_differences(run: _Run, work: _Work) -> list[tuple]:
     random = np.random.default_rng(0)
+    allowed = ALLOWED_DIFFERENCE[run.problem.stack.dtype.name]
     cotangents = run.problem.cotangents
     entered = np.flatnonzero(cotangents.reshape(len(cotangents), -1).any(axis=1))
     last = int(entered[-1]) if len(entered) else 0

@@ -115,7 +115,7 @@ def test_what_arrives_over_the_edges_becomes_the_totals_by_what_states_pass_on(c
     case = case_of(depth, T=T)
     totals = autograd(case.stack, case.inputs, case.cotangents, case.initial_state)
     arrived = np.zeros_like(totals)
-    for edge in edge_vectors(problem_of(*case), 0, T - 1):
+    for edge in edge_vectors(problem_of(*case), range(T)):
         if edge.layer >= 0:
             place = SLSTM.states.index(edge.state)
             arrived[edge.layer, edge.step, :, place] += times_power(edge.vector, edge.exponent)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradlab.analyses.problem import estimate, size_of
+from gradlab.analyses.problem import estimate
 from gradlab.cells import CELLS
 from gradlab.engine import Size, plan
 from gradlab.settings.experiment import Experiment
@@ -107,4 +107,4 @@ def test_more_of_anything_is_estimated_to_take_no_less():
         assert more.bytes > estimate(e).bytes, change
         assert more.multiply_adds > estimate(e).multiply_adds, change
     assert estimate(e.replace(loss="every")).bytes > estimate(e).bytes
-    assert plan(size_of(e)).multiply_adds == estimate(e).multiply_adds
+    assert plan(e.size).multiply_adds == estimate(e).multiply_adds

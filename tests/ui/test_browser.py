@@ -7,10 +7,10 @@ import struct
 
 import pandas as pd
 import pytest
-from gradlab.ui.cached import POINTS_ON_SCREEN
 from playwright.sync_api import expect
 
 import gradlab
+from gradlab.analyses.thinning import POINTS_ON_SCREEN
 from gradlab.charts.colours import INKS
 from gradlab.words.numbers import power_of_ten
 from tests.ui.browser import (

@@ -5,14 +5,14 @@ import tomllib
 from types import SimpleNamespace
 
 import pytest
-from gradlab.ui.verdicts import COLOURS
 
 from gradlab.charts.colours import cell_colour
 from gradlab.settings.catalogue import bounds, default
 from gradlab.settings.experiment import Experiment
-from gradlab.ui import cached
+from gradlab.ui import ask
 from gradlab.ui.frame.presets import PRESETS
 from gradlab.ui.frame.widgets import LADDERS
+from gradlab.ui.parts.cards import COLOURS
 from tests.ui.conftest import ROOT, SMALL
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
@@ -139,12 +139,12 @@ def test_the_check_says_of_each_cell_on_what_it_was_compared(open_app):
 
 def test_progress_is_drawn_ten_times_a_second_however_often_it_is_told(monkeypatch):
     now, drawn = [0.0], []
-    monkeypatch.setattr(cached.time, "monotonic", lambda: now[0])
-    progress = cached.Progress(SimpleNamespace(progress=lambda share, text: drawn.append(text)), "Checking")
+    monkeypatch.setattr(ask.time, "monotonic", lambda: now[0])
+    progress = ask.Progress(SimpleNamespace(progress=lambda share, text: drawn.append(text)), "Checking")
     for step in range(4000):
         now[0] = step / 1000
         progress(step / 4000)
-    assert len(drawn) == pytest.approx((4 - cached.SHOW_AFTER) / cached.SHOW_EVERY, abs=1)
+    assert len(drawn) == pytest.approx((4 - ask.SHOW_AFTER) / ask.SHOW_EVERY, abs=1)
     assert drawn[0].startswith("Checking: 8%, about 4 s left")  # 0.3 of 4 seconds
 
 

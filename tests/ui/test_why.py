@@ -191,7 +191,7 @@ def test_a_long_text_has_its_characters_on_the_axis_a_part_at_a_time(open_app, c
         drawn = pa.ipc.open_stream(data.data.data).read_pandas()
         assert "".join(drawn["letter"]) == "abc␣" * 20
         assert drawn["step"].tolist() == [step + 0.5 for step in steps]
-        assert "".join(letters(one_of(app), 0)) == "abc " * 50
+        assert "".join(letters(one_of(app), sequence=0)) == "abc " * 50
 
 
 @pytest.mark.parametrize("colours", ["these steps", "the whole sequence"])

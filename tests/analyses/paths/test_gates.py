@@ -232,8 +232,8 @@ def test_every_quantity_is_in_one_panel():
 
 def test_letters_are_the_text_from_where_the_sequence_begins():
     text = SMALL.replace(inputs="text", text="abcdefgh ", batch_size=3, steps=10)
-    assert "".join(letters(text, 0)) == "abcdefgh a"
-    assert "".join(letters(text, 1)) == "defgh abcd"  # a third of the text later
+    assert "".join(letters(text, sequence=0)) == "abcdefgh a"
+    assert "".join(letters(text, sequence=1)) == "defgh abcd"  # a third of the text later
     assert letters(SMALL) is None
     with pytest.raises(ValueError, match="sequence = 3"):
-        letters(text, 3)
+        letters(text, sequence=3)
