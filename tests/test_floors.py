@@ -14,10 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["app", "pages"],
     ["gradlab.ui"],
-    ["gradlab.exports"],
-    ["gradlab"],  # the public names, gathered in gradlab/__init__.py
-    ["gradlab.charts"],
-    ["gradlab.words"],
+    ["gradlab.charts", "gradlab.exports"],
+    ["gradlab.words", "gradlab"],  # `gradlab`: the public names, gathered in gradlab/__init__.py
     ["gradlab.training"],
     ["gradlab.analyses"],
     ["gradlab.settings"],
