@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+# Before torch is loaded: two test processes of two threads each on two cores wait for each other most of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 REQUIRE_BROWSER = os.environ.get("GRADLAB_REQUIRE_BROWSER") == "1"
