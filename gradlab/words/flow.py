@@ -41,7 +41,7 @@ def opening(traces: Sequence[GradientTrace]) -> str:
 
 
 def alternative(traces: Sequence[GradientTrace]) -> str:
-    """What the picture shows, for those who cannot see it."""
+    """The figure in words, for screen readers."""
     return " ".join(diagnose(trace).sentence for trace in traces)
 
 
@@ -51,10 +51,10 @@ def non_finite(traces: Sequence[GradientTrace]) -> list[str]:
 
 
 def marks(traces: Sequence[GradientTrace]) -> pd.DataFrame:
-    """The steps at which a pass left the finite numbers, to be pointed out: columns step and label."""
-    found = [trace for trace in traces if trace.non_finite]
-    labels = [f"{title(trace)}: {trace.non_finite.pass_} pass overflows" for trace in found if trace.non_finite]
-    return pd.DataFrame({"step": [trace.non_finite.step for trace in found if trace.non_finite], "label": labels})
+    """The steps at which a pass left the finite numbers, as marks: columns step and label."""
+    overflowed = [trace for trace in traces if trace.non_finite]
+    labels = [f"{title(trace)}: {trace.non_finite.pass_} pass overflows" for trace in overflowed if trace.non_finite]
+    return pd.DataFrame({"step": [trace.non_finite.step for trace in overflowed if trace.non_finite], "label": labels})
 
 
 def rate(diagnosis: Diagnosis) -> str:

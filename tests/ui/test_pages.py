@@ -71,10 +71,10 @@ def test_every_page_survives_unusual_settings(open_app, page, query):
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ({}, "puts in at the last step, this much is left 29 steps earlier"),
-        ({"loss": "step", "loss_step": "7"}, "puts in at step 7, this much is left 7 steps earlier"),
-        ({"loss": "every"}, "enters at 30 of 30 steps. Left at step 0"),
-        ({"depth": "2"}, "left in the lowest layer 29 steps earlier"),
+        ({}, "injected at the last step, this much remains 29 steps earlier"),
+        ({"loss": "step", "loss_step": "7"}, "injected at step 7, this much remains 7 steps earlier"),
+        ({"loss": "every"}, "enters at 30 of 30 steps. Remaining at step 0"),
+        ({"depth": "2"}, "remains in the bottom layer 29 steps earlier"),
     ],
     ids=["last", "step", "every", "depth"],
 )
