@@ -113,7 +113,7 @@ def _part_colours(names: list[str], cell: str, dark: bool) -> dict[str, str]:
 
 def _lines(table: pd.DataFrame, names: list[str], shown: dict[str, str], strokes: dict[str, float], relative: bool,
            title: str, subtitle: str, dark: bool, width: int | str, height: int) -> alt.LayerChart:  # fmt: skip
-    """One line per path on one axis of powers of ten, with exact zeros, a clickable legend and a hover that names all."""
+    """One line per path on an axis of powers of ten, with exact zeros, a clickable legend and a hover naming all."""
     theme.refuse_empty(table)
     value = "log10_relative" if relative else "log10_norm"
     table = table.reset_index(drop=True).assign(cell=table["path"].to_numpy(), layer=0, state="")  # lines are paths

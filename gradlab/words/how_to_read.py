@@ -177,7 +177,7 @@ READINGS = {
         "back; at lag 0 all are 1. Where lines spread, few directions carry the gradient. The bold line is the norm of "
         "one random unit cotangent carried back, ‖Jᵀv‖. Values below n·ε times the largest of their step are lost to "
         "rounding and left out, so small ones end early. The dashed bound, the spectral norm of U to the power of the "
-        "lag, holds for one layer of the form φ(W x + U h + b) with |φ'| ≤ γ (Pascanu et al. 2013); other cells have none.",
+        "lag, holds for one layer φ(W x + U h + b) with |φ'| ≤ γ (Pascanu et al. 2013); other cells have none.",
     ),
     "unrolled": (
         r"\bar h_{t} = U^{\top}\bar a^h_{t+1} + \text{direct} + W^{\top}\bar a^x_t[\text{layer above}] + "

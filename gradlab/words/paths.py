@@ -68,9 +68,10 @@ def resting_gate(subject: Subject, summary: Summary) -> str:
 def of_parts(summary: Summary) -> str:
     """Where the gradient changes over from around U to through it."""
     orders = len(summary.share) - 3  # beside direct, rest and total
+    share = percent(summary.share["direct"])
     text = (
-        f"{CELLS[summary.cell].title}, lag {summary.lag}: the direct path makes up **{percent(summary.share['direct'])}** "
-        f"of what arrives (its norm is {number(summary.log10_norm['direct'])}, that of the total "
+        f"{CELLS[summary.cell].title}, lag {summary.lag}: the direct path makes up **{share}** of "
+        f"what arrives (its norm is {number(summary.log10_norm['direct'])}, that of the total "
         f"{number(summary.log10_norm['total'])}). "
     )
     largest = summary.largest
