@@ -36,5 +36,5 @@ words = Words("cuts", "What is left after a cut", sentences.of_cuts(ask(left), c
 st.markdown(words.sentence)
 draw, lines = partial(paths.left, relative=shared.relative), Lines(("log10_relative",), ("cell", "path"))
 figure(draw, left, words, lines)
-st.subheader("What textbooks say, at these settings", anchor=False)
+st.subheader("Textbook claims, at these settings", anchor=False)
 direct_path.claims(one, by_path, rnn)

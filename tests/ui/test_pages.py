@@ -32,8 +32,8 @@ def test_every_page_opens_with_a_picture_already_drawn(open_app, page):
 
 def test_the_home_page_draws_the_three_cells_over_the_same_input_without_a_click(open_app):
     settings = open_app().session_state["settings"]
-    assert [experiment.cell for experiment in settings.experiments] == ["rnn", "lstm", "gru"]
-    assert len({experiment.replace(cell="rnn") for experiment in settings.experiments}) == 1
+    assert [experiment.cell for experiment in settings.subjects] == ["rnn", "lstm", "gru"]
+    assert len({experiment.replace(cell="rnn") for experiment in settings.subjects}) == 1
 
 
 def test_the_opening_sentence_holds_the_numbers_of_the_trace(open_app):
@@ -42,7 +42,7 @@ def test_the_opening_sentence_holds_the_numbers_of_the_trace(open_app):
     app = open_app(
         **SMALL, depth="2", gain="0.7", forget_bias="2.5", initialization="orthogonal", seed="4", inputs="sines"
     )
-    for experiment in app.session_state["settings"].experiments:
+    for experiment in app.session_state["settings"].subjects:
         left = gradlab.trace(experiment).table.query("state == 'h' and layer == 0 and step == 0").log10_relative.item()
         mantissa = f"{gradlab.CELLS[experiment.cell].title} {10 ** (left % 1):.1f}e{left // 1:+.0f}".replace("e-", "e−")
         assert mantissa in app.markdown[0].value
@@ -155,12 +155,12 @@ def test_every_preset_applies_and_reset_undoes_it(open_app, name):
     app.button(key=f"preset {name}").click().run()
     assert not app.exception
     assert not app.session_state["problems"] if "problems" in app.session_state else True
-    experiment = app.session_state["settings"].experiments[0]
+    experiment = app.session_state["settings"].subjects[0]
     for setting, value in PRESETS[name].settings.items():
         if setting != "cells":
             assert getattr(experiment, setting) == value
     app.button(key="reset").click().run()
-    assert app.session_state["settings"].experiments[0] == Experiment(cell="rnn")
+    assert app.session_state["settings"].subjects[0] == Experiment(cell="rnn")
 
 
 @pytest.mark.parametrize("name", LADDERS)

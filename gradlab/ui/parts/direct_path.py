@@ -1,4 +1,4 @@
-"""What the page says of the direct path: how fast it halves, what forget biases make of it, what textbooks say."""
+"""Sentences on the direct path: its half-life, its share by forget bias, and textbook claims."""
 
 from typing import Any
 
