@@ -33,7 +33,7 @@ PRESETS = {
     ),
     "A loss at every step": Preset(
         {"loss": "every"},
-        "Gradient is injected at every step, so the curves stay flat although the gradient of each loss still vanishes.",
+        "Gradient is injected at every step, so the curves stay flat, yet the gradient of each loss still vanishes.",
     ),
     "Real text": Preset(
         {"inputs": "text", "forget_bias": 1.0},
