@@ -1,6 +1,6 @@
 """What watching costs a training: `python -m benchmarks.live [SECONDS] [ROUNDS]`.
 
-The page's own default task and cells: updates a second under a headless Chromium that shows the page, beside the
+The page's own default task and cells: updates per second under a headless Chromium that shows the page, beside the
 same runs without a page, in a separate process. Both in turn, on one machine, browser and all. Also how often a
 second the page's loss chart was redrawn.
 """
@@ -53,7 +53,7 @@ def bare(seconds: float) -> float:
 
 
 def watched(url: str, seconds: float) -> tuple[float, float]:
-    """(updates a second, drawings a second) with the page open."""
+    """(updates per second, drawings per second) with the page open."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})

@@ -25,7 +25,7 @@ AT_THE_TOP = ("trace", "check", "diagnose")  # functions of `gradlab` itself; th
 
 
 class Question(Protocol):
-    """What a figure shows: a tidy table that is not there yet."""
+    """What a figure shows: a tidy table, not computed yet."""
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
@@ -52,7 +52,7 @@ class Question(Protocol):
         ...
 
     def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
-        """Every row. `resolve` gives the results of calls, where somebody keeps them."""
+        """Every row. `resolve` gives the results of calls, where they are cached."""
         ...
 
 

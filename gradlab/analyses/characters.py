@@ -1,4 +1,4 @@
-"""A trained character model, read: what it expects next, what it writes, what a unit does, how far back it looks.
+"""A trained character model: its predictions, its samples, its units, and how far back its gradient reaches.
 
 Tables, one row per character of a text: `step` counts from 0, `character` stands there.
 

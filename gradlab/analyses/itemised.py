@@ -1,4 +1,4 @@
-"""Itemised gradients: what the loss at one step sends to the state at another, before anything is summed.
+"""Itemised gradients: the gradient of the loss at one step at the state of another, before summing.
 
     row t', column t:  ∂ℓ_{t'}/∂s_t   for t ≤ t', exactly zero for t > t'
 

@@ -67,7 +67,7 @@ class Problem:
 
     @cached_property
     def loss(self) -> Cotangents:
-        """What the loss injects, and where."""
+        """The injected gradients, and where they enter."""
         return self.source.injected(self.stack, self.inputs)
 
     @cached_property
@@ -88,7 +88,7 @@ class Problem:
 
     @property
     def losses(self) -> int:
-        """At how many steps the loss enters, known before anything is made."""
+        """At how many steps the loss enters, known before anything is drawn."""
         return len(self.source.injection_steps)
 
     @property

@@ -21,12 +21,12 @@ def names(traces: Sequence[GradientTrace]) -> str:
 
 
 def arriving(trace: GradientTrace) -> float:
-    """log10 of what reaches step 0 of the lowest layer's h, relative to the injected gradient, mean over the batch."""
+    """log10 of what reaches h at step 0 of the bottom layer, relative to the injected gradient, mean over the batch."""
     return float(trace.log10_relative("h")[0, 0].mean())
 
 
 def opening(traces: Sequence[GradientTrace]) -> str:
-    """How much of the injected gradient reaches the first step of the lowest layer, for every cell."""
+    """How much of the injected gradient reaches the first step of the bottom layer, for every cell."""
     first = traces[0]
     steps = set(first.loss_steps.tolist())
     losses, last_loss = len(steps), max(steps, default=0)
