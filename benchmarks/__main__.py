@@ -1,8 +1,7 @@
 """`python -m benchmarks [--only SECTION] [--quick] [--out FILE]`: every contender in turn, in one run.
 
-Prints a table a section and writes every number as JSON. A ratio is a peer's time over gradlab's: above 1, gradlab is
-faster; beside the floor, below 1. The whole takes some ten minutes on two cores and wants a machine that does nothing
-else.
+Prints one table per section and writes every number as JSON. A ratio is a peer's time over gradlab's: above 1, gradlab
+is faster; beside the floor, below 1. The whole takes some ten minutes on two cores, on an otherwise idle machine.
 """
 
 import argparse
@@ -33,12 +32,12 @@ def main() -> None:
     rows: list[Row] = []
     for name in chosen.only or SECTIONS:
         begin = time.perf_counter()
-        own: list[Row] = []
-        for found in SECTIONS[name](chosen.quick):
-            own += found
-        print(tables(own))
+        of_section: list[Row] = []
+        for case in SECTIONS[name](chosen.quick):
+            of_section += case
+        print(tables(of_section))
         print(f"\n{name}: {time.perf_counter() - begin:.0f} s", flush=True)
-        rows += own
+        rows += of_section
         write(chosen.out, about, rows)  # after every section: an interrupted run keeps what it has
     print(summary(rows))
     print(verdict(rows))

@@ -1,6 +1,6 @@
 """From a key press on a slider to the new chart in the page: `python benchmarks/latency.py [ADDRESS] [PRESSES]`.
 
-Without an address it starts a server of its own. Chromium is headless; the time runs from the browser's keydown event
+Without an address it starts a server. Chromium is headless; the time runs from the browser's keydown event
 to the first frame in which the drawing of the lines has changed.
 """
 

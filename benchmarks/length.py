@@ -1,6 +1,6 @@
-"""A million steps: time a step beside that of 10,000, and memory, as growth of a process, beside its estimate.
+"""A million steps: time per step beside that of 10,000, and memory, as growth of a process, beside its estimate.
 
-`python -m benchmarks.length STEPS DTYPE` measures one trace's memory, in a process of its own.
+`python -m benchmarks.length STEPS DTYPE` measures one trace's memory, in a separate process.
 """
 
 from __future__ import annotations

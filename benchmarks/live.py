@@ -1,8 +1,8 @@
 """What watching costs a training: `python -m benchmarks.live [SECONDS] [ROUNDS]`.
 
-The page's own default task and cells: updates a second under a headless Chromium that shows the page, beside the
-same runs without a page, in a process of their own. Both in turn, on one machine, browser and all. Also how often a
-second the page's loss chart was drawn anew.
+The page's own default task and cells: updates per second under a headless Chromium that shows the page, beside the
+same runs without a page, in a separate process. Both in turn, on one machine, browser and all. Also how often a
+second the page's loss chart was redrawn.
 """
 
 import json
@@ -53,7 +53,7 @@ def bare(seconds: float) -> float:
 
 
 def watched(url: str, seconds: float) -> tuple[float, float]:
-    """(updates a second, drawings a second) with the page open."""
+    """(updates per second, drawings per second) with the page open."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -90,17 +90,17 @@ def main() -> None:
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     process, url = start_server(Path(tempfile.mkdtemp()) / "log.txt")
     alone = f"import json; from benchmarks.live import bare; print(json.dumps(bare({seconds})))"
-    found = []
+    rounds = []
     try:
         until_quiet(psutil.Process(process.pid))
         for _ in range(rounds):
             free = json.loads(subprocess.run([sys.executable, "-c", alone], capture_output=True, check=True).stdout)
             pace, often = watched(url, seconds)
-            found.append((free, pace, often))
+            rounds.append((free, pace, often))
             print(f"bare {free:.1f}, watched {pace:.1f} updates a second; drawn {often:.2f} times a second", flush=True)
     finally:
         stop_server(process)
-    free, pace, often = (statistics.median(values) for values in zip(*found, strict=True))
+    free, pace, often = (statistics.median(values) for values in zip(*rounds, strict=True))
     stolen = 1 - pace / free
     print(
         f"median: watching takes {stolen:.1%} of the training's time (at most {STEALS:.0%}: "

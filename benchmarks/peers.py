@@ -37,11 +37,11 @@ class Problem:
         """The layers as torch's cells, with the same weights."""
         cells = []
         for layer in self.stack.layers:
-            made = LOOPED[self.cell](layer.W.shape[1], layer.U.shape[1]).to(self.module.weight_hh_l0.dtype)
+            torch_cell = LOOPED[self.cell](layer.W.shape[1], layer.U.shape[1]).to(self.module.weight_hh_l0.dtype)
             with torch.no_grad():
                 for name, array in layer._asdict().items():
-                    getattr(made, PYTORCH_NAMES[name]).copy_(torch.from_numpy(array))
-            cells.append(made)
+                    getattr(torch_cell, PYTORCH_NAMES[name]).copy_(torch.from_numpy(array))
+            cells.append(torch_cell)
         return cells
 
 
@@ -58,7 +58,7 @@ def fused(problem: Problem) -> Callable[[int | None], None]:
 
 
 def loop(problem: Problem) -> Callable[[int | None], list[Tensor]]:
-    """The loop of the tutorials: a cell a step, `retain_grad` on every state. Norms are left out of its time."""
+    """The loop of the tutorials: one cell call per step, `retain_grad` on every state. Norms are not timed."""
     inputs, cotangents = torch.from_numpy(problem.inputs), torch.from_numpy(problem.cotangents)
     cells, kinds = problem.loop_cells(), len(CELLS[problem.cell].states)
     zeros = inputs.new_zeros(cotangents.shape[1:])

@@ -84,7 +84,7 @@ def shown(value: float, unit: str) -> str:
 
 
 def tables(rows: Sequence[Row]) -> str:
-    """A Markdown table a section: a line a case, a column a contender."""
+    """One Markdown table per section: a line per case, a column per contender."""
     text = []
     for section, own in groupby(rows, key=lambda one: one.section):
         own = list(own)
@@ -144,5 +144,5 @@ def machine() -> dict[str, Any]:
 
 def write(path: Path, about: dict[str, Any], rows: Sequence[Row]) -> None:
     """The run as JSON: the machine, and every row."""
-    found = {"machine": about, "rows": [one._asdict() | {"reached": one.reached} for one in rows]}
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    report = {"machine": about, "rows": [one._asdict() | {"reached": one.reached} for one in rows]}
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

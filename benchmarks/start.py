@@ -31,7 +31,7 @@ print(json.dumps([imported - begin, time.perf_counter() - imported]))
 
 
 def measure(quick: bool) -> Iterator[list[Row]]:
-    """Warm: three processes a cell. Cold: one a cell, compiling both precisions one after the other."""
+    """Warm: three processes per cell. Cold: one per cell, compiling both precisions one after the other."""
     for cell in CELLS[: 1 if quick else 3]:
         in_a_process("trace", cell, "float64")  # fills the cache
         found = [in_a_process("trace", cell, "float64") for _ in range(1 if quick else 3)]

@@ -1,4 +1,4 @@
-"""Contenders in turn: each runs once a round, so that whatever else the machine does falls on all of them."""
+"""Contenders in turn: each runs once per round, so that whatever else the machine does falls on all of them."""
 
 from __future__ import annotations
 

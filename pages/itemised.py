@@ -13,11 +13,11 @@ from gradlab.words.how_to_read import Words
 shared = settings.current()
 subjects = [with_rows(subject) for subject in shared.subjects]
 layer, state = place = matrices.place(shared)
-found = [result(matrices.pairs_of(subject)) for subject in subjects]
-sentence = sequences.hiding(found, traces_of(subjects), layer, state)
+computed = [result(matrices.pairs_of(subject)) for subject in subjects]
+sentence = sequences.hiding(computed, traces_of(subjects), layer, state)
 
 st.markdown(sentence)
-st.caption(sequences.rows_note(found, subjects[0], shared.subjects[0], layer, state))
+st.caption(sequences.rows_note(computed, subjects[0], shared.subjects[0], layer, state))
 domain = matrices.domain_of(subjects, place)
 for column, subject in matrices.in_threes(subjects):
     with column:

@@ -1,4 +1,4 @@
-"""One unit, one weight: the power that one can work out by hand, and what a gate adds to it."""
+"""One unit, one weight: the power that can be worked out by hand, and what a gate adds to it."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Five ways to read and be judged: the unrolled networks, alive, and the gradient that each gives."""
+"""Five placements of input and loss: the unrolled networks, interactive, and the gradient of each."""
 
 from functools import partial
 
@@ -26,7 +26,7 @@ gallery.chosen(one, sentence)
 
 left, right = st.columns(2)
 with left:
-    st.subheader("The trace it gives", anchor=False)
+    st.subheader("Gradient trace", anchor=False)
     traces = traces_of(shared.subjects)
     rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state_shown(traces, shared.state)))
     words = Words("gradient norms", f"Gradient norms: {flow.names(traces)}", flow.opening(traces))

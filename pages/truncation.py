@@ -13,12 +13,12 @@ subjects, one = [with_window(subject) for subject in shared.subjects], with_wind
 layer, state = place = matrices.place(shared)
 schedule = Schedule.of(one.settings)
 kept = [result(matrices.pairs_of(subject).then(kept_by, schedule, layer, state)) for subject in subjects]
-found = [result(matrices.pairs_of(one))]
+computed = [result(matrices.pairs_of(one))]
 sentence = sequences.statement(schedule, subjects, kept)
 
 st.subheader(sentence, anchor=False)
 windows.choose(shared.one)
-st.caption(sequences.window_note(shared.one, found, one, layer, state))
+st.caption(sequences.window_note(shared.one, computed, one, layer, state))
 left, right = st.columns(2)
 with left:
     windows.band(one, place, schedule, sentence)

@@ -15,7 +15,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeGuard
 
 import pandas as pd
 
-from gradlab.analyses.problem import Progress, problem_of
+from gradlab.analyses.problem import problem_of
+from gradlab.engine import Progress
 from gradlab.settings.subject import Subject
 
 P = ParamSpec("P")
@@ -24,7 +25,7 @@ AT_THE_TOP = ("trace", "check", "diagnose")  # functions of `gradlab` itself; th
 
 
 class Question(Protocol):
-    """What a figure shows: a tidy table that is not there yet."""
+    """What a figure shows: a tidy table, not computed yet."""
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
@@ -50,8 +51,8 @@ class Question(Protocol):
         """Raises TooLarge where the answer needs more memory than there is; nothing is computed."""
         ...
 
-    def rows(self, progress: Progress = None, resolve: Resolve | None = None) -> pd.DataFrame:
-        """Every row. `resolve` gives the results of calls, where somebody keeps them."""
+    def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
+        """Every row. `resolve` gives the results of calls, where they are cached."""
         ...
 
 
@@ -91,7 +92,7 @@ class Call:
         what = self.function.__name__.replace("_", " ").strip().capitalize()
         return what if self.subject is None else f"{what}, {self.subject.title}"
 
-    def result(self, progress: Progress = None, resolve: Resolve | None = None) -> Any:
+    def result(self, progress: Progress | None = None, resolve: Resolve | None = None) -> Any:
         """Makes the call, and the calls among its arguments; `resolve` gives the results of those."""
         inner = resolve or (lambda call: call.result(progress))
         arguments = [inner(value) if isinstance(value, Call) else value for value in self.arguments]
@@ -159,7 +160,7 @@ class Table:
     def subjects(self) -> tuple[Subject, ...]:
         return tuple(dict.fromkeys(call.subject for call in self.calls if call.subject is not None))
 
-    def rows(self, progress: Progress = None, resolve: Resolve | None = None) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
         tables = []
         for number, call in enumerate(self.calls):
             result = resolve(call) if resolve else call.result(_share(progress, number, len(self.calls)))
@@ -208,7 +209,7 @@ def is_subject(value: Any) -> TypeGuard[Subject]:
     return hasattr(type(value), "network") and hasattr(type(value), "key")
 
 
-def _share(progress: Progress, number: int, count: int) -> Progress:
+def _share(progress: Progress | None, number: int, count: int) -> Progress | None:
     """The progress of one of several calls as a part of all."""
     return None if progress is None else lambda fraction: progress((number + fraction) / count)
 

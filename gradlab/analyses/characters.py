@@ -1,4 +1,4 @@
-"""A trained character model, read: what it expects next, what it writes, what a unit does, how far back it looks.
+"""A trained character model: its predictions, its samples, its units, and how far back its gradient reaches.
 
 Tables, one row per character of a text: `step` counts from 0, `character` stands there.
 
@@ -111,7 +111,7 @@ def predictions(model: CharacterModel, text: str, temperature: float = 1.0) -> p
 def sample(model: CharacterModel, length: int, temperature: float = 1.0, seed: int = 0, start: str = "") -> str:
     """`length` characters that the model writes after `start` (empty: a symbol drawn evenly, which counts).
 
-    Each is drawn from softmax(scores / temperature) by a generator of its own. Raises ValueError for a length below 1,
+    Each is drawn from softmax(scores / temperature) by a separate generator. Raises ValueError for a length below 1,
     a seed or temperature below 0, and a start with a character that the model does not know.
     """
     length, seed = whole_number("length", length, 1), whole_number("seed", seed, 0)
@@ -144,7 +144,7 @@ def activity(model: CharacterModel, text: str, unit: int, layer: int = 0, state:
 
 
 def reach(model: CharacterModel, text: str, at: int) -> pd.DataFrame:
-    """How much every character up to step `at` moves the prediction made there: log10 ‖∂ℓ/∂x_t‖₂.
+    """How much the prediction at step `at` depends on every character up to it: log10 ‖∂ℓ/∂x_t‖₂.
 
     ℓ is -log p(text[at + 1]) in nats, x_t the one-hot input; the adjoint is scaled, so nothing underflows; -inf where
     the gradient is exactly zero. Raises ValueError where no character of the text follows.
@@ -165,7 +165,7 @@ def reach(model: CharacterModel, text: str, at: int) -> pd.DataFrame:
 
 
 def in_numbers(model: CharacterModel, text: str) -> pd.DataFrame:
-    """Every number of reading a short word: one-hot input, h, scores, softmax, and what the right letter costs.
+    """Every number of reading a short word: one-hot input, h, scores, softmax, and the loss of the correct letter.
 
     Columns: reads, x (symbols), h (a list), must say, score of each symbol, p(symbol) of each, −ln p(right).
     """

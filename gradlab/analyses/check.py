@@ -14,9 +14,20 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import SIZES_TO_LOWER, Need, Problem, Progress, analysis, problem_of, sizes, sparse
+from gradlab.analyses.problem import SIZES_TO_LOWER, Need, Problem, analysis, problem_of, sizes, sparse
 from gradlab.cells import CELLS
-from gradlab.engine import DIFFERENCE_RUNS, NEVER, Nudge, Size, Swept, autograd, finite_difference, sweep, times_power
+from gradlab.engine import (
+    DIFFERENCE_RUNS,
+    NEVER,
+    Nudge,
+    Progress,
+    Size,
+    Swept,
+    autograd,
+    finite_difference,
+    sweep,
+    times_power,
+)
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.subject import Subject
 
@@ -33,7 +44,7 @@ SMALLEST = 1e-290  # autograd in float64 cannot hold much less
 
 
 class Checked(NamedTuple):
-    """What `check` found, and on what."""
+    """The result of `check`: errors, and the excerpt compared."""
 
     table: pd.DataFrame  # columns CHECK_COLUMNS
     size: Size  # of the excerpt that was run against autograd
@@ -45,9 +56,9 @@ class Checked(NamedTuple):
 
 
 class _Work:
-    """Counts the steps run, and tells whoever wants to know which part of the check they are."""
+    """Counts the steps run, and reports them as a fraction of the check."""
 
-    def __init__(self, size: Size, progress: Progress) -> None:
+    def __init__(self, size: Size, progress: Progress | None) -> None:
         self.progress = progress
         self.done = self.planned = 0
         runs = 2 * len(LAGS) * size.depth * DIFFERENCE_RUNS
@@ -88,12 +99,12 @@ def check(
     cotangents: Any = None,
     initial_state: Any = None,
     *,
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> Checked:
     """Compares the engine's ∂L/∂s_t with autograd's and with finite differences, on the first steps.
 
     Errors are relative: ‖difference‖ / ‖gradient‖ for each layer, step and sequence, the largest of them. What is
-    exactly zero must be found as zero. Gradients of which rounding alone leaves too little are left out: `compared`
+    exactly zero must be exactly zero here. Gradients of which rounding alone leaves too little are left out: `compared`
     counts the others. Finite differences are taken on the first 8 steps, in float64, which they need; only those that
     are good enough themselves are compared, or all of them beside their own error where none is.
 
@@ -101,13 +112,13 @@ def check(
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
     work = _Work(problem.size, progress)
-    run, found, exact, rounding = _comparable(problem, work)
+    run, totals, exact, rounding = _comparable(problem, work)
     dtype = run.problem.stack.dtype.name
     rows = []
     for kind, state in enumerate(CELLS[problem.cell].states):
         whole = _whole(rounding[..., kind], dtype)
         allowed = max(ALLOWED[dtype], ROUNDINGS * rounding[..., kind].max(where=whole, initial=0))
-        errors = _errors(found[..., kind, :], exact[..., kind, :])[whole]
+        errors = _errors(totals[..., kind, :], exact[..., kind, :])[whole]
         rows.append(_row("autograd", f"∂L/∂{state}", errors, allowed))
     few = problem.excerpt(FEWEST_STEPS, SEQUENCES, "float64")
     rows += _against_differences(_run(few), work)
@@ -142,13 +153,13 @@ def _comparable(problem: Problem, work: _Work) -> tuple[_Run, ndarray, ndarray, 
         with np.errstate(all="ignore"):  # an overflowing network is tried too
             exact = autograd(stack, *run.arrays, start, after_step=work)
             again = autograd(_nudged(stack), *run.arrays, start, rounded=dtype, after_step=work)
-            found = np.stack(
+            totals = np.stack(
                 [times_power(part.totals.astype(np.float64), part.exponents) for part in run.swept.adjoints]
             )
             rounding = _errors(again, exact)
-        finite = (run.swept.non_finite == NEVER).all() and all(np.isfinite(g).all() for g in (exact, again, found))
+        finite = (run.swept.non_finite == NEVER).all() and all(np.isfinite(g).all() for g in (exact, again, totals))
         if steps <= FEWEST_STEPS or (finite and _whole(rounding, dtype).mean() > MOST):
-            return run, found, exact, rounding
+            return run, totals, exact, rounding
         steps = max(steps // 2, FEWEST_STEPS)
 
 
@@ -168,10 +179,10 @@ def _nudged(stack: Stack) -> Stack:
     )
 
 
-def _errors(found: ndarray, exact: ndarray) -> ndarray:
+def _errors(computed: ndarray, exact: ndarray) -> ndarray:
     """Relative distances of vectors along the last axis; those that autograd cannot hold are compared beside 1e-290."""
     scale = np.maximum(np.abs(exact).max(axis=-1, keepdims=True), SMALLEST)  # squares of 1e200 leave the range
-    return np.linalg.norm((found - exact) / scale, axis=-1) / np.maximum(np.linalg.norm(exact / scale, axis=-1), 1)
+    return np.linalg.norm((computed - exact) / scale, axis=-1) / np.maximum(np.linalg.norm(exact / scale, axis=-1), 1)
 
 
 def _against_differences(run: _Run, work: _Work) -> list[tuple]:
@@ -187,17 +198,17 @@ def _against_differences(run: _Run, work: _Work) -> list[tuple]:
                 vectors = times_power(values.astype(np.float64), adjoints.exponents[t]).reshape(len(values), -1)
                 direction = random.standard_normal(vectors.shape)
                 direction /= np.linalg.norm(direction)
-                found = float((vectors * direction).sum())
+                along = float((vectors * direction).sum())
                 nudge = Nudge(layer, t, into, direction)
                 start = run.problem.initial_state
                 exact = finite_difference(run.problem.stack, *run.arrays, nudge, initial_state=start, after_step=work)
                 size = max(float(np.linalg.norm(vectors)), SMALLEST)
-                off = abs(found - exact.value)
+                off = abs(along - exact.value)
                 compared[into].append((exact.error / size, off / size, max(off - exact.error, 0) / size))
     rows = []
     for into, name in (("h", "∂L/∂h"), ("a_x", "∂L/∂a (pre-activations)")):
-        own, off, beyond = np.array(compared[into]).T
-        good = own <= allowed
+        uncertain, off, beyond = np.array(compared[into]).T
+        good = uncertain <= allowed
         errors = off[good] if good.any() else beyond  # none is good where gradients are lost beside the loss
         rows.append(_row("finite differences", name, errors, 2 * allowed))
     return rows

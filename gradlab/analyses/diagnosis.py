@@ -47,7 +47,7 @@ class Diagnosis:
 
 
 def diagnose(trace: GradientTrace, state: str = "h", layer: int = 0) -> Diagnosis:
-    """Reads one layer's flow off a trace. Raises ValueError for a state or layer that the stack does not have."""
+    """Diagnoses one layer and state of a trace. Raises ValueError for a state or layer that the stack does not have."""
     if not 0 <= layer < trace.stack.depth:
         raise ValueError(f"layer = {layer} is not there: the stack has layers 0 to {trace.stack.depth - 1}")
     last_loss = int(trace.loss_steps.max(initial=0))

@@ -1,4 +1,4 @@
-"""Itemised gradients: what the loss at one step sends to the state at another, before anything is summed.
+"""Itemised gradients: the gradient of the loss at one step at the state of another, before summing.
 
     row t', column t:  ∂ℓ_{t'}/∂s_t   for t ≤ t', exactly zero for t > t'
 
@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import Need, Problem, Progress, analysis, problem_of, whole_number
+from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_number
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Sweep, in_threads, plan, threads, times_power
+from gradlab.engine import Cotangents, Progress, Sweep, in_threads, plan, threads, times_power
+from gradlab.engine.progress import part_of
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
@@ -95,9 +96,9 @@ def itemised(
     *,
     most: int | None = None,
     loss_steps: Sequence[int] | None = None,
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """The matrix ‖∂ℓ_{t'}/∂s_t‖ as a tidy table, columns `TABLE_COLUMNS`: a row for each loss step, step, layer, state.
+    """The matrix ‖∂ℓ_{t'}/∂s_t‖ as a tidy table, columns `TABLE_COLUMNS`: one row per loss step, step, layer, state.
 
     inputs [T, B, X], cotangents [T, B, H] and initial_state as `gradlab.trace` takes them; or an Experiment alone
     loss_steps     the rows t' wanted; every step at which the loss enters if None
@@ -119,7 +120,7 @@ def pairs(
     *,
     most: int | None = None,
     loss_steps: Sequence[int] | None = None,
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> Pairs:
     """Norms of every pair of every sequence; arguments and errors as `itemised`."""
     problem = problem_of(subject, inputs, cotangents, initial_state)
@@ -184,31 +185,32 @@ def _rows(problem: Problem, most: int | None, chosen: Sequence[int] | None) -> n
 
 
 def _adjoints(
-    problem: Problem, rows: ndarray, keep_result: Callable, progress: Progress, *, keep: Collection[str] = ()
+    problem: Problem, rows: ndarray, keep_result: Callable, progress: Progress | None, *, keep: Collection[str] = ()
 ) -> Sweep:
-    """One adjoint for each group of loss steps; every thread takes some groups, over a forward pass of its own."""
+    """One adjoint for each group of loss steps; every thread takes some groups, over a forward pass for each thread."""
     B = problem.inputs.shape[1]
     size = max(1, GROUP_ROWS // B)
     groups = [np.arange(len(rows))[first : first + size] for first in range(0, len(rows), size)]
     parallel = min(threads(), len(groups))
 
-    def run(number: int, done: Callable[[float], None]) -> Sweep:
-        own = groups[number::parallel]
+    def run(number: int, progress: Progress) -> Sweep:
+        share_of_groups = groups[number::parallel]
         sweep = Sweep(problem.stack, problem.inputs, problem.initial_state, size * B)
-        sweep.forward(lambda fraction: done(0.0))
-        for count, group in enumerate(own):
+        sweep.forward(lambda fraction: progress(0.0))
+        for count, group in enumerate(share_of_groups):
             latest_first = group[::-1]  # the engine multiplies only the leading rows up to the last active one
             share = _entries(problem.cotangents, rows[latest_first])
-            part = sweep.adjoint(share, progress=lambda fraction, n=count: done((n + fraction) / len(own)), keep=keep)
+            of_group = part_of(progress, count / len(share_of_groups), (count + 1) / len(share_of_groups))
+            part = sweep.adjoint(share, progress=of_group, keep=keep)
             keep_result(latest_first, part)
-        done(1.0)
+        progress(1.0)
         return sweep
 
     return in_threads(run, parallel, progress)[0]
 
 
 def _entries(cotangents: ndarray, loss_steps: ndarray) -> Cotangents:
-    """One row of cotangents a loss step and sequence, in the order of `loss_steps`."""
+    """One row of cotangents per loss step and sequence, in the order of `loss_steps`."""
     B = cotangents.shape[1]
     order = np.argsort(loss_steps, kind="stable")
     at = (order[:, None] * B + np.arange(B)).reshape(-1)
@@ -222,12 +224,12 @@ def evenly(steps: ndarray, count: int) -> ndarray:
 
 
 def state_of(cell: str, state: str) -> str:
-    """The state that is looked at: the one asked for, or h of a cell that does not have it."""
+    """The state shown: the one asked for, or h for a cell without it."""
     return state if state in CELLS[cell].states else "h"
 
 
 def with_rows(subject: Subject) -> Subject:
-    """The subject, with a loss at every step where its own enters at one alone: a matrix of one row says little."""
+    """The subject, with a loss at every step where it has a single loss step: a matrix of one row says little."""
     return subject.replace(loss="every") if len(subject.injection_steps) == 1 else subject
 
 

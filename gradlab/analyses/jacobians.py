@@ -16,7 +16,7 @@ random cotangent sees of them, and the bound by the spectral norm where there is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -25,9 +25,9 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import Need, Problem, Progress, analysis, whole_number, without_loss
+from gradlab.analyses.problem import Need, Problem, analysis, whole_number, without_loss
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Size, Sweep, Swept, in_threads, plan, threads, times_power
+from gradlab.engine import Cotangents, Progress, Size, Sweep, Swept, in_threads, plan, threads, times_power
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
@@ -69,7 +69,7 @@ class ProductJacobians:
             return np.log10(np.linalg.norm(scaled.astype(np.float64), axis=(1, 2))) + LOG10_2 * exponents
 
     def singular_values(self, steps: Iterable[int] | None = None) -> pd.DataFrame:
-        """log10 of the singular values of J(T, t), a row a step and index, columns `SINGULAR_COLUMNS`.
+        """log10 of the singular values of J(T, t), one row per step and index, columns `SINGULAR_COLUMNS`.
 
         steps      those wanted, all if None
         index      0 for the largest
@@ -113,7 +113,7 @@ def product_jacobians(
     initial_state: Any = None,
     sequence: int = 0,
     *,
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> ProductJacobians:
     """∂s_T/∂s_t of every step t, T the last one, of one of the sequences of inputs [T, B, X]; or of an Experiment's.
 
@@ -131,9 +131,9 @@ def product_jacobians(
     blocks = _blocks(n, T * plan(sweep.plan.size._replace(steps=1)).multiply_adds)
     final = _unit_rows(stack)
 
-    def run(number: int, done: Callable[[float], None]) -> tuple[ndarray, ndarray]:
-        own = blocks[number]
-        return _rows(sweep.adjoint(_at_the_end(final[:, own]), keep=("totals",), independent=True, progress=done))
+    def run(number: int, progress: Progress) -> tuple[ndarray, ndarray]:
+        bars = _at_the_end(final[:, blocks[number]])
+        return _rows(sweep.adjoint(bars, keep=("totals",), independent=True, progress=progress))
 
     parts = in_threads(run, len(blocks), progress)
     undefined = bool((sweep.non_finite < T).any())
@@ -165,20 +165,20 @@ def step_jacobians(
     undefined = ~np.isfinite(before).all(axis=(0, 2, 3))
     before[:, undefined] = 0
     final = _unit_rows(stack)
-    found = np.empty((T, n, n), stack.dtype)
+    jacobians = np.empty((T, n, n), stack.dtype)
     block = max(1, BLOCK_BYTES // (stack.dtype.itemsize * n * n * (2 + len(CELLS[stack.cell].pre_activations))))
     for begin in range(0, T, block):  # the steps of a block are sequences of length 1
-        own = slice(begin, min(T, begin + block))
-        count = own.stop - own.start
-        start = tuple(np.ascontiguousarray(before[:, own, kind]) for kind in range(before.shape[2]))
-        one = Sweep(stack, np.ascontiguousarray(x[own].reshape(1, count, -1)), start, n * count)
-        one.forward()
-        bars = one.adjoint(_at_the_end(np.repeat(final, count, axis=1)), independent=True).initial_bar
-        one.close()
+        steps = slice(begin, min(T, begin + block))
+        count = steps.stop - steps.start
+        start = tuple(np.ascontiguousarray(before[:, steps, kind]) for kind in range(before.shape[2]))
+        block_sweep = Sweep(stack, np.ascontiguousarray(x[steps].reshape(1, count, -1)), start, n * count)
+        block_sweep.forward()
+        bars = block_sweep.adjoint(_at_the_end(np.repeat(final, count, axis=1)), independent=True).initial_bar
+        block_sweep.close()
         bars = bars.reshape(stack.depth, n, count, *bars.shape[2:])  # [L, n, count, S, H]
-        found[own] = bars.transpose(2, 1, 0, 3, 4).reshape(count, n, n)
-    found[undefined] = np.nan
-    return found
+        jacobians[steps] = bars.transpose(2, 1, 0, 3, 4).reshape(count, n, n)
+    jacobians[undefined] = np.nan
+    return jacobians
 
 
 def _need_by_lag(problem: Problem, sequence: int = 0, of: str = "state", most: int = 48, seed: int = 0) -> Need:
@@ -195,7 +195,7 @@ def singular_values_by_lag(
     of: str = "state",
     most: int = 48,
     seed: int = 0,
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """log10 of what J(T, t) does to lengths, at lag 1 and at evenly spread steps t: columns `LAG_COLUMNS`.
 
@@ -217,8 +217,10 @@ def singular_values_by_lag(
     products = product_jacobians(problem, sequence=sequence, progress=progress)
     even = np.linspace(0, products.steps - 1, most - 1).round().astype(int)
     steps = np.unique([*even, max(products.steps - 2, 0)])
-    own = _block(problem.size, of)
-    scaled, exponents = _common_scale(products.rows[steps][:, own[:, None], own], products.exponents[steps][:, own])
+    block = _block(problem.size, of)
+    scaled, exponents = _common_scale(
+        products.rows[steps][:, block[:, None], block], products.exponents[steps][:, block]
+    )
     logarithms, resolved = _singular_values(scaled, exponents, products.rows.dtype)
     stretches = {SINGULAR_VALUE: logarithms, RANDOM_COTANGENT: _seen(scaled, exponents, seed)[:, None]}
     bound = spectral_norm_bound(problem.stack)
@@ -234,7 +236,7 @@ def singular_values_by_lag(
 
 
 class Farthest(NamedTuple):
-    """What `singular_values_by_lag` gives at its farthest lag; log10 values, NaN where they are undefined."""
+    """`singular_values_by_lag` at its farthest lag; log10 values, NaN where they are undefined."""
 
     lag: int
     count: int  # of singular values
@@ -249,7 +251,7 @@ class Farthest(NamedTuple):
 def farthest(table: pd.DataFrame) -> Farthest:
     """Reads a table of `singular_values_by_lag`."""
     at = table[table["lag"] == table["lag"].max()]
-    values = {quantity: own["log10_value"] for quantity, own in at.groupby("quantity")}
+    values = {quantity: rows["log10_value"] for quantity, rows in at.groupby("quantity")}
     singular = at[(at["quantity"] == SINGULAR_VALUE) & at["resolved"]]["log10_value"]
     return Farthest(
         lag=int(at["lag"].iloc[0]),
@@ -275,9 +277,9 @@ def spectral_norm_bound(stack: Stack) -> float | None:
 
 
 def random_unit(count: int, seed: int = 0) -> ndarray:
-    """A vector of length 1 in a direction that is as likely as any other, [count]."""
-    drawn = np.random.default_rng(seed).standard_normal(count)
-    return drawn / np.linalg.norm(drawn)
+    """A vector of length 1 in a uniformly random direction, [count]."""
+    direction = np.random.default_rng(seed).standard_normal(count)
+    return direction / np.linalg.norm(direction)
 
 
 def numbers_of(size: Size) -> int:
@@ -288,9 +290,9 @@ def numbers_of(size: Size) -> int:
 def _sequence(problem: Problem, sequence: int) -> tuple[ndarray, tuple[ndarray, ...]]:
     """The inputs [T, 1, X] and initial states [L, 1, H] of one sequence."""
     sequence = whole_number("sequence", sequence, 0, problem.size.sequences - 1)
-    own = slice(sequence, sequence + 1)
-    states = tuple(np.ascontiguousarray(state[:, own]) for state in problem.initial_state)
-    return np.ascontiguousarray(problem.inputs[:, own]), states
+    alone = slice(sequence, sequence + 1)
+    states = tuple(np.ascontiguousarray(state[:, alone]) for state in problem.initial_state)
+    return np.ascontiguousarray(problem.inputs[:, alone]), states
 
 
 def _unit_rows(stack: Stack) -> ndarray:

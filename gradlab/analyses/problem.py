@@ -1,4 +1,4 @@
-"""Problem: what an analysis is called with, checked, with nothing made before it is read.
+"""Problem: what an analysis is called with, checked, lazily: nothing is drawn before it is read.
 
 Every analysis begins in the same way: `problem_of(subject, inputs, cotangents, initial_state)` takes an Experiment, a
 trained run or any other subject, or a Stack with arrays; the size is known at once, so that an analysis refuses what
@@ -32,7 +32,6 @@ from gradlab.settings.subject import Subject
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Progress = Callable[[float], None] | None  # called with the fraction done; an exception it raises aborts the work
 SIZES_TO_LOWER = "steps, batch_size, hidden_size or depth"
 ALL_GROUPS = ("network", "sequence", "loss", "numerics")
 
@@ -68,12 +67,12 @@ class Problem:
 
     @cached_property
     def loss(self) -> Cotangents:
-        """What the loss injects, and where."""
+        """The injected gradients, and where they enter."""
         return self.source.injected(self.stack, self.inputs)
 
     @cached_property
     def initial_state(self) -> tuple[ndarray, ...]:
-        """One [L, B, H] a state, or none for zeros."""
+        """One [L, B, H] per state, or none for zeros."""
         return self.source.initial_state()
 
     @cached_property
@@ -89,7 +88,7 @@ class Problem:
 
     @property
     def losses(self) -> int:
-        """At how many steps the loss enters, known before anything is made."""
+        """At how many steps the loss enters, known before anything is drawn."""
         return len(self.source.injection_steps)
 
     @property
@@ -290,7 +289,7 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
 
 
 def as_states(stack: Stack, initial_state: Any, sequences: int) -> tuple[ndarray, ...]:
-    """The initial states, one [L, B, H] a state; none for zeros."""
+    """The initial states, one [L, B, H] per state; none for zeros."""
     if initial_state is None:
         return ()
     names = CELLS[stack.cell].states

@@ -1,6 +1,6 @@
 """Fewer rows for the screen, without losing what a reader would see: extremes, spikes, ends of what is finite.
 
-Tables are tidy: one row a step and line. A line is one value of the columns `by` (those of them that the table has).
+Tables are tidy: one row per step and line. A line is one value of the columns `by` (those of them that the table has).
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def thin(
     columns: Sequence[str] = NORMS,
     by: Sequence[str] = LINE,
 ) -> pd.DataFrame:
-    """At most `points` rows a line, besides boundaries: the rows a drawing of that width cannot do without.
+    """At most `points` rows per line, besides boundaries: the rows that a chart of that width needs.
 
     A quarter of `points` goes to an even grid of steps, the same in every table of the same range, so that a hover
     finds all lines there. The rest goes to the smallest and the largest value of each of `columns` in buckets of steps.
@@ -217,7 +217,7 @@ def bin_steps(
     values: Sequence[str] = ("log10_norm", "log10_relative"),
     by: Sequence[str] = LINE,
 ) -> pd.DataFrame:
-    """At most `columns` bins of equally many steps a line (the last bin may be short), for heat maps.
+    """At most `columns` bins of equally many steps per line (the last bin may be short), for heat maps.
 
     Returns the columns `by` and
         step, step_end       first step of the bin and one past its last

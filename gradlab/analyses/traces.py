@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import Problem, Progress, analysis, problem_of
+from gradlab.analyses.problem import Problem, analysis, problem_of
 from gradlab.cells import CELLS
-from gradlab.engine import NEVER, Cotangents, Swept, sweep
+from gradlab.engine import NEVER, Cotangents, Progress, Swept, sweep
 from gradlab.network.stack import Stack
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
@@ -27,7 +27,7 @@ TABLE_COLUMNS = (
     "log10_relative", "log10_relative_min", "log10_relative_max",
 )  # fmt: skip
 RATE_COLUMNS = ("cell", "layer", "state", "decades_per_step", "intercept", "lag_from", "lag_to", "rms_residual")
-FITTED_FROM = 0.25  # the first quarter of the lags is the way in: directions have not settled yet
+FITTED_FROM = 0.25  # in the first quarter of the lags, directions have not settled yet
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class GradientTrace:
     stack: Stack
     experiment: Experiment | None
     log10_norms: ndarray  # [L, T, B, S]
-    log10_cotangent: ndarray  # [B] log10 of what the loss put in: the root of the sum over steps of ‖cotangent_t‖²
+    log10_cotangent: ndarray  # [B] log10 of the injected gradient: the root of the sum over steps of ‖cotangent_t‖²
     loss_steps: ndarray  # the steps at which the loss enters
     non_finite: NonFinite | None
 
@@ -81,7 +81,7 @@ class GradientTrace:
         return self.log10_norms.shape[1]
 
     def log10_norm(self, state: str = "h") -> ndarray:
-        """log10 ‖∂L/∂s_t‖₂ a layer, step and sequence, [L, T, B].
+        """log10 ‖∂L/∂s_t‖₂ per layer, step and sequence, [L, T, B].
 
         -inf only where the gradient is exactly zero as computed; NaN where it is undefined because a pass was not
         finite. Zero are then also what a saturated σ or tanh rounds to zero, as in autograd, and entries some 10^300
@@ -91,7 +91,7 @@ class GradientTrace:
         return self.log10_norms[..., self._kind(state)]
 
     def log10_relative(self, state: str = "h") -> ndarray:
-        """`log10_norm` less log10 of what the loss put into the same sequence, [L, T, B]; -inf if it put in nothing."""
+        """`log10_norm` minus log10 of the gradient injected into the sequence, [L, T, B]; -inf where there is none."""
         return relative(self.log10_norm(state), self.log10_cotangent)
 
     def _kind(self, state: str) -> int:
@@ -101,7 +101,7 @@ class GradientTrace:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Tidy: a row a layer, state and step, columns `TABLE_COLUMNS`; mean, min and max are over the batch."""
+        """Tidy: one row per layer, state and step, columns `TABLE_COLUMNS`; mean, min and max are over the batch."""
         depth, steps = self.log10_norms.shape[:2]
         step = np.arange(steps)
         parts = []
@@ -117,9 +117,9 @@ class GradientTrace:
         return pd.concat(parts, ignore_index=True)[list(TABLE_COLUMNS)]
 
     def rate(self) -> pd.DataFrame:
-        """How fast the norm changes going back: a row a layer and state, columns `RATE_COLUMNS`.
+        """How fast the norm changes going back: one row per layer and state, columns `RATE_COLUMNS`.
 
-        decades_per_step   least-squares slope of the batch's mean log10 norm against lag, decades a step; negative
+        decades_per_step   least-squares slope of the batch's mean log10 norm against lag, decades per step; negative
                            where the gradient shrinks on its way back
         intercept          the line at lag 0
         lag_from, lag_to   the lags fitted: the last three quarters of those behind the last loss step, where finite;
@@ -147,7 +147,7 @@ def _line(x: ndarray, y: ndarray) -> tuple[float, ...]:
         return (np.nan, np.nan, *((int(x[0]), int(x[0])) if len(x) else (-1, -1)), np.nan)
     centred = x - x.mean()
     slope = (centred * (y - y.mean())).sum() / (centred * centred).sum()
-    if abs(slope) * np.ptp(x) < 1e-12 * max(1.0, np.abs(y).max()):  # the rounding of what stays the same
+    if abs(slope) * np.ptp(x) < 1e-12 * max(1.0, np.abs(y).max()):  # only the rounding of a constant norm
         slope = 0.0
     intercept = y.mean() - slope * x.mean()
     residual = float(np.sqrt(np.mean((y - slope * x - intercept) ** 2)))
@@ -166,7 +166,7 @@ def trace(
     cotangents: Any = None,
     initial_state: Any = None,
     *,
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> GradientTrace:
     """Back-propagates through time and measures the gradient at every layer and step.
 
@@ -188,7 +188,7 @@ def trace(
 
 
 def log10_entered(cotangents: Cotangents, sequences: int) -> ndarray:
-    """log10 of what the loss puts into each sequence, [B]: the root of the sum over steps of ‖cotangent_t‖².
+    """log10 of the gradient injected into each sequence, [B]: the root of the sum over steps of ‖cotangent_t‖².
 
     NaN where the loss is that of a state that overflowed.
     """
@@ -207,17 +207,17 @@ def _log10_entered_scaled(cotangents: Cotangents, sequences: int) -> ndarray:
     largest, squares = np.zeros(sequences), np.zeros(sequences)
     blocks = [slice(i, i + 2**14) for i in range(0, len(cotangents.at), 2**14)]  # many steps' values fit in no copy
     with np.errstate(divide="ignore", invalid="ignore"):  # zeros, and NaN where the forward pass overflowed
-        for own in blocks:
-            np.maximum.at(largest, cotangents.at[own], np.abs(cotangents.values[own]).max(axis=1, initial=0))
+        for block in blocks:
+            np.maximum.at(largest, cotangents.at[block], np.abs(cotangents.values[block]).max(axis=1, initial=0))
         scale = np.where(largest == 0, 1, largest)
-        for own in blocks:
-            at = cotangents.at[own]
-            np.add.at(squares, at, np.square(cotangents.values[own].astype(np.float64) / scale[at, None]).sum(axis=1))
+        for block in blocks:
+            at = cotangents.at[block]
+            np.add.at(squares, at, np.square(cotangents.values[block].astype(np.float64) / scale[at, None]).sum(axis=1))
         return 0.5 * np.log10(squares) + np.log10(scale)
 
 
 def relative(log10_norms: ndarray, log10_entered: ndarray) -> ndarray:
-    """Log norms less what the loss put into each sequence (the last axis); exact zeros stay -inf."""
+    """Log norms minus the gradient injected into each sequence (the last axis); exact zeros stay -inf."""
     return np.where(
         np.isneginf(log10_norms), -np.inf, log10_norms - np.where(np.isneginf(log10_entered), 0, log10_entered)
     )

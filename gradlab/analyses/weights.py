@@ -28,7 +28,7 @@ READS = ("network", "inputs", "input_size", "text", "numerics")  # a text's voca
 
 @analysis(reads=READS)
 def singular_values(subject: Subject | Stack | Problem) -> pd.DataFrame:
-    """Singular values of U, a layer and gate at a time; the largest is the spectral norm."""
+    """Singular values of U, per layer and gate; the largest is the spectral norm."""
 
     def of(layer: Layer, rows: slice) -> dict[str, ndarray]:
         values = np.linalg.svd(layer.U[rows].astype(np.float64), compute_uv=False)
@@ -39,7 +39,7 @@ def singular_values(subject: Subject | Stack | Problem) -> pd.DataFrame:
 
 @analysis(reads=READS)
 def eigenvalues(subject: Subject | Stack | Problem) -> pd.DataFrame:
-    """Eigenvalues of U, a layer and gate at a time; the largest modulus is the spectral radius."""
+    """Eigenvalues of U, per layer and gate; the largest modulus is the spectral radius."""
 
     def of(layer: Layer, rows: slice) -> dict[str, ndarray]:
         values = np.linalg.eigvals(layer.U[rows].astype(np.float64))

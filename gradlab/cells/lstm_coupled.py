@@ -1,4 +1,4 @@
-"""Long short-term memory with coupled gates (Greff et al. 2017, arXiv 1503.04069, "CIFG"): what is let go is replaced.
+"""Long short-term memory with coupled gates (Greff et al. 2017, arXiv 1503.04069, "CIFG"): new content replaces old.
 
 (1)  f, o = σ(a_f), σ(a_o)          gates, a = (W x + b_W) + (U h + b_U);   i = 1 - f
      g    = tanh(a_g)               candidate

@@ -5,7 +5,7 @@
 (2)  c' = tanh(f c + i g)                 cell state: the LSTM's, through a tanh
 (3)  h' = o tanh c'                       hidden state
 
-Same gates, same weights, same number of parameters; what the LSTM loses by it, addition alone had given.
+Same gates, same weights, same number of parameters; what the LSTM loses by it is the effect of addition.
 """
 
 from typing import NamedTuple

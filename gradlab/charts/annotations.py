@@ -1,4 +1,4 @@
-"""What stands beside the lines of a trace: float32's limits, exact zeros, pointed-out steps, names, and the hover."""
+"""What stands beside the lines of a trace: float32's limits, exact zeros, marked steps, names, and the hover."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def float32_limits(domain: list[float], dark: bool) -> list[alt.Chart]:
 def exact_zeros(
     zeros: pd.DataFrame, x: alt.X, last: int, colour: alt.Color, opacity: alt.OpacityValue, dark: bool
 ) -> list[alt.Chart]:
-    """Exact zeros have no height on a log axis: rows of marks on the bottom edge, one a cell, named at their end."""
+    """Exact zeros, which a log axis lacks: rows of marks on the bottom edge, one per cell, labelled at the end."""
     if zeros.empty:
         return []
     edge = alt.YValue("height")

@@ -159,7 +159,7 @@ def _binned(values: np.ndarray, columns: int) -> np.ndarray:
 
 
 def _legend(scale: raster.Scale, first: int, x: alt.X) -> alt.Chart:
-    """Two points that nobody sees, which bring the axis of steps and the scale of colours with its legend."""
+    """Two invisible points, which bring the step axis and the colour scale with its legend."""
     ends = pd.DataFrame({"step": [first, first], "shown": [scale.low, scale.high]})
     key = alt.Legend(title=None, gradientLength=160, gradientThickness=9, tickCount=3, format=".2~g")
     colour = alt.Color("shown:Q", legend=key, scale=alt.Scale(domain=[scale.low, scale.high], range=list(scale.stops)))

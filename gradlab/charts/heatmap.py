@@ -1,6 +1,6 @@
 """Layer × step: how much of the gradient reaches every layer at every step, as one picture.
 
-`layers_by_steps` reads a table of bins of steps, one row a cell, layer, state and bin:
+`layers_by_steps` reads a table of bins of steps, one row per cell, layer, state and bin:
 
     cell, layer, state
     step, step_end, lag, lag_end       a bin's first step and one past its last, and the lags of the same two
@@ -38,7 +38,7 @@ def layers_by_steps(
     width: int | str = "container",
     height: int | None = None,
 ) -> alt.LayerChart:
-    """A row a layer, the lowest at the bottom; cells one below the other, on one scale of colour."""
+    """One row per layer, the lowest at the bottom; cells one below the other, on one colour scale."""
     theme.refuse_empty(table)
     value = "log10_relative" if relative else "log10_norm"
     drawn = table[[*COLUMNS[:7], value, "exact_zeros", "not_finite"]]
@@ -116,7 +116,7 @@ def layers_by_steps(
 
 
 def _groups(table: pd.DataFrame) -> pd.Series:
-    """Whose layers stand together: a cell's, and of a cell a state's where there are several."""
+    """The group of layers a row belongs to: its cell, and its state where several are shown."""
     names = table["cell"].map(theme.cell_title)
     return names + " " + table["state"] if table["state"].nunique() > 1 else names
 

@@ -185,13 +185,13 @@ def losses_and_sum(
     width: int | str = "container",
     height: int = 330,
 ) -> alt.LayerChart:
-    """Some losses' own gradients, each falling from its step, and the sum of all losses' gradients above them."""
+    """The gradients of some individual losses, each falling from its step, and the sum over all losses above them."""
     ink = INKS[dark]
     last = int(total["step"].max())
     y = axes.decades("log10_norm", domain, [f"norm of ∂ℓ/∂{state} and ∂L/∂{state}"])
     finite = rows[np.isfinite(rows["log10_norm"])]
-    own = alt.Chart(finite).mark_line(color=cell_colour(cell, dark), strokeWidth=1.6, clip=True)
-    own = own.encode(
+    individual = alt.Chart(finite).mark_line(color=cell_colour(cell, dark), strokeWidth=1.6, clip=True)
+    individual = individual.encode(
         x=axes.steps(0, last, "state step t"),
         y=y,
         detail="loss_step:N",
@@ -208,5 +208,10 @@ def losses_and_sum(
     )
     x = axes.steps(0, last)
     return theme.finished(
-        [own, whole.encode(x=x, y=y), label.encode(x=x, y=y, text="text:N")], title, subtitle, dark, width, height
+        [individual, whole.encode(x=x, y=y), label.encode(x=x, y=y, text="text:N")],
+        title,
+        subtitle,
+        dark,
+        width,
+        height,
     )

@@ -32,7 +32,7 @@ CUTS = {False: ("#6A51A3", "#3D3D3D", "#C27BA0", "#8F7A00"), True: ("#B39DDB", "
 
 def parts(table: pd.DataFrame, *, relative: bool = True, title: str = "", subtitle: str = "", dark: bool = False,
           width: int | str = "container", height: int = 380) -> alt.LayerChart:  # fmt: skip
-    """A line a part; the total behind them, wide and pale."""
+    """One line per part; the total behind them, wide and pale."""
     names = theme.present(table["path"], ())
     return _lines(table, names, _part_colours(names, table["cell"].iloc[0], dark), {"total": 7.0, "direct": 3.5},
                   relative, title, subtitle, dark, width, height)  # fmt: skip
@@ -113,7 +113,7 @@ def _part_colours(names: list[str], cell: str, dark: bool) -> dict[str, str]:
 
 def _lines(table: pd.DataFrame, names: list[str], shown: dict[str, str], strokes: dict[str, float], relative: bool,
            title: str, subtitle: str, dark: bool, width: int | str, height: int) -> alt.LayerChart:  # fmt: skip
-    """A line a path on one axis of powers of ten, with exact zeros, a legend to click and a hover that names all."""
+    """One line per path on an axis of powers of ten, with exact zeros, a clickable legend and a hover naming all."""
     theme.refuse_empty(table)
     value = "log10_relative" if relative else "log10_norm"
     table = table.reset_index(drop=True).assign(cell=table["path"].to_numpy(), layer=0, state="")  # lines are paths

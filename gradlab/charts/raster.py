@@ -1,4 +1,4 @@
-"""A table of numbers as a small PNG inside a chart: a cell a pixel, so that 128 units × 2000 steps stay light.
+"""A table of numbers as a small PNG inside a chart: one pixel per cell, so that 128 units × 2000 steps stay light.
 
 A browser handles a few thousand marks well, not a quarter of a million; one picture is one mark.
 """

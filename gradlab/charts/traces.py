@@ -1,6 +1,6 @@
 """Gradient norm against step: the loss at the right, the gradient travelling left.
 
-`lines` and `opening` read a trace's table, one row a cell, layer, state and step:
+`lines` and `opening` read a trace's table, one row per cell, layer, state and step:
 
     cell, layer, state, step, lag
     log10_relative, log10_relative_min, log10_relative_max     mean and range over the batch, relative to the loss's own
@@ -40,7 +40,7 @@ def lines(
     width: int | str = "container",
     height: int = 440,
 ) -> alt.LayerChart:
-    """A line a cell, layer and state, with the band over the batch, float32's limits and a hover that names every line.
+    """One line per cell, layer and state, with bands over the batch, float32's limits and a hover naming each line.
 
     ends    where lines are named at their left end instead of in legends: columns annotations.END_COLUMNS, `label_at`
             in the drawn column's log10
@@ -63,7 +63,7 @@ def opening(
     width: int | str = "container",
     height: int = 460,
 ) -> alt.LayerChart:
-    """The first picture: one bold line a cell, named at its end; one layer and one state; the rest as `lines`."""
+    """The first picture: one bold line per cell, named at its end; one layer and one state; the rest as `lines`."""
     names = RELATIVE if relative else ABSOLUTE
     layers = _layers(table, names, "step t    ← the gradient", 4.0, ends, marks, dark)
     height += theme.legend_room(table) if len(ends) > MOST_NAMES else 0
@@ -132,7 +132,7 @@ def _layers(
 def _title(table: pd.DataFrame, mean: str) -> list[str]:
     states = theme.present(table["state"], theme.STATE_DASHES)
     norm = "norm of " + " and ".join(f"∂L/∂{state}" for state in states)
-    return [norm, "relative to what the loss put in"] if mean in RELATIVE else [norm]
+    return [norm, "relative to the injected gradient"] if mean in RELATIVE else [norm]
 
 
 def _when(shown: dict | None, value: float, otherwise: float) -> alt.OpacityValue:

@@ -1,4 +1,4 @@
-"""Training: what falls, what is clipped, and how the gradient's reach changes with the updates.
+"""Training: the loss, clipping, and how the gradient's reach changes with the updates.
 
     curve     cell, update, log10_value, log10_mean      a quantity and its running mean, log10
     reach     cell, update, update_end, lag, lag_end, log10_relative      one cell: update × lag
@@ -38,7 +38,7 @@ def curve(
     width: int | str = "container",
     height: int = 300,
 ) -> alt.LayerChart:
-    """A line a cell from update 0 to `updates`: every value faint, the running mean bold; rules where it is judged."""
+    """One line per cell from update 0 to `updates`: every value faint, the running mean bold; rules at the levels."""
     theme.refuse_empty(table)
     data = {"curves": table[list(CURVE_COLUMNS)], "ends": ends(table), "rules": rules}
     layers = _curve_layers(data, present(table), curve_domain(table, rules), updates, quantity, dark)

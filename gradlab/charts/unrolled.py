@@ -1,6 +1,6 @@
 """The unrolled network: steps to the right, layers upwards, every edge in the colour of the gradient on it.
 
-`network` reads a row an edge, and a row a step that is drawn:
+`network` reads one row per edge, and one per step drawn:
 
     edges   cell; layer and step of the node where the gradient arrives; lag; edge (loss, vertical, recurrent, direct,
             input), state, log10_relative (-inf: exactly nothing)
@@ -117,8 +117,8 @@ def network(
             "strokeOpacity": alt.when(alt.datum.active).then(alt.value(1)).otherwise(alt.value(0.5)),
             "tooltip": [alt.Tooltip("box:N"), alt.Tooltip("step:Q", format=",d")],
         }
-        own = alt.Chart(boxes[boxes["box"] == kind]).mark_rect(strokeWidth=1.5, **mark)
-        parts.append(own.encode(x=x, y=y, **ends, **shown))
+        rects = alt.Chart(boxes[boxes["box"] == kind]).mark_rect(strokeWidth=1.5, **mark)
+        parts.append(rects.encode(x=x, y=y, **ends, **shown))
     parts.append(_labels(boxes[boxes["label"] != ""], small, frame, ink))
     if not frame.gaps.empty:
         text = alt.Chart(frame.gaps).mark_text(

@@ -33,7 +33,7 @@ def singular_values(
     width: int | str = "container",
     height: int = 340,
 ) -> alt.LayerChart:
-    """Singular values, a line a layer and gate, with a rule at 1: a vector kept as long as it was."""
+    """Singular values, one line per layer and gate, with a rule at 1: the length is preserved."""
     theme.refuse_empty(table)
     tips = [
         alt.Tooltip("gate:N"),

@@ -26,7 +26,7 @@ Time is the first axis. A layer runs over a chunk of steps before the next layer
 second-level cache and a chunk's values are still there when the layer above reads them. W x is one product for the
 whole chunk (`affine`, `descend`); only U h, which needs the step before, is done step by step (`forward`, `adjoint`).
 
-Weights are packed into panels of four `Lanes` of columns, once a sweep and in both directions, so that every product
+Weights are packed into panels of four `Lanes` of columns, once per sweep and in both directions, so that every product
 reads memory in order. With one sequence a product reads each weight once for one multiply-add, so the cache's speed is
 its limit: U of an LSTM of 64 units in float32 is 64 kB and does not fit the first-level cache. Every other step
 therefore reads it from the end, where the last step stopped. With eight sequences or more each piece of a weight in a
@@ -48,7 +48,7 @@ Where the time goes
     500 × 8 × 64                 31 %               37 %      5 %      5 %       23 %
     500 × 32 × 256               43 %               44 %      4 %      2 %        7 %
 
-Python is checks of the arguments, the packing of weights, and some 50 µs a chunk. Of a forward kernel with one sequence
+Python is checks of the arguments, the packing of weights, and some 50 µs per chunk. Of a forward kernel with one sequence
 about two thirds are the product, the rest exp, tanh and their divisions; at 32 × 256 two thirds too, the rest mostly
 writing states and gates to memory.
 

@@ -54,7 +54,7 @@ class AdjointPass:
         self.sums = [self._sums(below) for below in columns if with_parameters]
 
     def _adjoints(self, keep: Collection[str]) -> Adjoints:
-        """One layer's, of every step where they are wanted."""
+        """One layer's buffers, over every step where they are kept."""
         d, N = self.dimensions, self.N
 
         def array(name: str, size: int) -> ndarray:
@@ -65,7 +65,7 @@ class AdjointPass:
         return Adjoints(array("totals", d.states), a_x_bar, a_h_bar, exponents)
 
     def _sums(self, columns: int) -> Sums:
-        """One layer's, which has so many inputs."""
+        """One layer's sums, for so many inputs."""
         d = self.dimensions
         width = d.pre_activations * d.units
         W, U = (np.zeros((width, size), d.dtype) for size in (columns, d.units))
@@ -116,7 +116,7 @@ class AdjointPass:
         return OF_EACH_OTHER if layer == self.dimensions.depth - 1 else OF_LAYERS  # the top layer's loss is no layer
 
     def _loss(self, begin: int, end: int) -> tuple[ndarray, ndarray]:
-        """What the loss puts in over a chunk, each entry brought near 1."""
+        """The gradient injected by the loss over a chunk, each entry brought near 1."""
         c, steps = self.cotangents, end - begin
         chosen = slice(*np.searchsorted(c.steps, (begin, end)))
         entering = acquire((steps, self.N, self.dimensions.units), self.dimensions.dtype)
@@ -143,7 +143,7 @@ class AdjointPass:
             release(*scratch)
 
     def result(self, non_finite: ndarray, last_states: ndarray) -> Swept:
-        """The results, beside what the forward pass found."""
+        """The results, with those of the forward pass."""
         d = self.dimensions
         adjoints = tuple(
             layer._replace(**{name: getattr(layer, name)[..., : d.hidden] for name in Adjoints._fields[:3]})

@@ -1,11 +1,11 @@
 """`compiled`: how a kernel is compiled and kept on disk.
 
-numba's disk cache looks at a function's file alone, while a kernel here is made of several of the engine's files and of
-a cell. So the cache lives in a folder named by a hash of the engine's part (`SOURCES`), which an edit starts anew, and
+numba's disk cache checks only a function's file, while a kernel here is made of several of the engine's files and of
+a cell. So the cache lives in a folder named by a hash of the engine's part (`SOURCES`), a new one after each edit, and
 in it a kernel is found by its arguments' types and a hash of the cell's code: an edit of a cell compiles that cell's
 kernels again and no other's.
 
-Beside kernels, which Python calls, their modules have what kernels call: functions that numba may put in place
+Beside kernels, which Python calls, their modules have what kernels call: functions that numba may substitute
 (`register_jitable`), functions whose code depends on the arguments' types (`overload`), and single machine instructions
 that numba has no name for (`intrinsic`).
 

@@ -1,7 +1,7 @@
 """The two compiled sweeps of one layer over one chunk of steps: forward, and the adjoint back.
 
-They know no cell: they are specialised by the *type* of the cell they are given, whose `step` and `adjoint` are put in
-place at compile time (a kernel that took the functions as arguments would never be found in the disk cache again).
+They know no cell: they are specialised by the *type* of the cell they are given, whose `step` and `adjoint` are substituted
+at compile time (a kernel that took the functions as arguments would never be found in the disk cache again).
 
 Shapes: n steps of the chunk, B sequences, N rows of cotangents (row r belongs to sequence r mod B), G pre-activations,
 S states, V saved values, H units, padded to whole `Lanes`: units with zero weights from states of zero.
@@ -243,7 +243,7 @@ def adjoint(cell: Any, saved: ndarray, states: ndarray, entering: ndarray, enter
 
 @compiled
 def enter(steps: ndarray, at: ndarray, values: ndarray, entering: ndarray, entering_exponents: ndarray) -> None:
-    """Puts in what the loss sends to the top layer over a chunk, each entry brought near 1.
+    """Writes the gradient injected into the top layer over a chunk, each entry brought near 1.
 
     values [m, H'] go to entering[steps[i], at[i]], H' ≤ H; entering [n, N, H] and entering_exponents [n, N] are written
     (the former only where something enters)

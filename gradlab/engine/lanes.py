@@ -305,7 +305,7 @@ def store(typing, array, index, value):
 
 
 def _rows(builder, index, place, row):
-    """The index tuple with `row` put in as the one before the last."""
+    """The index tuple with `row` inserted before the last index."""
     return [*index[:place], ir.Constant(ir.IntType(64), row), index[place]]
 
 
@@ -335,7 +335,7 @@ def _load_rows(attribute):
 
 @intrinsic
 def store_rows(typing, array, index, values):
-    """Writes a tuple of `Lanes` to array[..., row, unit], one a row; index holds the others."""
+    """Writes a tuple of `Lanes` to array[..., row, unit], one per row; index holds the others."""
     lanes = Lanes(array.dtype)
     full = types.UniTuple(types.intp, array.ndim)
 

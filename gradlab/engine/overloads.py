@@ -1,7 +1,7 @@
 """A cell's step and adjoint, called from a kernel.
 
 numba compiles a kernel for the *type* of the cell that it is called with. An `overload` is a function that numba calls
-with the types of the arguments, at compile time, for the code to put in the place of the call: here the cell's `step`
+with the types of the arguments, at compile time, for the code to substitute for the call: here the cell's `step`
 and `adjoint`, and what builds its record of states, of any number.
 """
 

@@ -1,4 +1,4 @@
-"""How a sweep is cut into chunks of steps, and what it will take: decided before anything is allocated.
+"""How a sweep is cut into chunks of steps, and what it will cost: decided before anything is allocated.
 
 Forward values of a step cost several times what its states do. What fits four times into `STORE_BYTES` is kept whole.
 Of a longer sweep the forward pass keeps everything only for the last chunks, as many as `STORE_BYTES` holds; of the
@@ -110,5 +110,5 @@ def memory_limit() -> int:
 
 @lru_cache(maxsize=1)
 def _available(tenth_of_a_second: int) -> int:
-    """Free bytes; asking the system takes as long as a short trace, so it is asked ten times a second at most."""
+    """Free bytes; a query takes as long as a short trace, so at most ten are made per second."""
     return psutil.virtual_memory().available

@@ -1,4 +1,4 @@
-"""How long work says how far it is, and how it is aborted."""
+"""Progress of long work: how it is reported, and how it aborts."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,9 @@ Progress = Callable[[float], None]
 
 
 def silent(fraction: float) -> None:
-    """The Progress of work that nobody watches."""
+    """A Progress that reports to nobody."""
 
 
 def part_of(progress: Progress, begin: float, end: float) -> Progress:
-    """The Progress of a part, which is from `begin` to `end` of the whole."""
+    """The Progress of a part that spans `begin` to `end` of the whole."""
     return lambda fraction: progress(begin + (end - begin) * fraction)

@@ -7,7 +7,7 @@ from numpy import ndarray
 
 from gradlab.network.stack import Layer
 
-NEVER = 2**62  # the step of what does not happen
+NEVER = 2**62  # a step that is never reached
 
 
 class Cotangents(NamedTuple):
@@ -24,7 +24,7 @@ class Cotangents(NamedTuple):
 
 
 class Adjoints(NamedTuple):
-    """All adjoints of one layer, each times 2^exponents; what was not asked for has no steps."""
+    """All adjoints of one layer, each times 2^exponents; arrays not asked for have no steps."""
 
     totals: ndarray  # [T, N, S, H]  ∂L/∂s_t
     a_x_bar: ndarray  # [T, N, G, H]  ∂L/∂a^x_t
@@ -33,7 +33,7 @@ class Adjoints(NamedTuple):
 
 
 class Swept(NamedTuple):
-    """What an adjoint found, over the forward pass that it went back over."""
+    """The results of one adjoint and of the forward pass under it."""
 
     log10_norms: ndarray  # [L, T, N, S]
     non_finite: ndarray  # [L, B]  first step with a non-finite state, NEVER if none

@@ -17,7 +17,7 @@ from gradlab.network.stack import Stack
 
 
 class Nudge(NamedTuple):
-    """A small change put in at one step of one layer: into the pre-activation a^x_t, or into h_t after the step."""
+    """A small change added at one step of one layer: to the pre-activation a^x_t, or to h_t after the step."""
 
     layer: int
     step: int
@@ -84,7 +84,7 @@ def unroll(stack: Stack, inputs: ndarray, initial_state: Sequence[ndarray | Tens
            size: float = 0.0, rounded: str | None = None) -> Iterator[list]:  # fmt: skip
     """Runs the stack in float64 and yields, at every step, the new states of all layers.
 
-    inputs [T, B, X]; initial_state one [L, B, H] a state, or none for zeros, as arrays or tensors;
+    inputs [T, B, X]; initial_state one [L, B, H] per state, or none for zeros, as arrays or tensors;
     rounded: a dtype as which σ and tanh are rounded, in another way than otherwise, to see what rounding does
     """
     cell, H = CELLS[stack.cell], stack.hidden_size
@@ -92,8 +92,8 @@ def unroll(stack: Stack, inputs: ndarray, initial_state: Sequence[ndarray | Tens
     layers = [[torch.from_numpy(np.array(part, np.float64)) for part in layer] for layer in stack.layers]
     x_all = torch.from_numpy(np.array(inputs, np.float64)).as_subclass(_NUMBERS[rounded])
     zeros = [torch.zeros(stack.depth, x_all.shape[1], H, dtype=torch.float64)] * len(cell.states)
-    given = [torch.as_tensor(value, dtype=torch.float64) for value in initial_state] or zeros
-    states = [record(*(value[layer] for value in given)) for layer in range(stack.depth)]
+    starts = [torch.as_tensor(value, dtype=torch.float64) for value in initial_state] or zeros
+    states = [record(*(value[layer] for value in starts)) for layer in range(stack.depth)]
     for t, x in enumerate(x_all):
         for layer, (W, U, b_W, b_U) in enumerate(layers):
             here = nudge if nudge is not None and (nudge.layer, nudge.step) == (layer, t) else None
@@ -113,13 +113,13 @@ def autograd(stack: Stack, inputs: ndarray, cotangents: ndarray, initial_state: 
              rounded: str | None = None, after_step: Callable[[], None] = _nothing) -> ndarray:  # fmt: skip
     """∂L/∂s_t of every layer and step by autograd, in float64, [L, T, B, S, H].
 
-    inputs [T, B, X], cotangents [T, B, H] dense, initial_state one [L, B, H] a state or none; rounded: see `unroll`;
+    inputs [T, B, X], cotangents [T, B, H] dense, initial_state one [L, B, H] per state or none; rounded: see `unroll`;
     after_step: called after every step, and again where its gradient comes back; an exception it raises aborts
     """
     shape = (stack.depth, inputs.shape[1], stack.hidden_size)
     kinds = len(CELLS[stack.cell].states)
-    given = [np.array(value, np.float64) for value in initial_state] or [np.zeros(shape)] * kinds
-    start = [torch.tensor(value, requires_grad=True) for value in given]  # a graph even where no weight asks for one
+    starts = [np.array(value, np.float64) for value in initial_state] or [np.zeros(shape)] * kinds
+    start = [torch.tensor(value, requires_grad=True) for value in starts]  # a graph even where no weight asks for one
     history: list[list] = []
     loss = torch.zeros((), dtype=torch.float64)
     steps = unroll(stack, inputs, start, rounded=rounded)

@@ -1,6 +1,6 @@
 """`sweep`: forward pass and adjoint with threads.
 
-Sequences do not know of each other, so slices of the batch run in a shared pool, each a `Sweep` of its own. How the
+Sequences are independent, so slices of the batch run in a shared pool, each with a separate `Sweep`. How the
 batch is cut depends on the work alone: the same call always gives the same bits, whatever else runs.
 """
 
@@ -57,7 +57,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 class _Stopped(Exception):
-    """The caller has left."""
+    """The caller has been stopped."""
 
 
 def in_threads(run: Callable[[int, Progress], Any], count: int, progress: Progress | None = None) -> list[Any]:
@@ -108,7 +108,7 @@ def sweep(
     T, B, X = inputs.shape
     size = Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, cotangents.rows, stack.dtype)
     slices = slices_of(plan(size).multiply_adds, B)
-    if len(slices) > 1:  # they would count their indices anew
+    if len(slices) > 1:  # each slice would report indices counted from its own start
         refuse_inputs(stack, inputs, initial_state, states)
         refuse_places(cotangents, T, (stack.depth, B, len(states), stack.hidden_size), stack.dtype)
 
@@ -125,7 +125,7 @@ def sweep(
 
 
 def cotangents_of_slice(cotangents: Cotangents, own: slice, sequences: int) -> Cotangents:
-    """Those of some sequences, rows counted anew."""
+    """The cotangents of some sequences, with rows counted from the first of them."""
     count = own.stop - own.start
     if count == sequences:
         return cotangents

@@ -1,4 +1,4 @@
-"""Charts as files: pictures that stand still, and an interactive page or document."""
+"""Charts as files: static pictures, and an interactive page or document."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def specification(
     spec["datasets"] = {f"table{n}": alt.to_values(table)["values"] for n, table in enumerate(tables.values())}
     spec["width"] = width or (spec["width"] if isinstance(spec.get("width"), int) else WIDTH)
     spec["height"] = height or spec.get("height", 300)
-    own = spec.pop("title", {})
-    own = own if isinstance(own, dict) else {"text": own}
-    heading = {key: given or _joined(own.get(key)) for key, given in (("text", title), ("subtitle", subtitle))}
+    chart_title = spec.pop("title", {})
+    chart_title = chart_title if isinstance(chart_title, dict) else {"text": chart_title}
+    heading = {key: text or _joined(chart_title.get(key)) for key, text in (("text", title), ("subtitle", subtitle))}
     if any(heading.values()):
         grows = spec.get("autosize") != "pad"  # a chart that takes its room for the heading from its own height
         room = spec["width"] - 24 if grows else spec["width"] + 60
         lines = {"text": _wrapped(heading["text"], room / 8.6), "subtitle": _wrapped(heading["subtitle"], room / 6.9)}
-        spec["title"] = {**own, **{key: found for key, found in lines.items() if found}}
+        spec["title"] = {**chart_title, **{key: broken for key, broken in lines.items() if broken}}
         if grows:
             spec["height"] += TITLE_LINE * len(lines["text"]) + SUBTITLE_LINE * len(lines["subtitle"])
         spec["description"] = ". ".join(part.rstrip(".") for part in heading.values() if part) + "."
@@ -77,8 +77,8 @@ def svg(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
     spec = _still(specification(chart, subjects, **options))
     drawing = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
     title, subtitle = (" ".join(spec.get("title", {}).get(key, [])) for key in ("text", "subtitle"))
-    told = {"title": title, "desc": subtitle, "metadata": one_line(spec["usermeta"])}
-    inside = "".join(f"<{tag}>{html_module.escape(text)}</{tag}>" for tag, text in told.items() if text)
+    elements = {"title": title, "desc": subtitle, "metadata": one_line(spec["usermeta"])}
+    inside = "".join(f"<{tag}>{html_module.escape(text)}</{tag}>" for tag, text in elements.items() if text)
     head, rest = drawing.split(">", 1)
     return f"{head}>{inside}{rest}".encode()
 

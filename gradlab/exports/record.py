@@ -1,4 +1,4 @@
-"""The record every file carries, and the settings as files of their own: JSON that reads back, Python that runs."""
+"""The record every file carries, and the settings as files: JSON that reads back, Python that runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A readout on the top layer and the losses of its output: what a network that is trained puts in.
+"""A readout on the top layer and the losses of its output: the gradient a trained network's loss injects.
 
 o_t = V h_t + b_V                                     scores, Y of them
 squared error       ℓ_t = ½ ‖o_t - y_t‖²              ∂ℓ_t/∂o_t = o_t - y_t
@@ -26,7 +26,7 @@ class Readout(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What a loss on a readout gives at m loss steps."""
+    """Losses on a readout at m loss steps, and their gradients."""
 
     losses: ndarray  # [m, B]  ℓ_t
     cotangents: ndarray  # [m, B, H]  ∂L/∂h_t by the loss alone
@@ -55,7 +55,7 @@ def cross_entropy(scores: ndarray, targets: ndarray) -> tuple[ndarray, ndarray]:
 
 
 def direction(scores: ndarray, targets: ndarray) -> tuple[ndarray, ndarray]:
-    """No readout: a random direction of norm 1 is the gradient that each loss step puts in."""
+    """No readout: a random unit vector is the gradient injected at each loss step."""
     raise ValueError("objective = 'direction' has no readout: its cotangents do not depend on states")
 
 

@@ -32,7 +32,7 @@ class Layer(NamedTuple):
 
 
 class HasNetwork(Protocol):
-    """Whatever has weights."""
+    """Anything with weights."""
 
     def network(self) -> Stack: ...
 

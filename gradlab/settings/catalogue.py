@@ -87,9 +87,13 @@ class Fields(BaseModel):
     batch_size: int = _setting(
         "sequence", 8, "sequences", "Number of sequences, B; bands in the charts span them.", (1, 256)
     )
-    inputs: str = _setting("sequence", "noise", "", "What the network reads.")
+    inputs: str = _setting("sequence", "noise", "", "The input the network reads.")
     input_size: int = _setting(
-        "sequence", 16, "channels", "Channels of the input at each step, X; inputs = text has its own.", (1, 512)
+        "sequence",
+        16,
+        "channels",
+        "Channels of the input at each step, X; inputs = text has one per character of its vocabulary.",
+        (1, 512),
     )
     text: str | None = _setting(
         "sequence",
@@ -124,7 +128,7 @@ class Fields(BaseModel):
         "loss",
         None,
         "steps",
-        "m: the steps that the delayed type writes, each with a loss.",
+        "m: the delayed type writes m steps, each with a loss.",
         (1, MOST_STEPS - 1),
         "what reads leaves",
     )
@@ -135,12 +139,14 @@ class Fields(BaseModel):
         "Gradient injected at each loss step: a random unit vector, or that of a readout's loss.",
     )
     output_size: int = _setting(
-        "loss", 16, "scores", "Scores of the readout, Y; inputs = text has one for each character.", (1, 512)
+        "loss",
+        16,
+        "scores",
+        "Scores of the readout, Y; inputs = text has one per character of its vocabulary.",
+        (1, 512),
     )
 
-    truncation: str = _setting(
-        "truncation", "full", "", "The truncated back-propagation that is compared with the full one."
-    )
+    truncation: str = _setting("truncation", "full", "", "Truncated back-propagation, compared with the full one.")
     k1: int | None = _setting(
         "truncation", None, "steps", "Steps between updates of truncation = windows.", (1, MOST_STEPS), "half of k2"
     )
@@ -148,13 +154,13 @@ class Fields(BaseModel):
         "truncation",
         None,
         "steps",
-        "Truncation length: the steps that the truncated gradient goes back over.",
+        "Truncation length: steps that the truncated gradient is propagated back.",
         (1, MOST_STEPS),
         "a tenth of the sequence",
     )
 
     seed: int = _setting(
-        "numerics", 0, "1", "Seed of weights, inputs and loss, each with a stream of its own.", (0, 2**32 - 1)
+        "numerics", 0, "1", "Seed of weights, inputs and loss, each drawn from a separate stream.", (0, 2**32 - 1)
     )
     dtype: str = _setting(
         "numerics", "float64", "", "Precision of the computation; both draw the same weights and inputs."
@@ -176,10 +182,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 def bounds(name: str) -> tuple[float, float]:
     """(lowest, highest) allowed value of a numeric setting; of a text, in characters. KeyError for names."""
-    found = about(name).bounds
-    if found is None:
+    limits = about(name).bounds
+    if limits is None:
         raise KeyError(f"{name} is chosen by name and has no bounds: ask choices({name!r})")
-    return found
+    return limits
 
 
 def unit(name: str) -> str:
@@ -198,7 +204,7 @@ def description(name: str) -> str:
 
 
 def default(name: str) -> Any:
-    """The value a setting has when it is not given."""
+    """The default value of a setting."""
     return Fields.model_fields[name].default
 
 
@@ -210,12 +216,12 @@ def choices(name: str) -> tuple[str, ...]:
 
 
 def meaning(name: str, choice: str) -> str:
-    """What one choice of a setting is: its own sentence, a cell's title, or the first line of a docstring."""
+    """The meaning of one choice of a setting: its sentence, a cell's title, or the first line of a docstring."""
     entry = CHOICES[name][choice]
     if isinstance(entry, str):
         return entry
-    own = getattr(entry, "meaning", None) or getattr(entry, "title", None)
-    return own or entry.__doc__.splitlines()[0]
+    sentence = getattr(entry, "meaning", None) or getattr(entry, "title", None)
+    return sentence or entry.__doc__.splitlines()[0]
 
 
 def allowed(name: str) -> str:

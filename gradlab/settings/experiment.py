@@ -75,10 +75,10 @@ class Experiment(Fields):
         def model_validate_json(cls, json_data: str | bytes) -> Self:
             """An Experiment of the JSON that `model_dump_json` writes."""
             try:
-                found = json.loads(json_data)
+                values = json.loads(json_data)
             except ValueError as error:
                 raise SettingsError(Refusal("", f"the settings are not JSON: {error}")) from None
-            return cls.model_validate(found)
+            return cls.model_validate(values)
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -105,8 +105,8 @@ class Experiment(Fields):
 
     @model_validator(mode="after")
     def _settings_fit_each_other(self) -> Self:
-        if found := conflicts.conflict(self):
-            raise _plain(*found)
+        if conflict := conflicts.conflict(self):
+            raise _plain(*conflict)
         return self
 
     def __repr__(self) -> str:

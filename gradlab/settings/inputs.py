@@ -45,7 +45,7 @@ def impulse(steps: int, batch_size: int, input_size: int, generator: Generator) 
 
 
 def zero(steps: int, batch_size: int, input_size: int, generator: Generator) -> ndarray:
-    """Zero at every step: the network is left to itself."""
+    """Zero at every step: the network runs autonomously."""
     return np.zeros((steps, batch_size, input_size))
 
 

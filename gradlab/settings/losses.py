@@ -129,7 +129,7 @@ def behind_the_source(steps: int, placement: Placement) -> Sequence[int]:
 
 def step_set(text: str) -> list[int]:
     """The steps that "9, 49, 90-99" names, in order, each once. Raises ValueError for anything else."""
-    found: set[int] = set()
+    steps: set[int] = set()
     for part in text.split(","):
         first, dash, end = part.strip().partition("-")
         if not all(number.isascii() and number.isdigit() and len(number) < 8 for number in (first, end or "0")):
@@ -137,8 +137,8 @@ def step_set(text: str) -> list[int]:
         low, high = int(first), int(end) if dash and end else int(first)
         if (dash and not end) or high < low:
             raise ValueError(f"{part.strip()!r} is not a range from a lower to a higher step")
-        found.update(range(low, high + 1))
-    return sorted(found)
+        steps.update(range(low, high + 1))
+    return sorted(steps)
 
 
 def clipped(text: str, last: int) -> str:
@@ -155,7 +155,7 @@ LOSSES: dict[str, Loss] = {
         entries=last_state,
         needs_states=True,
     ),
-    "every": Loss(every, "A random direction of norm 1 at every step, each its own: gradient is injected everywhere."),
+    "every": Loss(every, "An independent random unit vector at every step: gradient is injected everywhere."),
     "step": Loss(chosen_step, "A random direction of norm 1 at one chosen step (the middle one unless chosen)."),
     "steps": Loss(
         chosen_steps,

@@ -1,4 +1,4 @@
-"""Subject: what an analysis is about, whatever it is: settings, a training run, a network that somebody brings.
+"""Subject: what an analysis is about, of any kind: settings, a training run, a network of the caller.
 
 Analyses and pages ask a subject and never which kind it is. An `Experiment` is a subject, a `Trained` is another.
 """

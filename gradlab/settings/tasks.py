@@ -1,4 +1,4 @@
-"""Tasks that recurrent networks are trained on, each with its exact baseline: what can be had without learning it.
+"""Tasks that recurrent networks are trained on, each with its exact baseline: the loss without learning.
 
     task.draw(steps, batch_size, generator) -> Batch      a fresh batch; every function below is one task's
     task.baselines(steps) -> tuple of Baseline            exact expected losses, the one to beat first
@@ -51,7 +51,7 @@ class Task:
     name: str
     title: str
     objective: str  # "squared_error" | "cross_entropy"
-    metric: str  # "accuracy" | "bits a character"
+    metric: str  # "accuracy" | "bits per character"
     input_size: int
     output_size: int
     draw: Callable[[int, int, Generator], Batch]
@@ -97,7 +97,7 @@ def adding(steps: int, batch_size: int, generator: Generator) -> Batch:
 
 
 def copy_memory(steps: int, batch_size: int, generator: Generator) -> Batch:
-    """Ten symbols are shown, then nothing for long: at a sign they must be written down in order.
+    """Ten symbols are shown, then a long blank: at a cue they must be reproduced in order.
 
     Hochreiter & Schmidhuber 1997 and Arjovsky et al. 2016. Of the T steps, 10 show and 10 write; every step is scored,
     the others for writing a blank. Inputs are one-hot: 8 symbols, the blank, the sign.
@@ -110,7 +110,7 @@ def copy_memory(steps: int, batch_size: int, generator: Generator) -> Batch:
 
 
 def temporal_order(steps: int, batch_size: int, generator: Generator) -> Batch:
-    """Two of many letters are X or Y, far apart: which came, in which order, is asked at the end.
+    """Two of many letters, far apart, are X or Y: which, and in which order, is asked at the end.
 
     Hochreiter & Schmidhuber 1997, task 6a: E, then letters from a, b, c, d, X or Y at a step in [T/10, T/5] and one in
     [T/2, 3T/5], and B. Classes: XX, XY, YX, YY.
@@ -125,7 +125,7 @@ def temporal_order(steps: int, batch_size: int, generator: Generator) -> Batch:
 
 
 def parity(steps: int, batch_size: int, generator: Generator) -> Batch:
-    """Bits come one by one: is the number of ones so far odd? Asked at every step; one wrong turn spoils the rest."""
+    """Bits come one by one: is the number of ones so far odd? Asked at every step; one error spoils the rest."""
     bits = generator.integers(2, size=(steps, batch_size))
     return Batch(2.0 * bits[..., None] - 1, bits.cumsum(axis=0) % 2, np.ones(steps, bool))
 
@@ -144,7 +144,7 @@ def delayed_recall(steps: int, batch_size: int, generator: Generator) -> Batch:
 
 
 def sine_continuation(steps: int, batch_size: int, generator: Generator) -> Batch:
-    """A sine is heard for half the time, then it must be continued in silence.
+    """A sine is the input for the first half, then it must be continued without input.
 
     Phase uniform, period from 10 to 30 steps; the second half reads zeros and each of its steps is scored.
     """
@@ -191,14 +191,14 @@ def characters(text: str | None = None) -> Task:
     if len(symbols) < 2:
         raise ValueError(f"text = {text[:20]!r} has {len(symbols)} different characters: at least 2 are needed")
     single = _entropy(Counter(text))
-    found = (
+    baselines = (
         Baseline(_entropy(Counter(zip(text, text[1:] + text[0], strict=True))) - single, "knowing only one character"),
         Baseline(single, "knowing how often each occurs"),
         Baseline(math.log(len(symbols)), f"guessing among {len(symbols)} characters"),
     )
     draw, V = partial(next_characters, text=text), len(symbols)
     return Task(
-        "text", "Text", "cross_entropy", "bits a character", V, V, draw, partial(_same, found),
+        "text", "Text", "cross_entropy", "bits per character", V, V, draw, partial(_same, baselines),
         solved_share=1.0, text=text, symbols=symbols,
     )  # fmt: skip
 
@@ -212,8 +212,8 @@ def _last(steps: int) -> ndarray:
     return np.arange(steps) == steps - 1
 
 
-def _same(found: tuple[Baseline, ...], steps: int) -> tuple[Baseline, ...]:
-    return found
+def _same(baselines: tuple[Baseline, ...], steps: int) -> tuple[Baseline, ...]:
+    return baselines
 
 
 def _constant(loss: float, of: str) -> Callable[[int], tuple[Baseline, ...]]:
@@ -229,7 +229,7 @@ def _parity_baseline(steps: int) -> tuple[Baseline, ...]:
 
 
 _HELLO_BASELINES = (Baseline(2 * math.log(2) / 4, "without memory"), Baseline(math.log(4), "guessing among 4 letters"))
-_SUM, _CLASSES, _BITS = ("squared_error", "accuracy"), ("cross_entropy", "accuracy"), "bits a character"
+_SUM, _CLASSES, _BITS = ("squared_error", "accuracy"), ("cross_entropy", "accuracy"), "bits per character"
 _ORDERS = ("XX", "XY", "YX", "YY")
 
 TASKS: dict[str, Task] = {

@@ -21,7 +21,7 @@ from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import Batch, Task
 
 DECIDED = ("cell", "depth", "hidden_size", "inputs", "input_size", "text", "output_size")  # settings, by the weights
-REPLACED = frozenset(("initialization", "gain", "forget_bias"))  # say nothing of learned weights
+REPLACED = frozenset(("initialization", "gain", "forget_bias"))  # do not apply to learned weights
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def kept_as(task: Task, experiment: Experiment, updates: int) -> str:
 
 @dataclass(frozen=True)
 class Trained:
-    """Weights that were learned, and the settings over which they are looked at.
+    """Weights that were learned, and the settings under which they are analysed.
 
     Raises ValueError for settings that the weights decide otherwise.
     """

@@ -50,7 +50,7 @@ def load(data: bytes, task: Task | None = None) -> Run:
     about = _metadata(data)
     try:
         experiment = Experiment.model_validate(about["experiment"])
-        recipe, done, text = Recipe(**about["recipe"]), int(about["updates_done"]), about["text"]
+        recipe, updates_done, text = Recipe(**about["recipe"]), int(about["updates_done"]), about["text"]
         name = str(about["task"])
         diverged = None if about.get("diverged") is None else Diverged.read(about["diverged"])
     except (KeyError, TypeError, ValueError) as error:
@@ -58,8 +58,8 @@ def load(data: bytes, task: Task | None = None) -> Run:
     if task is None and name not in TASKS:
         raise ValueError(f"the checkpoint's task {name[:40]!r} is not known: pass it as `task`")
     task = task or (characters(text) if name == "text" and isinstance(text, str) else TASKS[name])
-    if not 0 <= done <= recipe.updates:
-        raise ValueError(f"the checkpoint has made {done} of {recipe.updates} updates, which cannot be")
+    if not 0 <= updates_done <= recipe.updates:
+        raise ValueError(f"the checkpoint has made {updates_done} of {recipe.updates} updates, which cannot be")
     run = Run(experiment, task, recipe)
     try:
         tensors = load_tensors(data)
@@ -69,8 +69,8 @@ def load(data: bytes, task: Task | None = None) -> Run:
     for key, expected in weights.items():
         _check(key, tensors.get(key), tuple(expected.shape), expected.dtype)
     run.network.load_state_dict({key.removeprefix("network."): tensors.pop(key) for key in weights})
-    _restore(run, tensors, done)
-    run.done, run.diverged = done, diverged
+    _restore(run, tensors, updates_done)
+    run.done, run.diverged = updates_done, diverged
     return run
 
 
@@ -100,9 +100,9 @@ def _check(name: str, value: Tensor | None, shape: tuple[int, ...], dtype: torch
         raise ValueError(f"{name} holds a value that is not finite")
 
 
-def _restore(run: Run, tensors: dict[str, Tensor], done: int) -> None:
+def _restore(run: Run, tensors: dict[str, Tensor], updates_done: int) -> None:
     """The optimizer's state; every tensor that is left must belong to it."""
-    expected = _states(run, stepped=done > 0)
+    expected = _states(run, stepped=updates_done > 0)
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         kind, _, rest = name.partition(".")

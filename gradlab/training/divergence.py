@@ -56,8 +56,8 @@ def forward_divergence(update: int, network: Network, task: Task, batch: Tensors
             return Diverged(update, first.layer, first.step, "state")
         scores = network.readout(h)
         for step in torch.nonzero(batch.scored).flatten().tolist():
-            one = torch.tensor([True])
-            if not torch.isfinite(loss_of(task, scores[step, None], batch.targets[step, None], one)):
+            scored = torch.tensor([True])
+            if not torch.isfinite(loss_of(task, scores[step, None], batch.targets[step, None], scored)):
                 return Diverged(update, network.recurrent.depth, step, "readout")
     return Diverged(update, network.recurrent.depth, len(batch.inputs) - 1, "readout")  # only their sum is too large
 

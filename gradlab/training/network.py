@@ -87,7 +87,7 @@ def loss_of(task: Task, scores: Tensor, targets: Tensor, scored: Tensor) -> Tens
 
 
 def metric_of(task: Task, loss: float, scores: Tensor, batch: Tensors) -> float:
-    """Bits a character, or the share of scored answers that are right: the likeliest class, or a number near enough."""
+    """Bits per character, or the share of scored answers that are right: the likeliest class, or a close number."""
     if task.metric != "accuracy":
         return loss / math.log(2)
     answers, targets = scores[batch.scored], batch.targets[batch.scored]

@@ -19,7 +19,7 @@ import pandas as pd
 
 from gradlab.analyses.call import Call, Resolve
 from gradlab.analyses.characters import CharacterModel
-from gradlab.analyses.problem import Progress
+from gradlab.engine import Progress
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.inputs import default_text
 from gradlab.settings.tasks import HELLO, Task
@@ -134,7 +134,7 @@ class History(_OfRuns):
         each = [f"gradlab.training.history({one}, experiments[{n}].cell)" for n, one in enumerate(records)]
         return each[0] if len(each) == 1 else f"pd.concat([{', '.join(each)}], ignore_index=True)"
 
-    def rows(self, progress: Progress = None, resolve: Resolve | None = None) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
         tables = [history(run.records, run.experiment.cell) for run in self.runs]
         return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
@@ -151,7 +151,7 @@ class Traces(_OfRuns):
         runs = f"{records[0]} {EACH}" if is_same else ", ".join(records)
         return f"gradlab.training.traces_at([{runs}], {self.update})"
 
-    def rows(self, progress: Progress = None, resolve: Resolve | None = None) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
         return traces_at([run.records for run in self.runs], self.update)
 
 
@@ -170,7 +170,7 @@ class Reach(_OfRuns):
     def code(self) -> str:
         return f"gradlab.training.reach({self.runs[0].code(FIRST)}, layer={self.layer}, state={self.state!r})"
 
-    def rows(self, progress: Progress = None, resolve: Resolve | None = None) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
         return reach(self.runs[0].records, layer=self.layer, state=self.state)
 
 
@@ -218,7 +218,7 @@ class Reading(_Answered):
             return None
         return digest(self.code, self.snapshot.fingerprint, self.snapshot.replay.experiment.key)
 
-    def rows(self, progress: Progress = None, resolve: Resolve | None = None) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
         return self.function(self.snapshot.model, *self.arguments)
 
 

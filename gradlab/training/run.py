@@ -1,7 +1,7 @@
 """Run: a network in training, one update at a time; and `train`, its records.
 
 Update n draws its batch, and its noise if any, from generators of (seed, n) alone. So the batches are the same for
-every cell, a run that was stopped and resumed sees what it would have seen, and nothing that is measured can move them.
+every cell, a run that was stopped and resumed reads what it would have read, and no measurement changes them.
 The same run gives the same bits whatever number of threads torch is allowed, and in whichever thread it is run.
 """
 
@@ -40,7 +40,7 @@ class Record(NamedTuple):
 
     update: int  # updates done before this one, from 0
     loss: float  # of its batch
-    metric: float  # accuracy, or bits a character
+    metric: float  # accuracy, or bits per character
     gradient_norm: float  # of all parameters together, before clipping
     clipped_norm: float  # after clipping
     learning_rate: float
@@ -156,7 +156,7 @@ class Run:
         return Record(self.done, loss, metric, before, after, rate, traced, self.diverged)
 
     def _loss(self, batch: Tensors) -> tuple[float, Tensor]:
-        """The loss and the scores alone."""
+        """The loss and the scores, without gradients."""
         with torch.no_grad():
             scores, _ = self.network(batch.inputs)
             return float(loss_of(self.task, scores, batch.targets, batch.scored)), scores

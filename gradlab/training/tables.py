@@ -71,7 +71,7 @@ def solved_at(table: pd.DataFrame, below: float) -> int | None:
 
 
 def clipping(table: pd.DataFrame) -> tuple[float, float]:
-    """(the share of one run's updates whose gradient was clipped, the mean share of its norm that those were left)."""
+    """(the share of one run's updates whose gradient was clipped, the mean share of the norm kept in those)."""
     clipped = table["clipped"].to_numpy(bool)
     left = table["clipped_norm"].to_numpy()[clipped] / table["gradient_norm"].to_numpy()[clipped]
     return float(clipped.mean()), float(left.mean()) if len(left) else np.nan
@@ -111,7 +111,7 @@ def window(updates: int) -> int:
 def curve_at(values: ndarray, at: ndarray) -> tuple[ndarray, ndarray]:
     """log10 of positive values and of their running mean, as in `curve`, at some rows.
 
-    Each mean is a sum of its own: a running one would carry the rounding of a huge value on to all that follow it.
+    Each mean is summed separately: a running sum would carry the rounding of a huge value on to all that follow it.
     """
     size = window(len(values))
     means = np.array([values[max(0, i + 1 - size) : i + 1].mean() for i in at.tolist()])

@@ -39,7 +39,7 @@ def result(call: Call) -> Any:
 
 def every_row(question: Question) -> pd.DataFrame:
     """All rows, for what leaves the screen; asked outside a page's run too."""
-    return question.rows(resolve=_found)
+    return question.rows(resolve=_without_bar)
 
 
 def _refuse(question: Question | Call) -> None:
@@ -55,32 +55,32 @@ def _resolved(call: Call) -> Any:
     for inner in call.inner:
         _resolved(inner)
     slot = st.empty()
-    found = _kept(call.key, call, Progress(slot, call.title))
+    answer = _kept(call.key, call, Progress(slot, call.title))
     slot.empty()
-    return found
+    return answer
 
 
-def _found(call: Call) -> Any:
+def _without_bar(call: Call) -> Any:
     """The same without a bar."""
     return _kept(call.key, call, None)
 
 
 @st.cache_resource(max_entries=40, show_spinner=False)
 def _kept(key: str, _call: Call, _progress: "Progress | None") -> Any:
-    return _call.result(_progress, _found)
+    return _call.result(_progress, _without_bar)
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def _reduced(key: str, reduction: Reduction, _question: Question) -> pd.DataFrame:
-    return reduction.on_screen(_question.rows(resolve=_found))
+    return reduction.on_screen(_question.rows(resolve=_without_bar))
 
 
 class Progress:
-    """Shows how far the work is; to show it is also to give Streamlit the chance to stop it.
+    """Shows the progress of the work; each drawing also lets Streamlit stop it.
 
     A stop arrives as an exception out of the call. The bar stands outside the cached function and must not be recorded
-    with it, so it is drawn in the context that was there before the function was entered. It may be called as often as
-    one likes: what comes too soon after the last drawing is not drawn.
+    with it, so it is drawn in the context from before the function was entered. It may be called at any rate: a call
+    soon after the last drawing draws nothing.
     """
 
     def __init__(self, slot: DeltaGenerator, title: str) -> None:

@@ -14,7 +14,7 @@ EXPECTATIONS = "The likeliest next characters."
 
 
 def reach(table: pd.DataFrame) -> str:
-    """What the nearest and the furthest character do to a prediction, and how many of all float32 could hold."""
+    """The gradient of a prediction at the nearest and the farthest character, and how many float32 could hold."""
     values = table["log10_gradient"].to_numpy()
     held = int((values > math.log10(np.finfo(np.float32).tiny)).sum())
     return (

@@ -21,12 +21,12 @@ def names(traces: Sequence[GradientTrace]) -> str:
 
 
 def arriving(trace: GradientTrace) -> float:
-    """log10 of what reaches step 0 of the lowest layer's h, relative to the injected gradient, mean over the batch."""
+    """log10 of what reaches h at step 0 of the bottom layer, relative to the injected gradient, mean over the batch."""
     return float(trace.log10_relative("h")[0, 0].mean())
 
 
 def opening(traces: Sequence[GradientTrace]) -> str:
-    """How much of the injected gradient reaches the first step of the lowest layer, for every cell."""
+    """How much of the injected gradient reaches the first step of the bottom layer, for every cell."""
     first = traces[0]
     steps = set(first.loss_steps.tolist())
     losses, last_loss = len(steps), max(steps, default=0)
@@ -41,7 +41,7 @@ def opening(traces: Sequence[GradientTrace]) -> str:
 
 
 def alternative(traces: Sequence[GradientTrace]) -> str:
-    """What the picture shows, for those who cannot see it."""
+    """The figure in words, for screen readers."""
     return " ".join(diagnose(trace).sentence for trace in traces)
 
 
@@ -51,10 +51,10 @@ def non_finite(traces: Sequence[GradientTrace]) -> list[str]:
 
 
 def marks(traces: Sequence[GradientTrace]) -> pd.DataFrame:
-    """The steps at which a pass left the finite numbers, to be pointed out: columns step and label."""
-    found = [trace for trace in traces if trace.non_finite]
-    labels = [f"{title(trace)}: {trace.non_finite.pass_} pass overflows" for trace in found if trace.non_finite]
-    return pd.DataFrame({"step": [trace.non_finite.step for trace in found if trace.non_finite], "label": labels})
+    """The steps at which a pass left the finite numbers, as marks: columns step and label."""
+    overflowed = [trace for trace in traces if trace.non_finite]
+    labels = [f"{title(trace)}: {trace.non_finite.pass_} pass overflows" for trace in overflowed if trace.non_finite]
+    return pd.DataFrame({"step": [trace.non_finite.step for trace in overflowed if trace.non_finite], "label": labels})
 
 
 def rate(diagnosis: Diagnosis) -> str:

@@ -9,26 +9,26 @@ from gradlab.words.numbers import number
 BLOCKS = {"full state": "state", "h alone": "h"}  # what the page offers, as `singular_values_by_lag` calls it
 
 
-def of_singular_values(subject: Subject, block: str, found: Farthest) -> str:
-    """How long the directions of the state are at the farthest lag, and what is said of a bound."""
+def of_singular_values(subject: Subject, block: str, farthest: Farthest) -> str:
+    """The range of the singular values at the farthest lag, and their bound."""
     symbol = "h" if block == "h" else "s"
-    jacobian = f"∂{symbol}_T/∂{symbol}_t, {found.lag} steps back"
-    if math.isnan(found.largest):
+    jacobian = f"∂{symbol}_T/∂{symbol}_t, {farthest.lag} steps back"
+    if math.isnan(farthest.largest):
         return f"{subject.title}: {jacobian} is undefined, since the forward pass overflows."
-    if not found.resolved:
-        return f"{subject.title}: {jacobian} is exactly 0: no direction arrives. {_bound(subject, found)}"
-    below = found.count - found.resolved
-    rest = f"; {below} of {found.count} lie below what rounding leaves" if below else ""
+    if not farthest.resolved:
+        return f"{subject.title}: {jacobian} is exactly 0: no direction arrives. {_bound(subject, farthest)}"
+    below = farthest.count - farthest.resolved
+    rest = f"; {below} of {farthest.count} are lost to rounding" if below else ""
     return (
-        f"{subject.title}: the singular values of {jacobian}, run from **{number(found.largest)}** down to "
-        f"{number(found.smallest)}{rest}. Directions that keep more than half of their length: **{found.keep_half} of "
-        f"{found.count}**. A random cotangent keeps {number(found.cotangent)}. {_bound(subject, found)}"
+        f"{subject.title}: the singular values of {jacobian}, run from **{number(farthest.largest)}** down to "
+        f"{number(farthest.smallest)}{rest}. Directions that keep more than half their norm: **{farthest.keep_half} of "
+        f"{farthest.count}**. A random cotangent keeps {number(farthest.cotangent)}. {_bound(subject, farthest)}"
     )
 
 
-def _bound(subject: Subject, found: Farthest) -> str:
-    if found.bound is not None:
-        return f"The spectral norm of U bounds them all by {number(found.bound)}."
+def _bound(subject: Subject, farthest: Farthest) -> str:
+    if farthest.bound is not None:
+        return f"The spectral norm of U bounds them all by {number(farthest.bound)}."
     if subject.settings.cell in STEEPEST:
         return "No bound is drawn: a power of the spectral norm of U bounds one layer, not a stack."
     return f"No bound is drawn: a power of the spectral norm of U does not bound the {subject.title}."

@@ -1,4 +1,4 @@
-"""Sentences of the pages that ask why: every number in them is read off the records and tables they stand beside."""
+"""Sentences of the pages that ask why: every number is read from the records and tables given."""
 
 import math
 from collections.abc import Sequence
@@ -30,67 +30,70 @@ def networks_compared(subjects: Sequence[Subject]) -> str:
     if any("initialization" in subject.unused() for subject in subjects):  # weights that were learned
         return "Gradients of h, bottom layer. A cell that was not trained has initial weights."
     return (
-        "Gradients of h, bottom layer; all read the same input and are drawn from the same seed. The squashed LSTM is "
-        "the control: the LSTM's own gates and weights, but its sum goes through a tanh."
+        "Gradients of h, bottom layer; all networks read the same input and are drawn from the same seed. The squashed "
+        "LSTM is the control: gates and weights of the LSTM, but with a tanh around its additive update."
     )
 
 
 def what_parts_are(subject: Subject) -> str:
-    """The words of the second and third picture."""
+    """Which gradient the second and third figure show, and what its parts are called."""
     state = additive_name(CELLS[subject.settings.cell])
     return (
-        f"From here on the gradient of {state} in the bottom layer. Lag: steps before the last. Direct: what came back "
-        "by the additive update and never passed the recurrent weight U; order k: what passed U k times; rest: more "
-        "often. Parts are vectors: they add up, their norms do not, and a share below 0 points against the whole."
+        f"From here on: the gradient of {state} in the bottom layer. Lag: steps before the last. Direct: came back by "
+        "the additive update and never passed through the recurrent weight U; order k: passed through U k times; rest: "
+        "more often. Parts are vectors: they add up, their norms do not, and a share below 0 points against the total."
     )
 
 
-def resting_gate(subject: Subject, found: Summary) -> str:
-    """Where the forget bias alone would hold the gate, and how fast the direct path of this network really halves."""
-    if found.half_life is None:
+def resting_gate(subject: Subject, summary: Summary) -> str:
+    """The gate's resting value under the forget bias, and the measured half-life of the direct path."""
+    if summary.half_life is None:
         return ""
-    does = "halves" if found.half_life > 0 else "doubles"
-    fate = f"{does} every **{_steps(found.half_life)}** of lag"
-    measured = f"direct path of this network {fate if math.isfinite(found.half_life) else 'loses nothing'}."
+    does = "halves" if summary.half_life > 0 else "doubles"
+    fate = f"{does} every **{_steps(summary.half_life)}** of lag"
+    measured = f"direct path of this network {fate if math.isfinite(summary.half_life) else 'loses nothing'}."
     if "forget_bias" in subject.unused():
         return f"The {measured}"
     bias = subject.settings.forget_bias
     if bias is None:
-        return f"Forget bias as drawn, around 0: a gate at rest stands near σ(0) = 0.5. The {measured}"
+        return f"Forget bias as drawn, around 0: the gate's resting value is near σ(0) = 0.5. The {measured}"
     keep = 1 / (1 + math.exp(-bias))
     steps = math.log(2) / -math.log(keep) if keep < 1 else math.inf
     return (
-        f"A forget bias of {bias:g} puts the gate's resting value at σ(b) = {keep:.3f}, which alone would halve a "
-        f"path every **{steps:.3g} steps**. The {measured}"
+        f"A forget bias of {bias:g} puts the gate's resting value at σ(b) = {keep:.3f}, which alone would halve the "
+        f"direct path every **{steps:.3g} steps**. The {measured}"
     )
 
 
-def of_parts(found: Summary) -> str:
+def of_parts(summary: Summary) -> str:
     """Where the gradient changes over from around U to through it."""
-    orders = len(found.share) - 3  # beside direct, rest and total
+    orders = len(summary.share) - 3  # beside direct, rest and total
+    share = percent(summary.share["direct"])
     text = (
-        f"{CELLS[found.cell].title}, lag {found.lag}: the direct path makes up **{percent(found.share['direct'])}** of "
-        f"what arrives (its norm is {number(found.log10_norm['direct'])}, that of the whole "
-        f"{number(found.log10_norm['total'])}). "
+        f"{CELLS[summary.cell].title}, lag {summary.lag}: the direct path makes up **{share}** of "
+        f"what arrives (its norm is {number(summary.log10_norm['direct'])}, that of the total "
+        f"{number(summary.log10_norm['total'])}). "
     )
-    largest = found.largest
-    if largest is not None and not found.carries:
+    largest = summary.largest
+    if largest is not None and not summary.carries:
         how = f"more than {orders} times" if largest == "rest" else f"{largest.split()[-1]} times"
-        text += f"The largest share, {percent(found.share[largest])}, passed U {how}. "
-    return text + change_over(found.change_over)
+        text += f"The largest share, {percent(summary.share[largest])}, passed through U {how}. "
+    return text + change_over(summary.change_over)
 
 
-def change_over(found: ChangeOver) -> str:
-    """From which lag on the direct path has less than half at every lag."""
-    if not found.known:
+def change_over(change: ChangeOver) -> str:
+    """The lag from which on less than half of the gradient takes the direct path."""
+    if not change.known:
         return "Nothing arrives from any earlier step."
-    if found.around == found.known:
+    if change.around == change.known:
         return "At every lag most of the gradient goes around U."
-    if not found.around:
+    if not change.around:
         return "At every lag most of the gradient goes through U and not around it."
-    if found.lag is None:
-        return f"At {found.around} of {found.known} lags most of the gradient goes around U, at the others through it."
-    return f"From lag {found.lag} on, most of the gradient goes through U and not around it."
+    if change.lag is None:
+        return (
+            f"At {change.around} of {change.known} lags most of the gradient goes around U, at the others through it."
+        )
+    return f"From lag {change.lag} on, most of the gradient goes through U and not around it."
 
 
 def at_biases(table: pd.DataFrame) -> str:
@@ -103,28 +106,28 @@ def at_biases(table: pd.DataFrame) -> str:
     return f"Share of the direct path in what arrives from lag {lag}, by forget bias: {'; '.join(pieces)}."
 
 
-def textbook(subject: Subject, found: Summary, judged: Textbook) -> list[str]:
-    """Sentences that textbooks use of such a cell, each with whether it holds here and the numbers that decide."""
-    cell, lag = CELLS[found.cell], found.lag
+def textbook(subject: Subject, summary: Summary, judged: Textbook) -> list[str]:
+    """Textbook claims about such a cell, each with whether it holds here and the numbers that decide."""
+    cell, lag = CELLS[summary.cell], summary.lag
     sentences = [
         (judged.keeps, f"“The {cell.title}'s gradient does not vanish”: h's is {judged.verdict} here."),
     ]
     if judged.product is not None:
-        sentences.insert(0, (judged.product, _gates_product(subject, found)))
+        sentences.insert(0, (judged.product, _gates_product(subject, summary)))
     if judged.more is not None:
         kept = f"{number(judged.log10_left)} of the injected gradient, against {number(judged.log10_left_rnn)}"
         sentences.append((judged.more, f"“It keeps more than the RNN”: {kept}, at lag {lag}."))
     return [f"{':green[**holds**]' if holds else ':red[**does not hold**]'} {claim}" for holds, claim in sentences]
 
 
-def _gates_product(subject: Subject, found: Summary) -> str:
-    state = additive_name(CELLS[found.cell])
-    gates = "forget gates" if found.cell == "lstm" else "gates that keep the state"
+def _gates_product(subject: Subject, summary: Summary) -> str:
+    state = additive_name(CELLS[summary.cell])
+    gates = "forget gates" if summary.cell == "lstm" else "gates that keep the state"
     alone = subject.settings.depth == 1
     paths = "that product is the direct path," if alone else "the direct path, of such products, is"
     return (
-        f"“∂{state}_T/∂{state}_t is the product of the {gates}”: {paths} {percent(found.share['direct'])} of the "
-        f"gradient at lag {found.lag}, with {found.norm_ratio:.3g} times its norm."
+        f"“∂{state}_T/∂{state}_t is the product of the {gates}”: {paths} {percent(summary.share['direct'])} of the "
+        f"gradient at lag {summary.lag}, with {summary.norm_ratio:.3g} times its norm."
     )
 
 
@@ -178,14 +181,14 @@ def of_unit(scope: Microscope, unit: int) -> str:
     row = units[units["unit"] == unit].iloc[0]
     gradient = scope.values["log10 gradient"][:, unit]
     return (
-        f"Unit {unit} is number {int(row['rank']) + 1} of {len(units)} by memory; its direct path "
-        f"{_fate(row['half_life'])}. The size of its own gradient is {number(gradient[-1])} at the last step and "
+        f"Unit {unit} ranks {int(row['rank']) + 1} of {len(units)} by memory; its direct path "
+        f"{_fate(row['half_life'])}. The size of its gradient is {number(gradient[-1])} at the last step and "
         f"{number(gradient[0])} at the first."
     )
 
 
 def _fate(half_life: float) -> str:
-    """What becomes of a path of this half-life."""
+    """How a path of this half-life decays or grows."""
     if half_life == 0:
         return "keeps nothing"
     if not math.isfinite(half_life):

@@ -1,4 +1,4 @@
-"""Sentences of the pages about sequences; every number is read off what was computed."""
+"""Sentences of the pages about sequences; every number is read from computed results."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from gradlab.words.numbers import listed, number
 
 
 class Kind(NamedTuple):
-    """A sequence type as people know it."""
+    """A sequence type under its usual name."""
 
     loss: str
     name: str
@@ -36,14 +36,14 @@ ALIKE = {"last": "many_to_one", "half_square": "many_to_one", "every": "many_to_
 
 
 def kind_of(subject: Subject) -> Kind | None:
-    """The sequence type that a subject's loss is, or is another name of."""
+    """The sequence type of a subject's loss; other names of a placement count too."""
     placement = subject.settings.loss
     loss = ALIKE.get(placement, placement)
     return next((kind for kind in KINDS if kind.loss == loss), None)
 
 
 def type_name(subject: Subject) -> str:
-    """The sequence type, or the loss placement that is none."""
+    """The sequence type, or the name of a loss placement without one."""
     kind = kind_of(subject)
     return kind.name if kind else f"Loss: {subject.settings.loss}"
 
@@ -54,61 +54,61 @@ def size(log10_value: float) -> str:
 
 
 def type_sentence(subject: Subject, trace: GradientTrace) -> str:
-    """What is read and judged, and how much of the gradient remains at the first step."""
+    """How many steps have an input and a loss, and how much of the gradient remains at the first step."""
     kind, steps = kind_of(subject), subject.settings.steps
     name = f"{kind.name} ({kind.task})" if kind else f"Loss = {subject.settings.loss}"
     reads, losses = read_steps_of(subject.settings), len(subject.injection_steps)
     read = "one step" if reads == 1 else f"{reads} steps"
     judged = "one step" if losses == 1 else f"{losses} steps"
     return (
-        f"{name}: the {subject.title} reads at {read} and is judged at {judged} of {steps}. "
+        f"{name}: the {subject.title} has input at {read} and a loss at {judged} of {steps}. "
         f"Remaining at step 0 of the bottom layer, relative to the injected gradient: {size(arriving(trace))}."
     )
 
 
-def hiding(found: Sequence[Pairs], traces: Sequence[GradientTrace], layer: int, state: str) -> str:
-    """How the last loss's own gradient at step 0 compares with the sum over all losses there."""
+def hiding(matrices: Sequence[Pairs], traces: Sequence[GradientTrace], layer: int, state: str) -> str:
+    """The gradient of the last loss at step 0, beside the sum over all losses there."""
     parts = []
-    for pairs, trace in zip(found, traces, strict=True):
+    for pairs, trace in zip(matrices, traces, strict=True):
         last = pairs.norms(layer, state)[-1, 0].mean()
         total = trace.log10_norm(state_of(trace.cell, state))[layer, 0].mean()
         parts.append(f"{CELLS[pairs.cell].title} {size(float(last))} and {size(float(total))}")
     return (
         "The gradient at step 0, of the last loss alone and of all losses together: "
-        f"{'; '.join(parts)}. The sum says nothing of the last loss: the nearest ones make it up."
+        f"{'; '.join(parts)}. The sum says nothing about the last loss: it is made up by the nearest ones."
     )
 
 
 def losses_and_sum() -> str:
-    """What the individual losses and the line above them are."""
+    """What the thin lines and the bold line show."""
     return (
-        "Each thin line is the gradient of one individual loss on its way back; the bold line is the sum of all of "
-        "them, as vectors: what a trace shows. Fresh gradient enters at every step, so the sum stays up however fast "
-        "the individual ones fall."
+        "Each thin line is the gradient of one individual loss; the bold line is the norm of their vector sum, which "
+        "is what a trace shows. Gradient is injected at every step, so the sum stays up however fast the individual "
+        "gradients fall."
     )
 
 
-def rows_note(found: Sequence[Pairs], shown: Subject, asked: Subject, layer: int, state: str) -> str:
-    """What of the matrices was computed, and with which loss: `shown` in place of what was asked for."""
-    first, loss = found[0], asked.settings.loss
+def rows_note(matrices: Sequence[Pairs], shown: Subject, asked: Subject, layer: int, state: str) -> str:
+    """Which rows of the matrices were computed, and with which loss: `shown` stands in for the subject `asked` for."""
+    first, loss = matrices[0], asked.settings.loss
     notes = []
     if shown.settings.loss != loss and first.losses > 1 and loss != "every":
         notes.append(f"The chosen loss, {loss}, enters once; here it enters at every step.")
     if len(first.loss_steps) < first.losses:
         notes.append(f"{len(first.loss_steps)} of {first.losses} loss steps were computed, evenly spread.")
-    states = " or ".join(dict.fromkeys(state_of(pairs.cell, state) for pairs in found))
+    states = " or ".join(dict.fromkeys(state_of(pairs.cell, state) for pairs in matrices))
     notes.append(f"State {states} of layer {layer}, mean over the batch; h or c is chosen under Display.")
     return " ".join(notes)
 
 
-def window_note(asked: Subject, found: Sequence[Pairs], shown: Subject, layer: int, state: str) -> str:
-    """What is shown where the settings truncate nothing, and `rows_note`."""
+def window_note(asked: Subject, matrices: Sequence[Pairs], shown: Subject, layer: int, state: str) -> str:
+    """That default windows are shown where nothing is truncated, and `rows_note`."""
     full = "Truncation is full, so windows of the default lengths are shown. "
-    return (full if asked.settings.truncation == "full" else "") + rows_note(found, shown, asked, layer, state)
+    return (full if asked.settings.truncation == "full" else "") + rows_note(matrices, shown, asked, layer, state)
 
 
 def band_title(subject: Subject) -> str:
-    return f"Shaded: the pairs that the truncation drops, {subject.title}"
+    return f"Shaded: pairs dropped by the truncation, {subject.title}"
 
 
 def schedule_words(schedule: Schedule, steps: int) -> str:
@@ -128,7 +128,7 @@ def statement(schedule: Schedule, subjects: Sequence[Subject], kept: Sequence[nd
 
 
 def percent(share: float) -> str:
-    """A share in percent: digits where they tell it from 0 and from 100."""
+    """A share in percent, with the digits that tell it from 0 and from 100."""
     if math.isnan(share):
         return "an undefined part"
     if share > 0.9999:

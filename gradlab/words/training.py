@@ -1,4 +1,4 @@
-"""Sentences about runs: how they are trained, where they are, and what was clipped."""
+"""Sentences about runs: recipe, progress and clipping."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def loss_levels(task: Task, steps: int) -> pd.DataFrame:
 
 
 def clip_levels(recipe: Recipe) -> pd.DataFrame:
-    """The norm above which a gradient is clipped, likewise."""
+    """The norm above which a gradient is clipped, as a rule likewise."""
     return _rules([(recipe.clip_norm, "clipped above")] if recipe.clip_norm else [])
 
 
@@ -67,7 +67,7 @@ def result(runs: Sequence[Run], tables: Sequence[pd.DataFrame]) -> str:
 
 
 def clipped(runs: Sequence[Run], tables: Sequence[pd.DataFrame]) -> str:
-    """How often each gradient was clipped, and what of its norm it kept."""
+    """How often each gradient was clipped, and what share of its norm was kept."""
     parts = []
     for run, table in zip(runs, tables, strict=True):
         share, kept = clipping(table)
@@ -82,7 +82,7 @@ def recent_loss(table: pd.DataFrame) -> str:
 
 
 def recent_metric(task: Task, table: pd.DataFrame) -> str:
-    """How the last updates did, and how many of all were clipped, for a card."""
+    """The metric over the last updates, and the share of updates clipped, for a card."""
     metric = table["metric"].tail(RECENT).mean()
     does = f"{metric:.0%} right" if task.metric == "accuracy" else f"{metric:.3g} {task.metric}"
     return f"{does}, clipped {clipping(table)[0]:.0%} of updates"

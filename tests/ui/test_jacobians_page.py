@@ -27,7 +27,7 @@ def test_the_sentence_holds_the_singular_values_of_the_farthest_lag(open_app, qu
     values = np.linalg.svd(product_jacobians(one_of(app)).at(0)[block, block], compute_uv=False)
     resolved = values[values > len(values) * np.finfo(float).eps * values[0]]
     assert f"run from **{number(np.log10(values[0]))}** down to {number(np.log10(resolved[-1]))}" in said(app)
-    assert f"keep more than half of their length: **{(values > 0.5).sum()} of {len(values)}**" in said(app)
+    assert f"keep more than half their norm: **{(values > 0.5).sum()} of {len(values)}**" in said(app)
     assert f"{len(values)} × {len(values)} numbers" in said(app)
     assert "No bound is drawn: a power of the spectral norm of U does not bound the LSTM." in said(app)
 
@@ -56,7 +56,7 @@ def test_the_bound_of_an_rnn_is_its_spectral_norm_to_the_power_of_the_lag(open_a
         ({"one_cell": "RNN", "depth": "2"}, "bounds one layer, not a stack"),
         ({"one_cell": "RNN", "initialization": "zeros"}, "is exactly 0: no direction arrives"),
         ({"one_cell": "RNN (ReLU)", "gain": "5.0", "steps": "2000"}, "is undefined, since the forward pass overflows"),
-        ({"dtype": "float32"}, "lie below what rounding leaves"),
+        ({"dtype": "float32"}, "are lost to rounding"),
         ({"steps": "2"}, "1 steps back"),
     ],
     ids=["stack", "zeros", "overflow", "float32", "two steps"],

@@ -43,7 +43,7 @@ def test_the_share_of_the_first_step_is_the_traces(open_app):
     assert (one.reads, one.loss) == (20, "many_to_many_delayed")
     left = gradlab.trace(one).table.query("state == 'h' and step == 0").log10_relative.item()
     remaining = f"Remaining at step 0 of the bottom layer, relative to the injected gradient: {size(left)}."
-    assert f"judged at 10 steps of 30. {remaining}" in words(app)
+    assert f"a loss at 10 steps of 30. {remaining}" in words(app)
 
 
 def test_the_statement_about_a_window_is_computed(open_app):

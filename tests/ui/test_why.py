@@ -45,7 +45,7 @@ def test_the_story_says_the_share_and_norms_that_decompose_gives(open_app):
     table = decompose(one_of(app), orders=8).query(FAR).set_index("path")
     share, norms = table["share"], table["log10_norm"]
     assert f"makes up **{percent(share['direct'])}** of what arrives" in said(app)
-    assert f"its norm is {number(norms['direct'])}, that of the whole {number(norms['total'])}" in said(app)
+    assert f"its norm is {number(norms['direct'])}, that of the total {number(norms['total'])}" in said(app)
     for bias in (0.0, 1.0, 3.0):
         at = decompose(one_of(app).replace(forget_bias=bias), orders=0).query(
             "layer == 0 and state == 'c' and lag == 29"
@@ -58,7 +58,9 @@ def test_the_story_says_the_share_and_norms_that_decompose_gives(open_app):
 @pytest.mark.parametrize(("bias", "steps"), [(0, 1.0), (1, 2.213), (2, 5.461), (3, 14.266), (4, 38.190), (5, 103.218)])
 def test_the_half_life_is_read_out_from_the_forget_bias(bias, steps):
     experiment = gradlab.Experiment(forget_bias=bias, steps=20, hidden_size=4)
-    assert f"would halve a path every **{steps:.3g} steps**" in resting_gate(experiment, summary_of(experiment))
+    assert f"would halve the direct path every **{steps:.3g} steps**" in resting_gate(
+        experiment, summary_of(experiment)
+    )
 
 
 @pytest.mark.parametrize("cell", ["lstm", "lstm_squashed", "min_lstm", "gru", "leaky", "lstm_peephole"])

@@ -1,4 +1,4 @@
-"""Causal experiments on one network: the same forward pass, with routes left out of the adjoint alone."""
+"""Causal experiments on one network: the same forward pass, with routes cut in the backward pass only."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gradlab.analyses.paths.run import Done, forward, over_slices, table
-from gradlab.analyses.problem import Problem, Progress, analysis, problem_of
+from gradlab.analyses.paths.run import forward, over_slices, table
+from gradlab.analyses.problem import Problem, analysis, problem_of
 from gradlab.cells import CELLS
 from gradlab.cells.contract import peepholes_of
-from gradlab.engine import Swept, cotangents_of_slice, plan
+from gradlab.engine import Progress, Swept, cotangents_of_slice, plan
+from gradlab.engine.progress import part_of
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
@@ -23,13 +24,13 @@ def cut(
     initial_state: Any = None,
     *,
     without: str | Sequence[str] = "direct",
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """The gradient over the same forward pass, with one route, or several, left out of the adjoint alone.
+    """The gradient over the same forward pass, with one route, or several, cut in the backward pass only.
 
     without    names of `routes(cell)`: "direct" the additive update with what peepholes add, "recurrent" the weight U,
                "h to c" what a step's h passes on to its c, or a gate: nothing flows through its pre-activation, nor
-               through its peephole, which is a route of its own too
+               through its peephole, which is a separate route too
 
     Other arguments, units and errors as in `gradlab.trace`; ValueError for a route that the cell does not have.
     `path` reads "without direct", "without recurrent and forget".
@@ -48,10 +49,10 @@ def cut(
     factors = 1.0 - np.array(left_out)
     whole, (_, B, _) = problem.loss, problem.inputs.shape
 
-    def run(own: slice, done: Done) -> tuple[Swept]:
-        sweep = forward(problem, own, own.stop - own.start, lambda fraction: done(fraction / 2))
-        part = cotangents_of_slice(whole, own, B)
-        return (sweep.adjoint(part, routes=factors, progress=lambda fraction: done(0.5 + fraction / 2)),)
+    def run(sequences: slice, progress: Progress) -> tuple[Swept]:
+        sweep = forward(problem, sequences, sequences.stop - sequences.start, part_of(progress, 0.0, 0.5))
+        part = cotangents_of_slice(whole, sequences, B)
+        return (sweep.adjoint(part, routes=factors, progress=part_of(progress, 0.5, 1.0)),)
 
     work = plan(problem.size).multiply_adds
     (swept,) = over_slices(run, work, B, progress)
@@ -60,5 +61,5 @@ def cut(
 
 def routes(cell: str) -> tuple[str, ...]:
     """What `cut` can leave out of a cell's adjoint."""
-    own = ("h to c",) if "c" in CELLS[cell].states else ()
-    return ("direct", "recurrent", *CELLS[cell].pre_activations, *own)
+    within_step = ("h to c",) if "c" in CELLS[cell].states else ()
+    return ("direct", "recurrent", *CELLS[cell].pre_activations, *within_step)

@@ -17,7 +17,8 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.paths.edges import _need, edge_table, edge_vectors
-from gradlab.analyses.problem import Need, Problem, Progress, analysis, problem_of, whole_number
+from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_number
+from gradlab.engine import Progress
 from gradlab.network.stack import Stack
 from gradlab.settings.drawing import read_steps_of
 from gradlab.settings.inputs import vocabulary
@@ -45,7 +46,7 @@ def diagram(
     initial_state: Any = None,
     *,
     most: int = 14,
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> Diagram:
     """The network over `most` of its steps at most: the first, the last, and those where input or loss changes.
 

@@ -19,11 +19,11 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.paths.run import forward
-from gradlab.analyses.problem import Need, Problem, Progress, analysis, problem_of, sizes, whole_number
+from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number
 from gradlab.analyses.traces import log10_entered
 from gradlab.cells import CELLS
 from gradlab.cells.contract import Cell
-from gradlab.engine import log10_norms, plan
+from gradlab.engine import Progress, log10_norms, plan
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
@@ -57,7 +57,7 @@ def edges(
     *,
     first: int = 0,
     last: int | None = None,
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """log10 norms of what flows through every edge that arrives at steps first … last (default: as many as allowed).
 
@@ -93,7 +93,7 @@ def decades(*tables: pd.DataFrame) -> tuple[float, float]:
     return (float(finite.min()), float(finite.max())) if len(finite) else (-1.0, 0.0)
 
 
-def edge_vectors(problem: Problem, steps: Sequence[int], progress: Progress = None) -> list[Edge]:
+def edge_vectors(problem: Problem, steps: Sequence[int], progress: Progress | None = None) -> list[Edge]:
     """What flows through every edge that arrives at some steps, as vectors."""
     stack, (T, B, _) = problem.stack, problem.inputs.shape
     cell = CELLS[stack.cell]

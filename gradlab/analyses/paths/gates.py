@@ -16,7 +16,6 @@ from gradlab.analyses.problem import (
     SIZES_TO_LOWER,
     Need,
     Problem,
-    Progress,
     analysis,
     problem_of,
     sizes,
@@ -26,7 +25,7 @@ from gradlab.analyses.problem import (
 )
 from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.contract import Cell, additive_state, peepholes_of
-from gradlab.engine import Size, log10_norms, plan
+from gradlab.engine import Progress, Size, log10_norms, plan
 from gradlab.network.stack import Stack
 from gradlab.settings.inputs import vocabulary
 from gradlab.settings.subject import Subject
@@ -62,7 +61,7 @@ def gate_statistics(
     cotangents: Any = None,
     initial_state: Any = None,
     *,
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Mean, quantiles and saturated shares of every gate over units and batch: one row per layer, gate and step.
 
@@ -114,7 +113,7 @@ class Microscope(NamedTuple):
 
     @property
     def units(self) -> pd.DataFrame:
-        """A row a unit, the longest memory first: unit, rank, half_life, and each gate's mean and saturated share."""
+        """One row per unit, longest memory first: unit, rank, half_life, and each gate's mean and saturated share."""
         order = np.lexsort((np.arange(len(self.half_life)), -self._kept()))
         columns = {"unit": order, "rank": np.arange(len(order)), "half_life": self.half_life[order]}
         for name, values in self.values.items():
@@ -143,7 +142,7 @@ class Microscope(NamedTuple):
 
     @property
     def table(self) -> pd.DataFrame:
-        """Tidy: a row a quantity, unit and step, columns `UNITS_COLUMNS`."""
+        """Tidy: one row per quantity, unit and step, columns `UNITS_COLUMNS`."""
         return unit_values(self, list(self.values))
 
     @property
@@ -205,7 +204,7 @@ def microscope(
     *,
     layer: int = 0,
     sequence: int = 0,
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> Microscope:
     """All units of a layer over one sequence: states, gates, direct-path factor and gradient at every step.
 

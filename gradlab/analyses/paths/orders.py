@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.paths.run import Done, forward, over_slices, table
-from gradlab.analyses.problem import Need, Problem, Progress, analysis, problem_of, sizes, whole_number
+from gradlab.analyses.paths.run import forward, over_slices, table
+from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number
 from gradlab.cells import CELLS
-from gradlab.engine import Swept, cotangents_of_slice, plan, times_power
+from gradlab.engine import Progress, Swept, cotangents_of_slice, plan, times_power
+from gradlab.engine.progress import part_of
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
@@ -19,7 +20,7 @@ STEPS_AT_ONCE = 256  # while shares are formed
 
 
 class Split(NamedTuple):
-    """The parts of ∂L/∂s_t, P = orders + 2 of them, and the total by an adjoint of its own."""
+    """The parts of ∂L/∂s_t, P = orders + 2 of them, and the total by a separate adjoint."""
 
     names: tuple[str, ...]  # of the parts, P
     total: Swept  # rows B
@@ -29,12 +30,12 @@ class Split(NamedTuple):
         """⟨part, total⟩ / ⟨total, total⟩, [P, T, B, S]; NaN where the total is zero or not finite."""
         total, parts = self.total.adjoints[layer], self.parts.adjoints[layer]
         T, B, S, _ = total.totals.shape
-        found = np.empty((len(self.names), T, B, S))
+        shares = np.empty((len(self.names), T, B, S))
         for begin in range(0, T, STEPS_AT_ONCE):
             some = slice(begin, begin + STEPS_AT_ONCE)
             apart = parts.exponents[some].reshape(-1, len(self.names), B) - total.exponents[some, None]
-            found[:, some] = _projections(parts.totals[some], total.totals[some], np.moveaxis(apart, 1, 0))
-        return found
+            shares[:, some] = _projections(parts.totals[some], total.totals[some], np.moveaxis(apart, 1, 0))
+        return shares
 
 
 def _projections(parts: ndarray, total: ndarray, exponents: ndarray) -> ndarray:
@@ -66,7 +67,7 @@ def decompose(
     initial_state: Any = None,
     *,
     orders: int = 8,
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """log10 norms and shares of the direct path, orders 1 … `orders`, the rest and the total.
 
@@ -88,13 +89,13 @@ def decompose(
 
 
 def _with_shares(norms: pd.DataFrame, shares: list[ndarray]) -> pd.DataFrame:
-    """A trace's table with `SHARE_COLUMNS`; shares [T, B, S], one a layer."""
+    """A trace's table with `SHARE_COLUMNS`; shares [T, B, S], one per layer."""
     by_state = np.concatenate([share[..., kind] for share in shares for kind in range(share.shape[-1])])
     values = (by_state.mean(axis=-1), by_state.min(axis=-1), by_state.max(axis=-1))
     return norms.assign(**dict(zip(SHARE_COLUMNS, values, strict=True)))
 
 
-def split_by_order(problem: Problem, orders: int, progress: Progress = None) -> Split:
+def split_by_order(problem: Problem, orders: int, progress: Progress | None = None) -> Split:
     """The same as vectors: every ∂L/∂s_t of every part. One forward pass, two adjoints."""
     orders = whole_number("orders", orders, 0, MOST_ORDERS)
     names = ("direct", *(f"order {k}" for k in range(1, orders + 1)), "rest")
@@ -102,13 +103,11 @@ def split_by_order(problem: Problem, orders: int, progress: Progress = None) -> 
     B, whole = problem.size.sequences, problem.loss
     in_groups = whole._replace(rows=len(names) * B)
 
-    def run(own: slice, done: Done) -> tuple[Swept, Swept]:
-        whole_part, parts = (cotangents_of_slice(c, own, B) for c in (whole, in_groups))
-        sweep = forward(problem, own, parts.rows, lambda fraction: done(0.2 * fraction))
-        total = sweep.adjoint(whole_part, keep=("totals",), progress=lambda fraction: done(0.2 + 0.1 * fraction))
-        split = sweep.adjoint(
-            parts, keep=("totals",), orders=True, progress=lambda fraction: done(0.3 + 0.7 * fraction)
-        )
+    def run(sequences: slice, progress: Progress) -> tuple[Swept, Swept]:
+        whole_part, parts = (cotangents_of_slice(c, sequences, B) for c in (whole, in_groups))
+        sweep = forward(problem, sequences, parts.rows, part_of(progress, 0.0, 0.2))
+        total = sweep.adjoint(whole_part, keep=("totals",), progress=part_of(progress, 0.2, 0.3))
+        split = sweep.adjoint(parts, keep=("totals",), orders=True, progress=part_of(progress, 0.3, 1.0))
         return total, split
 
     work = plan(problem.size._replace(rows=in_groups.rows)).multiply_adds

@@ -78,12 +78,12 @@ def _product(cell: Cell, keep: Keep, values: list, arriving: _Scaled) -> tuple[n
     norms = np.empty((steps, sequences, kinds))
     a_x_bar = np.empty((steps, sequences, len(cell.pre_activations) * units))
     exponents = np.empty((steps, sequences), np.int64)
-    carried = np.zeros((sequences, units))  # ∂L/∂(additive state after this step), times 2^own
-    own = np.full(sequences, NOTHING)
+    carried = np.zeros((sequences, units))  # ∂L/∂(additive state after this step), times 2^exponent
+    exponent = np.full(sequences, NOTHING)
     for t in reversed(range(steps)):
         saved, old, new = values[t]
-        e = np.maximum(own, arriving.exponents[t])
-        came, entering = times_power(carried, own - e), times_power(arriving.values[t], arriving.exponents[t] - e)
+        e = np.maximum(exponent, arriving.exponents[t])
+        came, entering = times_power(carried, exponent - e), times_power(arriving.values[t], arriving.exponents[t] - e)
         arrived = [entering] + [np.zeros_like(entering) for _ in range(kinds - 1)]
         arrived[place] = came if place else entering + came
         new_bar = record(*arrived)
@@ -92,5 +92,5 @@ def _product(cell: Cell, keep: Keep, values: list, arriving: _Scaled) -> tuple[n
         norms[t] = np.stack([log10_norms(part, e) for part in total], axis=-1)
         carried = keep(tuple(saved), new) * total[place]
         shift = np.frexp(np.abs(carried).max(axis=-1))[1].astype(np.int64)
-        carried, own = times_power(carried, -shift), e + shift
+        carried, exponent = times_power(carried, -shift), e + shift
     return norms, _Scaled(a_x_bar, exponents)

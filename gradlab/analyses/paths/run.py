@@ -1,4 +1,4 @@
-"""A forward pass over slices of the batch, serving several adjoints; and the tables of what they found."""
+"""A forward pass over slices of the batch, serving several adjoints; and tables of their norms."""
 
 from collections.abc import Callable
 
@@ -6,20 +6,19 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import Problem, Progress
+from gradlab.analyses.problem import Problem
 from gradlab.analyses.traces import GradientTrace, log10_entered
 from gradlab.cells import CELLS
-from gradlab.engine import Sweep, Swept, in_threads, joined, slices_of
+from gradlab.engine import Progress, Sweep, Swept, in_threads, joined, slices_of
+from gradlab.engine.progress import silent
 
-Done = Callable[[float], None]
 
-
-def forward(problem: Problem, own: slice, rows: int, done: Done = lambda fraction: None) -> Sweep:
-    """A Sweep over some sequences that has gone forward."""
-    inputs = problem.inputs[:, own]
+def forward(problem: Problem, sequences: slice, rows: int, progress: Progress = silent) -> Sweep:
+    """A Sweep over some sequences, after its forward pass."""
+    inputs = problem.inputs[:, sequences]
     parts = -(-problem.inputs.shape[1] // inputs.shape[1])
-    sweep = Sweep(problem.stack, inputs, tuple(value[:, own] for value in problem.initial_state), rows, parts)
-    sweep.forward(done)
+    sweep = Sweep(problem.stack, inputs, tuple(value[:, sequences] for value in problem.initial_state), rows, parts)
+    sweep.forward(progress)
     return sweep
 
 
@@ -32,10 +31,10 @@ def starts(problem: Problem) -> ndarray:
     return start
 
 
-def over_slices(run: Callable, work: int, sequences: int, progress: Progress) -> list[Swept]:
-    """The adjoints that run(slice, done) gives for slices of the batch, each put together."""
+def over_slices(run: Callable, work: int, sequences: int, progress: Progress | None) -> list[Swept]:
+    """The adjoints that run(slice, progress) gives for slices of the batch, each joined."""
     slices = slices_of(work, sequences)
-    results = in_threads(lambda number, done: run(slices[number], done), len(slices), progress)
+    results = in_threads(lambda number, part: run(slices[number], part), len(slices), progress)
     return [joined(list(parts)) for parts in zip(*results, strict=True)]
 
 

@@ -44,8 +44,8 @@ def one_unit(weight: float, gate: float, steps: int) -> pd.DataFrame:
     for stack, factor in ((alone, weight), (gated, gate + (1 - gate) * RESET * weight)):
         with np.errstate(divide="ignore", invalid="ignore"):
             formula = np.where(lag == 0, 0.0, lag * np.log10(abs(factor)))
-        found = trace(stack, np.zeros((steps, 1, 1)), cotangents).log10_norm("h")[0, :, 0]
-        columns = {"cell": stack.cell, "step": np.arange(steps), "lag": lag, "log10_norm": found}
+        computed = trace(stack, np.zeros((steps, 1, 1)), cotangents).log10_norm("h")[0, :, 0]
+        columns = {"cell": stack.cell, "step": np.arange(steps), "lag": lag, "log10_norm": computed}
         tables.append(pd.DataFrame(columns | {"log10_formula": formula}))
     return pd.concat(tables, ignore_index=True)[list(SCALAR_COLUMNS)]
 

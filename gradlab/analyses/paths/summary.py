@@ -1,25 +1,26 @@
-"""What a gradient's parts come to: the direct path's half-life, where it changes over, and what textbooks say of it.
+"""What a gradient's parts come to: the direct path's half-life, where it changes over, and textbook claims about it.
 
 All of it is read off the rows of the lowest layer's additive state (`lowest`), c where there is one, else h.
 """
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from gradlab.analyses.paths.orders import _need, decompose
-from gradlab.analyses.problem import ALL_GROUPS, Need, Problem, Progress, analysis
+from gradlab.analyses.problem import ALL_GROUPS, Need, Problem, analysis
 from gradlab.cells import CELLS
 from gradlab.cells.contract import keep_of
+from gradlab.engine import Progress
+from gradlab.engine.progress import part_of, silent
 from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.subject import Subject
 
 LAG = 100  # at which parts are compared, where the sequence is long enough
-LEVEL = 1e-9  # decades a step: less is rounding
+LEVEL = 1e-9  # decades per step: less is rounding
 CARRIES = 0.95  # share from which the direct path may pass for the whole gradient
 BIASES = (0.0, 1.0, 3.0)
 EVERYTHING_ELSE = [name for group in ALL_GROUPS for name in GROUPS[group] if name != "forget_bias"]
@@ -33,7 +34,7 @@ def lowest(table: pd.DataFrame) -> pd.DataFrame:
 
 
 class ChangeOver(NamedTuple):
-    """At how many lags the direct path has at least half of the gradient, and from where on it never has."""
+    """At how many lags the direct path carries at least half of the gradient, and from which lag on it never does."""
 
     around: int  # lags at which it has
     known: int  # lags at which a share is defined, without lag 0
@@ -104,7 +105,9 @@ def _need_of_biases(problem: Problem, biases: Sequence[float] = BIASES) -> Need:
 
 
 @analysis(_need_of_biases, reads=EVERYTHING_ELSE)
-def direct_at_biases(subject: Subject, biases: Sequence[float] = BIASES, *, progress: Progress = None) -> pd.DataFrame:
+def direct_at_biases(
+    subject: Subject, biases: Sequence[float] = BIASES, *, progress: Progress | None = None
+) -> pd.DataFrame:
     """How much of the gradient is direct at several forget biases, at lag 100 or the farthest there is.
 
     Columns `BIASES_COLUMNS`. Raises ValueError for cells without a forget gate and for weights that were learned.
@@ -113,20 +116,15 @@ def direct_at_biases(subject: Subject, biases: Sequence[float] = BIASES, *, prog
         raise ValueError(f"{subject.title} has no forget bias to set: use a cell with a forget gate and drawn weights")
     rows = []
     for number, bias in enumerate(biases):
-        done = partial(_part_done, progress, number, len(biases))
-        found = summary(lowest(decompose(subject.replace(forget_bias=bias), orders=0, progress=done)))
-        norms, share = found.log10_norm, found.share
-        rows.append((bias, found.lag, norms["direct"], norms["total"], share["direct"]))
+        part = part_of(progress or silent, number / len(biases), (number + 1) / len(biases))
+        parts = summary(lowest(decompose(subject.replace(forget_bias=bias), orders=0, progress=part)))
+        norms, share = parts.log10_norm, parts.share
+        rows.append((bias, parts.lag, norms["direct"], norms["total"], share["direct"]))
     return pd.DataFrame(rows, columns=list(BIASES_COLUMNS))
 
 
-def _part_done(progress: Progress, number: int, count: int, fraction: float) -> None:
-    if progress is not None:
-        progress((number + fraction) / count)
-
-
 class Textbook(NamedTuple):
-    """Whether what textbooks say of such a cell holds; None where they do not say it of this cell."""
+    """Whether textbook claims about such a cell hold; None where a claim is not made of this cell."""
 
     product: bool | None  # the gradient is the product of the gates that keep the state
     keeps: bool  # the gradient does not vanish
@@ -136,22 +134,22 @@ class Textbook(NamedTuple):
     log10_left_rnn: float
 
 
-def textbook(found: Summary, rnn: pd.DataFrame, verdict: str) -> Textbook:
-    """Judges three sentences by numbers.
+def textbook(parts: Summary, rnn: pd.DataFrame, verdict: str) -> Textbook:
+    """Judges three textbook claims by numbers.
 
-    found      the `summary` of the cell's parts
+    parts      the `summary` of the cell's parts
     rnn        the RNN's whole gradient, `lowest` rows of `cut` with nothing left out
     verdict    the verdict of `diagnose` on the cell's h
     """
-    share, ratio = found.share["direct"], found.norm_ratio
+    share, ratio = parts.share["direct"], parts.norm_ratio
     is_whole = CARRIES <= share <= 1 / CARRIES and CARRIES <= ratio <= 1 / CARRIES
-    left = float(found.log10_relative["total"])
-    nearest = int(np.argmin(np.abs(rnn["lag"].to_numpy() - found.lag)))
+    left = float(parts.log10_relative["total"])
+    nearest = int(np.argmin(np.abs(rnn["lag"].to_numpy() - parts.lag)))
     rnn_left = float(rnn["log10_relative"].to_numpy()[nearest])
     return Textbook(
-        product=None if keep_of(CELLS[found.cell]) is None else bool(is_whole),
+        product=None if keep_of(CELLS[parts.cell]) is None else bool(is_whole),
         keeps=verdict in ("steady", "exploding"),
-        more=None if found.cell == "rnn" else left > rnn_left,
+        more=None if parts.cell == "rnn" else left > rnn_left,
         verdict=verdict,
         log10_left=left,
         log10_left_rnn=rnn_left,

@@ -20,14 +20,14 @@ from gradlab.analyses.problem import (
     SIZES_TO_LOWER,
     Need,
     Problem,
-    Progress,
     analysis,
     problem_of,
     sizes,
     sparse,
 )
 from gradlab.analyses.truncation.schedules import Schedule, Span
-from gradlab.engine import Cotangents, Sweep, sweep
+from gradlab.engine import Cotangents, Progress, Sweep, sweep
+from gradlab.engine.progress import silent
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.subject import Subject
 
@@ -50,7 +50,7 @@ def gradient(
     initial_state: Any = None,
     *,
     schedule: Schedule | None = None,
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> tuple[Layer, ...]:
     """∂L/∂(W, U, b_W, b_U) of every layer under a truncation (the Experiment's own if None), summed over the batch.
 
@@ -72,7 +72,7 @@ def bias(
     initial_state: Any = None,
     *,
     schedules: Sequence[Schedule],
-    progress: Progress = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Each truncated parameter gradient beside the full one, columns `BIAS_COLUMNS`.
 
@@ -84,13 +84,13 @@ def bias(
     problem = problem_of(subject, inputs, cotangents, initial_state)
     problem.refuse(_need(problem))
     before = _states_before(problem)
-    report = progress or (lambda fraction: None)
+    report = progress or silent
     full = _gradient(problem, before, Schedule("full"), None)
     rows = []
     for count, schedule in enumerate(schedules):
         report(count / len(schedules))
-        found = _gradient(problem, before, schedule, None)
-        for layer, (one, whole) in enumerate(zip(found, full, strict=True)):
+        truncated = _gradient(problem, before, schedule, None)
+        for layer, (part, whole) in enumerate(zip(truncated, full, strict=True)):
             for name in ("all", *Layer._fields):
                 rows.append(
                     (
@@ -99,7 +99,7 @@ def bias(
                         schedule.k2,
                         layer,
                         name,
-                        *_compared(_vector(one, name), _vector(whole, name)),
+                        *_compared(_vector(part, name), _vector(whole, name)),
                     )
                 )
     return pd.DataFrame(rows, columns=list(BIAS_COLUMNS))
@@ -117,9 +117,9 @@ def _states_before(problem: Problem) -> ndarray:
     return before
 
 
-def _gradient(problem: Problem, before: ndarray, schedule: Schedule, progress: Progress) -> tuple[Layer, ...]:
+def _gradient(problem: Problem, before: ndarray, schedule: Schedule, progress: Progress | None) -> tuple[Layer, ...]:
     T = len(problem.inputs)
-    report = progress or (lambda fraction: None)
+    report = progress or silent
     batches = _batches(problem, schedule.spans(T))
     total: list[Layer] | None = None
     for count, spans in enumerate(batches):
@@ -155,8 +155,8 @@ def _side_by_side(
     starts = np.concatenate([before[:, span.first] for span in spans], axis=1)  # [L, n·B, S, H]
     B, parts = problem.inputs.shape[1], []
     for number, span in enumerate(spans):
-        own = sparse(problem.cotangents[span.first_loss : span.end])
-        parts.append((own.steps + span.first_loss - span.first, own.at + number * B, own.values))
+        losses = sparse(problem.cotangents[span.first_loss : span.end])
+        parts.append((losses.steps + span.first_loss - span.first, losses.at + number * B, losses.values))
     steps, at, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     order = np.argsort(steps, kind="stable")
     cotangents = Cotangents(steps[order], at[order], values[order], len(spans) * B)
@@ -168,11 +168,11 @@ def _vector(layer: Layer, name: str) -> ndarray:
     return np.concatenate([array.reshape(-1) for array in chosen]).astype(np.float64)
 
 
-def _compared(found: ndarray, full: ndarray) -> tuple[float, float, float]:
+def _compared(truncated: ndarray, full: ndarray) -> tuple[float, float, float]:
     """(relative error, cosine, log10 of the full one's norm)."""
     scale = np.abs(full).max(initial=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found, full = found / scale, full / scale
-        size, own = np.linalg.norm(full), np.linalg.norm(found)
-        error, cosine = np.linalg.norm(found - full) / size, found @ full / (own * size)
+        truncated, full = truncated / scale, full / scale
+        size, size_truncated = np.linalg.norm(full), np.linalg.norm(truncated)
+        error, cosine = np.linalg.norm(truncated - full) / size, truncated @ full / (size_truncated * size)
         return float(error), float(cosine), float(np.log10(size) + np.log10(scale))

@@ -1,6 +1,6 @@
 """Trained networks that the pages outside Learn show in place of drawn ones: of this session alone, in no link.
 
-While some are open, the sidebar asks for what their weights leave open; the pages get them as `controls.current()`.
+While some are open, the sidebar asks for what their weights leave open; the pages get them from `settings.current()`.
 """
 
 from collections.abc import Sequence
@@ -32,13 +32,13 @@ def networks(page: str) -> tuple[Trained, ...]:
 
 def open_runs(runs: Sequence[Run]) -> None:
     """Opens the present weights of runs, and sets the shared sequence and loss to theirs."""
-    found = tuple(run.trained for run in runs if run.diverged is None)
+    trained = tuple(run.trained for run in runs if run.diverged is None)
     close()
-    st.session_state["opened"] = found
-    settings = found[0].settings
+    st.session_state["opened"] = trained
+    settings = trained[0].settings
     chosen = {name: getattr(settings, name) for name in OPEN if name != "seed"}
     chosen["batch_size"] = min(settings.batch_size, SEQUENCES)
-    titles = [run.title for run in found]
+    titles = [run.title for run in trained]
     chosen["one_cell"] = min(titles, key=lambda title: title != st.session_state["one_cell"])
     st.session_state["before opening"] = {name: st.session_state[name] for name in chosen if name in st.session_state}
     st.session_state.update(chosen)
@@ -50,10 +50,10 @@ def close() -> None:
     st.session_state.update(st.session_state.pop("before opening", {}))
 
 
-def with_settings(one: Trained, shared: Experiment) -> Trained:
+def with_settings(network: Trained, shared: Experiment) -> Trained:
     """A trained network under what the visitor has set: the settings that its weights leave open."""
-    objective = "direction" if shared.loss == "half_square" else one.weights.experiment.objective
-    return one.replace(objective=objective, **{name: getattr(shared, name) for name in OPEN})
+    objective = "direction" if shared.loss == "half_square" else network.weights.experiment.objective
+    return network.replace(objective=objective, **{name: getattr(shared, name) for name in OPEN})
 
 
 def with_cell(subject: Subject, cell: str) -> Subject:
@@ -66,11 +66,11 @@ def with_cell(subject: Subject, cell: str) -> Subject:
 
 def notice(first: Any) -> None:
     """On every page: what is open, that it is of this session alone, a first page to look at, and the way back."""
-    found = st.session_state.get("opened", ())
-    if not found:
+    trained = st.session_state.get("opened", ())
+    if not trained:
         return
-    weights = found[0].weights
-    names = " and ".join(", ".join(run.title for run in found).rsplit(", ", 1))
+    weights = trained[0].weights
+    names = " and ".join(", ".join(run.title for run in trained).rsplit(", ", 1))
     with st.container(border=True, key="opened notice"):
         st.markdown(
             f"**Outside Learn, every page shows the trained {names}**: update {weights.updates} of "

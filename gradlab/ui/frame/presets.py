@@ -1,4 +1,4 @@
-"""Starting points worth a look, each with a sentence why. A setting that a preset leaves out takes its default."""
+"""Instructive starting points, each with a sentence why. A setting that a preset leaves out takes its default."""
 
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ PRESETS = {
     ),
     "A loss at every step": Preset(
         {"loss": "every"},
-        "Gradient is injected at every step, so the curves stay flat although each loss's own still vanishes.",
+        "Gradient is injected at every step, so the curves stay flat, yet the gradient of each loss still vanishes.",
     ),
     "Real text": Preset(
         {"inputs": "text", "forget_bias": 1.0},

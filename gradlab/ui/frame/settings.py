@@ -47,7 +47,7 @@ def of_state(state: str) -> str:
 
 
 def layer(depth: int) -> int:
-    """The layer that a page shows of stacks so deep, asked for where there are several."""
+    """The layer to show of stacks of this depth, asked for where there are several."""
     if depth == 1:
         return 0
     st.session_state["layer"] = min(int(st.session_state.get("layer") or 0), depth - 1)
@@ -70,19 +70,19 @@ def draw(page: str, at_hand: Any) -> None:
     _send_again(page)
     idle = _idle(page)
     elsewhere = OF_THE_TASK if page in opened.LEARN else frozenset()
-    own = [name for name in AT_HAND.get(page, ()) if name not in idle]
+    at_hand_names = [name for name in AT_HAND.get(page, ()) if name not in idle]
     with st.sidebar:
         _starting_points()
         for group, names in EXPANDERS.items():
-            shown = [name for name in names if name not in own and name not in idle and name not in elsewhere]
+            shown = [name for name in names if name not in at_hand_names and name not in idle and name not in elsewhere]
             if shown:
                 with st.expander(group, expanded=page != "" and group != "Loss"):
                     for name in shown:
                         widget(name)
-    if own:
+    if at_hand_names:
         with at_hand:
-            widths = [2 if name == "cells" else 1 for name in own]
-            for column, name in zip(st.columns(widths), own, strict=True):
+            widths = [2 if name == "cells" else 1 for name in at_hand_names]
+            for column, name in zip(st.columns(widths), at_hand_names, strict=True):
                 with column:
                     widget(name)
     settings = _settings(page, idle)
@@ -93,7 +93,7 @@ def draw(page: str, at_hand: Any) -> None:
 
 
 def _send_again(page: str) -> None:
-    """On another page every widget gets its value anew.
+    """On another page every widget is set to its value again.
 
     A widget that moves, say from the sidebar to the page's own column, may be gone from the browser for a moment. There
     Streamlit forgets its value, not always but where it is busy, and would show the default while pages use the value.

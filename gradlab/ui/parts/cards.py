@@ -1,4 +1,4 @@
-"""One card a cell: its verdict, its rate and a small drawing of its curve; and what went wrong, above them."""
+"""One card per cell: its verdict, its rate and a small drawing of its curve; and what went wrong, above them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ SPARKLINE = Lines(points=400)
 
 
 def traces_of(subjects: Sequence[Subject]) -> list[GradientTrace]:
-    """One trace a subject; says where a pass overflowed, for nothing is dropped in silence."""
+    """One trace per subject, with a warning for each pass that overflowed."""
     traces = [result(Call.of(trace, subject)) for subject in subjects]
     for sentence in flow.non_finite(traces):
         st.warning(sentence)

@@ -13,11 +13,11 @@ from gradlab.ui.ask import result
 
 
 def draw(subjects: Sequence[Subject]) -> None:
-    """A button, and after it the errors found; the answer stays until a setting changes."""
+    """A button, and after it the errors; the answer stays until a setting changes."""
     st.subheader("Are these numbers right?", anchor=False)
     st.markdown(
-        "The engine derives every gradient by hand. Here the same network is also run through PyTorch's autograd, and "
-        "its loss is moved a little by finite differences."
+        "The engine's gradients are derived by hand. Here they are compared with PyTorch's autograd on the same "
+        "network, and with finite differences of its loss."
     )
     if st.button("Check the current settings", key="check"):
         st.session_state["checked"] = subjects
@@ -46,7 +46,7 @@ def draw(subjects: Sequence[Subject]) -> None:
 
 
 def _compared(results: Sequence[Checked]) -> str:
-    """On what the cells were checked: once where it is the same for all, else a sentence a cell."""
+    """On what the cells were checked: once where it is the same for all, else one sentence per cell."""
     if len({checked.sentence for checked in results}) == 1:
         return results[0].sentence
     return " ".join(f"{CELLS[checked.size.cell].title}: {checked.sentence}" for checked in results)

@@ -1,4 +1,4 @@
-"""What the page says of the direct path: how fast it halves, what forget biases make of it, what textbooks say."""
+"""Sentences on the direct path: its half-life, its share by forget bias, and textbook claims."""
 
 from typing import Any
 
@@ -14,18 +14,18 @@ from gradlab.ui.parts import cuts
 from gradlab.words import paths as sentences
 
 
-def say(place: Any, subject: Subject, found: Summary) -> None:
+def say(place: Any, subject: Subject, summary: Summary) -> None:
     """What the parts come to, here; where the forget bias puts the gate, in a place at the page's top."""
-    place.markdown(sentences.resting_gate(subject, found))
+    place.markdown(sentences.resting_gate(subject, summary))
     st.caption(sentences.what_parts_are(subject))
-    st.markdown(sentences.of_parts(found))
+    st.markdown(sentences.of_parts(summary))
     if "forget_bias" not in subject.unused():
         st.markdown(sentences.at_biases(ask(Table.of(Call.of(direct_at_biases, subject)))))
 
 
-def claims(subject: Subject, found: Summary, rnn: Subject) -> None:
+def claims(subject: Subject, summary: Summary, rnn: Subject) -> None:
     """Each textbook sentence, with whether it holds."""
     verdict = result(Call.of(trace, subject).then(diagnose)).verdict
-    judged = textbook(found, ask(Table.of(cuts.whole(rnn))), verdict)
-    for sentence in sentences.textbook(subject, found, judged):
+    judged = textbook(summary, ask(Table.of(cuts.whole(rnn))), verdict)
+    for sentence in sentences.textbook(subject, summary, judged):
         st.markdown(sentence)

@@ -17,25 +17,25 @@ from gradlab.words.sequences import KINDS, Kind, kind_of, type_name
 STEPS, MOST_STEPS = 5, 12  # of a small diagram; of the large one
 
 
-def draw(one: Subject) -> None:
+def draw(subject: Subject) -> None:
     """The types, over a few steps of one subject; colours are on one scale."""
-    short = [_example(one, kind) for kind in KINDS]
-    calls = [Call.of(diagram, subject, most=STEPS) for subject in short]
+    short = [_example(subject, kind) for kind in KINDS]
+    calls = [Call.of(diagram, example, most=STEPS) for example in short]
     questions = [Table.of(call, "edges") for call in calls]
     domain = decades_domain([ask(question)["log10_relative"] for question in questions])
     places = st.columns(len(KINDS))
-    for column, kind, subject, call, rows in zip(places, KINDS, short, calls, questions, strict=True):
+    for column, kind, example, call, rows in zip(places, KINDS, short, calls, questions, strict=True):
         with column.container(border=True, height="stretch"):
             small = partial(network, domain=domain, steps=result(call).steps, small=True)
             words = Words(
                 f"small {kind.loss}",
                 kind.name,
-                f"{kind.task}, over {subject.settings.steps} steps",
+                f"{kind.task}, over {example.settings.steps} steps",
                 "unrolled network",
             )
             figure(small, rows, words, tools=False)
             st.markdown(f"**{kind.name}**  \n:small[{kind.task}]")
-            is_shown = kind == kind_of(one)
+            is_shown = kind == kind_of(subject)
             st.button(
                 "Shown below" if is_shown else "Show",
                 key=f"show {kind.loss}",
@@ -46,14 +46,14 @@ def draw(one: Subject) -> None:
             )
 
 
-def chosen(one: Subject, sentence: str) -> None:
+def chosen(subject: Subject, sentence: str) -> None:
     """The subject's own unrolled network."""
-    call = Call.of(diagram, one, most=MOST_STEPS)
-    words = Words("unrolled network", type_name(one), sentence)
+    call = Call.of(diagram, subject, most=MOST_STEPS)
+    words = Words("unrolled network", type_name(subject), sentence)
     st.subheader(words.title, anchor=False)
     figure(partial(network, steps=result(call).steps), Table.of(call, "edges"), words)
 
 
-def _example(one: Subject, kind: Kind) -> Subject:
+def _example(subject: Subject, kind: Kind) -> Subject:
     """A subject as this type, over a few steps."""
-    return one.replace(loss=kind.loss, objective="direction", reads=None, writes=None).shortened(STEPS)
+    return subject.replace(loss=kind.loss, objective="direction", reads=None, writes=None).shortened(STEPS)

@@ -42,7 +42,7 @@ def _number(column: Any, label: str, key: str, most: int, standard: int | None =
 
 
 def maps(call: Call, sentence: str, reduction: Reduction, unit: int, letters: pd.Series | None) -> None:
-    """A heat map of every quantity of a microscope, two a row; a click on a row chooses its unit."""
+    """A heat map of every quantity of a microscope, two per row; a click on a row chooses its unit."""
     quantities = tuple(result(call).values)
     for quantity, column in _in_pairs(quantities):
         rows = Table.of(call.then(paths.unit_values, quantities=(quantity,)))
@@ -66,13 +66,13 @@ def _take_unit(picked: list[dict[str, Any]]) -> None:
 
 
 def _in_pairs(quantities: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Each with a column of its own, two a row, so that a phone shows them in their order."""
+    """Each with a separate column, two per row, so that a phone shows them in order."""
     rows = [st.columns(2) for _ in range(-(-len(quantities) // 2))]
     return zip(quantities, (column for row in rows for column in row), strict=False)
 
 
 def steps_shown(subject: Subject) -> range:
-    """All steps; of a long text as many as can be read on an axis, from where the visitor says, or all if told to."""
+    """All steps; of a long text as many as can be read on an axis, from where the visitor says, or all on request."""
     T = subject.settings.steps
     if subject.settings.inputs != "text" or T <= LETTERS_SHOWN:
         return range(T)

@@ -1,4 +1,4 @@
-"""What the page of the unrolled network asks of the visitor: which steps, and on which scale of colours."""
+"""What the page of the unrolled network asks of the visitor: which steps, and on which colour scale."""
 
 import streamlit as st
 

@@ -26,12 +26,12 @@ def choose(asked: Subject) -> None:
         st.button(label, key="choose window", on_click=st.session_state.update, kwargs=kwargs)
 
 
-def band(one: Subject, at: matrices.Place, schedule: Schedule, sentence: str) -> None:
+def band(subject: Subject, at: matrices.Place, schedule: Schedule, sentence: str) -> None:
     """The matrix of one subject, shaded where pairs are dropped."""
-    outline, domain = schedule.outline(one.settings.steps), matrices.domain_of([one], at)
-    draw = partial(itemised.band, outline=outline, domain=domain, state=at.state_in(one))
-    words = Words("truncation band", sequences.band_title(one), sentence)
-    _headed(draw, matrices.matrix_of(one, at), words, PairBins())
+    outline, domain = schedule.outline(subject.settings.steps), matrices.domain_of([subject], at)
+    draw = partial(itemised.band, outline=outline, domain=domain, state=at.state_in(subject))
+    words = Words("truncation band", sequences.band_title(subject), sentence)
+    _headed(draw, matrices.matrix_of(subject, at), words, PairBins())
 
 
 def lost(subjects: Sequence[Subject], at: matrices.Place, schedule: Schedule, sentence: str) -> None:
@@ -49,10 +49,10 @@ def angle(subjects: Sequence[Subject], schedule: Schedule, sentence: str) -> Non
     _headed(partial(truncation.angle, chosen=schedule.k2), rows, words)
 
 
-def savings(one: Subject, schedule: Schedule, sentence: str) -> None:
+def savings(subject: Subject, schedule: Schedule, sentence: str) -> None:
     """What windows of other lengths save of one subject's memory and work."""
-    rows = Table.of(Call.of(cost, one, schedules=windows_of(schedule, one.settings.steps)))
-    words = Words("savings", sequences.savings(result(Call.of(cost, one, schedules=(schedule,)))), sentence)
+    rows = Table.of(Call.of(cost, subject, schedules=windows_of(schedule, subject.settings.steps)))
+    words = Words("savings", sequences.savings(result(Call.of(cost, subject, schedules=(schedule,)))), sentence)
     _headed(partial(truncation.savings, chosen=schedule.k2), rows, words)
 
 

@@ -52,14 +52,14 @@ def choose() -> Choice:
         updates = st.select_slider(
             "Updates", UPDATES, 300, key="text_updates", bind="query-params", persist_state="session"
         )
-    one = settings.current().one.settings
+    network = settings.current().one.settings
     if reads == "text":
         with right:
             recipe = job_controls.recipe(updates, "text_rate", 3e-3)
-        return Choice(_text_to_learn(one.text), job_controls.sized(one, steps=128, batch_size=32), recipe)
+        return Choice(_text_to_learn(network.text), job_controls.sized(network, steps=128, batch_size=32), recipe)
     with right:
         recipe = job_controls.recipe(updates, "hello_rate", 1e-2)
-    return Choice(HELLO, job_controls.sized(one, steps=len(HELLO) - 1, batch_size=1), recipe)
+    return Choice(HELLO, job_controls.sized(network, steps=len(HELLO) - 1, batch_size=1), recipe)
 
 
 def _text_to_learn(shared: str | None) -> str:
@@ -133,7 +133,7 @@ def learning(job: Job, text: str) -> None:
             "Temperature", 0.0, 2.0, 0.8, 0.1, key="temperature", bind="query-params", persist_state="session"
         )
         st.code(_written(job, temperature), None, wrap_lines=True)
-        st.markdown("**It expects** :small[(green: what the text really goes on with)]")
+        st.markdown("**It expects** :small[(green: the character that follows)]")
         most = max(len(text) - 1 - charts.MOST_STEPS, 0)
         first = _place("From character", most, 0, "first_shown") if most else 0
         draw = partial(charts.expectations, first=first)
@@ -143,8 +143,8 @@ def learning(job: Job, text: str) -> None:
 def _loss(job: Job) -> None:
     run, last = job.runs[0], job.records[0][-1]
     loss, bits = st.columns(2)
-    loss.metric("Loss (nats a character)", f"{last.loss:.4f}", border=True)
-    bits.metric("Bits a character", f"{last.metric:.4f}", border=True)
+    loss.metric("Loss (nats per character)", f"{last.loss:.4f}", border=True)
+    bits.metric("Bits per character", f"{last.metric:.4f}", border=True)
     training_page.curve(job, "loss", loss_levels(run.task, run.experiment.steps), "loss", words.LOSS)
 
 
@@ -182,7 +182,7 @@ def _shading() -> tuple[float, float] | None:
     chosen = st.segmented_control(
         "Shade", SHADINGS, default=SHADINGS[0], required=True, key="shading",
         help="Absolute: the same colour is the same gradient on every text and at every update. Relative: from the "
-        "smallest to the largest that is shown now.",
+        "smallest to the largest value shown.",
         bind="query-params", persist_state="session",
     )  # fmt: skip
     return None if chosen == SHADINGS[1] else charts.ABSOLUTE

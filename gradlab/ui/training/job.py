@@ -79,7 +79,7 @@ class Job:
 
     @property
     def pace(self) -> float:
-        """Updates a second so far; 0 before there are any."""
+        """Updates per second so far; 0 before the first."""
         return self.updates_made / self.seconds if self.seconds else 0.0
 
     @property

@@ -1,7 +1,7 @@
 """Curves of a training under way, for charts that fetch them: `app.py` answers at /live/TOKEN/COLUMN with `rows`.
 
-A page that is run again twice a second costs the browser about half a processor, for Streamlit then looks at every
-widget anew; two charts that fetch their points cost a tenth of one. An address is known to the job's visitor alone.
+A page that is run again twice a second costs the browser about half a processor, for Streamlit then re-checks every
+widget; two charts that fetch their points cost a tenth of one. An address is known to the job's visitor alone.
 """
 
 import math
@@ -22,7 +22,7 @@ from gradlab.ui.parts.figure import show_vega
 from gradlab.ui.training.job import Job
 
 COLUMNS = ("loss", "gradient_norm")
-BUCKETS = 30  # of a curve, each with its least and largest value: the browser draws them anew at every poll
+BUCKETS = 30  # of a curve, each with its least and largest value: the browser redraws them at every poll
 POLL_EVERY = 0.45  # seconds
 
 _jobs: WeakValueDictionary[str, Job] = WeakValueDictionary()
@@ -37,7 +37,7 @@ def address(job: Job, column: str) -> str:
 
 
 def rows(token: str, column: str) -> str:
-    """The job's curves and their ends as JSON, which polls the job; no rows of a job that is no more.
+    """The job's curves and their ends as JSON, which polls the job; no rows of a job that has gone.
 
     It is asked for several times a second beside a training, so it is plain arrays and strings.
     """
@@ -67,7 +67,7 @@ def _number(value: float) -> str:
 
 
 def draw(job: Job, column: str, rules: pd.DataFrame, quantity: str) -> None:
-    """Draws a chart that follows the training by itself."""
+    """Draws a chart that fetches its own points while the training runs."""
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.log10(np.concatenate(measured(job, column)))
     domain = training.curve_domain(pd.DataFrame({"log10_value": values}), rules)

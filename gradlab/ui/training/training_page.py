@@ -59,7 +59,7 @@ def choose() -> Choice:
         label = "Use settings where the cells differ"
         st.button(label, key="differ", on_click=st.session_state.update, kwargs=differ)
     networks = [subject.settings for subject in settings.current().subjects]
-    experiments = tuple(job_controls.sized(one, steps=steps, batch_size=batch_size) for one in networks)
+    experiments = tuple(job_controls.sized(network, steps=steps, batch_size=batch_size) for network in networks)
     return Choice(task, experiments, recipe)
 
 
