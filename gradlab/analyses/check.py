@@ -8,7 +8,7 @@ which gradients, and over how many steps, are compared, and how closely.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from gradlab.engine import (
     sweep,
     times_power,
 )
+from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.subject import Subject
 
@@ -95,9 +96,9 @@ def _need(problem: Problem) -> Need:
 @analysis(_need)
 def check(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     progress: Progress | None = None,
 ) -> Checked:

@@ -19,6 +19,7 @@ from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Progress, Sweep, in_threads, plan, threads, times_power
 from gradlab.engine.progress import part_of
+from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
@@ -90,9 +91,9 @@ def _need(problem: Problem, most: int | None = None, loss_steps: Sequence[int] |
 @analysis(_need)
 def itemised(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     most: int | None = None,
     loss_steps: Sequence[int] | None = None,
@@ -114,9 +115,9 @@ def itemised(
 @analysis(_need)
 def pairs(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     most: int | None = None,
     loss_steps: Sequence[int] | None = None,
@@ -145,9 +146,9 @@ def _vectors_need(problem: Problem, loss_steps: Sequence[int] | None = None) -> 
 @analysis(_vectors_need)
 def vectors(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     loss_steps: Sequence[int] | None = None,
 ) -> Vectors:

@@ -28,6 +28,7 @@ from numpy import ndarray
 from gradlab.analyses.problem import Need, Problem, analysis, whole_number, without_loss
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Progress, Size, Sweep, Swept, in_threads, plan, threads, times_power
+from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
@@ -109,8 +110,8 @@ def _need(problem: Problem, sequence: int = 0) -> Need:
 @analysis(_need, reads=("network", "sequence", "numerics"))
 def product_jacobians(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     sequence: int = 0,
     *,
     progress: Progress | None = None,
@@ -146,7 +147,10 @@ def product_jacobians(
 
 @analysis(_need, reads=("network", "sequence", "numerics"))
 def step_jacobians(
-    subject: Subject | Stack | Problem, inputs: Any = None, initial_state: Any = None, sequence: int = 0
+    subject: Subject | Stack | Problem,
+    inputs: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
+    sequence: int = 0,
 ) -> ndarray:
     """A_t = ∂s_t/∂s_{t-1} of every step, [T, n, n]; arguments and errors as `product_jacobians`.
 
@@ -188,8 +192,8 @@ def _need_by_lag(problem: Problem, sequence: int = 0, of: str = "state", most: i
 @analysis(_need_by_lag, reads=("network", "sequence", "numerics"))
 def singular_values_by_lag(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     sequence: int = 0,
     of: str = "state",

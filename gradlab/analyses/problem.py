@@ -23,6 +23,7 @@ from numpy import ndarray
 from gradlab import engine
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Plan, Size, is_finite, plan_in_slices
+from gradlab.network.arrays import ArrayLike, StatesLike, on_the_cpu
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.experiment import Experiment
@@ -161,7 +162,10 @@ class Arrays:
 
 
 def problem_of(
-    subject: Subject | Stack | Problem, inputs: Any = None, cotangents: Any = None, initial_state: Any = None
+    subject: Subject | Stack | Problem,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
 ) -> Problem:
     """The arguments of `gradlab.trace`, checked and in the stack's dtype.
 
@@ -182,7 +186,9 @@ def problem_of(
     return problem
 
 
-def _with_arrays(stack: Stack, inputs: Any, cotangents: Any, initial_state: Any) -> Problem:
+def _with_arrays(
+    stack: Stack, inputs: ArrayLike | None, cotangents: ArrayLike | None, initial_state: StatesLike | None
+) -> Problem:
     x = as_array(inputs, "inputs", stack.dtype, (None, None, stack.input_size), "[T, B, X]")
     T, B, _ = x.shape
     dense = as_array(cotangents, "cotangents", stack.dtype, (T, B, stack.hidden_size), "[T, B, H]")
@@ -194,7 +200,10 @@ def _with_arrays(stack: Stack, inputs: Any, cotangents: Any, initial_state: Any)
 
 
 def without_loss(
-    subject: Subject | Stack | Problem, inputs: Any = None, cotangents: Any = None, initial_state: Any = None
+    subject: Subject | Stack | Problem,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
 ) -> Problem:
     """As `problem_of`, for analyses that need no loss: a Stack's cotangents may be left out."""
     if isinstance(subject, Stack) and cotangents is None and inputs is not None:
@@ -248,11 +257,11 @@ def sparse(cotangents: ndarray) -> Cotangents:
     return Cotangents(steps, at, values, cotangents.shape[1])
 
 
-def as_array(value: Any, name: str, dtype: np.dtype, shape: Sequence[int | None], letters: str) -> ndarray:
+def as_array(value: ArrayLike | None, name: str, dtype: np.dtype, shape: Sequence[int | None], letters: str) -> ndarray:
     """A numpy array or torch tensor as a contiguous array of `dtype`, checked for its shape and for finiteness."""
     if value is None:
         raise ValueError(f"{name} is missing: pass an array {letters}")
-    array = _on_the_cpu(value, name)
+    array = on_the_cpu(value, name)
     wanted = ", ".join("any" if size is None else str(size) for size in shape)
     if array.ndim != len(shape) or any(w is not None and w != s for w, s in zip(shape, array.shape, strict=True)):
         raise ValueError(f"{name} has shape {array.shape}: {letters} = ({wanted}) is needed")
@@ -268,17 +277,6 @@ def as_array(value: Any, name: str, dtype: np.dtype, shape: Sequence[int | None]
     return array
 
 
-def _on_the_cpu(value: Any, name: str) -> ndarray:
-    """A numpy array of an array, a tensor or nested numbers; half precisions, which numpy lacks, become float64."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        value = value.double() if value.is_floating_point() else value
-    try:
-        return np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} cannot be read as an array: {error}") from error
-
-
 def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
     """An argument that counts or chooses. Raises ValueError for what is no whole number of the range."""
     number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else low - 1
@@ -288,12 +286,12 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
     return number
 
 
-def as_states(stack: Stack, initial_state: Any, sequences: int) -> tuple[ndarray, ...]:
+def as_states(stack: Stack, initial_state: StatesLike | None, sequences: int) -> tuple[ndarray, ...]:
     """The initial states, one [L, B, H] per state; none for zeros."""
     if initial_state is None:
         return ()
     names = CELLS[stack.cell].states
-    values = initial_state if isinstance(initial_state, tuple | list) else (initial_state,)
+    values = initial_state if isinstance(initial_state, Sequence) else (initial_state,)
     if len(values) != len(names):
         raise ValueError(
             f"initial_state has {len(values)} parts: {stack.cell} needs {len(names)}, ({', '.join(names)})"

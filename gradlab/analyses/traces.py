@@ -17,6 +17,7 @@ from numpy import ndarray
 from gradlab.analyses.problem import Problem, analysis, problem_of
 from gradlab.cells import CELLS
 from gradlab.engine import NEVER, Cotangents, Progress, Swept, sweep
+from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
@@ -162,9 +163,9 @@ def mean(values: ndarray) -> ndarray:
 @analysis()
 def trace(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     progress: Progress | None = None,
 ) -> GradientTrace:

@@ -48,9 +48,9 @@ Where the time goes
     500 × 8 × 64                 31 %               37 %      5 %      5 %       23 %
     500 × 32 × 256               43 %               44 %      4 %      2 %        7 %
 
-Python is checks of the arguments, the packing of weights, and some 50 µs per chunk. Of a forward kernel with one sequence
-about two thirds are the product, the rest exp, tanh and their divisions; at 32 × 256 two thirds too, the rest mostly
-writing states and gates to memory.
+Python is checks of the arguments, the packing of weights, and some 50 µs per chunk. Of a forward kernel with one
+sequence about two thirds are the product, the rest exp, tanh and their divisions; at 32 × 256 two thirds too, the rest
+mostly writing states and gates to memory.
 
 Tried and left out: all gates of a block of units side by side, so that the cell's arithmetic could run while the next
 panel arrives (slower by half); a chunk of twice or half the size (equal within noise); numpy's and torch's matrix

@@ -1,7 +1,8 @@
 """The two compiled sweeps of one layer over one chunk of steps: forward, and the adjoint back.
 
-They know no cell: they are specialised by the *type* of the cell they are given, whose `step` and `adjoint` are substituted
-at compile time (a kernel that took the functions as arguments would never be found in the disk cache again).
+They know no cell: they are specialised by the *type* of the cell they are given, whose `step` and `adjoint` are
+substituted at compile time (a kernel that took the functions as arguments would never be found in the disk cache
+again).
 
 Shapes: n steps of the chunk, B sequences, N rows of cotangents (row r belongs to sequence r mod B), G pre-activations,
 S states, V saved values, H units, padded to whole `Lanes`: units with zero weights from states of zero.

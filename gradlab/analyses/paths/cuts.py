@@ -1,7 +1,6 @@
 """Causal experiments on one network: the same forward pass, with routes cut in the backward pass only."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from gradlab.cells import CELLS
 from gradlab.cells.contract import peepholes_of
 from gradlab.engine import Progress, Swept, cotangents_of_slice, plan
 from gradlab.engine.progress import part_of
+from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
@@ -19,9 +19,9 @@ from gradlab.settings.subject import Subject
 @analysis()
 def cut(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     without: str | Sequence[str] = "direct",
     progress: Progress | None = None,

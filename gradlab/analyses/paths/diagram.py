@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from numpy import ndarray
 from gradlab.analyses.paths.edges import _need, edge_table, edge_vectors
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_number
 from gradlab.engine import Progress
+from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.drawing import read_steps_of
 from gradlab.settings.inputs import vocabulary
@@ -41,9 +42,9 @@ def _need_of_steps(problem: Problem, most: int = 14) -> Need:
 @analysis(_need_of_steps)
 def diagram(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     most: int = 14,
     progress: Progress | None = None,

@@ -12,7 +12,7 @@ What arrives at h sums to ∂L/∂h_t. What arrives at c, with what the step's h
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from gradlab.analyses.traces import log10_entered
 from gradlab.cells import CELLS
 from gradlab.cells.contract import Cell
 from gradlab.engine import Progress, log10_norms, plan
+from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
@@ -51,9 +52,9 @@ def _need(problem: Problem, first: int = 0, last: int | None = None) -> Need:
 @analysis(_need)
 def edges(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     first: int = 0,
     last: int | None = None,

@@ -5,7 +5,7 @@ statistics too, but no such bounds.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from gradlab.analyses.problem import (
 from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.contract import Cell, additive_state, peepholes_of
 from gradlab.engine import Progress, Size, log10_norms, plan
+from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.inputs import vocabulary
 from gradlab.settings.subject import Subject
@@ -57,9 +58,9 @@ def _need_of_statistics(problem: Problem) -> Need:
 @analysis(_need_of_statistics, reads=("network", "sequence", "numerics"))
 def gate_statistics(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -177,7 +178,9 @@ def unit_values(scope: Microscope, quantities: Sequence[str], unit: int | None =
 
 
 @analysis(reads=("sequence", "numerics", "input_size"))
-def letters(subject: Subject | Stack | Problem, inputs: Any = None, *, sequence: int = 0) -> pd.Series | None:
+def letters(
+    subject: Subject | Stack | Problem, inputs: ArrayLike | None = None, *, sequence: int = 0
+) -> pd.Series | None:
     """The characters that a sequence reads, by step; a space where it reads none. None where the input is no text."""
     problem = without_loss(subject, inputs)
     settings = problem.settings
@@ -198,9 +201,9 @@ def _need_of_sequence(problem: Problem, layer: int = 0, sequence: int = 0) -> Ne
 @analysis(_need_of_sequence)
 def microscope(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     layer: int = 0,
     sequence: int = 0,

@@ -1,6 +1,6 @@
 """The gradient by order of its paths, exactly: one adjoint in which what passes U goes to the next order's rows."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes,
 from gradlab.cells import CELLS
 from gradlab.engine import Progress, Swept, cotangents_of_slice, plan, times_power
 from gradlab.engine.progress import part_of
+from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
@@ -62,9 +63,9 @@ def _need(problem: Problem, orders: int = 8) -> Need:
 @analysis(_need)
 def decompose(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     orders: int = 8,
     progress: Progress | None = None,

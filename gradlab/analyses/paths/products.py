@@ -13,6 +13,7 @@ from gradlab.cells import CELLS
 from gradlab.cells.contract import Cell, additive_state, keep_of
 from gradlab.engine import log10_norms, times_power
 from gradlab.engine.scaling import NOTHING
+from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
@@ -26,7 +27,10 @@ def _need(problem: Problem) -> Need:
 
 @analysis(_need)
 def gate_product(
-    subject: Subject | Stack | Problem, inputs: Any = None, cotangents: Any = None, initial_state: Any = None
+    subject: Subject | Stack | Problem,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
 ) -> pd.DataFrame:
     """The direct path by the textbook's formula: the loss's gradient times the product of the gates that keep it.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +27,7 @@ from gradlab.analyses.problem import (
 from gradlab.analyses.truncation.schedules import Schedule, Span
 from gradlab.engine import Cotangents, Progress, Sweep, sweep
 from gradlab.engine.progress import silent
+from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.subject import Subject
 
@@ -45,9 +45,9 @@ def _need(problem: Problem, schedule: Schedule | None = None, schedules: Sequenc
 @analysis(_need, reads=(*ALL_GROUPS, "truncation"))
 def gradient(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     schedule: Schedule | None = None,
     progress: Progress | None = None,
@@ -67,9 +67,9 @@ def gradient(
 @analysis(_need)
 def bias(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
-    cotangents: Any = None,
-    initial_state: Any = None,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
     *,
     schedules: Sequence[Schedule],
     progress: Progress | None = None,

@@ -12,7 +12,7 @@ before. Within a span nothing is changed, so a pair (t', t) has its full gradien
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from gradlab.analyses.itemised import Pairs, with_rows
 from gradlab.analyses.problem import Problem, analysis, without_loss
 from gradlab.cells import CELLS
 from gradlab.engine import Size
+from gradlab.network.arrays import ArrayLike
 from gradlab.network.stack import Stack
 from gradlab.settings.catalogue import TRUNCATIONS
 from gradlab.settings.conflicts import stride, window
@@ -110,7 +111,7 @@ def receives(schedule: Schedule, steps: int) -> ndarray:
 @analysis(reads=("network", "sequence", "dtype"))
 def cost(
     subject: Subject | Stack | Problem,
-    inputs: Any = None,
+    inputs: ArrayLike | None = None,
     *,
     schedules: Sequence[Schedule],
     steps: int | None = None,
