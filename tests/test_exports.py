@@ -318,3 +318,24 @@ def test_every_kind_of_chart_leaves_in_every_format(table, name):
 def test_a_file_s_name_tells_what_is_in_it():
     name = exports.file_name(EXPERIMENTS, "Gradient flow: h/c", ".png")
     assert name == "gradlab-Gradient-flow-h-c-rnn-gru-T40-seed11.png"
+
+
+def test_a_text_that_speaks_of_a_module_is_imported_by_no_program():
+    e = gradlab.Experiment(inputs="text", text="I use gradlab.nothing.here", steps=5, hidden_size=3, batch_size=1)
+    program = exports.python_code([e], "gradlab.paths.decompose(experiments[0], orders=1)").decode()
+    assert "import gradlab.nothing" not in program
+    assert "import gradlab.paths" in program
+    names = {}
+    exec(program, names)
+    assert len(names["table"])
+
+
+def test_the_program_of_a_trained_network_refuses_another_run_of_the_same_name():
+    settings = {"hidden_size": 4, "steps": 12, "batch_size": 2}
+    runs = (Run(gradlab.Experiment(cell="gru", seed=seed, **settings), "adding", Recipe(updates=2)) for seed in (0, 1))
+    one, other = (run.trained for run in runs)
+    assert one.weights.file_name == other.weights.file_name
+    assert one.expected(one.weights.fingerprint) == one
+    with pytest.raises(ValueError, match="holds another run"):
+        other.expected(one.weights.fingerprint)
+    assert repr(one.weights.fingerprint) in one.code

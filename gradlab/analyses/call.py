@@ -8,15 +8,18 @@ program come from the same value and cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
+from math import isfinite
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeGuard
 
+import numpy as np
 import pandas as pd
 
 from gradlab.analyses.problem import problem_of
 from gradlab.engine import Progress
+from gradlab.settings.meant import refuse_unknown_options
 from gradlab.settings.subject import Subject
 
 P = ParamSpec("P")
@@ -67,11 +70,11 @@ class Call:
     @classmethod
     def of(cls, function: Callable[P, Any], *arguments: P.args, **options: P.kwargs) -> Call:
         """The call `function(*arguments, **options)`, not made yet; lists among the options become tuples."""
-        return cls(function, tuple(arguments), tuple((name, _frozen(value)) for name, value in options.items()))
+        return cls(function, tuple(arguments), _options(function, options))
 
     def then(self, function: Callable[Concatenate[Any, P], Any], *arguments: P.args, **options: P.kwargs) -> Call:
         """`function` of this call's result."""
-        return Call(function, (self, *arguments), tuple((name, _frozen(value)) for name, value in options.items()))
+        return Call(function, (self, *arguments), _options(function, options))
 
     @property
     def subject(self) -> Subject | None:
@@ -201,7 +204,7 @@ def each(
     function: Callable[Concatenate[Any, P], Any], subjects: Sequence[Subject], *arguments: P.args, **options: P.kwargs
 ) -> Iterator[Call]:
     """One call of a function for every subject."""
-    frozen = tuple((name, _frozen(value)) for name, value in options.items())
+    frozen = _options(function, options)
     return (Call(function, (subject, *arguments), frozen) for subject in subjects)
 
 
@@ -214,8 +217,21 @@ def _share(progress: Progress | None, number: int, count: int) -> Progress | Non
     return None if progress is None else lambda fraction: progress((number + fraction) / count)
 
 
-def _frozen(value: Any) -> Hashable:
-    return tuple(value) if isinstance(value, list) else value
+def _options(function: Callable[..., Any], options: Mapping[str, Any]) -> tuple[tuple[str, Hashable], ...]:
+    """Options as a part of a value. Raises TypeError for an option that the function does not have, and for arrays."""
+    refuse_unknown_options(function.__name__, options, signature(function).parameters)
+    return tuple((name, _frozen(name, value)) for name, value in options.items())
+
+
+def _frozen(name: str, value: Any) -> Any:
+    """Lists as tuples, numpy's numbers as Python's: what `repr` writes is then the value."""
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return tuple(_frozen(name, part) for part in value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        raise TypeError(f"{name} is an array: a call is a value, pass a tuple of numbers")
+    return value
 
 
 def _public_name(thing: Any) -> str:
@@ -235,4 +251,6 @@ def _literal(value: Any, name: Callable[[Subject], str]) -> str:
         return f"{_public_name(type(value))}({', '.join(fields)})"
     if isinstance(value, tuple):
         return f"[{', '.join(_literal(part, name) for part in value)}]"
+    if isinstance(value, float) and not isfinite(value):
+        return f"float('{value}')"
     return repr(value)

@@ -192,7 +192,7 @@ def _adjoints(
     B = problem.inputs.shape[1]
     size = max(1, GROUP_ROWS // B)
     groups = [np.arange(len(rows))[first : first + size] for first in range(0, len(rows), size)]
-    parallel = min(threads(), len(groups))
+    parallel = max(1, min(threads(), len(groups)))  # without a loss no group, and still a forward pass
 
     def run(number: int, progress: Progress) -> Sweep:
         share_of_groups = groups[number::parallel]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import platform
-import re
 import textwrap
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -46,6 +46,19 @@ def python_code(subjects: Sequence[Subject], code: str = TRACES) -> bytes:
     ran = ", ".join(f"{name} {number}" for name, number in record(subjects)["versions"].items())
     makers = "".join(f"{textwrap.indent(subject.code, '    ')},\n" for subject in subjects)
     experiments = f"experiments = [\n{makers}]\n" if makers else ""
-    modules = sorted(set(re.findall(r"\bgradlab\.[a-z_]+(?=\.)", experiments + code)))
+    modules = sorted(_modules_of(f"{experiments}table = {code}"))
     imports = "".join(f"import {module}\n" for module in ("gradlab", *modules))
     return f"# Made with {ran}\nimport pandas as pd\n\n{imports}\n{experiments}table = {code}\nprint(table)\n".encode()
+
+
+def _modules_of(program: str) -> set[str]:
+    """The modules of gradlab whose names a program uses; what its texts say does not count."""
+    names = (node.value for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Attribute))
+    return {
+        f"gradlab.{name.attr}"
+        for name in names
+        if isinstance(name, ast.Attribute)
+        and isinstance(name.value, ast.Name)
+        and name.value.id == "gradlab"
+        and name.attr.islower()
+    }

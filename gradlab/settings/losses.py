@@ -144,7 +144,7 @@ def step_set(text: str) -> list[int]:
 def clipped(text: str, last: int) -> str:
     """The same steps and ranges, none beyond the step `last`: what lies beyond is moved there."""
     parts = [part.strip().split("-") for part in text.split(",")]
-    return ", ".join("-".join(str(min(int(number), last)) for number in part) for part in parts)
+    return ",".join("-".join(str(min(int(number), last)) for number in part) for part in parts)  # never longer
 
 
 LOSSES: dict[str, Loss] = {

@@ -85,7 +85,16 @@ class Trained:
     def code(self) -> str:
         """Reads the kept run, from the file name under which it was downloaded."""
         read = f'gradlab.checkpoints.load(open("{self.weights.file_name}", "rb").read()).trained'
-        return f"{read}.replace{self.settings.arguments}"
+        return f"{read}.expected({self.weights.fingerprint!r}).replace{self.settings.arguments}"
+
+    def expected(self, fingerprint: str) -> Self:
+        """The same, where its weights have a fingerprint. Raises ValueError for a file of another run of that name."""
+        if self.weights.fingerprint != fingerprint:
+            raise ValueError(
+                f"the file {self.weights.file_name} holds another run of this task, cell and number of updates: "
+                "use the file that was kept with this program"
+            )
+        return self
 
     @property
     def size(self) -> Size:

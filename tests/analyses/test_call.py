@@ -158,6 +158,19 @@ def test_an_unknown_option_is_refused_with_the_option_that_was_meant():
         trace(LSTM, steps=3)
 
 
+def test_a_call_of_an_unknown_option_or_of_an_array_is_refused_when_it_is_written():
+    with pytest.raises(TypeError, match=r"decompose has no option 'order': did you mean orders\?"):
+        Call(paths.decompose, (LSTM,)).then(paths.decompose, order=3)
+    with pytest.raises(TypeError, match="loss_steps is an array"):
+        Call.of(pairs, LSTM, loss_steps=np.arange(3))
+
+
+def test_numbers_of_numpy_are_written_as_numbers():
+    call = Call.of(paths.decompose, LSTM, orders=np.int64(2))
+    assert call.key == Call.of(paths.decompose, LSTM, orders=2).key
+    assert Call.of(paths.one_unit, float("nan"), 0.5, 20).code(str).startswith("gradlab.paths.one_unit(float('nan')")
+
+
 def test_a_problem_says_its_sizes_and_draws_nothing_for_it(monkeypatch):
     monkeypatch.setattr(drawing, "drawn_stack", None)
     assert repr(problem_of(LSTM)) == "Problem(steps = 12, batch_size = 2, hidden_size = 4, depth = 2)"

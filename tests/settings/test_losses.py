@@ -6,7 +6,7 @@ import torch
 
 from gradlab.settings.drawing import cotangents_of, inputs_of
 from gradlab.settings.experiment import Experiment
-from gradlab.settings.losses import LOSSES, Placement, step_set
+from gradlab.settings.losses import LOSSES, Placement, clipped, step_set
 
 T, B, H = 8, 3, 20
 RANDOM = ("last", "every", "step")
@@ -131,3 +131,10 @@ def test_what_names_no_steps_is_refused(text):
 def test_a_step_of_a_set_beyond_the_sequence_is_refused():
     with pytest.raises(ValueError, match=f"beyond the sequence: use 0 to {T - 1}"):
         cotangents("steps", loss_steps=f"0, {T}")
+
+
+def test_a_set_of_steps_stays_short_enough_to_be_a_setting_when_it_is_clipped():
+    many = ",".join(map(str, range(122)))
+    e = Experiment(loss="steps", loss_steps=many, steps=300)
+    assert len(clipped(many, 50)) <= len(many)
+    assert e.shortened(50).steps == 50
