@@ -39,7 +39,7 @@ ICON = str(Path(__file__).with_name("icon.svg"))
 
 st.set_page_config(page_title="gradlab", page_icon=ICON, layout="wide")
 st.logo(ICON, size="large")
-page = st.navigation(SECTIONS)
+page = st.navigation(SECTIONS, expanded=True)
 notices = st.container()
 is_home = page.url_path == ""
 column, st.session_state["aside"] = st.columns([3, 1]) if is_home else (st.container(), None)
