@@ -28,7 +28,7 @@ REPLACED = frozenset(("initialization", "gain", "forget_bias"))  # do not apply 
 class Weights:
     """What a training run left behind. Two of one fingerprint are equal."""
 
-    fingerprint: str  # SHA-256 of the task's name, the number of updates and every array
+    fingerprint: str  # SHA-256 of the task, the number of updates and every array
     updates: int
     experiment: Experiment = field(compare=False)  # of the run
     task: Task = field(compare=False, repr=False)
@@ -37,7 +37,7 @@ class Weights:
 
     @classmethod
     def of(cls, experiment: Experiment, task: Task, updates: int, layers: tuple, readout: Readout) -> Weights:
-        digest = sha256(f"{task.name} {updates}".encode())
+        digest = sha256(f"{task.name} {updates} {task.text}".encode("utf-8", "surrogatepass"))
         for array in (*(array for layer in layers for array in layer), *readout):
             digest.update(array.tobytes())
         return cls(digest.hexdigest(), updates, experiment, task, layers, readout)

@@ -134,3 +134,11 @@ def test_runs_of_the_same_task_and_updates_with_other_weights_have_other_fingerp
     assert changed.fingerprint != run.fingerprint
     lifted = Weights.of(run.experiment, run.task, run.updates, layers, readout._replace(b_V=readout.b_V + 1e-9))
     assert lifted.fingerprint != run.fingerprint
+
+
+def test_untrained_models_of_texts_too_long_to_be_settings_have_other_keys():
+    first, other = (
+        Run(Experiment(hidden_size=3, steps=12), characters(text * 3000)).trained for text in ("abc", "acb")
+    )
+    assert first.settings == other.settings
+    assert first.key != other.key
