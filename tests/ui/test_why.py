@@ -170,7 +170,7 @@ def test_the_microscope_has_a_map_for_every_quantity_and_a_close_up(open_app, ce
     assert len(pictures) == len(scope.values)
     assert app.subheader[0].value == "Unit 3"
     rank = int(scope.units.set_index("unit").loc[3, "rank"]) + 1
-    assert f"Unit 3 is number {rank} of 8 by memory" in said(app)
+    assert f"Unit 3 ranks {rank} of 8 by memory" in said(app)
 
 
 @pytest.mark.parametrize(
