@@ -17,7 +17,7 @@ from gradlab.settings.initializations import INITIALIZATIONS
 from gradlab.settings.inputs import INPUTS
 from gradlab.settings.losses import LOSSES
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MAIN = ("rnn", "lstm", "gru")  # the others: slow
 SMALL = Experiment(hidden_size=8, steps=30, batch_size=2)
 
