@@ -28,7 +28,7 @@ from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.meant import refuse_unknown_options
-from gradlab.settings.subject import Subject
+from gradlab.settings.subject import Subject, is_subject
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,6 +51,7 @@ class Problem:
 
     size: Size
     source: Subject | Arrays
+    whole: Subject | Arrays | None = None  # of an excerpt: its weights are the whole's, whose law may read the length
 
     @property
     def settings(self) -> Experiment | None:
@@ -59,7 +60,7 @@ class Problem:
 
     @cached_property
     def stack(self) -> Stack:
-        return self.source.network()
+        return (self.whole or self.source).network(self.size.dtype)
 
     @cached_property
     def inputs(self) -> ndarray:
@@ -100,7 +101,7 @@ class Problem:
     def excerpt(self, steps: int, sequences: int, dtype: str | None = None) -> Problem:
         """The first steps of the first sequences, with a loss among them, in another precision if named."""
         source = self.source.excerpt(min(steps, self.size.steps), min(sequences, self.size.sequences), dtype)
-        return Problem(source.size, source)
+        return Problem(source.size, source, self.whole or self.source)
 
     def refuse(self, need: Need) -> None:
         """Raises TooLarge where an analysis needs more memory than there is."""
@@ -143,13 +144,17 @@ class Arrays:
         among = [entry for entry in entries if entry[0] < steps]
         for t, b, value in among or [(steps - 1, b, value) for _, b, value in entries]:
             dense[t, b] = value
-        layers = tuple(Layer(*(array.astype(to) for array in layer)) for layer in self.stack.layers)
         states = tuple(state[:, :sequences].astype(to) for state in self.states)
         inputs = np.ascontiguousarray(self.inputs[:steps, :sequences], to)
-        return Arrays(Stack(self.stack.cell, layers), inputs, sparse(dense), states)
+        return Arrays(self.network(to.name), inputs, sparse(dense), states)
 
-    def network(self) -> Stack:
-        return self.stack
+    def network(self, dtype: str | None = None) -> Stack:
+        to = self.stack.dtype if dtype is None else np.dtype(dtype)
+        if to == self.stack.dtype:
+            return self.stack
+        return Stack(
+            self.stack.cell, tuple(Layer(*(array.astype(to) for array in layer)) for layer in self.stack.layers)
+        )
 
     def sequence(self) -> ndarray:
         return self.inputs
@@ -174,7 +179,7 @@ def problem_of(
     """
     if isinstance(subject, Stack):
         return _with_arrays(subject, inputs, cotangents, initial_state)
-    if not isinstance(subject, Problem) and not hasattr(subject, "network"):
+    if not isinstance(subject, Problem) and not is_subject(subject):
         raise TypeError(f"{type(subject).__name__} is neither an Experiment nor a Stack: see Stack.from_torch")
     if inputs is not None or cotangents is not None or initial_state is not None:
         kind = "an Experiment" if isinstance(subject, Experiment) else f"a {type(subject).__name__}"

@@ -150,9 +150,9 @@ class Experiment(Fields):
     def loss_bytes(self) -> int:
         return drawing.loss_bytes_of(self)
 
-    def network(self) -> Stack:
+    def network(self, dtype: str | None = None) -> Stack:
         """The stack that the settings describe: the same settings always give the same weights."""
-        return drawing.drawn_stack(self)
+        return drawing.drawn_stack(self, dtype)
 
     def sequence(self) -> ndarray:
         """What the network reads, [T, B, X], in its dtype."""

@@ -11,7 +11,15 @@ from gradlab.network.stack import gate_rows
 from gradlab.settings.catalogue import meaning
 from gradlab.settings.drawing import streams
 from gradlab.settings.experiment import Experiment
-from gradlab.settings.initializations import INITIALIZATIONS, LayerShape, orthogonal, with_biases, with_gain, zeros
+from gradlab.settings.initializations import (
+    INITIALIZATIONS,
+    LayerShape,
+    length_law,
+    orthogonal,
+    with_biases,
+    with_gain,
+    zeros,
+)
 
 H = 400
 RANDOM = {  # variance of an entry times H
@@ -112,6 +120,7 @@ def test_the_spectral_radius_tends_to_the_gain_and_the_spectral_norm_to_twice_it
     assert torch.linalg.matrix_norm(U, 2).item() == pytest.approx(2 * radius, rel=0.03)
 
 
+@length_law
 def chrono(shape, random):
     """Forget biases ln U(1, T - 1) and input biases their negative (Tallec & Ollivier 2018)."""
     layer = orthogonal(shape, random)

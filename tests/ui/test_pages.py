@@ -140,7 +140,9 @@ def test_the_check_says_of_each_cell_on_what_it_was_compared(open_app):
 def test_progress_is_drawn_ten_times_a_second_however_often_it_is_told(monkeypatch):
     now, drawn = [0.0], []
     monkeypatch.setattr(ask.time, "monotonic", lambda: now[0])
-    progress = ask.Progress(SimpleNamespace(progress=lambda share, text: drawn.append(text)), "Checking")
+    bar = ask.Bar()
+    bar.slot = SimpleNamespace(progress=lambda share, text: drawn.append(text))
+    progress = bar.progress_of(SimpleNamespace(title="Checking"))
     for step in range(4000):
         now[0] = step / 1000
         progress(step / 4000)

@@ -30,8 +30,14 @@ ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by th
 OWN_KEYS = ("cells", *DISPLAY, *ON_PAGES, *PASSED_ON[1:])
 
 
-def read() -> None:
-    """Reads the address bar before any widget does. A visit's first address is rewritten as the widgets spell it."""
+def read_first_address() -> None:
+    """Reads the address of a visit before any widget does, and rewrites it as the widgets spell it.
+
+    From then on the widgets hold the settings, and write the address bar themselves.
+    """
+    if "visited" in st.session_state:
+        return
+    st.session_state["visited"] = True
     query = st.query_params
     experiment, problems = read_query(query, ignore=OWN_KEYS)
     st.session_state["address"] = experiment
@@ -45,9 +51,6 @@ def read() -> None:
         else:
             problems.append(f"{name} = {query[name][:40]!r} is not allowed: use one of {', '.join(DISPLAY[name])}.")
     report(problems + cell_problems)
-    if "visited" in st.session_state:
-        return
-    st.session_state["visited"] = True
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
     spelt = {name: str(value) for name, value in settings.items()}
     spelt |= display | {name: query[name] for name in (*PASSED_ON, *ON_PAGES) if name in query}
