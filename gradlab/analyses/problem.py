@@ -60,7 +60,7 @@ class Problem:
 
     @cached_property
     def stack(self) -> Stack:
-        return (self.whole or self.source).network(self.size.dtype)
+        return (self.whole or self.source).network(np.dtype(self.size.dtype).name)
 
     @cached_property
     def inputs(self) -> ndarray:

@@ -76,15 +76,16 @@ def _loss(e: Fields) -> tuple[str, str] | None:
 
 def _delayed(e: Fields) -> tuple[str, str] | None:
     placed = placement(e)
-    for name, length in (("reads", placed.reads), ("writes", placed.writes)):
+    n, m = placed.reads, placed.writes
+    for name, length in (("reads", n), ("writes", m)):
         if length is not None and length >= e.steps:
             return name, (
                 f"{name} = {length} leaves nothing of steps = {e.steps} to the other side of the delayed type: "
                 f"use 1 to {e.steps - 1}, or raise steps"
             )
-    if placed.reads is not None and placed.writes is not None and placed.reads + placed.writes != e.steps:
+    if n is not None and m is not None and n + m != e.steps:
         return "writes", (
-            f"reads = {e.reads} and writes = {e.writes} make {e.reads + e.writes} steps, and steps = {e.steps}: "
+            f"reads = {n} and writes = {m} make {n + m} steps, and steps = {e.steps}: "
             "the delayed type reads n steps, then writes m, with n + m = steps; set one of them to none"
         )
     return None
