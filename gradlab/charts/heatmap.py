@@ -18,6 +18,7 @@ import pandas as pd
 
 from gradlab.cells import CELLS
 from gradlab.charts import axes, colours, theme
+from gradlab.words.numbers import POWER_LABEL
 
 COLUMNS = (
     "cell", "layer", "state", "step", "step_end", "lag", "lag_end",
@@ -49,7 +50,7 @@ def layers_by_steps(
     domain = axes.decades_domain([drawn[value]])
     legend = alt.Legend(
         title=f"norm of {' and '.join(f'∂L/∂{state}' for state in states)}" + (", relative" if relative else ""),
-        labelExpr=axes.POWER_LABEL,
+        labelExpr=POWER_LABEL,
         tickCount=int(min(4, domain[1] - domain[0])),
         gradientLength=220,
         gradientThickness=10,

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import axes, colours, theme
+from gradlab.words.numbers import POWER_LABEL
 
 CURVE_COLUMNS = ("cell", "update", "log10_value", "log10_mean")
 RULE_COLUMNS = ("log10_value", "label")
@@ -86,7 +87,7 @@ def _curve_layers(
     ink = colours.INKS[dark]
     low, high = domain
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
-    label = PLAIN_LABEL if high - low < FEW_DECADES else axes.POWER_LABEL
+    label = PLAIN_LABEL if high - low < FEW_DECADES else POWER_LABEL
     count = 5 if high - low < FEW_DECADES else axes.ticks("height", 45, high - low)
     y = alt.Y("log10_value:Q", scale=scale, axis=alt.Axis(title=quantity, labelExpr=label, tickCount=count))
     mean = alt.Y("log10_mean:Q", scale=scale)
@@ -143,7 +144,7 @@ def reach(
         axis=alt.Axis(title="lag T − 1 − t", format=",d", tickCount=axes.ticks("height", 45, highest), grid=False),
     )
     legend = alt.Legend(
-        title=f"norm of ∂L/∂{state}, relative", labelExpr=axes.POWER_LABEL, titleOrient="top",
+        title=f"norm of ∂L/∂{state}, relative", labelExpr=POWER_LABEL, titleOrient="top",
         tickCount=int(min(4, domain[1] - domain[0])), gradientLength=180, gradientThickness=10,
     )  # fmt: skip
     colour = alt.Color("log10_relative:Q", scale=alt.Scale(scheme="cividis", domain=domain, clamp=True), legend=legend)

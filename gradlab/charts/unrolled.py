@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import axes, colours, theme
-from gradlab.words.numbers import power_of_ten
+from gradlab.words.numbers import POWER_LABEL, number
 
 COLUMNS = ("cell", "layer", "step", "lag", "edge", "state", "log10_relative")
 STEP_COLUMNS = ("step", "reads", "has_loss", "label")
@@ -89,7 +89,7 @@ def network(
         alt.Tooltip("size:N", title="gradient, relative"),
     ]
     key = alt.Legend(
-        type="gradient", title="relative to the injected gradient", labelExpr=axes.POWER_LABEL, titleOrient="top",
+        type="gradient", title="relative to the injected gradient", labelExpr=POWER_LABEL, titleOrient="top",
         gradientLength=240, gradientThickness=10, tickCount=int(max(1, min(5, domain[1] - domain[0]))),
     )  # fmt: skip
     scheme = alt.SchemeParams(name="viridis" if dark else "cividis", extent=[0.2, 1] if dark else [0, 1])
@@ -189,7 +189,7 @@ def _placed(table: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     x2 = column + np.where(along, HALF_WIDTH, 0.0)
     y = table["layer"] + np.where(along, offset, 1 - HALF_HEIGHT)
     y2 = table["layer"] + np.where(along, offset, HALF_HEIGHT)
-    size = [power_of_ten(value) for value in table["log10_relative"]]
+    size = [number(value) for value in table["log10_relative"]]
     return table[list(COLUMNS)].assign(x=x, x2=x2, y=y, y2=y2, size=size)
 
 

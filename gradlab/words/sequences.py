@@ -48,11 +48,6 @@ def type_name(subject: Subject) -> str:
     return kind.name if kind else f"Loss: {subject.settings.loss}"
 
 
-def size(log10_value: float) -> str:
-    """A norm in words: as a plain number near 1, else as a power of ten."""
-    return f"{10**log10_value:.2g}" if abs(log10_value) < 2 else number(log10_value)
-
-
 def type_sentence(subject: Subject, trace: GradientTrace) -> str:
     """How many steps have an input and a loss, and how much of the gradient remains at the first step."""
     kind, steps = kind_of(subject), subject.settings.steps
@@ -62,7 +57,7 @@ def type_sentence(subject: Subject, trace: GradientTrace) -> str:
     judged = "one step" if losses == 1 else f"{losses} steps"
     return (
         f"{name}: the {subject.title} has input at {read} and a loss at {judged} of {steps}. "
-        f"Remaining at step 0 of the bottom layer, relative to the injected gradient: {size(arriving(trace))}."
+        f"Remaining at step 0 of the bottom layer, relative to the injected gradient: {number(arriving(trace))}."
     )
 
 
@@ -72,7 +67,7 @@ def hiding(matrices: Sequence[Pairs], traces: Sequence[GradientTrace], layer: in
     for pairs, trace in zip(matrices, traces, strict=True):
         last = pairs.norms(layer, state)[-1, 0].mean()
         total = trace.log10_norm(state_of(trace.cell, state))[layer, 0].mean()
-        parts.append(f"{CELLS[pairs.cell].title} {size(float(last))} and {size(float(total))}")
+        parts.append(f"{CELLS[pairs.cell].title} {number(float(last))} and {number(float(total))}")
     return (
         "The gradient at step 0, of the last loss alone and of all losses together: "
         f"{'; '.join(parts)}. The sum says nothing about the last loss: it is made up by the nearest ones."

@@ -11,7 +11,7 @@ from gradlab.analyses.thinning import line_ends, thin
 from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.cells import CELLS
 from gradlab.charts import annotations, colours, theme, traces
-from gradlab.words.numbers import power_of_ten
+from gradlab.words.numbers import number
 from tests.charts.drawing import axis_labels, layers, line_pieces, strangers, texts
 
 POWER = re.compile(r"1|1e[+-][1-9][0-9]*")
@@ -195,7 +195,7 @@ def test_the_hover_names_every_line_with_its_value(traced):
     at = table[table["step"] == 17]
     assert len(at) == 6
     for line, name in zip(at.itertuples(), theme.line_names(at), strict=True):
-        assert row[name] == power_of_ten(line.log10_relative)
+        assert row[name] == number(line.log10_relative)
 
 
 def test_the_hover_of_thinned_tables_meets_every_line_many_times(traced):
