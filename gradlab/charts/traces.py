@@ -18,6 +18,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from gradlab.cells import state_names
 from gradlab.charts import annotations, axes, theme
 
 KEYS = ("cell", "layer", "state", "step", "lag")
@@ -130,7 +131,7 @@ def _layers(
 
 
 def _title(table: pd.DataFrame, mean: str) -> list[str]:
-    states = theme.present(table["state"], theme.STATE_DASHES)
+    states = theme.present(table["state"], state_names())
     norm = "norm of " + " and ".join(f"∂L/∂{state}" for state in states)
     return [norm, "relative to the injected gradient"] if mean in RELATIVE else [norm]
 

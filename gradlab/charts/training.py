@@ -164,7 +164,7 @@ def flow(
     table: pd.DataFrame,
     domain: list[float],
     *,
-    state: str = "both",
+    state: str = "all",
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
@@ -173,7 +173,7 @@ def flow(
 ) -> alt.LayerChart:
     """The traces at one update, on a given range of decades, so that two updates can stand side by side.
 
-    state    the lines to draw, of cells that do not have it those of h; "both" for every line
+    state    the lines to draw, of cells that do not have it those of h; "all" for every line
     """
     theme.refuse_empty(table)
     drawn = _of_state(table[list(FLOW_COLUMNS)], state)
@@ -198,7 +198,7 @@ def flow(
 
 
 def _of_state(table: pd.DataFrame, state: str) -> pd.DataFrame:
-    if state == "both":
+    if state == "all":
         return table
     having = set(table.loc[table["state"] == state, "cell"])
     shown = [state if cell in having else "h" for cell in table["cell"]]

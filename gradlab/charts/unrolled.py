@@ -26,6 +26,7 @@ COLUMNS = ("cell", "layer", "step", "lag", "edge", "state", "log10_relative")
 STEP_COLUMNS = ("step", "reads", "has_loss", "label")
 HALF_WIDTH, HALF_HEIGHT = 0.25, 0.26  # of a box, in columns and in levels
 APART = 0.165  # levels: the direct edge runs above the middle, the recurrent one below
+SPREAD = 0.16  # levels from the lowest to the highest of several direct edges, one a state
 LEVEL_PIXELS, FRAME_PIXELS = 78, 90
 NAME_PIXELS = 13  # a line of a layer's name: one more is the height of an edge beside it
 SMALL_LEVEL_PIXELS, SMALL_FRAME_PIXELS = 38, 14
@@ -184,7 +185,10 @@ def _placed(table: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     along = edge.isin(["recurrent", "direct"])
     column = step.map(frame.place)
     column = column.where(column.notna(), (step + 1).map(frame.place) - 1)  # out of a gap, or from the last step on
-    offset = np.select([edge == "direct", edge == "recurrent"], [APART, -APART], 0.0)
+    direct = list(dict.fromkeys(table.loc[edge == "direct", "state"]))
+    above = {state: APART - (number - (len(direct) - 1) / 2) * SPREAD / max(len(direct) - 1, 1)
+             for number, state in enumerate(direct)}  # fmt: skip
+    offset = np.select([edge == "direct", edge == "recurrent"], [table["state"].map(above), -APART], 0.0)
     x = column + np.where(along, 1 - HALF_WIDTH, 0.0)
     x2 = column + np.where(along, HALF_WIDTH, 0.0)
     y = table["layer"] + np.where(along, offset, 1 - HALF_HEIGHT)

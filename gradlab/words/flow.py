@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from gradlab.analyses.diagnosis import Diagnosis, diagnose
+from gradlab.analyses.diagnosis import Diagnosis
 from gradlab.analyses.traces import GradientTrace
 from gradlab.cells import CELLS
 from gradlab.words.numbers import listed, number
@@ -40,9 +40,10 @@ def opening(traces: Sequence[GradientTrace]) -> str:
     return f"Of the gradient injected at {at}, this much remains{where} {last_loss} steps earlier: {remaining}."
 
 
-def alternative(traces: Sequence[GradientTrace]) -> str:
-    """The figure in words, for screen readers."""
-    return " ".join(diagnose(trace).sentence for trace in traces)
+def without_state(state: str) -> str:
+    """What is shown where no cell compared has the state that is asked for."""
+    having = [cell.title for cell in CELLS.values() if state in cell.states]
+    return f"None of the cells compared has a state {state}, so h is shown: add the {having[0]} under Network."
 
 
 def non_finite(traces: Sequence[GradientTrace]) -> list[str]:

@@ -202,12 +202,13 @@ def _steps(half_life: float) -> str:
 
 def of_edges(table: pd.DataFrame) -> str:
     """How the horizontal flow divides at the earliest step shown."""
-    at = table[(table["step"] == table["step"].min()) & (table["layer"] == 0)].set_index("edge")["log10_relative"]
+    at = table[(table["step"] == table["step"].min()) & (table["layer"] == 0)]
     lag = int(table["lag"].max())
-    if "recurrent" not in at:
+    if "recurrent" not in set(at["edge"]):
         return "The last step: the loss enters here."
     state = additive_name(CELLS[str(table["cell"].iloc[0])])
+    sizes = at.set_index(["edge", "state"])["log10_relative"]
     return (
-        f"Lag {lag}, bottom layer: of the injected gradient, {number(at['recurrent'])} comes back to h through U and "
-        f"{number(at['direct'])} to {state} by the additive path."
+        f"Lag {lag}, bottom layer: of the injected gradient, {number(sizes['recurrent', 'h'])} comes back to h through "
+        f"U and {number(sizes['direct', state])} to {state} by the additive path."
     )

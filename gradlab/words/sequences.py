@@ -92,7 +92,7 @@ def rows_note(matrices: Sequence[Pairs], shown: Subject, asked: Subject, layer: 
     if len(first.loss_steps) < first.losses:
         notes.append(f"{len(first.loss_steps)} of {first.losses} loss steps were computed, evenly spread.")
     states = " or ".join(dict.fromkeys(state_of(pairs.cell, state) for pairs in matrices))
-    notes.append(f"State {states} of layer {layer}, mean over the batch; h or c is chosen under Display.")
+    notes.append(f"State {states} of layer {layer}, mean over the batch; the state is chosen under Display.")
     return " ".join(notes)
 
 

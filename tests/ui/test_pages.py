@@ -55,7 +55,7 @@ def test_the_opening_sentence_holds_the_numbers_of_the_trace(open_app):
 @pytest.mark.parametrize(
     "query",
     [
-        {"depth": "3", "state": "both", "relative": "false"},
+        {"depth": "3", "state": "all", "relative": "false"},
         {"cells": "RNN", "state": "c"},
         {"loss": "every"},
         {"loss": "step", "loss_step": "7"},

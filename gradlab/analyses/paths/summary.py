@@ -1,6 +1,6 @@
 """What a gradient's parts come to: the direct path's half-life, where it changes over, and textbook claims about it.
 
-All of it is read off the rows of the lowest layer's additive state (`lowest`), c where there is one, else h.
+All of it is read off the rows of the lowest layer's additive state (`lowest`).
 """
 
 import math
@@ -13,7 +13,7 @@ import pandas as pd
 from gradlab.analyses.paths.orders import _need, decompose
 from gradlab.analyses.problem import ALL_GROUPS, Need, Problem, analysis
 from gradlab.cells import CELLS
-from gradlab.cells.contract import keep_of
+from gradlab.cells.contract import additive_name, keep_of
 from gradlab.engine import Progress
 from gradlab.engine.progress import part_of, silent
 from gradlab.settings.catalogue import GROUPS
@@ -29,7 +29,7 @@ BIASES_COLUMNS = ("bias", "lag", "log10_direct", "log10_total", "share")
 
 def lowest(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the lowest layer's additive state: c where there is one, else h."""
-    state = "c" if (table["state"] == "c").any() else "h"
+    state = additive_name(CELLS[str(table["cell"].iloc[0])])
     return table[(table["layer"] == 0) & (table["state"] == state)].reset_index(drop=True)
 
 

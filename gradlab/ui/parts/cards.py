@@ -13,6 +13,7 @@ from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.cells import CELLS
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import ask, result
+from gradlab.ui.frame.shown import EVERY_STATE
 from gradlab.words import flow
 
 COLOURS = {
@@ -54,7 +55,7 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
 
 def state_shown(traces: Sequence[GradientTrace], state: str) -> str:
     """The state to draw: h, with a word about it, where no cell has the one asked for."""
-    if state in ("h", "both") or any(state in trace.states for trace in traces):
+    if state in ("h", EVERY_STATE) or any(state in trace.states for trace in traces):
         return state
-    st.info("None of the cells compared has a cell state c, so h is shown: add the LSTM under Network.")
+    st.info(flow.without_state(state))
     return "h"
