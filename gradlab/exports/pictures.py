@@ -215,7 +215,7 @@ def _joined(text: Any) -> str:
 def _wrapped(text: str, room: float) -> list[str]:
     """Lines of at most `room` Latin letters; East Asian letters count twice."""
     lines: list[str] = []
-    for word in text.split():
+    for word in text.split(" "):  # not at no-break spaces
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in longer) <= room:
             lines[-1] = longer

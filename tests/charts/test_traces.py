@@ -222,4 +222,4 @@ def test_zeros_everywhere_and_one_undefined_cell_still_make_a_picture(traced):
     table.loc[table["cell"] == "rnn", NORMS] = -np.inf
     table.loc[table["cell"] == "gru", NORMS] = np.nan
     _, _, side = axis_labels(traces.lines(table), 400)
-    assert sorted(side) == ["1", "1e+1", "1e-1"]
+    assert sorted(side) == ["1", "10¹", "10⁻¹"]

@@ -7,13 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from gradlab.charts.colours import cell_colour
+from gradlab.charts.colours import CARD_COLOURS, cell_colour
 from gradlab.settings.catalogue import bounds, default
 from gradlab.settings.experiment import Experiment
 from gradlab.ui import ask
 from gradlab.ui.frame.presets import PRESETS
 from gradlab.ui.frame.widgets import LADDERS
-from gradlab.ui.parts.cards import COLOURS
 from gradlab.words.numbers import plain
 from tests.ui.conftest import ROOT, SMALL
 
@@ -177,5 +176,5 @@ def test_every_stop_of_a_slider_is_allowed_and_the_default_is_one(name):
 def test_the_palette_names_of_the_theme_are_the_cells_colours_on_the_charts():
     theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
     for dark, section in ((False, theme["light"]), (True, theme["dark"])):
-        for cell, name in COLOURS.items():
+        for cell, name in CARD_COLOURS.items():
             assert section[f"{name}Color"] == cell_colour(cell, dark)

@@ -8,7 +8,8 @@ import pytest
 import gradlab
 from gradlab.analyses.itemised import itemised, pairs
 from gradlab.analyses.truncation import Schedule, cost, kept_by
-from gradlab.words.sequences import KINDS, percent, size
+from gradlab.words.numbers import number
+from gradlab.words.sequences import KINDS, percent
 from tests.ui.conftest import SMALL
 
 PAGES = ("sequence_types", "itemised", "truncation")
@@ -42,7 +43,7 @@ def test_the_share_of_the_first_step_is_the_traces(open_app):
     one = app.session_state["settings"].one
     assert (one.reads, one.loss) == (20, "many_to_many_delayed")
     left = gradlab.trace(one).table.query("state == 'h' and step == 0").log10_relative.item()
-    remaining = f"Remaining at step 0 of the bottom layer, relative to the injected gradient: {size(left)}."
+    remaining = f"Remaining at step 0 of the bottom layer, relative to the injected gradient: {number(left)}."
     assert f"a loss at 10 steps of 30. {remaining}" in words(app)
 
 
@@ -108,7 +109,7 @@ def test_the_sentence_compares_the_last_loss_alone_with_the_sum(open_app):
         at = f"layer == 1 and step == 0 and state == '{gradlab.CELLS[one.cell].states[-1]}'"
         alone = itemised(one, loss_steps=[29]).query(at)["log10_norm"].item()
         total = gradlab.trace(one).table.query(at)["log10_norm"].item()
-        assert f"{gradlab.CELLS[one.cell].title} {size(alone)} and {size(total)}" in app.markdown[0].value
+        assert f"{gradlab.CELLS[one.cell].title} {number(alone)} and {number(total)}" in app.markdown[0].value
 
 
 def test_the_gallery_draws_the_five_types_on_one_scale_and_the_chosen_one_over_its_own_steps(open_app):

@@ -4,7 +4,9 @@ Streamlit's bound widgets write the address bar themselves and leave out what is
 not do: say which value of a link was bad and why, accept every spelling that Experiment accepts, and copy a full link.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,8 +20,9 @@ from gradlab.settings.tasks import TASKS
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings, display, titles
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
-PAGES_OWN = (  # settings of single pages
-    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours", "of",
+# Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
+PAGES_OWN = (
+    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours",
 )  # fmt: skip
 PASSED_ON += PAGES_OWN
 ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by themselves from what is not allowed
@@ -28,6 +31,17 @@ ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by th
     "first_shown", "prediction_at", "watched_unit", "watched_layer", "watched_state",
 )  # fmt: skip
 OWN_KEYS = ("cells", *display(), *ON_PAGES, *PASSED_ON[1:])
+PAGES = Path(__file__).resolve().parents[3] / "pages"
+
+
+@cache
+def _prefixes() -> tuple[str, ...]:
+    return tuple(f"{path.stem}_" for path in PAGES.glob("*.py"))
+
+
+def of_pages(names: Iterable[Any]) -> list[str]:
+    """The settings of single pages among some names."""
+    return [str(name) for name in names if name in PAGES_OWN or str(name).startswith(_prefixes())]
 
 
 def read_first_address() -> None:
@@ -39,7 +53,7 @@ def read_first_address() -> None:
         return
     st.session_state["visited"] = True
     query = st.query_params
-    experiment, problems = read_query(query, ignore=OWN_KEYS)
+    experiment, problems = read_query(query, ignore=(*OWN_KEYS, *of_pages(query)))
     st.session_state["address"] = experiment
     cells, cell_problems = _cells(query)
     shown = {}
@@ -56,7 +70,7 @@ def read_first_address() -> None:
     report(problems + cell_problems)
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
     spelt = {name: str(value) for name, value in settings.items()}
-    spelt |= shown | {name: query[name] for name in (*PASSED_ON, *ON_PAGES) if name in query}
+    spelt |= shown | {name: query[name] for name in (*PASSED_ON, *ON_PAGES, *of_pages(query)) if name in query}
     if (task := spelt.get("task", "").lower()) in TASKS:
         spelt["task"] = TASKS[task].title
     if cells:
@@ -141,7 +155,7 @@ def full_query(settings: Settings) -> str:
     shown = {"state": settings.state, "relative": str(settings.relative).lower()}
     shown["one_cell"] = settings.one.title
     shown |= {name: str(st.session_state[name]) for name in ON_PAGES if name in st.session_state}
-    shown |= {name: st.session_state[name] for name in PAGES_OWN if st.session_state.get(name) is not None}
+    shown |= {name: st.session_state[name] for name in of_pages(st.session_state) if st.session_state[name] is not None}
     query: dict[str, Any] = {name: value for name, value in shared.items() if name != "cell"}
     return urlencode(query | {"cells": cells} | shown, True)
 

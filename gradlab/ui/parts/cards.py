@@ -11,18 +11,12 @@ from gradlab.analyses.diagnosis import diagnose
 from gradlab.analyses.thinning import Lines
 from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.cells import CELLS
+from gradlab.charts.colours import CARD_COLOURS
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import ask, result
 from gradlab.ui.frame.shown import EVERY_STATE
 from gradlab.words import flow
 
-COLOURS = {
-    "rnn": "orange",
-    "lstm": "blue",
-    "gru": "green",
-    "rnn_relu": "violet",
-    "rnn_linear": "gray",
-}  # config.toml's names
 SPARKLINE = Lines(points=400)
 
 
@@ -40,7 +34,7 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
         call = Call.of(trace, subject)
         diagnosis = result(call.then(diagnose))
         curve = ask(Table.of(call, "table", "layer == 0 and state == 'h'"), SPARKLINE)["log10_relative"]
-        colour = COLOURS.get(diagnosis.cell, "gray")
+        colour = CARD_COLOURS.get(diagnosis.cell, "gray")
         place.metric(
             f":{colour}[**{CELLS[diagnosis.cell].title}**] {diagnosis.verdict}",
             flow.rate(diagnosis),

@@ -11,7 +11,7 @@ from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.ui.ask import ask, every_row
 from gradlab.ui.frame import settings
 from gradlab.ui.parts.export_bar import export_bar
-from gradlab.words.how_to_read import READINGS, Words
+from gradlab.words.how_to_read import Words
 
 Draw = Callable[..., Any]  # (rows, dark=…, and each name of `beside`) -> chart
 Width = Literal["stretch", "content"]
@@ -87,11 +87,6 @@ def show(chart: Any, description: str, width: Width = "stretch", chosen: Chosen 
     )
 
 
-def show_vega(specification: dict[str, Any], description: str) -> None:
-    """Draws a compiled chart. The browser keeps the one it has for the same specification and description."""
-    st.vega_lite_chart(specification, theme=None, width="stretch", alt=description)
-
-
 class _Checked:
     """A chart that the tests have held against Vega-Lite's schema, for Streamlit, which would do so at every run."""
 
@@ -104,7 +99,6 @@ class _Checked:
 
 def how_to_read(words: Words) -> None:
     """Behind a click: what the chart shows as a formula, and how to read it in a line."""
-    formula, text = READINGS[words.reading]
     with st.popover("How to read it", key=f"read {words.name}"):
-        st.latex(formula)
-        st.markdown(text)
+        st.latex(words.reading.formula)
+        st.markdown(words.reading.text)
