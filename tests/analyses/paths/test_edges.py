@@ -29,14 +29,16 @@ def test_what_arrives_at_a_node_sums_to_its_total(cell):
             h = totals[layer, t, :, 0]
             arrived, size = sums.get((layer, t, "h"), 0 * h), sizes.get((layer, t, "h"), 0)
             assert arrived == pytest.approx(h, abs=1e-11 * size)
-            if "c" in CELLS[cell].states and t < T - 1:
-                passed = passed_on(case, layer, t, h)
-                both = sums[layer, t, "c"] + passed
-                assert both == pytest.approx(totals[layer, t, :, 1], abs=1e-11 * np.abs(both).max(initial=1e-30))
+            states = CELLS[cell].states
+            if len(states) > 1 and t < T - 1:
+                arrived = [sums.get((layer, t, state), 0 * h) for state in states]
+                for kind, total in enumerate(with_passes_within(case, layer, t, arrived)):
+                    size = np.abs(total).max(initial=1e-30)
+                    assert total == pytest.approx(totals[layer, t, :, kind], abs=1e-11 * size)
 
 
-def passed_on(case, layer, t, h_bar):
-    """What h of a step passes on to its own c, from the cell's adjoint with nothing at c."""
+def with_passes_within(case, layer, t, arrived):
+    """What arrives at each state of a step, with what the states pass to each other within it: h to c, say."""
     cell = CELLS[case.stack.cell]
     record = cell.record
     run = Sweep(case.stack, case.inputs, case.initial_state)
@@ -44,7 +46,7 @@ def passed_on(case, layer, t, h_bar):
     states, saved = run.values()
     new = record(*states[layer, t].swapaxes(0, 1))
     old = new  # the total does not read it
-    return cell.adjoint(tuple(saved[layer, t].swapaxes(0, 1)), old, new, record(h_bar, 0 * h_bar))[3][1]
+    return cell.adjoint(tuple(saved[layer, t].swapaxes(0, 1)), old, new, record(*arrived))[3]
 
 
 def test_the_input_edge_is_the_inputs_gradient():
