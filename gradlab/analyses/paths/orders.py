@@ -35,11 +35,11 @@ class Split(NamedTuple):
         for begin in range(0, T, STEPS_AT_ONCE):
             some = slice(begin, begin + STEPS_AT_ONCE)
             apart = parts.exponents[some].reshape(-1, len(self.names), B) - total.exponents[some, None]
-            shares[:, some] = _projections(parts.totals[some], total.totals[some], np.moveaxis(apart, 1, 0))
+            shares[:, some] = projections(parts.totals[some], total.totals[some], np.moveaxis(apart, 1, 0))
         return shares
 
 
-def _projections(parts: ndarray, total: ndarray, exponents: ndarray) -> ndarray:
+def projections(parts: ndarray, total: ndarray, exponents: ndarray) -> ndarray:
     """⟨part, total⟩ / ⟨total, total⟩ · 2^exponents, [P, T, B, S]; parts [T, P·B, S, H], total [T, B, S, H]."""
     whole = total.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
