@@ -34,7 +34,8 @@ def test_it_is_the_derivative_of_autograds_gradient_by_a_factor_on_u(cell):
     more, less = (gradients(case, through_U=1 + change) for change in (step, -step))
     whole = gradients(case)
     slope = (more - less) / (2 * step)
-    exact = (slope * whole).sum(-1) / (whole * whole).sum(-1)  # [L, T, B, S]
+    with np.errstate(invalid="ignore"):  # where nothing arrives
+        exact = (slope * whole).sum(-1) / (whole * whole).sum(-1)  # [L, T, B, S]
     table = paths.mean_passes(*case)
     for kind, state in enumerate(CELLS[cell].states):
         found = table[table["state"] == state]["passes"].to_numpy().reshape(2, 7)
