@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from gradlab.analyses.paths import ChangeOver, Microscope, Summary, Textbook
+from gradlab.analyses.paths import ChangeOver, Microscope, Passes, Summary, Textbook
 from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.contract import additive_name
 from gradlab.settings.subject import Subject
+from gradlab.words.how_to_read import Reading
 from gradlab.words.numbers import number
 from gradlab.words.routes import line_title
 
@@ -79,6 +80,38 @@ def of_parts(summary: Summary) -> str:
         how = f"more than {orders} times" if largest == "rest" else f"{largest.split()[-1]} times"
         text += f"The largest share, {percent(summary.share[largest])}, passed through U {how}. "
     return text + change_over(summary.change_over)
+
+
+def of_passes(passes: Sequence[Passes]) -> str:
+    """How often what arrives has passed U, and how often it took the addition instead, for every cell."""
+    first = passes[0]
+    pieces = [_passes(one) for one in passes]
+    return f"How the gradient came back over {_counted(first.lag, 'step')}, on average. {' '.join(pieces)}"
+
+
+def _passes(one: Passes) -> str:
+    name = f"{CELLS[one.cell].title}, {one.state}"
+    if math.isnan(one.through):
+        return f"{name}: nothing arrives."
+    if one.cancels:
+        return f"{name}: parts cancel so far that the mean, {one.through:.1f} times through U, is no number of steps."
+    if one.additions < 0.05:
+        return f"{name}: through U at every step, by addition at none."
+    times = f"**{one.through:.1f}** times through U, **{one.additions:.1f}** times by addition"
+    return f"{name}: {times}."
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+HOW_TO_READ_PASSES = Reading(
+    r"\sum_k k \, \frac{\langle g_k, g \rangle}{\langle g, g \rangle},\qquad g = \sum_k g_k,\quad"
+    r" g_k \text{ passed } U \; k \text{ times}",
+    "Every path back takes, at each step, either the recurrent weight U or the additive update. Each bar is the whole "
+    "way back: how many of its steps went through U, and how many by addition, as a mean over all paths weighted by "
+    "their share of what arrives. A gradient that passes U five times in a hundred steps was added ninety-five times.",
+)
 
 
 def change_over(change: ChangeOver) -> str:

@@ -33,7 +33,7 @@ from gradlab.analyses.paths.diagram import Diagram, diagram
 from gradlab.analyses.paths.edges import decades, edges
 from gradlab.analyses.paths.gates import Microscope, gate_statistics, letters, microscope, unit_values
 from gradlab.analyses.paths.orders import decompose
-from gradlab.analyses.paths.passes import mean_passes
+from gradlab.analyses.paths.passes import Passes, mean_passes, passes_at, steps_by_way
 from gradlab.analyses.paths.products import gate_product
 from gradlab.analyses.paths.scalar import one_unit
 from gradlab.analyses.paths.summary import (
@@ -52,6 +52,7 @@ __all__ = [
     "ChangeOver",
     "Diagram",
     "Microscope",
+    "Passes",
     "Summary",
     "Textbook",
     "change_over",
@@ -69,7 +70,9 @@ __all__ = [
     "mean_passes",
     "microscope",
     "one_unit",
+    "passes_at",
     "routes",
+    "steps_by_way",
     "summary",
     "textbook",
     "unit_values",

@@ -9,12 +9,15 @@ One adjoint carries g and its derivative side by side, so that no order is left 
 the path took the additive update. Shares may be negative, so parts that cancel can make the mean leave 0 … lag.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
 from gradlab.analyses.paths.orders import _need as need_of_parts
 from gradlab.analyses.paths.orders import projections
 from gradlab.analyses.paths.run import forward, over_slices
+from gradlab.analyses.paths.summary import LAG, lowest
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of
 from gradlab.analyses.traces import mean
 from gradlab.cells import CELLS
@@ -24,6 +27,9 @@ from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
+ROUNDING = 1e-6  # steps: a mean that is no further out is one of 0 or of all steps
+THROUGH, BY_ADDITION = "through U", "by addition"
+WAY_COLUMNS = ("cell", "state", "lag", "way", "steps")
 PASSES_COLUMNS = ("cell", "layer", "step", "lag", "state", "passes", "passes_min", "passes_max")
 
 
@@ -77,3 +83,33 @@ def mean_passes(
             columns |= {"passes": mean(values), "passes_min": values.min(axis=1), "passes_max": values.max(axis=1)}
             tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)[list(PASSES_COLUMNS)]
+
+
+class Passes(NamedTuple):
+    """How the gradient of the lowest layer's additive state came back over a lag, on average."""
+
+    cell: str
+    state: str
+    lag: int  # steps gone back
+    through: float  # of them through U; NaN where nothing arrives
+    additions: float  # the others, by the additive update
+
+    @property
+    def cancels(self) -> bool:
+        """Whether parts cancel so far that the mean is no number of steps."""
+        return self.through < -ROUNDING or self.additions < -ROUNDING
+
+
+def passes_at(table: pd.DataFrame, lag: int = LAG) -> Passes:
+    """Reads `mean_passes` at a lag, or at the farthest there is."""
+    rows = lowest(table)
+    lag = min(lag, int(rows["lag"].max()))
+    row = rows[rows["lag"] == lag].iloc[0]
+    return Passes(row["cell"], row["state"], lag, row["passes"], lag - row["passes"])
+
+
+def steps_by_way(table: pd.DataFrame, lag: int = LAG) -> pd.DataFrame:
+    """The same as a table: columns `WAY_COLUMNS`, a row for the steps through U and one for the additions."""
+    at = passes_at(table, lag)
+    ways = {THROUGH: at.through, BY_ADDITION: 0.0 if abs(at.additions) < ROUNDING else at.additions}
+    return pd.DataFrame([(at.cell, at.state, at.lag, *way) for way in ways.items()], columns=list(WAY_COLUMNS))

@@ -25,6 +25,7 @@ def say(place: Any, subject: Subject, summary: Summary) -> None:
 
 def claims(subject: Subject, summary: Summary, rnn: Subject) -> None:
     """Each textbook sentence, with whether it holds."""
+    st.subheader("Textbook claims, at these settings", anchor=False)
     verdict = result(Call.of(trace, subject).then(diagnose)).verdict
     judged = textbook(summary, ask(Table.of(cuts.whole(rnn))), verdict)
     for sentence in sentences.textbook(subject, summary, judged):
