@@ -14,7 +14,7 @@ from gradlab.charts import annotations, colours, theme, traces
 from gradlab.words.numbers import number
 from tests.charts.drawing import axis_labels, layers, line_pieces, strangers, texts
 
-POWER = re.compile(r"1|1e[+-][1-9][0-9]*")
+POWER = re.compile("1|10⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 NORMS = [*traces.RELATIVE, *traces.ABSOLUTE]
 
 
