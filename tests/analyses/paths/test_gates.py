@@ -10,7 +10,7 @@ from gradlab.analyses.paths import Microscope, gate_statistics, letters, microsc
 from gradlab.analyses.paths.gates import STATISTICS_COLUMNS, UNITS_COLUMNS, drawn_gates
 from gradlab.analyses.problem import problem_of
 from gradlab.cells import CELLS
-from gradlab.cells.activations import sigmoid, tanh
+from gradlab.cells.activations import sigmoids, tanh
 from gradlab.cells.contract import additive_name, additive_state
 from gradlab.cells.states import Hidden
 from gradlab.engine import TooLarge, autograd
@@ -62,7 +62,7 @@ def test_every_cell_has_statistics_of_its_gates_or_no_rows(cell):
     assert tuple(table.columns) == STATISTICS_COLUMNS
     gated = table[table["saturated_low"].notna()]
     assert set(gated["gate"]) == set(CELLS[cell].gates)
-    assert set(table["gate"]) - set(gated["gate"]) == ({"candidate"} if CELLS[cell].saved else set())
+    assert set(table["gate"]) - set(gated["gate"]) == ({"candidate"} & set(CELLS[cell].saved))
 
 
 class Remembering(NamedTuple):
@@ -77,7 +77,7 @@ class Remembering(NamedTuple):
 
     @staticmethod
     def step(a_x, a_h, state):
-        m, n = sigmoid(a_x[0] + a_h[0]), tanh(a_x[1] + a_h[1])
+        (m, _), (n, _) = sigmoids(a_x[0] + a_h[0]), tanh(a_x[1] + a_h[1])
         return Hidden(m * state.h + (1 - m) * n), (m, n)
 
     @staticmethod
