@@ -70,7 +70,7 @@ class Way:
     @property
     def undefined(self) -> ndarray:
         """Whether some norm is not finite because a pass was not, [B]."""
-        return (np.isnan(self.norms) & self.within).any(axis=0)
+        return np.any(np.isnan(self.norms) & self.within, axis=0)
 
     @property
     def zero_from(self) -> ndarray:
@@ -95,7 +95,7 @@ class Way:
 
 def way_back(norms: ndarray, last_loss: ndarray) -> Way:
     """log10 norms [T, B] by step, by steps back from each sequence's last loss (-1: none)."""
-    steps, sequences = norms.shape
+    steps = len(norms)
     longest = int(last_loss.max(initial=-1))
     if (last_loss == longest).all() and longest >= 0:
         return Way(norms[longest::-1], last_loss)
@@ -119,20 +119,19 @@ def fitted(norms: ndarray, within: ndarray, length: ndarray) -> Lines:
     settled = finite & (rows >= FITTED_FROM * length)
     chosen = np.where(settled.sum(axis=0) >= FEWEST_POINTS, settled, finite)
     sequences = norms.shape[1]
-    result = Lines(*(np.full(sequences, np.nan) for _ in range(3)), *(np.full(sequences, -1) for _ in range(2)),
-                   chosen.sum(axis=0), np.full(sequences, np.nan))  # fmt: skip
+    slope, half, intercept, rms = (np.full(sequences, np.nan) for _ in range(4))
+    first, last = np.full(sequences, -1), np.full(sequences, -1)
     for columns in _alike(chosen):
         x = np.flatnonzero(chosen[:, columns[0]])
         if len(x):
-            result.first[columns], result.last[columns] = x[0], x[-1]
+            first[columns], last[columns] = x[0], x[-1]
         if len(x) < FEWEST_POINTS:
             continue
         y = norms[np.ix_(x, columns)]
-        slope, intercept = _least_squares(x, y)
-        result.slope[columns], result.intercept[columns] = slope, intercept
-        result.rms_residual[columns] = np.sqrt(np.mean((y - slope * x[:, None] - intercept) ** 2, axis=0))
-        result.half_width[columns] = half_width(_block_slopes(x, y))
-    return result
+        slope[columns], intercept[columns] = _least_squares(x, y)
+        rms[columns] = np.sqrt(np.mean((y - slope[columns] * x[:, None] - intercept[columns]) ** 2, axis=0))
+        half[columns] = half_width(_block_slopes(x, y))
+    return Lines(slope, half, intercept, first, last, chosen.sum(axis=0), rms)
 
 
 def mean_of(norms: ndarray, lines: Lines, chosen: ndarray) -> Line:
@@ -144,7 +143,7 @@ def mean_of(norms: ndarray, lines: Lines, chosen: ndarray) -> Line:
     slopes = np.empty((count, len(chosen)))
     for number, sequence in enumerate(chosen):
         values = norms[:, sequence]
-        rows = np.arange(lines.first[sequence], lines.last[sequence] + 1)
+        rows = np.arange(int(lines.first[sequence]), int(lines.last[sequence]) + 1)
         x = rows[np.isfinite(values[rows])]
         slopes[:, number] = _block_slopes(x, values[x, None], count)[:, 0]
     points = lines.points[chosen]

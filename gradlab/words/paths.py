@@ -40,7 +40,7 @@ def what_parts_are(subject: Subject) -> str:
     """Which gradient the second and third figure show, and what its parts are called."""
     state = additive_name(CELLS[subject.settings.cell])
     return (
-        f"From here on: the last loss's gradient alone, of {state} in the bottom layer. Lag: steps back from that loss. "
+        f"From here on: the last loss's gradient alone, of {state} in the bottom layer. Lag: steps back from there. "
         "Direct: came back by "
         "the additive update and never passed through the recurrent weight U; order k: passed through U k times; rest: "
         "more often. Parts are vectors: they add up, their norms do not, and a share below 0 points against the total."

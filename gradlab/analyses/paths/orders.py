@@ -52,7 +52,7 @@ def _projections(parts: ndarray, total: ndarray, exponents: ndarray) -> ndarray:
         return times_power(along / largest[..., 0], exponents)
 
 
-def _need(problem: Problem, orders: int = 8) -> Need:
+def _need(problem: Problem, orders: int = 8, losses: str = ALL) -> Need:
     size = problem.size
     rows = (orders + 2) * size.sequences
     states = len(CELLS[size.cell].states)
