@@ -146,7 +146,7 @@ def diagnose(trace: GradientTrace, state: str | None = None, layer: int = 0) -> 
     good = _is_good(way, line)
     log10_left, log10_arrives = _mean(left, alive), _mean(arrives, np.isfinite(arrives))
     losses = len(np.unique(trace.loss_steps))
-    notes = _notes(way, sequences, verdict, line, good)
+    notes = _notes(trace, way, sequences, verdict, line, good)
     said = _said(trace, way, verdict, line, norm_zero, subnormal, state)
     arrival = _arrival(log10_left, log10_arrives, losses, length) if verdict not in ("zero", "undefined") else ""
     name = whole_state(trace.cell) if state == ALL else state
@@ -339,7 +339,9 @@ def _power(log10_value: float) -> str:
     return f"{10**log10_value:.2g}" if abs(log10_value) < 2 else f"{10 ** (log10_value - exponent):.1f}e{exponent:+d}"
 
 
-def _notes(way: Way, sequences: tuple[OfSequence, ...], verdict: str, line: Line, good: bool) -> tuple[str, ...]:
+def _notes(
+    trace: GradientTrace, way: Way, sequences: tuple[OfSequence, ...], verdict: str, line: Line, good: bool
+) -> tuple[str, ...]:
     notes = []
     if way.alive.any():
         if (~way.alive & ~way.undefined).any():
@@ -355,4 +357,14 @@ def _notes(way: Way, sequences: tuple[OfSequence, ...], verdict: str, line: Line
                 f"A straight line fits poorly: the norms lie {line.rms_residual:.2g} decades from it (rms), so the "
                 "rate is that of a mean and changes on the way."
             )
+    if trace.cancels:
+        notes.append(
+            "Sequences that read the same input get gradients that cancel: summed over the batch, the parameters' "
+            "gradient is exactly zero, though that of each sequence is not."
+        )
+    if trace.at_kink:
+        notes.append(
+            f"{trace.at_kink:.2g} of the ReLU's pre-activations are exactly 0, where its derivative jumps from 0 to 1 "
+            "and is taken as 0: any small change of weights or input may open these units."
+        )
     return tuple(notes)

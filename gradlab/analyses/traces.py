@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.exact_zeros import at_kink, cancels
 from gradlab.analyses.problem import Problem, analysis, last_losses, of_last_loss, problem_of
 from gradlab.analyses.propagation import Way, way_back
 from gradlab.cells import CELLS
@@ -76,6 +77,8 @@ class GradientTrace:
     last_loss: ndarray  # [B] the last step at which the loss enters a sequence, -1 where it does not
     log10_norms_last: ndarray  # [L, T, B, S] of the gradient of that last loss alone
     log10_cotangent_last: ndarray  # [B] of what it injects
+    cancels: bool = False  # over the batch, so that the parameters' gradient is exactly zero (`exact_zeros`)
+    at_kink: float = 0.0  # share of a ReLU's pre-activations that are exactly 0
 
     def __repr__(self) -> str:
         depth, steps, sequences, _ = self.log10_norms.shape
@@ -262,6 +265,8 @@ def trace(
         last_loss=last_loss,
         log10_norms_last=of_all.log10_norms if once else swept.log10_norms[:, :, B:],
         log10_cotangent_last=entered if once else log10_entered(last, B),
+        cancels=cancels(problem),
+        at_kink=at_kink(problem),
     )
 
 

@@ -148,9 +148,10 @@ def _gates_product(subject: Subject, summary: Summary) -> str:
         return (
             f"{claim}: at lag {summary.lag} the gradient is exactly zero or not finite, so no path has a share of it."
         )
+    direct, total = (number(summary.log10_norm[path]) for path in ("direct", "total"))
     return (
-        f"{claim}: {paths} {percent(summary.share['direct'])} of the "
-        f"gradient at lag {summary.lag}, with {summary.norm_ratio:.3g} times its norm."
+        f"{claim}: {paths} {percent(summary.share['direct'])} of the gradient at lag {summary.lag}, "
+        f"with a norm of {direct} beside {total}."
     )
 
 

@@ -80,6 +80,8 @@ def decompose(
     Arguments, units and errors as in `gradlab.trace`; ValueError also for `orders` outside 0 … 64.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
+    orders = whole_number("orders", orders, 0, MOST_ORDERS)
+    problem.refuse(_need(problem, orders))
     loss = loss_of(problem, losses)
     split = split_by_order(problem, orders, progress, loss)
     T, B = problem.size.steps, problem.size.sequences

@@ -68,7 +68,9 @@ class Summary(NamedTuple):
 
     @property
     def norm_ratio(self) -> float:
-        """The direct path's norm as a multiple of the whole's."""
+        """The direct path's norm as a multiple of the whole's; NaN where the whole is exactly zero or not finite."""
+        if not math.isfinite(self.log10_norm["total"]):
+            return math.nan
         return 10 ** (self.log10_norm["direct"] - self.log10_norm["total"])
 
 
