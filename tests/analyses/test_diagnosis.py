@@ -101,6 +101,12 @@ def test_float32_prints_0_from_the_step_at_which_torchs_own_backward_pass_does(u
     assert f"would print as 0 from about {found.steps_to_float32_norm_zero:.0f} steps back on" in found.sentence
 
 
+def test_a_half_to_the_150th_is_the_first_that_float32_takes_for_zero():
+    """Exactly: half of the smallest subnormal 2^-149, which rounds to even."""
+    found = of_float32(0.5, 300, 1)
+    assert found.steps_to_float32_zero == 150 == torchs_own(0.5, 300, 1, lambda gradient: not gradient.any())
+
+
 def test_beyond_the_trace_the_line_is_continued_and_said_to_be():
     long, short = diagnose(scalar(0.9, 1500)), diagnose(scalar(0.9, 100))
     assert long.measured
