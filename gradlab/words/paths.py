@@ -159,7 +159,7 @@ def of_cuts(left: pd.DataFrame, cell: str, lag: int) -> str:
     """What each cut of one cell leaves at a lag."""
     at = left[(left["lag"] == lag) & (left["cell"] == cell)].set_index("path")["log10_relative"]
     cuts = [f"{line_title(str(path))}: **{number(value)}**" for path, value in at.items() if path != "total"]
-    whole = f"Of the injected gradient, **{number(at['total'])}** arrives from lag {lag} by all routes"
+    whole = f"Of the last loss's gradient, **{number(at['total'])}** arrives from lag {lag} by all routes"
     return f"{whole}; {'; '.join(cuts)}." if cuts else f"{whole}."
 
 

@@ -302,7 +302,7 @@ def test_the_table_of_propagation_has_both_paths_of_the_whole_state():
     table = found.propagation
     assert tuple(table.columns) == TABLE_COLUMNS
     for path, losses in (("all losses", "all"), ("last loss", "last")):
-        rows = table.query("path == @path and layer == 1")
+        rows = table[(table["path"] == path) & (table["layer"] == 1)]
         assert set(rows["state"]) == {"h and c"}
         assert rows["log10_norm"].to_numpy() == pytest.approx(found.log10_norm("all", losses)[1].mean(axis=-1))
     with pytest.raises(ValueError, match="losses = 'first' is not allowed: use all or last"):
