@@ -33,7 +33,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from gradlab.analyses.propagation import FEWEST_POINTS, Line, Lines, Way
+from gradlab.analyses.propagation import FEWEST_POINTS, Line, Lines, Way, first_of_the_rest
 from gradlab.analyses.traces import ALL, LAST, GradientTrace, whole_state
 from gradlab.cells import CELLS
 
@@ -48,6 +48,7 @@ RULE = (
     f"known to {DECADES:g} decade; undefined: anything else."
 )
 LOG10_2 = math.log10(2)
+FLOAT32_OVERFLOW = 128 * LOG10_2  # the first power of two beyond its largest number
 FLOAT32_NORMAL = -126 * LOG10_2  # below it float32's numbers are subnormal
 FLOAT32_ZERO = -150 * LOG10_2  # half of the smallest subnormal, 2^-149: rounds to 0
 FLOAT32_SQUARE_ZERO = -75 * LOG10_2  # an entry whose square rounds to 0
@@ -92,11 +93,6 @@ class Diagnosis:
     notes: tuple[str, ...]  # sentences: sequences that differ, a poor fit, what cancels, what lies at a kink
     sentence: str
     rule: str = RULE
-
-    @property
-    def arrives_at_first_step(self) -> bool:
-        """Whether the last loss's gradient is not exactly zero, nor undefined, at step 0 of some sequence."""
-        return math.isfinite(self.log10_left)
 
 
 class _Steps(NamedTuple):
@@ -147,7 +143,7 @@ def diagnose(trace: GradientTrace, state: str | None = None, layer: int = 0) -> 
     log10_left, log10_arrives = _mean(left, alive), _mean(arrives, np.isfinite(arrives))
     losses = len(np.unique(trace.loss_steps))
     notes = _notes(trace, way, sequences, verdict, line, good)
-    said = _said(trace, way, verdict, line, norm_zero, subnormal, state)
+    said = _said(trace, way, verdict, line, norm_zero, subnormal, equal)
     arrival = _arrival(log10_left, log10_arrives, losses, length) if verdict not in ("zero", "undefined") else ""
     name = whole_state(trace.cell) if state == ALL else state
     sentence = " ".join(filter(None, (f"{CELLS[trace.cell].title}, layer {layer}, {name}: {said}", arrival, *notes)))
@@ -221,7 +217,7 @@ def _reaches(way: Way, level: float) -> _Steps:
     """Where the norms of the sequences with a loss and defined gradients come to stay at or below a level."""
     with np.errstate(invalid="ignore"):
         below = way.norms <= level
-    from_ = _first_below(below, way)
+    from_ = first_of_the_rest(below, way.length)
     lines = way.lines
     chosen = (way.length >= 0) & ~way.undefined
     inside = from_ <= way.length
@@ -229,11 +225,6 @@ def _reaches(way: Way, level: float) -> _Steps:
         continued = np.maximum(way.length + 1, np.ceil((level - lines.intercept) / lines.slope))
     steps = np.where(inside, from_, np.where(lines.slope < 0, continued, math.inf))
     return _Steps(steps[chosen], bool(inside[chosen].all()))
-
-
-def _first_below(below: ndarray, way: Way) -> ndarray:
-    rows = np.arange(len(below))[:, None]
-    return np.where(~below & (rows <= way.length), rows + 1, 0).max(axis=0, initial=0)
 
 
 def _mean(values: ndarray, chosen: ndarray) -> float:
@@ -247,7 +238,7 @@ def _mean(values: ndarray, chosen: ndarray) -> float:
 
 
 def _said(
-    trace: GradientTrace, way: Way, verdict: str, line: Line, norm_zero: _Steps, subnormal: _Steps, state: str
+    trace: GradientTrace, way: Way, verdict: str, line: Line, norm_zero: _Steps, subnormal: _Steps, equal: float
 ) -> str:
     if verdict == "undefined":
         return f"undefined. {_why_undefined(trace, way, line)}"
@@ -261,7 +252,8 @@ def _said(
         over = f", {_decades(abs(line.slope) * way.length.max())} over its way back of {way.length.max()} steps"
         return f"steady. {rate}{over if way.length.max() > SPAN else ''}."
     if verdict == "exploding":
-        return f"exploding. {rate}: it doubles every {-_half_life(line.slope):.3g} steps."
+        grows = f"exploding. {rate}: it doubles every {-_half_life(line.slope):.3g} steps."
+        return f"{grows} {_out_of_float32(way, FLOAT32_OVERFLOW + equal)}"
     return f"vanishing. {rate}: it halves every {_half_life(line.slope):.3g} steps. {_in_float32(norm_zero, subnormal)}"
 
 
@@ -291,6 +283,15 @@ def _in_float32(norm_zero: _Steps, subnormal: _Steps) -> str:
         f"{text} From about {subnormal.words} steps back on its entries would be subnormal: "
         f"there torch's backward pass on a CPU is up to {SLOWER} times slower."
     )
+
+
+def _out_of_float32(way: Way, level: float) -> str:
+    """Where the first sequence's entries would exceed what float32 holds."""
+    found = _reaches(Way(-way.norms, way.length), -level)
+    first = found.by_sequence.min()
+    seen = "from about" if first <= way.length.max() else "after some"
+    end = "steps back on" if first <= way.length.max() else "steps, if it goes on like this"
+    return f"In float32 its entries would overflow {seen} {first:.0f} {end} (estimated for entries of equal size)."
 
 
 def _why_undefined(trace: GradientTrace, way: Way, line: Line) -> str:

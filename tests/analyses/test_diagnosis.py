@@ -241,7 +241,7 @@ def test_an_interval_of_a_random_walk_s_drift_holds_the_drift_as_often_as_it_say
     length = np.full(2000, 199)
     lines = Way(walks, length).lines
     covered = np.abs(lines.slope + 0.02) <= lines.half_width
-    assert 0.88 <= covered.mean() <= 0.98
+    assert 0.925 <= covered.mean() <= 0.965
 
 
 def test_a_residual_is_the_root_mean_square_distance_from_numpys_own_line():
@@ -348,7 +348,6 @@ def test_dead_in_all_sequences_at_different_steps_is_zero_and_the_fields_say_the
     assert found.verdict == "zero"
     assert f"from {low:.0f} to {high:.0f} steps back on." in found.sentence
     assert found.log10_left == -math.inf
-    assert not found.arrives_at_first_step
 
 
 def test_a_slow_decay_over_many_steps_is_no_steady_one():
@@ -441,3 +440,11 @@ def test_units_at_the_kink_of_a_relu_are_counted_and_said():
     assert any("0.45 of the ReLU's pre-activations are exactly 0" in note for note in diagnose(found).notes)
     inputs[:] = 1
     assert trace(stack, inputs, cotangents).at_kink == 0
+
+
+def test_an_explosion_s_overflow_of_float32_is_where_torchs_own_backward_pass_is_infinite():
+    found = of_float32(2.0, 300, 4)
+    entries = torchs_own(2.0, 300, 4, lambda gradient: not gradient.isfinite().all())
+    assert entries == 128
+    assert "would overflow from about 128 steps back on" in found.sentence
+    assert "would overflow after some 128 steps, if it goes on like this" in of_float32(2.0, 60, 4).sentence
