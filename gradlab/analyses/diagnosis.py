@@ -52,7 +52,7 @@ FLOAT32_OVERFLOW = 128 * LOG10_2  # the first power of two beyond its largest nu
 FLOAT32_NORMAL = -126 * LOG10_2  # below it float32's numbers are subnormal
 FLOAT32_ZERO = -150 * LOG10_2  # half of the smallest subnormal, 2^-149: rounds to 0
 FLOAT32_SQUARE_ZERO = -75 * LOG10_2  # an entry whose square rounds to 0
-SLOWER = 13  # times: a backward pass of torch on a CPU in subnormal numbers, at most, as measured with nn.LSTM
+SLOWER = 13  # times, at most: torch's backward pass in subnormal numbers; on some CPUs it is no slower at all
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,8 @@ def _in_float32(norm_zero: _Steps, subnormal: _Steps) -> str:
         return text
     return (
         f"{text} From about {subnormal.words} steps back on its entries would be subnormal: "
-        f"there torch's backward pass on a CPU is up to {SLOWER} times slower."
+        f"there torch's backward pass is up to {SLOWER} times slower on CPUs that are slow with such numbers, unless "
+        "torch.set_flush_denormal(True) makes them 0."
     )
 
 
@@ -336,8 +337,12 @@ def _arrival(left: float, arrives: float, losses: int, length: int) -> str:
 
 
 def _power(log10_value: float) -> str:
+    if not math.isfinite(log10_value):
+        return "exactly 0" if log10_value < 0 else "nothing finite"
+    if abs(log10_value) < 2:
+        return f"{10**log10_value:.2g}"
     exponent = math.floor(log10_value)
-    return f"{10**log10_value:.2g}" if abs(log10_value) < 2 else f"{10 ** (log10_value - exponent):.1f}e{exponent:+d}"
+    return f"{10 ** (log10_value - exponent):.1f}e{exponent:+d}".replace("-", "−")
 
 
 def _notes(

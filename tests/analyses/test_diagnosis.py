@@ -448,3 +448,13 @@ def test_an_explosion_s_overflow_of_float32_is_where_torchs_own_backward_pass_is
     assert entries == 128
     assert "would overflow from about 128 steps back on" in found.sentence
     assert "would overflow after some 128 steps, if it goes on like this" in of_float32(2.0, 60, 4).sentence
+
+
+def test_losses_that_cancel_exactly_leave_the_last_one_s_verdict_and_a_sum_of_exactly_zero():
+    cotangents = np.zeros((9, 1, 1))
+    cotangents[8], cotangents[0] = 1, -(2.0**-8)
+    half = Stack("rnn_linear", (Layer(np.zeros((1, 1)), np.full((1, 1), 0.5), np.zeros(1), np.zeros(1)),))
+    found = diagnose(trace(half, np.zeros((9, 1, 1)), cotangents))
+    assert (found.verdict, found.half_life) == ("vanishing", pytest.approx(1))
+    assert found.log10_arrives == -math.inf
+    assert "of all 2 losses together, exactly 0 arrives there." in found.sentence
