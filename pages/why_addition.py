@@ -24,7 +24,7 @@ networks = [shared.of(name) for name in dict.fromkeys((*sentences.COMPARED, cell
 totals(networks, shared.relative, "totals", sentences.networks_compared(networks))
 st.subheader("2. Around the recurrent weights, or through them", anchor=False)
 passes.draw([rnn, shared.of("lstm_squashed"), one])
-parts = Call.of(decompose, one, orders=8).then(lowest)
+parts = Call.of(decompose, one, orders=8, losses="last").then(lowest)
 by_path = result(parts.then(summary))
 direct_path.say(gate, one, by_path)
 words = Words("shares", "The gradient by path", sentences.of_parts(by_path))

@@ -95,8 +95,8 @@ class Problem:
 
     @property
     def trace_bytes(self) -> int:
-        """Memory of one forward pass, one adjoint and the loss."""
-        return plan_in_slices(self.size).bytes + self.source.loss_bytes
+        """Memory of a trace."""
+        return _trace_plan(self.size, self.losses, self.source.loss_bytes).bytes
 
     def excerpt(self, steps: int, sequences: int, dtype: str | None = None) -> Problem:
         """The first steps of the first sequences, with a loss among them, in another precision if named."""
@@ -308,10 +308,32 @@ def as_states(stack: Stack, initial_state: StatesLike | None, sequences: int) ->
     )
 
 
+def last_losses(cotangents: Cotangents) -> ndarray:
+    """Which entries are the last of their row, in order."""
+    latest = np.full(cotangents.rows, -1)
+    np.maximum.at(latest, cotangents.at, np.arange(len(cotangents.at)))
+    return np.sort(latest[latest >= 0])
+
+
+def of_last_loss(cotangents: Cotangents) -> Cotangents:
+    """What the last loss of each row injects, alone."""
+    last = last_losses(cotangents)
+    return cotangents._replace(steps=cotangents.steps[last], at=cotangents.at[last], values=cotangents.values[last])
+
+
 def estimate(subject: Subject) -> Plan:
     """The engine's Plan of a trace of a subject: its `bytes` at the peak and its `multiply_adds`."""
-    plan = plan_in_slices(subject.size)
-    return plan._replace(bytes=plan.bytes + subject.loss_bytes)
+    return _trace_plan(subject.size, len(subject.injection_steps), subject.loss_bytes)
+
+
+def _trace_plan(size: Size, losses: int, loss_bytes: int) -> Plan:
+    """One forward pass and the adjoint of the loss; of several losses, that of the last one alone as further rows."""
+    if losses < 2:
+        plan = plan_in_slices(size)
+    else:
+        plan = plan_in_slices(size._replace(rows=2 * size.rows))
+        loss_bytes += losses * size.sequences * (np.dtype(size.dtype).itemsize * size.hidden_size + 16)
+    return plan._replace(bytes=plan.bytes + loss_bytes)
 
 
 def refuse_too_large(subject: Subject, limit: int | None = None) -> None:

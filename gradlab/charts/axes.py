@@ -47,8 +47,8 @@ def steps(first: int, last: int, title: str = "") -> alt.X:
     return alt.X("step:Q", scale=alt.Scale(domain=[first, last], nice=False), axis=axis)
 
 
-def lags(first: int, last: int) -> alt.Chart:
+def lags(first: int, last: int, title: str = "lag T − 1 − t") -> alt.Chart:
     """The second axis, above: lag, from `last` at the left to `first` at the right."""
-    axis = alt.Axis(orient="top", title="lag T − 1 − t", format=",d", tickCount=ticks("width", 75, last - first))
+    axis = alt.Axis(orient="top", title=title, format=",d", tickCount=ticks("width", 75, last - first))
     x = alt.X("lag:Q", axis=axis, scale=alt.Scale(domain=[first, last], reverse=True, nice=False))
     return alt.Chart(pd.DataFrame({"lag": [first, last]})).mark_point(opacity=0).encode(x=x)

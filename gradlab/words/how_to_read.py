@@ -77,6 +77,13 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
         "the rate. Derivatives are total: over all later steps, all higher layers, and for c also through h. ȳ is the "
         "gradient injected into the top layer. Lines are means of log10 over the batch, bands its range.",
     ),
+    "propagation": Reading(
+        r"\left\lVert \frac{\partial L}{\partial (h_t, c_t)} \right\rVert_2"
+        r"\quad\text{and}\quad \left\lVert \frac{\partial \ell_{\text{last}}}{\partial (h_t, c_t)} \right\rVert_2",
+        "Solid: the gradient of all losses, which is what arrives. Dashed: that of the last loss alone, which shows "
+        "how one injection propagates; the verdict is about it. Bottom layer, all states of the cell as one vector; "
+        "mean of log10 over the batch.",
+    ),
     "layers and steps": Reading(
         r"\log_{10} \left\lVert \frac{\partial L}{\partial h_t^{(l)}} \right\rVert_2",
         "Each row is a layer; the loss enters the top one at the right. The darker, the less gradient arrives.",

@@ -8,12 +8,13 @@ import pandas as pd
 
 from gradlab.analyses.paths import ChangeOver, Microscope, Passes, Summary, Textbook
 from gradlab.cells import CELLS, SATURATED
-from gradlab.cells.contract import additive_name
+from gradlab.cells.contract import additive_name, keep_of
 from gradlab.settings.subject import Subject
 from gradlab.words.how_to_read import Reading
 from gradlab.words.numbers import number
 from gradlab.words.routes import line_title
 
+VERDICTS = {True: ":green[**holds**]", False: ":red[**does not hold**]", None: ":gray[**cannot be said**]"}
 COMPARED = ("rnn", "lstm", "gru", "lstm_squashed")  # the last is the control
 
 
@@ -40,7 +41,8 @@ def what_parts_are(subject: Subject) -> str:
     """Which gradient the second and third figure show, and what its parts are called."""
     state = additive_name(CELLS[subject.settings.cell])
     return (
-        f"From here on: the gradient of {state} in the bottom layer. Lag: steps before the last. Direct: came back by "
+        f"From here on: the last loss's gradient alone, of {state} in the bottom layer. Lag: steps back from there. "
+        "Direct: came back by "
         "the additive update and never passed through the recurrent weight U; order k: passed through U k times; rest: "
         "more often. Parts are vectors: they add up, their norms do not, and a share below 0 points against the total."
     )
@@ -141,16 +143,30 @@ def at_biases(table: pd.DataFrame) -> str:
 
 def textbook(subject: Subject, summary: Summary, judged: Textbook) -> list[str]:
     """Textbook claims about such a cell, each with whether it holds here and the numbers that decide."""
-    cell, lag = CELLS[summary.cell], summary.lag
+    cell, lag, found = CELLS[summary.cell], summary.lag, judged.diagnosis
+    rate = (
+        ""
+        if math.isnan(found.decades_per_100_steps)
+        else f", {_signed(found.decades_per_100_steps)} decades per 100 steps"
+    )
+    left = f"; {number(found.log10_left)} is left at step 0" if found.log10_left < math.inf else ""
     sentences = [
-        (judged.keeps, f"“The {cell.title}'s gradient does not vanish”: h's is {judged.verdict} here."),
+        (
+            judged.keeps,
+            f"“The {cell.title}'s gradient does not vanish”: that of {found.state} is {found.verdict}{rate}{left}.",
+        )
     ]
-    if judged.product is not None:
+    if keep_of(cell) is not None:
         sentences.insert(0, (judged.product, _gates_product(subject, summary)))
-    if judged.more is not None:
-        kept = f"{number(judged.log10_left)} of the injected gradient, against {number(judged.log10_left_rnn)}"
-        sentences.append((judged.more, f"“It keeps more than the RNN”: {kept}, at lag {lag}."))
-    return [f"{':green[**holds**]' if holds else ':red[**does not hold**]'} {claim}" for holds, claim in sentences]
+    if summary.cell != "rnn":
+        kept = f"{number(judged.log10_left)} of the last loss's gradient, against {number(judged.log10_left_rnn)}"
+        whole = f" ({found.state} against the RNN's h)" if len(cell.states) > 1 else ""
+        sentences.append((judged.more, f"“It keeps more than the RNN”: {kept}{whole}, at lag {lag}."))
+    return [f"{VERDICTS[holds]} {claim}" for holds, claim in sentences]
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}".replace("-", "−")
 
 
 def _gates_product(subject: Subject, summary: Summary) -> str:
@@ -158,9 +174,17 @@ def _gates_product(subject: Subject, summary: Summary) -> str:
     gates = "forget gates" if summary.cell == "lstm" else "gates that keep the state"
     alone = subject.settings.depth == 1
     paths = "that product is the direct path," if alone else "the direct path, of such products, is"
+    claim = f"“∂{state}_T/∂{state}_t is the product of the {gates}”"
+    if summary.lag == 0:
+        return f"{claim}: the loss enters at step 0 alone, so nothing comes back."
+    if math.isnan(summary.share["direct"]):
+        return (
+            f"{claim}: at lag {summary.lag} the gradient is exactly zero or not finite, so no path has a share of it."
+        )
+    direct, total = (number(summary.log10_norm[path]) for path in ("direct", "total"))
     return (
-        f"“∂{state}_T/∂{state}_t is the product of the {gates}”: {paths} {percent(summary.share['direct'])} of the "
-        f"gradient at lag {summary.lag}, with {summary.norm_ratio:.3g} times its norm."
+        f"{claim}: {paths} {percent(summary.share['direct'])} of the gradient at lag {summary.lag}, "
+        f"with a norm of {direct} beside {total}."
     )
 
 
@@ -168,7 +192,7 @@ def of_cuts(left: pd.DataFrame, cell: str, lag: int) -> str:
     """What each cut of one cell leaves at a lag."""
     at = left[(left["lag"] == lag) & (left["cell"] == cell)].set_index("path")["log10_relative"]
     cuts = [f"{line_title(str(path))}: **{number(value)}**" for path, value in at.items() if path != "total"]
-    whole = f"Of the injected gradient, **{number(at['total'])}** arrives from lag {lag} by all routes"
+    whole = f"Of the last loss's gradient, **{number(at['total'])}** arrives from lag {lag} by all routes"
     return f"{whole}; {'; '.join(cuts)}." if cuts else f"{whole}."
 
 
@@ -181,8 +205,8 @@ def of_one_unit(table: pd.DataFrame, weight: float, gate: float) -> str:
     return (
         f"{lag} steps back the weight {weight:g} alone leaves {number(first['log10_norm']['rnn_linear'])} of the "
         f"gradient; behind a gate of {gate:g} it leaves {number(first['log10_norm']['gru'])}. Computed and formula "
-        f"differ by at most {off:.0e}, relative."
-    ).replace("e-", "e−")
+        f"differ by at most {number(math.log10(off)) if off else 'nothing'}, relative."
+    )
 
 
 def one_unit_title(weight: float, gate: float, steps: int) -> str:

@@ -4,17 +4,21 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.itemised import Pairs, state_of
-from gradlab.analyses.traces import GradientTrace
-from gradlab.analyses.truncation import Schedule
+from gradlab.analyses.traces import ALL, LAST, GradientTrace
+from gradlab.analyses.truncation import Departure, Schedule
 from gradlab.cells import CELLS
 from gradlab.settings.drawing import read_steps_of
 from gradlab.settings.subject import Subject
 from gradlab.words.flow import arriving
 from gradlab.words.numbers import listed, number
+
+ROUNDING = 1e-12  # a relative error below it is none
+LITTLE = -1.0  # decades: of a sum, less than a tenth is not seen in it
 
 
 class Kind(NamedTuple):
@@ -62,24 +66,37 @@ def type_sentence(subject: Subject, trace: GradientTrace) -> str:
 
 
 def hiding(matrices: Sequence[Pairs], traces: Sequence[GradientTrace], layer: int, state: str) -> str:
-    """The gradient of the last loss at step 0, beside the sum over all losses there."""
-    parts = []
+    """The gradient of the last loss at step 0 beside the sum over all losses there, and whether the sum shows it."""
+    parts, hidden, shown = [], [], []
     for pairs, trace in zip(matrices, traces, strict=True):
-        last = pairs.norms(layer, state)[-1, 0].mean()
-        total = trace.log10_norm(state_of(trace.cell, state))[layer, 0].mean()
-        parts.append(f"{CELLS[pairs.cell].title} {number(float(last))} and {number(float(total))}")
-    return (
-        "The gradient at step 0, of the last loss alone and of all losses together: "
-        f"{'; '.join(parts)}. The sum says nothing about the last loss: it is made up by the nearest ones."
-    )
+        title, of = CELLS[pairs.cell].title, state_of(trace.cell, state)
+        last, total = (_mean_alive(trace.log10_norm(of, losses)[layer, 0]) for losses in (LAST, ALL))
+        parts.append(f"{title} {number(last)} and {number(total)}")
+        (hidden if not last - total > LITTLE else shown).append(title)
+    text = f"The gradient at step 0, of the last loss alone and of all losses together: {'; '.join(parts)}."
+    if hidden:
+        whose = "" if not shown else f" of the {listed(hidden)}"
+        text += f" The sum{whose} says next to nothing about the last loss: it is made up by nearer ones."
+    if shown:
+        whose = "" if not hidden else f" of the {listed(shown)}"
+        text += (
+            f" In the sum{whose} the last loss takes a part: its own gradient is at least a tenth of the sum's size."
+        )
+    return text
+
+
+def _mean_alive(norms: ndarray) -> float:
+    """Mean of log10 norms that are not exact zeros; -inf where all are."""
+    alive = norms[~np.isneginf(norms)]
+    return float(alive.mean()) if len(alive) else -math.inf
 
 
 def losses_and_sum() -> str:
     """What the thin lines and the bold line show."""
     return (
         "Each thin line is the gradient of one individual loss; the bold line is the norm of their vector sum, which "
-        "is what a trace shows. Gradient is injected at every step, so the sum stays up however fast the individual "
-        "gradients fall."
+        "is what a trace shows. Gradient is injected at every step, so the sum cannot fall below what the nearest "
+        "losses inject, however fast the individual gradients fall, unless they cancel."
     )
 
 
@@ -114,12 +131,31 @@ def schedule_words(schedule: Schedule, steps: int) -> str:
     return f"A window of {schedule.k2}, every {schedule.k1} steps,"
 
 
-def statement(schedule: Schedule, subjects: Sequence[Subject], kept: Sequence[ndarray]) -> str:
-    """What share of each network's gradient the truncation keeps; `kept` of each, by sequence."""
-    shares = zip(subjects, kept, strict=True)
-    together = listed([f"{percent(float(share.mean()))} of this {subject.title}'s" for subject, share in shares])
-    verb = "keep" if schedule.kind == "chunks" else "keeps"
-    return f"{schedule_words(schedule, subjects[0].settings.steps)} {verb} {together} gradient."
+def statement(schedule: Schedule, subjects: Sequence[Subject], departures: Sequence[Departure]) -> str:
+    """How far the parameter gradient that an optimizer gets is from the full one, of each network."""
+    parts = [f"{_departure(found)} for this {one.title}" for one, found in zip(subjects, departures, strict=True)]
+    verb = "give" if schedule.kind == "chunks" else "gives"
+    words = schedule_words(schedule, subjects[0].settings.steps)
+    return f"{words} {verb} a parameter gradient that is {listed(parts)}."
+
+
+def _departure(found: Departure) -> str:
+    if math.isnan(found.relative_error):
+        return "undefined (the full one is exactly zero or not finite)"
+    if found.relative_error < ROUNDING:
+        return "the full one"
+    cosine = "" if math.isnan(found.cosine) else f" (cosine {found.cosine:.2g})".replace("-", "−")
+    return f"{100 * found.relative_error:.2g} % off the full one{cosine}"
+
+
+def kept_of_states(subjects: Sequence[Subject], kept: Sequence[Sequence[ndarray]], layer: int) -> str:
+    """What share of the gradient that reaches each state of a layer is kept; `kept` by subject, state and sequence."""
+    parts = []
+    for subject, shares in zip(subjects, kept, strict=True):
+        states = CELLS[subject.settings.cell].states
+        each = [f"{percent(float(share.mean()))} at {state}" for state, share in zip(states, shares, strict=True)]
+        parts.append(f"{subject.title} {listed(each)}")
+    return f"Of the gradient that reaches the states of layer {layer}, as a sum of norms, is kept: {'; '.join(parts)}."
 
 
 def percent(share: float) -> str:

@@ -21,7 +21,7 @@ from tests.analyses.registry import ANALYSES
 SMALL = {"steps": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
 LSTM, GRU = (Experiment(cell=cell, depth=2, **SMALL) for cell in ("lstm", "gru"))
 WINDOWS = (Schedule("windows", 2, 4), Schedule("full"))
-OPTIONS = {"bias": {"schedules": WINDOWS}, "cost": {"schedules": WINDOWS}}
+OPTIONS = {"bias": {"schedules": WINDOWS}, "cost": {"schedules": WINDOWS}, "departure": {"schedule": WINDOWS[0]}}
 TABLES = {
     "one subject": Table.of(Call.of(trace, LSTM), "table"),
     "each of several": Table.of(each(trace, (LSTM, GRU)), "table"),

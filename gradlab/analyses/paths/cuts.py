@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from gradlab.analyses.paths.run import forward, over_slices, table
+from gradlab.analyses.paths.run import forward, loss_of, over_slices, table
 from gradlab.analyses.problem import Problem, analysis, problem_of
 from gradlab.cells import CELLS
 from gradlab.cells.contract import Cell, peepholes_of
@@ -24,6 +24,7 @@ def cut(
     initial_state: StatesLike | None = None,
     *,
     without: str | Sequence[str] = "direct",
+    losses: str = "all",
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """The gradient over the same forward pass, with one route, or several, cut in the backward pass only.
@@ -31,6 +32,8 @@ def cut(
     without    names of `routes(cell)`: "direct" the additive update with what peepholes add, "recurrent" the weight U,
                "h to c" what a step's h passes on to its c (all later states: "h to c, n"), or a gate: nothing flows
                through its pre-activation, nor through its peephole, which is a separate route too
+
+    losses     "all", or "last": each sequence's last loss alone; then of the steps up to it, with lags from it
 
     Other arguments, units and errors as in `gradlab.trace`; ValueError for a route that the cell does not have.
     `path` reads "without direct", "without recurrent and forget".
@@ -47,7 +50,7 @@ def cut(
     left_out = [name in names for name in (*cell.pre_activations, "direct", "recurrent", within_step(cell))]
     left_out += [name in cut_off and name in peepholes.values() for name in cell.saved]
     factors = 1.0 - np.array(left_out)
-    whole, (_, B, _) = problem.loss, problem.inputs.shape
+    whole, (_, B, _) = loss_of(problem, losses), problem.inputs.shape
 
     def run(sequences: slice, progress: Progress) -> tuple[Swept]:
         sweep = forward(problem, sequences, sequences.stop - sequences.start, part_of(progress, 0.0, 0.5))
@@ -56,7 +59,7 @@ def cut(
 
     work = plan(problem.size).multiply_adds
     (swept,) = over_slices(run, work, B, progress)
-    return table(problem, swept.log10_norms, "without " + " and ".join(names) if names else "total")
+    return table(problem, whole, swept.log10_norms, "without " + " and ".join(names) if names else "total")
 
 
 def routes(cell: str) -> tuple[str, ...]:

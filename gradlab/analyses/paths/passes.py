@@ -9,17 +9,17 @@ One adjoint carries g and its derivative side by side, so that no order is left 
 the path took the additive update. Shares may be negative, so parts that cancel can make the mean leave 0 … lag.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from gradlab.analyses.paths.orders import _need as need_of_parts
 from gradlab.analyses.paths.orders import projections
-from gradlab.analyses.paths.run import forward, over_slices
+from gradlab.analyses.paths.run import forward, loss_of, over_slices
 from gradlab.analyses.paths.summary import LAG, lowest
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of
-from gradlab.analyses.traces import mean
+from gradlab.analyses.traces import ALL
 from gradlab.cells import CELLS
 from gradlab.engine import Progress, Swept, cotangents_of_slice, plan
 from gradlab.engine.progress import part_of
@@ -33,7 +33,7 @@ WAY_COLUMNS = ("cell", "state", "lag", "way", "steps")
 PASSES_COLUMNS = ("cell", "layer", "step", "lag", "state", "passes", "passes_min", "passes_max")
 
 
-def _need(problem: Problem) -> Need:
+def _need(problem: Problem, losses: str = ALL) -> Need:
     return need_of_parts(problem, orders=0)
 
 
@@ -44,18 +44,21 @@ def mean_passes(
     cotangents: ArrayLike | None = None,
     initial_state: StatesLike | None = None,
     *,
+    losses: str = ALL,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """The mean number of passes of U of ∂L/∂s_t: one row per layer, state and step, columns `PASSES_COLUMNS`.
 
     passes                    mean over the batch, a pure number; NaN where nothing arrives or a pass was not finite
     passes_min, passes_max    over the batch
+    losses                    "all", or "last": each sequence's last loss alone, of the steps up to it, with lags from
+                              it; what a loss injects at a step has not passed U
 
     In a stack the recurrent weights of all layers count. Arguments and errors as in `gradlab.trace`.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
     problem.refuse(_need(problem))
-    B, whole = problem.size.sequences, problem.loss
+    B, whole = problem.size.sequences, loss_of(problem, losses)
     in_groups = whole._replace(rows=2 * B)
 
     def run(sequences: slice, progress: Progress) -> tuple[Swept]:
@@ -66,21 +69,17 @@ def mean_passes(
     work = plan(problem.size._replace(rows=in_groups.rows)).multiply_adds
     (swept,) = over_slices(run, work, B, progress)
     T, states = problem.size.steps, CELLS[problem.cell].states
+    kept = T if losses == ALL or not len(whole.steps) else int(whole.steps.max()) + 1
     tables = []
     for layer, adjoints in enumerate(swept.adjoints):
         pair = adjoints.totals.reshape(T, 2, B, *adjoints.totals.shape[2:])
         apart = adjoints.exponents.reshape(T, 2, B)
         passes = projections(pair[:, 1], pair[:, 0], (apart[:, 1] - apart[:, 0])[None])[0]  # [T, B, S]
         for kind, state in enumerate(states):
-            columns = {
-                "cell": problem.cell,
-                "layer": layer,
-                "step": np.arange(T),
-                "lag": np.arange(T)[::-1],
-                "state": state,
-            }
-            values = passes[..., kind]
-            columns |= {"passes": mean(values), "passes_min": values.min(axis=1), "passes_max": values.max(axis=1)}
+            values = passes[:kept, ..., kind]
+            columns: dict[str, Any] = {"cell": problem.cell, "layer": layer, "state": state}
+            columns |= {"step": np.arange(kept), "lag": np.arange(kept)[::-1], "passes": values.mean(axis=1)}
+            columns |= {"passes_min": values.min(axis=1), "passes_max": values.max(axis=1)}
             tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)[list(PASSES_COLUMNS)]
 

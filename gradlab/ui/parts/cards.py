@@ -33,7 +33,7 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
     for subject, place in zip(subjects, places, strict=True):
         call = Call.of(trace, subject)
         diagnosis = result(call.then(diagnose))
-        curve = ask(Table.of(call, "table", "layer == 0 and state == 'h'"), SPARKLINE)["log10_relative"]
+        curve = ask(Table.of(call, "propagation", "layer == 0 and path == 'last loss'"), SPARKLINE)["log10_relative"]
         colour = CARD_COLOURS.get(diagnosis.cell, "gray")
         place.metric(
             f":{colour}[**{CELLS[diagnosis.cell].title}**] {diagnosis.verdict}",

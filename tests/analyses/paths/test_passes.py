@@ -67,3 +67,16 @@ def test_at_lag_100_an_open_forget_gate_lets_the_gradient_go_around_u(bias, pass
     table = paths.mean_passes(Experiment(cell="lstm", forget_bias=bias))
     at = table[(table["lag"] == 100) & (table["state"] == "c")]
     assert at["passes"].item() == pytest.approx(passes, abs=0.06)
+
+
+def test_of_several_losses_the_last_one_alone_is_that_of_a_sequence_that_ends_there():
+    e = Experiment(cell="lstm", steps=20, hidden_size=4, loss="steps", loss_steps="3, 12")
+    last = paths.mean_passes(e, losses="last")
+    stack, inputs = e.network(), e.sequence()
+    cotangents = np.zeros((13, 8, 4))
+    loss = e.injected(stack, inputs)
+    cotangents[12] = loss.values[loss.steps == 12]
+    alone = paths.mean_passes(stack, inputs[:13], cotangents)
+    assert last["step"].to_list() == alone["step"].to_list()
+    assert last["lag"].to_list() == alone["lag"].to_list()
+    assert last["passes"].to_numpy() == pytest.approx(alone["passes"].to_numpy(), abs=1e-9, nan_ok=True)
