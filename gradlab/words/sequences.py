@@ -18,7 +18,7 @@ from gradlab.words.flow import arriving
 from gradlab.words.numbers import listed, number
 
 ROUNDING = 1e-12  # a relative error below it is none
-LITTLE = -1.0  # decades: of a sum, less than a tenth is not seen in it
+LITTLE = -1.0  # decades: a loss that gives less than a tenth of what the others do is not seen in the sum
 
 
 class Kind(NamedTuple):
@@ -72,17 +72,25 @@ def hiding(matrices: Sequence[Pairs], traces: Sequence[GradientTrace], layer: in
         title, of = CELLS[pairs.cell].title, state_of(trace.cell, state)
         last, total = (_mean_alive(trace.log10_norm(of, losses)[layer, 0]) for losses in (LAST, ALL))
         parts.append(f"{title} {number(last)} and {number(total)}")
-        (hidden if not last - total > LITTLE else shown).append(title)
+        each = pairs.norms(layer, state)[:, 0]  # [K, B]
+        typical = _root_mean_square(np.array([_mean_alive(one) for one in each]))
+        (hidden if not last - typical > LITTLE else shown).append(title)
     text = f"The gradient at step 0, of the last loss alone and of all losses together: {'; '.join(parts)}."
     if hidden:
         whose = "" if not shown else f" of the {listed(hidden)}"
         text += f" The sum{whose} says next to nothing about the last loss: it is made up by nearer ones."
     if shown:
         whose = "" if not hidden else f" of the {listed(shown)}"
-        text += (
-            f" In the sum{whose} the last loss takes a part: its own gradient is at least a tenth of the sum's size."
-        )
+        text += f" In the sum{whose} the last loss has its part: at least a tenth of what a loss contributes (rms)."
     return text
+
+
+def _root_mean_square(log10_sizes: ndarray) -> float:
+    """log10 of the root mean square of sizes given as log10."""
+    largest = log10_sizes.max()
+    if not math.isfinite(largest):
+        return float(largest)
+    return float(largest + 0.5 * np.log10(np.mean(10.0 ** (2 * (log10_sizes - largest)))))
 
 
 def _mean_alive(norms: ndarray) -> float:
