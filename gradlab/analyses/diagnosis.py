@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +37,7 @@ from numpy import ndarray
 from gradlab.analyses.propagation import FEWEST_POINTS, Line, Lines, Way, first_of_the_rest
 from gradlab.analyses.traces import ALL, LAST, GradientTrace, whole_state
 from gradlab.cells import CELLS
-from gradlab.words.numbers import number
+from gradlab.words.numbers import counted, every, number
 
 DECADES = 1.0  # over the span
 SPAN = 100  # steps at least
@@ -119,8 +120,8 @@ def diagnose(trace: GradientTrace, state: str | None = None, layer: int = 0) -> 
 
     Raises ValueError for a state or layer that the stack does not have.
     """
-    if not 0 <= layer < trace.stack.depth:
-        raise ValueError(f"layer = {layer} is not there: the stack has layers 0 to {trace.stack.depth - 1}")
+    if not isinstance(layer, Integral) or not 0 <= layer < trace.stack.depth:
+        raise ValueError(f"layer = {layer!r} is not there: the stack has layers 0 to {trace.stack.depth - 1}")
     state = ALL if state is None else state
     way = trace.way_back(state, layer)
     line, lines, alive = way.line(), way.lines, way.alive
@@ -250,12 +251,14 @@ def _said(
     does = "loses" if line.slope < 0 else "gains"
     rate = f"The last loss's gradient {does} {_rate(line)} decades per 100 steps"
     if verdict == "steady":
-        over = f", {_decades(abs(line.slope) * way.length.max())} over its way back of {way.length.max()} steps"
+        length = int(way.length.max())
+        over = f", {_decades(abs(line.slope) * length)} over its way back of {counted(length, 'step')}"
         return f"steady. {rate}{over if way.length.max() > SPAN else ''}."
     if verdict == "exploding":
-        grows = f"exploding. {rate}: it doubles every {-_half_life(line.slope):.3g} steps."
+        grows = f"exploding. {rate}: it doubles {every(f'{-_half_life(line.slope):.3g}', 'step')}."
         return f"{grows} {_out_of_float32(way, FLOAT32_OVERFLOW + equal)}"
-    return f"vanishing. {rate}: it halves every {_half_life(line.slope):.3g} steps. {_in_float32(norm_zero, subnormal)}"
+    falls = f"vanishing. {rate}: it halves {every(f'{_half_life(line.slope):.3g}', 'step')}."
+    return f"{falls} {_in_float32(norm_zero, subnormal)}"
 
 
 def _rate(line: Line) -> str:
@@ -274,14 +277,14 @@ def _decades(size: float) -> str:
 def _in_float32(norm_zero: _Steps, subnormal: _Steps) -> str:
     """Where float32 prints 0, and where a backward pass in it becomes slow."""
     if norm_zero.measured:
-        where = f"from about {norm_zero.words} steps back on"
+        where = f"from about {counted(norm_zero.words, 'step')} back on"
     else:
-        where = f"after some {norm_zero.everywhere:.0f} steps, if it goes on like this"
+        where = f"after some {counted(norm_zero.everywhere, 'step')}, if it goes on like this"
     text = f"In float32 its norm would print as 0 {where} (estimated for entries of equal size)."
     if not subnormal.measured:
         return text
     return (
-        f"{text} From about {subnormal.words} steps back on its entries would be subnormal: "
+        f"{text} From about {counted(subnormal.words, 'step')} back on its entries would be subnormal: "
         f"there torch's backward pass is up to {SLOWER} times slower on CPUs that are slow with such numbers, unless "
         "torch.set_flush_denormal(True) makes them 0."
     )
@@ -305,8 +308,8 @@ def _why_undefined(trace: GradientTrace, way: Way, line: Line) -> str:
     if math.isnan(line.slope):
         points = int(way.lines.points[way.alive].max())
         return (
-            f"The way back from the last loss has {points} steps: too few for a rate, which takes {FEWEST_POINTS}, "
-            "since through two points there is always a line."
+            f"The way back from the last loss has {counted(points, 'step')}: too few for a rate, which takes "
+            f"{FEWEST_POINTS}, since through two points there is always a line."
         )
     does = "loses" if line.slope < 0 else "gains"
     return (
@@ -328,12 +331,12 @@ def _dead(way: Way) -> str:
     low, high = way.zero_from[dead].min(), way.zero_from[dead].max()
     where = f"{high}" if low == high else f"{low} to {high}"
     sequences = "" if dead.all() else f" in {dead.sum()} of {len(dead)} sequences"
-    return f"The gradient is exactly zero from {where} steps back on{sequences}."
+    return f"The gradient is exactly zero from {counted(where, 'step')} back on{sequences}."
 
 
 def _arrival(left: float, arrives: float, losses: int, length: int) -> str:
     """What is left at step 0, of the last loss and of all."""
-    text = f"Of what the last loss injects, {number(left)} is left at step 0, {length} steps earlier"
+    text = f"Of what the last loss injects, {number(left)} is left at step 0, {counted(length, 'step')} earlier"
     return f"{text}; of all {losses} losses together, {number(arrives)} arrives there." if losses > 1 else f"{text}."
 
 

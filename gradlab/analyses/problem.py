@@ -179,8 +179,8 @@ def problem_of(
     """
     if isinstance(subject, Stack):
         return _with_arrays(subject, inputs, cotangents, initial_state)
-    if not isinstance(subject, Problem) and not is_subject(subject):
-        raise TypeError(f"{type(subject).__name__} is neither an Experiment nor a Stack: see Stack.from_torch")
+    if not isinstance(subject, Problem):
+        _refuse_no_subject(subject)
     if inputs is not None or cotangents is not None or initial_state is not None:
         kind = "an Experiment" if isinstance(subject, Experiment) else f"a {type(subject).__name__}"
         raise ValueError(f"{kind} has its own inputs and loss: pass a Stack to choose inputs or cotangents")
@@ -194,9 +194,13 @@ def problem_of(
 def _with_arrays(
     stack: Stack, inputs: ArrayLike | None, cotangents: ArrayLike | None, initial_state: StatesLike | None
 ) -> Problem:
-    x = as_array(inputs, "inputs", stack.dtype, (None, None, stack.input_size), "[T, B, X]")
-    T, B, _ = x.shape
-    dense = as_array(cotangents, "cotangents", stack.dtype, (T, B, stack.hidden_size), "[T, B, H]")
+    first, second = ("B", "T") if stack.batch_first else ("T", "B")
+    x = as_array(inputs, "inputs", stack.dtype, (None, None, stack.input_size), f"[{first}, {second}, X]")
+    shape = (*x.shape[:2], stack.hidden_size)
+    dense = as_array(cotangents, "cotangents", stack.dtype, shape, f"[{first}, {second}, H]")
+    if stack.batch_first:  # as its module reads them
+        x, dense = (np.ascontiguousarray(array.swapaxes(0, 1)) for array in (x, dense))
+    B = x.shape[1]
     states = as_states(stack, initial_state, B)
     arrays = Arrays(stack, x, sparse(dense), states)
     problem = Problem(arrays.size, arrays)
@@ -220,7 +224,15 @@ def stack_of(subject: Subject | Stack | Problem) -> Stack:
     """The weights alone, for analyses of weights."""
     if isinstance(subject, Stack):
         return subject
-    return subject.stack if isinstance(subject, Problem) else subject.network()
+    if isinstance(subject, Problem):
+        return subject.stack
+    _refuse_no_subject(subject)
+    return subject.network()
+
+
+def _refuse_no_subject(value: Any) -> None:
+    if not is_subject(value):
+        raise TypeError(f"{type(value).__name__} is neither an Experiment nor a Stack: see Stack.from_torch")
 
 
 def analysis(

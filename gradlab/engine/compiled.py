@@ -9,12 +9,17 @@ Beside kernels, which Python calls, their modules have what kernels call: functi
 (`register_jitable`), functions whose code depends on the arguments' types (`overload`), and single machine instructions
 that numba has no name for (`intrinsic`).
 
-The folder is `GRADLAB_CACHE`, else `gradlab` in the user's cache folder, else in the temporary folder, whichever can be
-written first.
+The folder is `GRADLAB_CACHE`, else `gradlab` in the user's cache folder, else in the temporary folder: the first that
+can be written, belongs to this user and is closed to others, since what lies in it is run; else one of this process
+alone. What cannot be read in it is compiled again.
 """
 
+import atexit
+import contextlib
 import hashlib
 import os
+import pickle
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -97,18 +102,43 @@ def cache_folder() -> Path | None:
     """The folder of this version's compiled kernels, made if need be; None where nothing can be written."""
     homes = [
         os.environ.get("GRADLAB_CACHE"),
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradlab",
+        _user_cache(),
         Path(tempfile.gettempdir()) / f"gradlab-{os.getuid() if hasattr(os, 'getuid') else 'user'}",
     ]
-    for home in filter(None, homes):
-        folder = Path(home) / source_hash()
+    for home in map(Path, filter(None, homes)):
+        folder = home / source_hash()
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.TemporaryFile(dir=folder):
-                return folder
+            for made in (home, folder):
+                made.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if _is_ours(home) and _is_ours(folder):
+                with tempfile.TemporaryFile(dir=folder):
+                    return folder
         except OSError:
             continue
-    return None
+    try:
+        alone = tempfile.mkdtemp(prefix="gradlab-")
+    except OSError:
+        return None
+    atexit.register(shutil.rmtree, alone, ignore_errors=True)
+    return Path(alone)
+
+
+def _user_cache() -> Path | None:
+    """The user's cache folder; None for a user without a home, as a container may run."""
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "gradlab"
+    try:
+        return Path.home() / ".cache" / "gradlab"
+    except RuntimeError:
+        return None
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder belongs to this user, and no one else may write into it."""
+    if not hasattr(os, "getuid"):
+        return True
+    found = folder.stat()
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
 class _Locator(UserProvidedCacheLocator):
@@ -131,6 +161,23 @@ class _Implementation(CompileResultCacheImpl):
 
 class _KernelCache(Cache):
     _impl_class = _Implementation
+
+    def load_overload(self, sig, target_context):
+        """None where there is none, and where what is there cannot be read: then the index begins again."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # an empty, truncated or foreign file raises whatever its bytes come to
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig, data):
+        with contextlib.suppress(OSError):  # a full disk: the kernel is compiled, only not kept
+            try:
+                super().save_overload(sig, data)
+            except (EOFError, pickle.UnpicklingError, ValueError, TypeError):  # the index, which is read first
+                self.flush()
+                super().save_overload(sig, data)
 
     def _index_key(self, sig, codegen):
         """By what numba finds a kernel: plain text, so that an index is read where another's cell cannot be imported.

@@ -9,7 +9,9 @@ import pandas as pd
 from gradlab.analyses.diagnosis import Diagnosis
 from gradlab.analyses.traces import ALL, LAST, GradientTrace
 from gradlab.cells import CELLS
-from gradlab.words.numbers import listed, number
+from gradlab.words.numbers import counted, every, listed, number
+
+NOTHING_INJECTED = "Nothing is injected: at these settings the loss has no gradient, so none arrives anywhere."
 
 
 def title(trace: GradientTrace) -> str:
@@ -53,7 +55,7 @@ def opening(traces: Sequence[GradientTrace]) -> str:
     last_loss = max(steps, default=0)
     layer = " in the bottom layer" if first.stack.depth > 1 else ""
     if not steps:
-        return "No loss enters, so there is no gradient."
+        return NOTHING_INJECTED
     if len(steps) > 1:
         return (
             f"The loss enters at {len(steps)} of {first.steps} steps. Of the last loss's gradient, injected at step "
@@ -65,7 +67,8 @@ def opening(traces: Sequence[GradientTrace]) -> str:
         return (
             f"The loss enters at step 0 alone, so no gradient goes back through time. There it is: {remaining(traces)}."
         )
-    return f"Of the gradient injected at {at}, this much remains{layer} {last_loss} steps earlier: {remaining(traces)}."
+    earlier = f"{counted(last_loss, 'step')} earlier"
+    return f"Of the gradient injected at {at}, this much remains{layer} {earlier}: {remaining(traces)}."
 
 
 def without_state(state: str) -> str:
@@ -104,4 +107,4 @@ def half_life(diagnosis: Diagnosis) -> str:
         return "not known"
     if math.isinf(steps):
         return "keeps its size"
-    return f"{'halves' if steps > 0 else 'doubles'} every {abs(steps):.3g} steps"
+    return f"{'halves' if steps > 0 else 'doubles'} {every(f'{abs(steps):.3g}', 'step')}"

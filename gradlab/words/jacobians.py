@@ -5,7 +5,7 @@ import math
 from gradlab.analyses.jacobians import STEEPEST, Farthest, numbers_of
 from gradlab.settings.subject import Subject
 from gradlab.words.how_to_read import Reading
-from gradlab.words.numbers import number
+from gradlab.words.numbers import counted, number
 
 BLOCKS = {"full state": "state", "h alone": "h"}  # what the page offers, as `singular_values_by_lag` calls it
 HOW_TO_READ = Reading(
@@ -22,7 +22,7 @@ HOW_TO_READ = Reading(
 def of_singular_values(subject: Subject, block: str, farthest: Farthest) -> str:
     """The range of the singular values at the farthest lag, and their bound."""
     symbol = "h" if block == "h" else "s"
-    jacobian = f"∂{symbol}_T/∂{symbol}_t, {farthest.lag} steps back"
+    jacobian = f"∂{symbol}_T/∂{symbol}_t, {counted(farthest.lag, 'step')} back"
     if math.isnan(farthest.largest):
         return f"{subject.title}: {jacobian} is undefined, since the forward pass overflows."
     if not farthest.resolved:

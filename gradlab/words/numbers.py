@@ -49,6 +49,18 @@ def plain(text: str) -> str:
     return re.sub(f"{TIMES}10([{''.join(DIGITS)}]+)", in_e_notation, text)
 
 
+def counted(count: float | str, noun: str) -> str:
+    """A count, a number or already text, with its noun: "1 step", "2 steps", "74 to 79 steps"."""
+    text = count if isinstance(count, str) else f"{count:g}"
+    return f"{text} {noun}" if text == "1" else f"{text} {noun}s"
+
+
+def every(count: float | str, noun: str) -> str:
+    """How often: "every step", "every 3 steps"."""
+    text = counted(count, noun)
+    return f"every {noun}" if text == f"1 {noun}" else f"every {text}"
+
+
 def listed(names: Sequence[str]) -> str:
     """Names as a phrase: "RNN, LSTM and GRU"."""
     *first, last = names

@@ -11,7 +11,7 @@ from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.contract import additive_name, keep_of
 from gradlab.settings.subject import Subject
 from gradlab.words.how_to_read import Reading
-from gradlab.words.numbers import number
+from gradlab.words.numbers import counted, number
 from gradlab.words.routes import line_title
 
 VERDICTS = {True: ":green[**holds**]", False: ":red[**does not hold**]", None: ":gray[**cannot be said**]"}
@@ -64,7 +64,7 @@ def resting_gate(subject: Subject, summary: Summary) -> str:
     steps = math.log(2) / -math.log(keep) if keep < 1 else math.inf
     return (
         f"A forget bias of {bias:g} puts the gate's resting value at σ(b) = {keep:.3f}, which alone would halve the "
-        f"direct path every **{steps:.3g} steps**. The {measured}"
+        f"direct path every **{counted(f'{steps:.3g}', 'step')}**. The {measured}"
     )
 
 
@@ -88,7 +88,7 @@ def of_passes(passes: Sequence[Passes]) -> str:
     """How often what arrives has passed U, and how often it took the addition instead, for every cell."""
     first = passes[0]
     pieces = [_passes(one) for one in passes]
-    return f"How the gradient came back over {_counted(first.lag, 'step')}, on average. {' '.join(pieces)}"
+    return f"How the gradient came back over {counted(first.lag, 'step')}, on average. {' '.join(pieces)}"
 
 
 def _passes(one: Passes) -> str:
@@ -101,10 +101,6 @@ def _passes(one: Passes) -> str:
         return f"{name}: through U at every step, by addition at none."
     times = f"**{one.through:.1f}** times through U, **{one.additions:.1f}** times by addition"
     return f"{name}: {times}."
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 HOW_TO_READ_PASSES = Reading(
@@ -202,15 +198,16 @@ def of_one_unit(table: pd.DataFrame, weight: float, gate: float) -> str:
     finite = table[np.isfinite(table["log10_formula"])]
     off = float((finite["log10_norm"] - finite["log10_formula"]).abs().max()) * math.log(10)
     lag = int(first["lag"].iloc[0])
+    alone, gated = (number(first["log10_norm"][cell]) for cell in ("rnn_linear", "gru"))
     return (
-        f"{lag} steps back the weight {weight:g} alone leaves {number(first['log10_norm']['rnn_linear'])} of the "
-        f"gradient; behind a gate of {gate:g} it leaves {number(first['log10_norm']['gru'])}. Computed and formula "
-        f"differ by at most {number(math.log10(off)) if off else 'nothing'}, relative."
+        f"{counted(lag, 'step')} back the weight {weight:g} alone leaves {alone} of the gradient; behind a gate of "
+        f"{gate:g} it leaves {gated}. Computed and formula differ by at most "
+        f"{number(math.log10(off)) if off else 'nothing'}, relative."
     )
 
 
 def one_unit_title(weight: float, gate: float, steps: int) -> str:
-    return f"One unit over {steps} steps: w = {weight:g}, gate z = {gate:g}"
+    return f"One unit over {counted(steps, 'step')}: w = {weight:g}, gate z = {gate:g}"
 
 
 def of_units(scope: Microscope) -> str:
@@ -254,7 +251,7 @@ def _fate(half_life: float) -> str:
 
 
 def _steps(half_life: float) -> str:
-    return f"{abs(half_life):.3g} steps"
+    return counted(f"{abs(half_life):.3g}", "step")
 
 
 def of_edges(table: pd.DataFrame) -> str:

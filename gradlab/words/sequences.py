@@ -14,8 +14,8 @@ from gradlab.analyses.truncation import Departure, Schedule
 from gradlab.cells import CELLS
 from gradlab.settings.drawing import read_steps_of
 from gradlab.settings.subject import Subject
-from gradlab.words.flow import arriving
-from gradlab.words.numbers import listed, number
+from gradlab.words.flow import NOTHING_INJECTED, arriving
+from gradlab.words.numbers import counted, every, listed, number
 
 ROUNDING = 1e-12  # a relative error below it is none
 LITTLE = -1.0  # decades: a loss that gives less than a tenth of what the others do is not seen in the sum
@@ -59,9 +59,11 @@ def type_sentence(subject: Subject, trace: GradientTrace) -> str:
     reads, losses = read_steps_of(subject.settings), len(subject.injection_steps)
     read = "one step" if reads == 1 else f"{reads} steps"
     judged = "one step" if losses == 1 else f"{losses} steps"
+    has = f"{name}: the {subject.title} has input at {read} and a loss at {judged} of {steps}."
+    if not len(trace.loss_steps):
+        return f"{has} {NOTHING_INJECTED}"
     return (
-        f"{name}: the {subject.title} has input at {read} and a loss at {judged} of {steps}. "
-        f"Remaining at step 0 of the bottom layer, relative to the injected gradient: {number(arriving(trace))}."
+        f"{has} Remaining at step 0 of the bottom layer, relative to the injected gradient: {number(arriving(trace))}."
     )
 
 
@@ -75,6 +77,8 @@ def hiding(matrices: Sequence[Pairs], traces: Sequence[GradientTrace], layer: in
         each = pairs.norms(layer, state)[:, 0]  # [K, B]
         typical = _root_mean_square(np.array([_mean_alive(one) for one in each]))
         (hidden if not last - typical > LITTLE else shown).append(title)
+    if not any(len(pairs.loss_steps) for pairs in matrices):
+        return NOTHING_INJECTED
     text = f"The gradient at step 0, of the last loss alone and of all losses together: {'; '.join(parts)}."
     if hidden:
         whose = "" if not shown else f" of the {listed(hidden)}"
@@ -86,8 +90,8 @@ def hiding(matrices: Sequence[Pairs], traces: Sequence[GradientTrace], layer: in
 
 
 def _root_mean_square(log10_sizes: ndarray) -> float:
-    """log10 of the root mean square of sizes given as log10."""
-    largest = log10_sizes.max()
+    """log10 of the root mean square of sizes given as log10; -inf of none."""
+    largest = log10_sizes.max(initial=-math.inf)
     if not math.isfinite(largest):
         return float(largest)
     return float(largest + 0.5 * np.log10(np.mean(10.0 ** (2 * (log10_sizes - largest)))))
@@ -111,7 +115,7 @@ def losses_and_sum() -> str:
 def rows_note(matrices: Sequence[Pairs], shown: Subject, asked: Subject, layer: int, state: str) -> str:
     """Which rows of the matrices were computed, and with which loss: `shown` stands in for the subject `asked` for."""
     first, loss = matrices[0], asked.settings.loss
-    notes = []
+    notes = [] if len(first.loss_steps) else [NOTHING_INJECTED]
     if shown.settings.loss != loss and first.losses > 1 and loss != "every":
         notes.append(f"The chosen loss, {loss}, enters once; here it enters at every step.")
     if len(first.loss_steps) < first.losses:
@@ -133,10 +137,10 @@ def band_title(subject: Subject) -> str:
 
 def schedule_words(schedule: Schedule, steps: int) -> str:
     if schedule.kind == "full":
-        return f"Back-propagation over all {steps} steps"
+        return f"Back-propagation over all {counted(steps, 'step')}"
     if schedule.kind == "chunks":
-        return f"Chunks of {schedule.k2} steps"
-    return f"A window of {schedule.k2}, every {schedule.k1} steps,"
+        return f"Chunks of {counted(schedule.k2, 'step')}"
+    return f"A window of {schedule.k2}, {every(schedule.k1, 'step')},"
 
 
 def statement(schedule: Schedule, subjects: Sequence[Subject], departures: Sequence[Departure]) -> str:

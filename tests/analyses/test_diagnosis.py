@@ -179,7 +179,7 @@ def test_a_direct_path_alone_leaves_h_zero_behind_the_loss():
     h, c, whole = (diagnose(trace(e), state=state) for state in ("h", "c", None))
     assert (h.verdict, c.verdict, whole.verdict) == ("zero", "vanishing", "vanishing")
     assert whole.decades_per_100_steps == c.decades_per_100_steps
-    assert "exactly zero from 1 steps back on" in h.sentence
+    assert "exactly zero from 1 step back on" in h.sentence
 
 
 def test_an_overflow_is_undefined_and_says_where_it_was():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gradlab import exports
 from gradlab.cells import CELLS
 from gradlab.charts import colours, theme
-from gradlab.words.numbers import number, plain
+from gradlab.words.numbers import counted, every, number, plain
 
 
 @pytest.mark.parametrize(
@@ -119,3 +119,18 @@ def test_lines_are_named_by_what_tells_them_apart():
 
 def test_marks_for_the_pointer_bear_the_name_that_still_pictures_leave_out():
     assert theme.POINTER == exports.pictures.POINTER
+
+
+@pytest.mark.parametrize(
+    ("count", "text", "often"),
+    [
+        (1, "1 step", "every step"),
+        (2, "2 steps", "every 2 steps"),
+        (0, "0 steps", "every 0 steps"),
+        ("1", "1 step", "every step"),
+        ("74 to 79", "74 to 79 steps", "every 74 to 79 steps"),
+        (1.5, "1.5 steps", "every 1.5 steps"),
+    ],
+)
+def test_a_noun_follows_its_count(count, text, often):
+    assert (counted(count, "step"), every(count, "step")) == (text, often)

@@ -57,7 +57,7 @@ def test_the_bound_of_an_rnn_is_its_spectral_norm_to_the_power_of_the_lag(open_a
         ({"one_cell": "RNN", "initialization": "zeros"}, "is exactly 0: no direction arrives"),
         ({"one_cell": "RNN (ReLU)", "gain": "5.0", "steps": "2000"}, "is undefined, since the forward pass overflows"),
         ({"dtype": "float32"}, "are lost to rounding"),
-        ({"steps": "2"}, "1 steps back"),
+        ({"steps": "2"}, "1 step back"),
     ],
     ids=["stack", "zeros", "overflow", "float32", "two steps"],
 )

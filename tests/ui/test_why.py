@@ -14,7 +14,7 @@ import gradlab
 from gradlab.analyses.paths import change_over, cut, decompose, edges, letters, lowest, microscope, summary
 from gradlab.cells.contract import additive_name
 from gradlab.words import paths as sentences
-from gradlab.words.numbers import number
+from gradlab.words.numbers import counted, number
 from gradlab.words.paths import percent, resting_gate
 from tests.ui.browser import CHART, visit
 from tests.ui.conftest import SMALL
@@ -59,7 +59,7 @@ def test_the_story_says_the_share_and_norms_that_decompose_gives(open_app):
 @pytest.mark.parametrize(("bias", "steps"), [(0, 1.0), (1, 2.213), (2, 5.461), (3, 14.266), (4, 38.190), (5, 103.218)])
 def test_the_half_life_is_read_out_from_the_forget_bias(bias, steps):
     experiment = gradlab.Experiment(forget_bias=bias, steps=20, hidden_size=4)
-    assert f"would halve the direct path every **{steps:.3g} steps**" in resting_gate(
+    assert f"would halve the direct path every **{counted(f'{steps:.3g}', 'step')}**" in resting_gate(
         experiment, summary_of(experiment)
     )
 

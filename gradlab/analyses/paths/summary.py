@@ -166,6 +166,8 @@ def _left(trace: GradientTrace, lag: int) -> float:
     """log10 of the last loss's gradient in the whole state of the lowest layer, `lag` steps back, relative to its
     injection; mean over the batch's sequences in which it is not exactly zero."""
     way = way_back(trace.log10_relative(ALL, LAST)[0], trace.last_loss)
+    if lag >= len(way.norms):
+        return -math.inf  # no loss enters so far from the first step, or none at all
     left = way.norms[lag][way.length >= lag]
     alive = left[~np.isneginf(left)]
     return float(alive.mean()) if len(alive) else -math.inf

@@ -11,6 +11,7 @@ from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.ui.ask import ask, every_row
 from gradlab.ui.frame import settings
 from gradlab.ui.parts.export_bar import export_bar
+from gradlab.words.flow import NOTHING_INJECTED
 from gradlab.words.how_to_read import Words
 
 Draw = Callable[..., Any]  # (rows, dark=…, and each name of `beside`) -> chart
@@ -54,8 +55,12 @@ def figure(
     def chart(draw: Draw, rows: pd.DataFrame) -> Any:
         return draw(rows, dark=dark, **{name: make(rows) for name, make in (beside or {}).items()})
 
+    rows = ask(question, reduction)
+    if rows.empty:
+        st.info(f"{words.title}: nothing to draw. {words.sentence or NOTHING_INJECTED}")
+        return
     description = f"{words.title}. {words.sentence}".replace("**", "")
-    show(chart(draw, ask(question, reduction)), description, width, chosen)
+    show(chart(draw, rows), description, width, chosen)
     if not tools:
         return
     with st.container(horizontal=True):
