@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradlab.analyses.thinning import Between, EvenSteps, Lines, PairBins, Wide, bin_pairs, bin_steps, line_ends, thin
+from gradlab.analyses.thinning import (
+    AllRows,
+    Between,
+    EvenSteps,
+    Lines,
+    PairBins,
+    StepBins,
+    Wide,
+    bin_pairs,
+    bin_steps,
+    line_ends,
+    thin,
+)
 
 COLUMNS = ("log10_norm", "log10_norm_max")
 values = st.one_of(st.floats(-4000, 4000), st.sampled_from([-np.inf, np.nan, 0.0, -1.0]))
@@ -112,8 +124,27 @@ def test_a_small_table_is_returned_whole():
     pd.testing.assert_frame_equal(thin(table, 100), table)
 
 
-def test_an_empty_table_stays_empty():
-    assert thin(line(5, 0.0).head(0), 100).empty
+@pytest.mark.parametrize("infinite", [-np.inf, np.inf])
+@pytest.mark.parametrize("height", [-50.0, 50.0])
+def test_a_finite_spike_beside_an_infinite_value_survives(infinite, height):
+    table = line(5000, 0.0)
+    table.loc[[2500, 2503], "log10_norm"] = [infinite, height]
+    thinned = thin(table, 100)
+    assert {infinite, height} <= set(thinned["log10_norm"])
+
+
+REDUCTIONS = (Lines(), StepBins(), EvenSteps(), PairBins(), Between(0, 9, EvenSteps()), Wide(()), AllRows())
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS, ids=repr)
+def test_an_empty_table_stays_empty(reduction):
+    """Of a filter that leaves nothing: every reduction has its columns and no rows."""
+    table = line(5, 0.0).assign(loss_step=0, unit=0, value=0.0)
+    few = table.head(0)
+    for reduced in (reduction.on_screen, reduction.taken):
+        assert reduced(few).empty
+        if not isinstance(reduction, Wide):  # its columns are the steps
+            assert list(reduced(few).columns) == list(reduced(table).columns)
 
 
 def test_too_few_points_are_refused_with_the_number_needed():

@@ -113,7 +113,7 @@ def test_slices_of_the_batch_in_threads_change_nothing(cell, monkeypatch):
     case = drawn_case(cell, depth=2, H=9, X=3, T=20, B=7, seed=3)
     whole = run(case)
     monkeypatch.setattr(SLICES, "SLICE_WORK", 1)
-    monkeypatch.setattr(SLICES.os, "cpu_count", lambda: 3)
+    monkeypatch.setenv("GRADLAB_THREADS", "3")
     assert len(SLICES.slices_of(100, 7)) == 3
     swept = run(case, keep=("totals",))
     assert relative_error(totals_of(swept), exact(case)) < ALLOWED
