@@ -10,6 +10,7 @@ from gradlab.analyses.paths.edges import EDGE_COLUMNS, edge_vectors
 from gradlab.analyses.problem import problem_of, sparse
 from gradlab.cells import CELLS
 from gradlab.engine import Sweep, autograd, sweep, times_power
+from gradlab.network.stack import Layer, Stack
 from tests.networks import drawn_case
 
 
@@ -128,3 +129,17 @@ def test_decades_run_from_the_least_to_the_most_finite_value_of_all_tables():
     tables = [pd.DataFrame({"log10_relative": values}) for values in ([-3.0, -np.inf], [np.nan, 2.0], [-1.0])]
     assert decades(*tables) == (-3.0, 2.0)
     assert decades(tables[0].iloc[1:]) == (-1.0, 0.0)
+
+
+def test_a_vertical_edge_has_the_exponent_of_the_layer_above():
+    """Two linear layers of one unit: what comes down is w u^lag, far beyond the range, whatever lies below."""
+    T, w, u = 400, 0.7, 0.01
+    one, none = np.ones((1, 1)), np.zeros(1)
+    stack = Stack("rnn_linear", (Layer(one, 0.9 * one, none, none), Layer(w * one, u * one, none, none)))
+    cotangents = np.zeros((T, 1, 1))
+    cotangents[-1] = 1
+    problem = problem_of(stack, np.zeros((T, 1, 1)), cotangents)
+    down = {edge.step: edge for edge in edge_vectors(problem, range(T)) if edge.kind == "vertical"}
+    for t in range(T):
+        found = np.log10(abs(down[t].vector[0, 0])) + np.log10(2) * down[t].exponent[0]
+        assert found == pytest.approx(np.log10(w) + (T - 1 - t) * np.log10(u), rel=1e-12)

@@ -238,3 +238,15 @@ def test_letters_are_the_text_from_where_the_sequence_begins():
     assert letters(SMALL) is None
     with pytest.raises(ValueError, match="sequence = 3"):
         letters(text, sequence=3)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_microscope_of_a_sequence_is_that_of_the_sequence_alone_with_its_own_initial_state(cell):
+    case = drawn_case(cell, depth=2, T=6, B=3, seed=8)
+    alone = [value[:, 2:] for value in (*case[1:3],)], [state[:, 2:] for state in case.initial_state]
+    both = (
+        microscope(*case, layer=1, sequence=2),
+        microscope(case.stack, *alone[0], alone[1], layer=1, sequence=0),
+    )
+    for name, values in both[0].values.items():
+        assert values == pytest.approx(both[1].values[name], rel=1e-9, abs=1e-9), name
