@@ -49,5 +49,8 @@ settings.draw(page.url_path, at_hand)
 with notices:
     link.tell(settings.current())
     opened_runs.notice(SECTIONS["See"][1])
+told = len(st.session_state.get("problems", []))
 with body:
     page.run()
+with notices:
+    link.tell_of_page(told)

@@ -30,6 +30,8 @@ ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by th
     "reads_text", "text_updates", "hello_rate", "text_rate", "temperature", "shown_text", "learned_text", "shading",
     "first_shown", "prediction_at", "watched_unit", "watched_layer", "watched_state",
 )  # fmt: skip
+TEXTS = ("shown_text", "learned_text")  # of ON_PAGES: whatever they say is text
+MOST = 1e15  # of a page's number; every setting's bounds are far below
 OWN_KEYS = ("cells", *display(), *ON_PAGES, *PASSED_ON[1:])
 PAGES = Path(__file__).resolve().parents[3] / "pages"
 
@@ -68,16 +70,43 @@ def read_first_address() -> None:
         else:
             problems.append(f"{name} = {query[name][:40]!r} is not allowed: use one of {', '.join(options)}.")
     report(problems + cell_problems)
+    if "cell" in query and "one_cell" not in query:
+        shown["one_cell"] = CELLS[experiment.cell].title
+    of_page = _of_page(query)
+    st.session_state["asked"] = {name: ",".join(values) for name, values in of_page.items()}
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
-    spelt = {name: str(value) for name, value in settings.items()}
-    spelt |= shown | {name: query[name] for name in (*PASSED_ON, *ON_PAGES, *of_pages(query)) if name in query}
+    spelt: dict[str, Any] = {name: str(value) for name, value in settings.items()}
+    spelt |= shown | {name: values if len(values) > 1 else values[0] for name, values in of_page.items()}
     if (task := spelt.get("task", "").lower()) in TASKS:
         spelt["task"] = TASKS[task].title
     if cells:
         spelt["cells"] = as_widgets({"cells": cells})["cells"]
-    if spelt != {name: values if name == "cells" else values[0] for name, values in _all(query)}:
+    if spelt != {name: values if name == "cells" or len(values) > 1 else values[0] for name, values in _all(query)}:
         query.from_dict(spelt)
         st.rerun()
+
+
+def _of_page(query: Any) -> dict[str, list[str]]:
+    """What an address asks of single pages, without numbers that no widget can hold: these are reported."""
+    names = dict.fromkeys((*PASSED_ON, *ON_PAGES, *of_pages(query)))
+    asked = {name: query.get_all(name) for name in names if name in query}
+    for name in [name for name, values in asked.items() if name not in TEXTS and any(map(_is_no_number, values))]:
+        value = asked.pop(name)[0]
+        report([f"{name} = {value[:40]!r} is no number that can be used: the default is used instead."])
+    return asked
+
+
+def _is_no_number(text: str) -> bool:
+    """Whether a text is a number that no widget can hold: infinite, undefined, or of more digits than any needs."""
+    try:
+        return not abs(float(text)) < MOST
+    except ValueError:
+        return False
+
+
+def asked_of_page(name: str) -> str | None:
+    """What a visit's first address asks of a page's widget, once; None where it asks nothing."""
+    return st.session_state.get("asked", {}).pop(name, None)
 
 
 def _all(query: Any) -> list[tuple[str, list[str]]]:
@@ -146,6 +175,14 @@ def tell(settings: Settings) -> None:
         st.markdown("**Not everything asked for could be used.**")
         for sentence in st.session_state["problems"]:
             st.text(sentence)
+
+
+def tell_of_page(before: int) -> None:
+    """Shows what the page itself could not use; from the next run on `tell` does."""
+    if more := st.session_state.get("problems", [])[before:]:
+        with st.container(border=True, key="problems of the page"):
+            for sentence in more:
+                st.text(sentence)
 
 
 def full_query(settings: Settings) -> str:
