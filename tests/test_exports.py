@@ -351,3 +351,21 @@ def test_a_still_picture_has_numbers_that_every_font_can_write():
     assert "1e-10" in text
     page = exports.html(opening(rows, ends=line_ends(rows, relative=True)), subtitle=said).decode()
     assert number(-57.3) in page
+
+
+@pytest.mark.slow
+def test_no_character_of_a_text_ends_the_process_that_draws_a_picture():
+    """In a process of its own, which a panic of the converter would abort."""
+    program = """
+import altair as alt, pandas as pd
+from gradlab import exports
+letters = [*map(chr, range(32)), chr(0x7f), chr(0xfffe), chr(0xffff), chr(0x1f600), "가"]
+rows = pd.DataFrame({"x": range(len(letters)), "letter": letters})
+chart = alt.Chart(rows).mark_text().encode(x="x:Q", text="letter:N").properties(width=300, height=40)
+for write in (exports.png, exports.svg, exports.pdf):
+    assert len(write(chart, title="".join(letters[:31]), subtitle=letters[31] + letters[33])) > 500
+text = exports.svg(chart).decode()
+assert "␛" in text and "␌" in text and "�" in text
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-800:]

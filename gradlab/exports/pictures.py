@@ -22,6 +22,7 @@ from gradlab.settings.subject import Subject
 from gradlab.words.numbers import PLAIN_POWER_LABEL, POWER_LABEL, plain
 
 WIDTH = 900  # pixels, where a chart takes its width from its surroundings
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 POINTER = "pointer"  # the charts' style of marks that are seen only under the pointer
 TITLE_LINE, SUBTITLE_LINE = 21, 18  # pixels a line of a chart's heading needs
 
@@ -182,18 +183,24 @@ def _named(chart: Any, tables: dict[int, pd.DataFrame]) -> Any:
 
 def _still(spec: dict[str, Any]) -> dict[str, Any]:
     """The document as a still picture holds it: no marks for a pointer, and numbers that every font can write."""
-    return _in_plain_numbers(_without_pointer(spec))
+    return _in_plain_text(_without_pointer(spec))
 
 
-def _in_plain_numbers(part: Any) -> Any:
-    """A part of a document with its numbers in e-notation: few fonts of a machine hold superscripts."""
+def _in_plain_text(part: Any) -> Any:
+    """A part of a document with its numbers in e-notation, as few fonts hold superscripts, and no character that XML
+    forbids, at which the converter would end the whole process."""
     if isinstance(part, dict):
-        return {key: _in_plain_numbers(value) for key, value in part.items()}
+        return {key: _in_plain_text(value) for key, value in part.items()}
     if isinstance(part, list):
-        return [_in_plain_numbers(value) for value in part]
+        return [_in_plain_text(value) for value in part]
     if isinstance(part, str):
-        return plain(part).replace(POWER_LABEL, PLAIN_POWER_LABEL)
+        return _visible(plain(part).replace(POWER_LABEL, PLAIN_POWER_LABEL))
     return part
+
+
+def _visible(text: str) -> str:
+    """The text with a picture of each control character (␛, ␌) and � for what else XML 1.0 does not hold."""
+    return FORBIDDEN.sub(lambda found: chr(0x2400 + ord(found[0])) if found[0] < " " else "�", text)
 
 
 def _without_pointer(spec: dict[str, Any]) -> dict[str, Any]:

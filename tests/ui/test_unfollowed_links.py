@@ -14,7 +14,7 @@ def said(app):
     [
         ("one_unit", {"weight": "0"}, "weight = '0' is not a value of “Weight w”: 0.9 is used instead."),
         ("one_unit", {"gate": "2"}, "gate = '2' is not a value of “Gate z”: 0.9 is used instead."),
-        ("jacobians", {"jacobians_of": "h"}, "jacobians_of = 'h' is not a value of “Jacobian of”: full state is used instead."),
+        ("jacobians", {"jacobians_of": "h"}, "jacobians_of = 'h' is not a value of “Jacobian of”: full state is"),
         ("gates", {"layer": "7", "depth": "2"}, "layer = '7'"),
         ("gates", {"layer": "inf", "depth": "2"}, "layer = 'inf'"),
         ("gates", {"layer": "9" * 400, "depth": "2"}, "layer = '99999"),
