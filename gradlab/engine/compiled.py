@@ -3,7 +3,8 @@
 numba's disk cache checks only a function's file, while a kernel here is made of several of the engine's files and of
 a cell. So the cache lives in a folder named by a hash of the engine's part (`SOURCES`), a new one after each edit, and
 in it a kernel is found by its arguments' types and a hash of the cell's code: an edit of a cell compiles that cell's
-kernels again and no other's.
+kernels again and no other's. A kernel that cannot be read (cut off, changed, of a cell that cannot be imported) is
+compiled again.
 
 Beside kernels, which Python calls, their modules have what kernels call: functions that numba may substitute
 (`register_jitable`), functions whose code depends on the arguments' types (`overload`), and single machine instructions
@@ -13,8 +14,10 @@ The folder is `GRADLAB_CACHE`, else `gradlab` in the user's cache folder, else i
 written first.
 """
 
+import contextlib
 import hashlib
 import os
+import pickle
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -27,6 +30,8 @@ import numba
 from numba import types
 from numba.core import config
 from numba.core.caching import Cache, CompileResultCacheImpl, UserProvidedCacheLocator
+from numba.core.serialize import dumps
+from numpy import ndarray
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What kernels are made of, but for the cells: `kernels` and all modules that it imports.
@@ -89,7 +94,16 @@ def _parts_of(function: FunctionType, seen: set[FunctionType]) -> Iterator[str]:
         if isinstance(value, FunctionType):
             yield from _parts_of(value, seen)
         else:
-            yield value.__name__ if isinstance(value, ModuleType) else repr(value)
+            yield _text_of(value)
+
+
+def _text_of(value: Any) -> str:
+    """A value that a function reads, in full and the same in every process."""
+    if isinstance(value, ModuleType):
+        return value.__name__
+    if isinstance(value, ndarray):  # numpy prints the ends of a large array alone
+        return f"{value.dtype} {value.shape} {value.tobytes().hex()}"
+    return repr(value)
 
 
 @cache
@@ -128,6 +142,16 @@ class _Locator(UserProvidedCacheLocator):
 class _Implementation(CompileResultCacheImpl):
     _locator_classes = [_Locator]  # noqa: RUF012  numba's own name and form
 
+    def reduce(self, cres):
+        data = dumps(super().reduce(cres))
+        return hashlib.sha256(data).digest(), data
+
+    def rebuild(self, target_context, payload):
+        digest, data = payload
+        if hashlib.sha256(data).digest() != digest:  # changed machine code would end the process
+            raise ValueError("the kernel on disk was changed")
+        return super().rebuild(target_context, pickle.loads(data))
+
 
 class _KernelCache(Cache):
     _impl_class = _Implementation
@@ -139,6 +163,20 @@ class _KernelCache(Cache):
         """
         names = tuple(_name_with_code(argument) for argument in sig)
         return names, codegen.magic_tuple()  # the processor
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # whatever unpickling broken bytes raises: the kernel is compiled instead
+            return None
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except Exception:  # a broken index, or a full disk
+            with contextlib.suppress(OSError):
+                self.flush()
+                super().save_overload(sig, data)
 
 
 def _name_with_code(argument: types.Type) -> str:

@@ -104,6 +104,72 @@ def test_a_second_process_loads_the_kernels_and_an_edit_compiles_only_what_it_ch
     assert other_engine["off"] > 0.01  # the reference does not
 
 
+MINE = """
+from gradlab.cells import CELLS
+from gradlab.cells.activations import tanh
+from gradlab.cells.rnn import RNN
+from gradlab.cells.states import Hidden
+
+
+class Mine(RNN):
+    @staticmethod
+    def step(a_x, a_h, state):
+        return Hidden(tanh(0.5 * (a_x[0] + a_h[0]))), ()
+
+    @staticmethod
+    def adjoint(saved, state, new, new_bar):
+        a_bar = 0.5 * new_bar.h * (1 - new.h * new.h)
+        return (a_bar,), (a_bar,), Hidden(0 * new_bar.h), new_bar
+
+
+CELLS["mine"] = Mine
+"""
+
+
+@pytest.mark.slow
+def test_a_users_cell_is_compiled_anew_when_its_formula_changes_and_harms_no_other_process(copied, tmp_path):
+    run, _ = copied
+    source, users = tmp_path / "mine.py", tmp_path / "tests" / "__init__.py"
+    source.write_text(MINE)
+    users.write_text("import mine")  # imported by the process before it asks for the cell
+    first = run("mine")["mine"]
+    assert run("mine")["mine"] == first | {"compiled": 0, "loaded": first["compiled"]}
+    source.write_text(MINE.replace("0.5", "0.25"))
+    edited = run("mine")["mine"]
+    assert edited["compiled"] > 0
+    assert edited["off"] < 1e-13  # the reference reads the same edited step
+    assert edited["norms"] != first["norms"]
+    source.unlink()
+    users.write_text("")
+    assert run("rnn")["rnn"]["off"] < 1e-13
+
+
+def cut_off(data):
+    return data[: len(data) // 2]
+
+
+def changed_in_the_middle(data):
+    at = len(data) // 2
+    return data[:at] + bytes([data[at] ^ 255]) + data[at + 1 :]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "broken"),  # kernels, and the indices by which they are found
+    [("nbc", cut_off), ("nbc", changed_in_the_middle), ("nbi", cut_off), ("nbi", lambda data: b"garbage")],
+)
+def test_a_broken_cache_is_compiled_again_with_the_same_numbers_and_kept(copied, tmp_path, kind, broken):
+    run, _ = copied
+    first = run("leaky")["leaky"]
+    for path in (tmp_path / "cache").rglob(f"*.{kind}"):
+        path.write_bytes(broken(path.read_bytes()))
+    again = run("leaky")["leaky"]
+    assert again["norms"] == first["norms"]
+    assert again["compiled"] > 0
+    kept = run("leaky")["leaky"]
+    assert (kept["compiled"], kept["norms"]) == (0, first["norms"])
+
+
 def imported(path):
     """The cells' and the engine's modules that a source imports, as paths in the package."""
     for node in ast.walk(ast.parse((ROOT / "gradlab" / path).read_text())):
