@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass, replace
 from inspect import signature
 from math import isfinite
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeGuard
+from typing import Any, Concatenate, ParamSpec, Protocol
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ import pandas as pd
 from gradlab.analyses.problem import problem_of
 from gradlab.engine import Progress
 from gradlab.settings.meant import refuse_unknown_options
-from gradlab.settings.subject import Subject
+from gradlab.settings.subject import Subject, is_subject
 
 P = ParamSpec("P")
 
@@ -54,8 +54,12 @@ class Question(Protocol):
         """Raises TooLarge where the answer needs more memory than there is; nothing is computed."""
         ...
 
-    def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
-        """Every row. `resolve` gives the results of calls, where they are cached."""
+    def rows(self, progress: Progress | None = None) -> pd.DataFrame:
+        """Every row, computed."""
+        ...
+
+    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
+        """Every row, made of the results of `calls`."""
         ...
 
 
@@ -69,12 +73,12 @@ class Call:
 
     @classmethod
     def of(cls, function: Callable[P, Any], *arguments: P.args, **options: P.kwargs) -> Call:
-        """The call `function(*arguments, **options)`, not made yet; lists among the options become tuples."""
-        return cls(function, tuple(arguments), _options(function, options))
+        """The call `function(*arguments, **options)`, not made yet; lists become tuples."""
+        return cls(function, _positional(arguments), _options(function, options))
 
     def then(self, function: Callable[Concatenate[Any, P], Any], *arguments: P.args, **options: P.kwargs) -> Call:
         """`function` of this call's result."""
-        return Call(function, (self, *arguments), _options(function, options))
+        return Call(function, (self, *_positional(arguments)), _options(function, options))
 
     @property
     def subject(self) -> Subject | None:
@@ -95,10 +99,14 @@ class Call:
         what = self.function.__name__.replace("_", " ").strip().capitalize()
         return what if self.subject is None else f"{what}, {self.subject.title}"
 
-    def result(self, progress: Progress | None = None, resolve: Resolve | None = None) -> Any:
-        """Makes the call, and the calls among its arguments; `resolve` gives the results of those."""
-        inner = resolve or (lambda call: call.result(progress))
-        arguments = [inner(value) if isinstance(value, Call) else value for value in self.arguments]
+    def result(self, progress: Progress | None = None) -> Any:
+        """Makes the call, and the calls among its arguments."""
+        return self.result_of([call.result(progress) for call in self.inner], progress)
+
+    def result_of(self, inner: Sequence[Any], progress: Progress | None = None) -> Any:
+        """Makes the call with the results of the calls among its arguments."""
+        results = iter(inner)
+        arguments = [next(results) if isinstance(value, Call) else value for value in self.arguments]
         if progress is not None and "progress" in signature(self.function).parameters:
             return self.function(*arguments, **dict(self.options), progress=progress)
         return self.function(*arguments, **dict(self.options))
@@ -140,9 +148,6 @@ class Call:
         return f"Call({_public_name(self.function)}{f', {self.subject.title}' if self.subject else ''})"
 
 
-Resolve = Callable[[Call], Any]
-
-
 @dataclass(frozen=True, repr=False)
 class Table:
     """One tidy table: the results of some calls, one below the other.
@@ -163,11 +168,12 @@ class Table:
     def subjects(self) -> tuple[Subject, ...]:
         return tuple(dict.fromkeys(call.subject for call in self.calls if call.subject is not None))
 
-    def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
-        tables = []
-        for number, call in enumerate(self.calls):
-            result = resolve(call) if resolve else call.result(_share(progress, number, len(self.calls)))
-            tables.append(self._rows_of(result))
+    def rows(self, progress: Progress | None = None) -> pd.DataFrame:
+        count = len(self.calls)
+        return self.rows_of([call.result(_share(progress, number, count)) for number, call in enumerate(self.calls)])
+
+    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
+        tables = [self._rows_of(result) for result in results]
         return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
     def _rows_of(self, result: Any) -> pd.DataFrame:
@@ -205,11 +211,7 @@ def each(
 ) -> Iterator[Call]:
     """One call of a function for every subject."""
     frozen = _options(function, options)
-    return (Call(function, (subject, *arguments), frozen) for subject in subjects)
-
-
-def is_subject(value: Any) -> TypeGuard[Subject]:
-    return hasattr(type(value), "network") and hasattr(type(value), "key")
+    return (Call(function, (subject, *_positional(arguments)), frozen) for subject in subjects)
 
 
 def _share(progress: Progress | None, number: int, count: int) -> Progress | None:
@@ -221,6 +223,11 @@ def _options(function: Callable[..., Any], options: Mapping[str, Any]) -> tuple[
     """Options as a part of a value. Raises TypeError for an option that the function does not have, and for arrays."""
     refuse_unknown_options(function.__name__, options, signature(function).parameters)
     return tuple((name, _frozen(name, value)) for name, value in options.items())
+
+
+def _positional(arguments: Iterable[Any]) -> tuple[Hashable, ...]:
+    """Positional arguments as a part of a value. Raises TypeError for arrays."""
+    return tuple(_frozen(f"argument {number}", value) for number, value in enumerate(arguments))
 
 
 def _frozen(name: str, value: Any) -> Any:

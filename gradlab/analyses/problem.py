@@ -28,7 +28,7 @@ from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.meant import refuse_unknown_options
-from gradlab.settings.subject import Subject
+from gradlab.settings.subject import Subject, is_subject
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,6 +51,7 @@ class Problem:
 
     size: Size
     source: Subject | Arrays
+    whole: Subject | Arrays | None = None  # of an excerpt: its weights are the whole's, whose law may read the length
 
     @property
     def settings(self) -> Experiment | None:
@@ -59,7 +60,7 @@ class Problem:
 
     @cached_property
     def stack(self) -> Stack:
-        return self.source.network()
+        return (self.whole or self.source).network(np.dtype(self.size.dtype).name)
 
     @cached_property
     def inputs(self) -> ndarray:
@@ -94,13 +95,13 @@ class Problem:
 
     @property
     def trace_bytes(self) -> int:
-        """Memory of one forward pass, one adjoint and the loss."""
-        return plan_in_slices(self.size).bytes + self.source.loss_bytes
+        """Memory of a trace."""
+        return _trace_plan(self.size, self.losses, self.source.loss_bytes).bytes
 
     def excerpt(self, steps: int, sequences: int, dtype: str | None = None) -> Problem:
         """The first steps of the first sequences, with a loss among them, in another precision if named."""
         source = self.source.excerpt(min(steps, self.size.steps), min(sequences, self.size.sequences), dtype)
-        return Problem(source.size, source)
+        return Problem(source.size, source, self.whole or self.source)
 
     def refuse(self, need: Need) -> None:
         """Raises TooLarge where an analysis needs more memory than there is."""
@@ -143,13 +144,17 @@ class Arrays:
         among = [entry for entry in entries if entry[0] < steps]
         for t, b, value in among or [(steps - 1, b, value) for _, b, value in entries]:
             dense[t, b] = value
-        layers = tuple(Layer(*(array.astype(to) for array in layer)) for layer in self.stack.layers)
         states = tuple(state[:, :sequences].astype(to) for state in self.states)
         inputs = np.ascontiguousarray(self.inputs[:steps, :sequences], to)
-        return Arrays(Stack(self.stack.cell, layers), inputs, sparse(dense), states)
+        return Arrays(self.network(to.name), inputs, sparse(dense), states)
 
-    def network(self) -> Stack:
-        return self.stack
+    def network(self, dtype: str | None = None) -> Stack:
+        to = self.stack.dtype if dtype is None else np.dtype(dtype)
+        if to == self.stack.dtype:
+            return self.stack
+        return Stack(
+            self.stack.cell, tuple(Layer(*(array.astype(to) for array in layer)) for layer in self.stack.layers)
+        )
 
     def sequence(self) -> ndarray:
         return self.inputs
@@ -174,8 +179,8 @@ def problem_of(
     """
     if isinstance(subject, Stack):
         return _with_arrays(subject, inputs, cotangents, initial_state)
-    if not isinstance(subject, Problem) and not hasattr(subject, "network"):
-        raise TypeError(f"{type(subject).__name__} is neither an Experiment nor a Stack: see Stack.from_torch")
+    if not isinstance(subject, Problem):
+        _refuse_no_subject(subject)
     if inputs is not None or cotangents is not None or initial_state is not None:
         kind = "an Experiment" if isinstance(subject, Experiment) else f"a {type(subject).__name__}"
         raise ValueError(f"{kind} has its own inputs and loss: pass a Stack to choose inputs or cotangents")
@@ -189,9 +194,13 @@ def problem_of(
 def _with_arrays(
     stack: Stack, inputs: ArrayLike | None, cotangents: ArrayLike | None, initial_state: StatesLike | None
 ) -> Problem:
-    x = as_array(inputs, "inputs", stack.dtype, (None, None, stack.input_size), "[T, B, X]")
-    T, B, _ = x.shape
-    dense = as_array(cotangents, "cotangents", stack.dtype, (T, B, stack.hidden_size), "[T, B, H]")
+    first, second = ("B", "T") if stack.batch_first else ("T", "B")
+    x = as_array(inputs, "inputs", stack.dtype, (None, None, stack.input_size), f"[{first}, {second}, X]")
+    shape = (*x.shape[:2], stack.hidden_size)
+    dense = as_array(cotangents, "cotangents", stack.dtype, shape, f"[{first}, {second}, H]")
+    if stack.batch_first:  # as its module reads them
+        x, dense = (np.ascontiguousarray(array.swapaxes(0, 1)) for array in (x, dense))
+    B = x.shape[1]
     states = as_states(stack, initial_state, B)
     arrays = Arrays(stack, x, sparse(dense), states)
     problem = Problem(arrays.size, arrays)
@@ -215,7 +224,15 @@ def stack_of(subject: Subject | Stack | Problem) -> Stack:
     """The weights alone, for analyses of weights."""
     if isinstance(subject, Stack):
         return subject
-    return subject.stack if isinstance(subject, Problem) else subject.network()
+    if isinstance(subject, Problem):
+        return subject.stack
+    _refuse_no_subject(subject)
+    return subject.network()
+
+
+def _refuse_no_subject(value: Any) -> None:
+    if not is_subject(value):
+        raise TypeError(f"{type(value).__name__} is neither an Experiment nor a Stack: see Stack.from_torch")
 
 
 def analysis(
@@ -303,10 +320,32 @@ def as_states(stack: Stack, initial_state: StatesLike | None, sequences: int) ->
     )
 
 
+def last_losses(cotangents: Cotangents) -> ndarray:
+    """Which entries are the last of their row, in order."""
+    latest = np.full(cotangents.rows, -1)
+    np.maximum.at(latest, cotangents.at, np.arange(len(cotangents.at)))
+    return np.sort(latest[latest >= 0])
+
+
+def of_last_loss(cotangents: Cotangents) -> Cotangents:
+    """What the last loss of each row injects, alone."""
+    last = last_losses(cotangents)
+    return cotangents._replace(steps=cotangents.steps[last], at=cotangents.at[last], values=cotangents.values[last])
+
+
 def estimate(subject: Subject) -> Plan:
     """The engine's Plan of a trace of a subject: its `bytes` at the peak and its `multiply_adds`."""
-    plan = plan_in_slices(subject.size)
-    return plan._replace(bytes=plan.bytes + subject.loss_bytes)
+    return _trace_plan(subject.size, len(subject.injection_steps), subject.loss_bytes)
+
+
+def _trace_plan(size: Size, losses: int, loss_bytes: int) -> Plan:
+    """One forward pass and the adjoint of the loss; of several losses, that of the last one alone as further rows."""
+    if losses < 2:
+        plan = plan_in_slices(size)
+    else:
+        plan = plan_in_slices(size._replace(rows=2 * size.rows))
+        loss_bytes += losses * size.sequences * (np.dtype(size.dtype).itemsize * size.hidden_size + 16)
+    return plan._replace(bytes=plan.bytes + loss_bytes)
 
 
 def refuse_too_large(subject: Subject, limit: int | None = None) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import colours, theme
-from gradlab.words.numbers import power_of_ten
+from gradlab.words.numbers import number
 
 END_COLUMNS = ("cell", "layer", "state", "step", "label_at")  # `label_at`: height of a line's name, log10
 MARK_COLUMNS = ("step", "label")
@@ -109,7 +109,7 @@ def hover(
     rows = table.groupby("step")["cell"].transform("size")
     shared = table[rows == rows.max()]
     names = theme.line_names(table).loc[shared.index]
-    texts = shared.assign(line=names, text=shared[mean].map(power_of_ten))
+    texts = shared.assign(line=names, text=shared[mean].map(number))
     wide = texts.pivot(index=["step", "lag"], columns="line", values="text")[list(dict.fromkeys(names))].reset_index()
     wide = wide.set_axis(wide["step"].astype(str))  # Streamlit would add an index of numbers to the tooltip
     near = alt.selection_point(

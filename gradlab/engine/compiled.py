@@ -3,21 +3,23 @@
 numba's disk cache checks only a function's file, while a kernel here is made of several of the engine's files and of
 a cell. So the cache lives in a folder named by a hash of the engine's part (`SOURCES`), a new one after each edit, and
 in it a kernel is found by its arguments' types and a hash of the cell's code: an edit of a cell compiles that cell's
-kernels again and no other's. A kernel that cannot be read (cut off, changed, of a cell that cannot be imported) is
-compiled again.
+kernels again and no other's.
 
 Beside kernels, which Python calls, their modules have what kernels call: functions that numba may substitute
 (`register_jitable`), functions whose code depends on the arguments' types (`overload`), and single machine instructions
 that numba has no name for (`intrinsic`).
 
-The folder is `GRADLAB_CACHE`, else `gradlab` in the user's cache folder, else in the temporary folder, whichever can be
-written first.
+The folder is `GRADLAB_CACHE`, else `gradlab` in the user's cache folder, else in the temporary folder: the first that
+can be written, belongs to this user and is closed to others, since what lies in it is run; else one of this process
+alone. What cannot be read in it is compiled again.
 """
 
+import atexit
 import contextlib
 import hashlib
 import os
 import pickle
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -111,18 +113,43 @@ def cache_folder() -> Path | None:
     """The folder of this version's compiled kernels, made if need be; None where nothing can be written."""
     homes = [
         os.environ.get("GRADLAB_CACHE"),
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradlab",
+        _user_cache(),
         Path(tempfile.gettempdir()) / f"gradlab-{os.getuid() if hasattr(os, 'getuid') else 'user'}",
     ]
-    for home in filter(None, homes):
-        folder = Path(home) / source_hash()
+    for home in map(Path, filter(None, homes)):
+        folder = home / source_hash()
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.TemporaryFile(dir=folder):
-                return folder
+            for made in (home, folder):
+                made.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if _is_ours(home) and _is_ours(folder):
+                with tempfile.TemporaryFile(dir=folder):
+                    return folder
         except OSError:
             continue
-    return None
+    try:
+        alone = tempfile.mkdtemp(prefix="gradlab-")
+    except OSError:
+        return None
+    atexit.register(shutil.rmtree, alone, ignore_errors=True)
+    return Path(alone)
+
+
+def _user_cache() -> Path | None:
+    """The user's cache folder; None for a user without a home, as a container may run."""
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "gradlab"
+    try:
+        return Path.home() / ".cache" / "gradlab"
+    except RuntimeError:
+        return None
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder belongs to this user, and no one else may write into it."""
+    if not hasattr(os, "getuid"):
+        return True
+    found = folder.stat()
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
 class _Locator(UserProvidedCacheLocator):
@@ -156,6 +183,21 @@ class _Implementation(CompileResultCacheImpl):
 class _KernelCache(Cache):
     _impl_class = _Implementation
 
+    def load_overload(self, sig, target_context):
+        """None where there is none, and where what is there cannot be read: then it is compiled and written anew."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # an empty, truncated or foreign file raises whatever its bytes come to
+            return None
+
+    def save_overload(self, sig, data):
+        with contextlib.suppress(OSError):  # a full disk: the kernel is compiled, only not kept
+            try:
+                super().save_overload(sig, data)
+            except Exception:  # the index, which is read first, cannot be: it begins again
+                self.flush()
+                super().save_overload(sig, data)
+
     def _index_key(self, sig, codegen):
         """By what numba finds a kernel: plain text, so that an index is read where another's cell cannot be imported.
 
@@ -163,20 +205,6 @@ class _KernelCache(Cache):
         """
         names = tuple(_name_with_code(argument) for argument in sig)
         return names, codegen.magic_tuple()  # the processor
-
-    def load_overload(self, sig, target_context):
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # whatever unpickling broken bytes raises: the kernel is compiled instead
-            return None
-
-    def save_overload(self, sig, data):
-        try:
-            super().save_overload(sig, data)
-        except Exception:  # a broken index, or a full disk
-            with contextlib.suppress(OSError):
-                self.flush()
-                super().save_overload(sig, data)
 
 
 def _name_with_code(argument: types.Type) -> str:

@@ -13,8 +13,8 @@ from gradlab.settings.losses import LOSSES, Placement, clipped, source, step_set
 
 
 def placement(e: Fields) -> Placement:
-    """What places the loss, as the records of LOSSES take it."""
-    return Placement(e.loss_step, e.loss_steps, e.reads, e.writes)
+    """What places the loss: the settings that it names, so that no other one can change it."""
+    return Placement(**{name: getattr(e, name) for name in LOSSES[e.loss].placed_by})
 
 
 def window(e: Fields) -> int:
@@ -33,13 +33,11 @@ def stride(e: Fields) -> int:
 
 def unused(e: Fields) -> frozenset[str]:
     """The settings that change nothing here, because of another setting."""
+    placed_by = LOSSES[e.loss].placed_by
     idle = {
         "input_size": e.inputs == "text",
         "text": e.inputs != "text",
-        "loss_step": e.loss != "step",
-        "loss_steps": e.loss != "steps",
-        "reads": e.loss != "many_to_many_delayed",
-        "writes": e.loss != "many_to_many_delayed",
+        **{name: name not in placed_by for name in Placement._fields},
         "output_size": e.objective == "direction" or e.inputs == "text",
         "k1": e.truncation != "windows",
         "k2": e.truncation == "full",
@@ -58,33 +56,36 @@ def same_source(e: Fields) -> dict[str, Any]:
 
 def conflict(e: Fields) -> tuple[str, str] | None:
     """What of the settings does not fit the rest."""
-    return _loss(e) or (_delayed(e) if e.loss == "many_to_many_delayed" else None) or _truncation(e)
+    return _loss(e) or _delayed(e) or _truncation(e)
 
 
 def _loss(e: Fields) -> tuple[str, str] | None:
     use = f"use 0 to {e.steps - 1}, or raise steps"
     if e.loss_step is not None and e.loss_step >= e.steps:
         return "loss_step", f"loss_step = {e.loss_step} lies beyond the sequence of steps = {e.steps}: {use}"
-    if e.loss == "steps" and e.loss_steps is not None and (end := step_set(e.loss_steps)[-1]) >= e.steps:
+    placed_by = LOSSES[e.loss].placed_by
+    if "loss_steps" in placed_by and e.loss_steps is not None and (end := step_set(e.loss_steps)[-1]) >= e.steps:
         return "loss_steps", f"loss_steps names step {end}, which lies beyond the sequence of steps = {e.steps}: {use}"
-    if e.loss == "half_square" and e.objective != "direction":
+    if LOSSES[e.loss].needs_states and e.objective != "direction":
         return "objective", (
-            f"objective = {e.objective} puts a readout on the network, and loss = half_square is a loss of its own: "
+            f"objective = {e.objective} puts a readout on the network, and loss = {e.loss} is a loss of its own: "
             "use objective = direction, or another loss"
         )
     return None
 
 
 def _delayed(e: Fields) -> tuple[str, str] | None:
-    for name, length in (("reads", e.reads), ("writes", e.writes)):
+    placed = placement(e)
+    n, m = placed.reads, placed.writes
+    for name, length in (("reads", n), ("writes", m)):
         if length is not None and length >= e.steps:
             return name, (
                 f"{name} = {length} leaves nothing of steps = {e.steps} to the other side of the delayed type: "
                 f"use 1 to {e.steps - 1}, or raise steps"
             )
-    if e.reads is not None and e.writes is not None and e.reads + e.writes != e.steps:
+    if n is not None and m is not None and n + m != e.steps:
         return "writes", (
-            f"reads = {e.reads} and writes = {e.writes} make {e.reads + e.writes} steps, and steps = {e.steps}: "
+            f"reads = {n} and writes = {m} make {n + m} steps, and steps = {e.steps}: "
             "the delayed type reads n steps, then writes m, with n + m = steps; set one of them to none"
         )
     return None
@@ -116,6 +117,6 @@ def over_fewer_steps(e: Fields, steps: int) -> dict[str, Any]:
         changes["loss_step"] = min(e.loss_step, T - 1)
     if e.loss_steps is not None:
         changes["loss_steps"] = clipped(e.loss_steps, T - 1)
-    if e.loss == "many_to_many_delayed":
+    if "reads" in LOSSES[e.loss].placed_by:
         changes |= {"reads": min(source(e.steps, placement(e)), max(T // 2, 1)), "writes": None}
     return changes

@@ -6,8 +6,7 @@ cast afterwards: a change of the cell or of the precision changes none of the ot
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from gradlab.network.readout import Read, Readout, drawn, drawn_targets, read
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import Fields
 from gradlab.settings.conflicts import placement
-from gradlab.settings.initializations import INITIALIZATIONS, Law, LayerShape, with_forget_bias
+from gradlab.settings.initializations import INITIALIZATIONS, LayerShape, with_forget_bias
 from gradlab.settings.inputs import INPUTS, vocabulary
 from gradlab.settings.losses import LOSSES
 
@@ -108,17 +107,17 @@ def loss_bytes_of(e: Fields) -> int:
 # What a seed draws
 
 
-def drawn_stack(e: Fields) -> Stack:
-    """The stack that settings describe: the same settings always give the same weights."""
+def drawn_stack(e: Fields, dtype: str | None = None) -> Stack:
+    """The stack that settings describe, in another precision if named: the same settings give the same weights."""
     random = streams(e.seed)
-    return Stack(e.cell, tuple(_drawn_layer(e, number, random) for number in range(e.depth)))
+    return Stack(e.cell, tuple(_drawn_layer(e, number, random, dtype or e.dtype) for number in range(e.depth)))
 
 
-def _drawn_layer(e: Fields, number: int, random: Streams) -> Layer:
+def _drawn_layer(e: Fields, number: int, random: Streams, dtype: str) -> Layer:
     """One layer by the initialization's law, with the forget bias set and zeros for what the cell does not read."""
     columns = e.hidden_size if number else input_size_of(e)
-    shape = LayerShape(e.cell, e.hidden_size, columns, e.steps, e.gain, number)
     law = INITIALIZATIONS[e.initialization]
+    shape = LayerShape(e.cell, e.hidden_size, columns, e.steps if reads_length(e) else None, e.gain, number)
     if e.forget_bias is not None:
         law = with_forget_bias(law, e.forget_bias)
     layer = Layer(*(np.array(part, np.float64) for part in law(shape, random)))
@@ -126,31 +125,12 @@ def _drawn_layer(e: Fields, number: int, random: Streams) -> Layer:
         layer.W[shape.rows(gate)] = 0
     for gate in without(CELLS[e.cell], "U"):
         layer.U[shape.rows(gate)], layer.b_U[shape.rows(gate)] = 0, 0
-    return Layer(*(part.astype(e.dtype, copy=False) for part in layer))
+    return Layer(*(part.astype(dtype, copy=False) for part in layer))
 
 
 def reads_length(e: Fields) -> bool:
     """Whether the initialization's law reads the length of the sequence, so that the weights depend on it."""
-    law = INITIALIZATIONS[e.initialization]
-    return any(_reads_length(law, e.cell, number) for number in range(e.depth))
-
-
-@cache
-def _reads_length(law: Law, cell: str, number: int) -> bool:
-    shape = _Noticing(cell, 1, 1, 100, 1.0, number)
-    law(shape, streams(0))
-    return shape.noticed
-
-
-class _Noticing(LayerShape):
-    """A layer's shape that notices when a law reads the length."""
-
-    noticed = False
-
-    def __getattribute__(self, name: str) -> Any:
-        if name == "steps":
-            self.noticed = True
-        return super().__getattribute__(name)
+    return getattr(INITIALIZATIONS[e.initialization], "reads_length", False)
 
 
 def drawn_signal(e: Fields, steps: int) -> ndarray:

@@ -109,6 +109,9 @@ class Experiment(Fields):
             raise _plain(*conflict)
         return self
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"an Experiment is frozen: use .replace({name}={value!r}), which makes another one")
+
     def __repr__(self) -> str:
         """One line with the settings that are not at their default; `code` names all."""
         changed = ", ".join(f"{name}={value!r}" for name, value in self if value != default(name))
@@ -150,9 +153,9 @@ class Experiment(Fields):
     def loss_bytes(self) -> int:
         return drawing.loss_bytes_of(self)
 
-    def network(self) -> Stack:
+    def network(self, dtype: str | None = None) -> Stack:
         """The stack that the settings describe: the same settings always give the same weights."""
-        return drawing.drawn_stack(self)
+        return drawing.drawn_stack(self, dtype)
 
     def sequence(self) -> ndarray:
         """What the network reads, [T, B, X], in its dtype."""

@@ -2,7 +2,8 @@
 
     law(shape, random) -> Layer          W [G·H, X], U [G·H, H], b_W [G·H], b_U [G·H] in float64
 
-`LayerShape` is what a law may read, the length of the sequence among it; `random` has a generator for W and the biases
+`LayerShape` is what a law may read; the length of the sequence is there for laws marked with `length_law` alone, since
+what is computed of other laws' weights is kept when the length changes. `random` has a generator for W and the biases
 and another for U, so that laws of U leave the other draws alone. Drawing is in float64 whatever the precision of the
 experiment, so that float32 and float64 see the same weights. Laws are made of smaller ones:
 
@@ -38,9 +39,16 @@ class LayerShape(NamedTuple):
     cell: str
     hidden_size: int  # H
     inputs: int  # X of this layer
-    steps: int  # T, for laws that prepare a length
+    length: int | None  # T for a `length_law`, None for the others
     gain: float
     number: int  # of the layer, from 0 at the bottom
+
+    @property
+    def steps(self) -> int:
+        """T. Raises ValueError where the law is not marked as reading it."""
+        if self.length is None:
+            raise ValueError("this initialization reads the length of the sequence: mark its function with @length_law")
+        return self.length
 
     @property
     def pre_activations(self) -> tuple[str, ...]:
@@ -82,6 +90,12 @@ def empty(hidden_size: int) -> Tensor:
 
 
 # What laws are made of
+
+
+def length_law(law: Law) -> Law:
+    """Marks a law that reads the length of the sequence, `shape.steps`."""
+    law.__dict__["reads_length"] = True
+    return law
 
 
 def with_gain(law: Law) -> Law:

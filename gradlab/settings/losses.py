@@ -73,6 +73,7 @@ class Loss:
     reads: Callable[[int, Placement], int] = all_steps  # of T: how many leading steps have an input
     entries: Callable[..., ndarray] = directions  # (shape, generator, states): values at the loss steps, [m, B, H]
     needs_states: bool = False
+    placed_by: frozenset[str] = frozenset()  # the settings that place it: of a Placement it sees no others
 
     def __call__(
         self,
@@ -156,10 +157,15 @@ LOSSES: dict[str, Loss] = {
         needs_states=True,
     ),
     "every": Loss(every, "An independent random unit vector at every step: gradient is injected everywhere."),
-    "step": Loss(chosen_step, "A random direction of norm 1 at one chosen step (the middle one unless chosen)."),
+    "step": Loss(
+        chosen_step,
+        "A random direction of norm 1 at one chosen step (the middle one unless chosen).",
+        placed_by=frozenset({"loss_step"}),
+    ),
     "steps": Loss(
         chosen_steps,
         "A random direction of norm 1 at each of any set of steps (the ends of the four quarters unless chosen).",
+        placed_by=frozenset({"loss_steps"}),
     ),
     "one_to_one": Loss(
         first,
@@ -177,5 +183,6 @@ LOSSES: dict[str, Loss] = {
         behind_the_source,
         "Many-to-many, delayed, as in translation: reads n steps, then writes m, with a loss at each of the m.",
         reads=source,
+        placed_by=frozenset({"reads", "writes"}),
     ),
 }

@@ -5,7 +5,7 @@ Analyses and pages ask a subject and never which kind it is. An `Experiment` is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeGuard
 
 from numpy import ndarray
 
@@ -54,8 +54,8 @@ class Subject(Protocol):
         """Memory that the injected gradients take beside a sweep."""
         ...
 
-    def network(self) -> Stack:
-        """The weights."""
+    def network(self, dtype: str | None = None) -> Stack:
+        """The weights, in another precision if named."""
         ...
 
     def sequence(self) -> ndarray:
@@ -93,3 +93,7 @@ class Subject(Protocol):
     def record(self) -> dict[str, Any]:
         """Every setting as JSON keeps it, for the record that exported files carry."""
         ...
+
+
+def is_subject(value: Any) -> TypeGuard[Subject]:
+    return hasattr(type(value), "network") and hasattr(type(value), "key")

@@ -129,8 +129,8 @@ class Trained:
         """Every setting, and the fingerprint of the weights."""
         return self.settings.record() | {"weights": self.weights.fingerprint}
 
-    def network(self) -> Stack:
-        dtype = self.settings.dtype
+    def network(self, dtype: str | None = None) -> Stack:
+        dtype = dtype or self.settings.dtype
         return Stack(
             self.settings.cell, tuple(Layer(*(a.astype(dtype) for a in layer)) for layer in self.weights.layers)
         )

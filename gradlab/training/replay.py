@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from gradlab.analyses.call import Call, Resolve
+from gradlab.analyses.call import Call
 from gradlab.analyses.characters import CharacterModel
 from gradlab.engine import Progress
 from gradlab.settings.experiment import Experiment
@@ -94,6 +94,12 @@ class _Answered:
     def refuse(self) -> None:
         """Nothing is computed, so nothing is too large."""
 
+    def rows(self, progress: Progress | None = None) -> pd.DataFrame:
+        return self.rows_of(())
+
+    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class _OfRuns(_Answered):
@@ -134,7 +140,7 @@ class History(_OfRuns):
         each = [f"gradlab.training.history({one}, experiments[{n}].cell)" for n, one in enumerate(records)]
         return each[0] if len(each) == 1 else f"pd.concat([{', '.join(each)}], ignore_index=True)"
 
-    def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
+    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
         tables = [history(run.records, run.experiment.cell) for run in self.runs]
         return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
@@ -151,7 +157,7 @@ class Traces(_OfRuns):
         runs = f"{records[0]} {EACH}" if is_same else ", ".join(records)
         return f"gradlab.training.traces_at([{runs}], {self.update})"
 
-    def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
+    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
         return traces_at([run.records for run in self.runs], self.update)
 
 
@@ -170,7 +176,7 @@ class Reach(_OfRuns):
     def code(self) -> str:
         return f"gradlab.training.reach({self.runs[0].code(FIRST)}, layer={self.layer}, state={self.state!r})"
 
-    def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
+    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
         return reach(self.runs[0].records, layer=self.layer, state=self.state)
 
 
@@ -218,7 +224,7 @@ class Reading(_Answered):
             return None
         return digest(self.code, self.snapshot.fingerprint, self.snapshot.replay.experiment.key)
 
-    def rows(self, progress: Progress | None = None, resolve: Resolve | None = None) -> pd.DataFrame:
+    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
         return self.function(self.snapshot.model, *self.arguments)
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from gradlab.ui.frame import link, opened_runs, settings
-
-PAGES = Path(__file__).resolve().parents[2] / "pages"
+from gradlab.ui.frame.link import PAGES
 
 SECTIONS = {
     "See": [

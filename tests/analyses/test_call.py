@@ -12,7 +12,7 @@ from gradlab.analyses.call import Call, Table, each
 from gradlab.analyses.itemised import pairs
 from gradlab.analyses.problem import Problem, problem_of
 from gradlab.analyses.traces import trace
-from gradlab.analyses.truncation import Schedule, beyond, bias
+from gradlab.analyses.truncation import Schedule, beyond, bias, kept_by
 from gradlab.engine import TooLarge
 from gradlab.settings import drawing
 from gradlab.training import Recipe, Run
@@ -21,7 +21,7 @@ from tests.analyses.registry import ANALYSES
 SMALL = {"steps": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
 LSTM, GRU = (Experiment(cell=cell, depth=2, **SMALL) for cell in ("lstm", "gru"))
 WINDOWS = (Schedule("windows", 2, 4), Schedule("full"))
-OPTIONS = {"bias": {"schedules": WINDOWS}, "cost": {"schedules": WINDOWS}}
+OPTIONS = {"bias": {"schedules": WINDOWS}, "cost": {"schedules": WINDOWS}, "departure": {"schedule": WINDOWS[0]}}
 TABLES = {
     "one subject": Table.of(Call.of(trace, LSTM), "table"),
     "each of several": Table.of(each(trace, (LSTM, GRU)), "table"),
@@ -80,17 +80,29 @@ def test_progress_of_several_calls_rises_from_nothing_to_all():
     assert any(0 < share <= 0.5 for share in shares)
 
 
-def test_results_come_from_whoever_keeps_them():
+def test_results_that_are_there_are_not_computed_again(undrawn):
     call = Call.of(pairs, LSTM.replace(loss="every"))
-    kept = call.result()
-    seen = []
+    assert call.then(beyond, layer=1, state="c").inner == (call,)
+    with pytest.raises(AssertionError, match="work before"):
+        call.result()
 
-    def resolve(inner):
-        seen.append(inner)
-        return kept
 
-    call.then(beyond).result(resolve=resolve)
-    assert seen == [call]
+def test_a_call_is_made_of_the_results_of_its_calls_and_a_table_of_those_of_its_own():
+    call = Call.of(pairs, LSTM.replace(loss="every"))
+    outer, kept = call.then(beyond, layer=1, state="c"), call.result()
+    pd.testing.assert_frame_equal(outer.result_of([kept]), outer.result(), check_exact=True)
+    table = TABLES["each of several"]
+    results = [call.result() for call in table.calls]
+    pd.testing.assert_frame_equal(table.rows_of(results), table.rows(), check_exact=True)
+    pd.testing.assert_frame_equal(table.rows_of(results[::-1])[:24], results[1].table, check_exact=True)
+
+
+def test_a_call_is_hashable_whatever_lists_it_is_given():
+    nested = Call.of(paths.cut, LSTM, without=["direct", "forget"])
+    assert nested == Call.of(paths.cut, LSTM, without=("direct", "forget"))
+    assert len({nested, Call.of(kept_by, LSTM, [1, [2, 3]])}) == 2
+    with pytest.raises(TypeError, match="argument 1 is an array"):
+        Call.of(trace, LSTM, np.zeros((2, 2)))
 
 
 def test_its_repr_is_one_short_line():

@@ -267,3 +267,16 @@ def test_bins_of_pairs_are_of_one_layer_and_state_in_any_order():
     assert bin_pairs(table)["log10_norm"].tolist() == [1.0, 3.0, 2.0, 4.0]
     with pytest.raises(ValueError, match="choose one cell, layer and state"):
         bin_pairs(pd.concat([table, table]))
+
+
+@pytest.mark.parametrize(("K", "T", "most"), [(5, 5, 2), (7, 9, 3), (4, 4, 100), (1, 6, 4)])
+def test_bins_of_pairs_lie_side_by_side_from_the_first_to_one_past_the_last(K, T, most):
+    loss_steps = np.arange(K) * 2 + 1
+    table = pd.DataFrame([(at, step, 0.0) for at in loss_steps for step in range(T)])
+    table.columns = ["loss_step", "step", "log10_norm"]
+    bins = bin_pairs(table, most)
+    for name, first, end in (("loss_step", loss_steps[0], loss_steps[-1] + 1), ("step", 0, T)):
+        places = sorted(set(zip(bins[name], bins[f"{name}_end"], strict=True)))
+        assert places[0][0] == first
+        assert places[-1][1] == end
+        assert all(here[1] == after[0] for here, after in itertools.pairwise(places))

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradlab.cells import CELLS
 from gradlab.engine.kernels import affine
-from gradlab.engine.lanes import load, load_gates, store, store_rows
+from gradlab.engine.lanes import load, load_pre_activations, store, store_rows
 from gradlab.engine.products import multiply, pack
 
 
@@ -31,7 +31,7 @@ def write(array, at):
 
 @numba.njit
 def read_rows(cell, array, t, j):
-    return len(load_gates(cell, array, (t, j)))
+    return len(load_pre_activations(cell, array, (t, j)))
 
 
 @numba.njit

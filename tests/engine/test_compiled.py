@@ -98,7 +98,7 @@ def test_a_second_process_loads_the_kernels_and_an_edit_compiles_only_what_it_ch
     edit("cells/leaky.py", "tanh RNN that moves", "RNN that moves")  # a docstring
     assert run("leaky")["leaky"]["compiled"] == 0
 
-    edit("engine/elementary.py", "return minus_one / (minus_one + 2.0)", "return minus_one / (minus_one + 3.0)")
+    edit("engine/elementary.py", "minus_one / (minus_one + 2.0)", "minus_one / (minus_one + 3.0)")
     other_engine = run("leaky")["leaky"]
     assert other_engine["loaded"] == 0
     assert other_engine["off"] > 0.01  # the reference does not
@@ -114,11 +114,12 @@ from gradlab.cells.states import Hidden
 class Mine(RNN):
     @staticmethod
     def step(a_x, a_h, state):
-        return Hidden(tanh(0.5 * (a_x[0] + a_h[0]))), ()
+        h, slope = tanh(0.5 * (a_x[0] + a_h[0]))
+        return Hidden(h), (slope,)
 
     @staticmethod
     def adjoint(saved, state, new, new_bar):
-        a_bar = 0.5 * new_bar.h * (1 - new.h * new.h)
+        a_bar = 0.5 * new_bar.h * saved[0]
         return (a_bar,), (a_bar,), Hidden(0 * new_bar.h), new_bar
 
 

@@ -430,3 +430,36 @@ def test_parameter_gradients_beyond_any_number_are_infinite_and_unread_weights_k
     assert np.isinf(swept.parameters_bar[0].b_W).all()
     assert (swept.parameters_bar[0].W == 0).all()
     assert (swept.parameters_bar[0].U == 0).all()
+
+
+def with_final(case, final, scale=1.0):
+    """The sweep of a case whose cotangents, scaled, arrive besides at the last states."""
+    run = Sweep(case.stack, case.inputs, case.initial_state)
+    run.forward()
+    loss = sparse(scale * case.cotangents)
+    return run.adjoint(loss._replace(final=final), keep=("totals",))
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-300, 1e300])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_arrives_at_the_last_states_may_have_any_size_and_sign(size, sign):
+    case = drawn_case("lstm", depth=2, T=12, B=3, gain=3.0)
+    final = sign * np.abs(np.random.default_rng(0).standard_normal((2, 3, 2, case.stack.hidden_size)))
+    usual, other = (with_final(case, factor * final, 0.0).log10_norms for factor in (1.0, size))
+    assert other == pytest.approx(usual + np.log10(size), abs=1e-11)
+
+
+def test_nothing_at_the_last_states_hides_no_cotangent_however_small():
+    case = drawn_case("gru", depth=1, T=12, B=3)
+    final = np.zeros((1, 3, 1, case.stack.hidden_size))
+    usual, small = (with_final(case, final, scale).log10_norms for scale in (1.0, 1e-300))
+    assert small == pytest.approx(usual - 300, abs=1e-11)
+
+
+def test_a_norm_next_to_the_largest_number_is_a_number():
+    one, none = np.ones((1, 1)), np.zeros(1)
+    stack = Stack("rnn_linear", (Layer(one, 0.5 * one, none, none),))
+    cotangents = np.zeros((3, 1, 1))
+    cotangents[-1] = 1.5e308
+    found = trace(stack, np.zeros((3, 1, 1)), cotangents).log10_norm("h")[0, :, 0]
+    assert found == pytest.approx(np.log10(1.5) + 308 + np.log10(0.5) * np.array([2, 1, 0]), abs=1e-12)

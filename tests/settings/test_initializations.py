@@ -11,7 +11,15 @@ from gradlab.network.stack import gate_rows
 from gradlab.settings.catalogue import meaning
 from gradlab.settings.drawing import streams
 from gradlab.settings.experiment import Experiment
-from gradlab.settings.initializations import INITIALIZATIONS, LayerShape, orthogonal, with_biases, with_gain, zeros
+from gradlab.settings.initializations import (
+    INITIALIZATIONS,
+    LayerShape,
+    length_law,
+    orthogonal,
+    with_biases,
+    with_gain,
+    zeros,
+)
 
 H = 400
 RANDOM = {  # variance of an entry times H
@@ -112,6 +120,7 @@ def test_the_spectral_radius_tends_to_the_gain_and_the_spectral_norm_to_twice_it
     assert torch.linalg.matrix_norm(U, 2).item() == pytest.approx(2 * radius, rel=0.03)
 
 
+@length_law
 def chrono(shape, random):
     """Forget biases ln U(1, T - 1) and input biases their negative (Tallec & Ollivier 2018)."""
     layer = orthogonal(shape, random)
@@ -186,3 +195,11 @@ def test_every_law_of_the_registry_draws_a_layer_that_the_cell_takes_and_multipl
         assert all(part.dtype == np.float64 for part in plain), name
         assert np.array_equal(scaled.U, 1.5 * plain.U), name
         assert np.array_equal(scaled.W, plain.W), name
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_input_weights_and_biases_fill_plus_minus_one_over_root_h(size):
+    layer = INITIALIZATIONS["orthogonal"](LayerShape("lstm", size, 3000, None, 1.0, 0), streams(5))
+    assert 0.99 < np.abs(layer.W).max() * math.sqrt(size) <= 1
+    biases = [INITIALIZATIONS["zeros"](LayerShape("rnn", size, 1, None, 1.0, 0), streams(n)).b_W for n in range(400)]
+    assert 0.97 < np.abs(biases).max() * math.sqrt(size) <= 1

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from gradlab.analyses.call import Call, is_subject
+from gradlab.analyses.call import Call
+from gradlab.analyses.problem import problem_of
+from gradlab.analyses.traces import trace
 from gradlab.analyses.truncation import Schedule
 from gradlab.analyses.weights import gate_biases
 from gradlab.cells import CELLS
@@ -16,7 +18,10 @@ from gradlab.network.stack import Stack
 from gradlab.settings.catalogue import GROUPS, SETTINGS
 from gradlab.settings.drawing import read_steps_of, reads_length
 from gradlab.settings.experiment import Experiment, SettingsError
-from gradlab.settings.initializations import INITIALIZATIONS, orthogonal, with_biases
+from gradlab.settings.initializations import INITIALIZATIONS, length_law, orthogonal, with_biases
+from gradlab.settings.links import read_query
+from gradlab.settings.losses import LOSSES, Loss, Placement
+from gradlab.settings.subject import is_subject
 from tests.analyses.registry import ANALYSES
 
 SIZES = {"depth": 2, "hidden_size": 3, "input_size": 3, "steps": 12, "batch_size": 2}
@@ -56,7 +61,8 @@ def changed(e):
 
 def call_of(function, e):
     required = inspect.signature(function).parameters
-    return Call.of(function, e, **({"schedules": WINDOWS} if "schedules" in required else {}))
+    given = {"schedules": WINDOWS, "schedule": WINDOWS[0]}
+    return Call.of(function, e, **{name: value for name, value in given.items() if name in required})
 
 
 def same(one, other):
@@ -132,17 +138,82 @@ def test_a_loss_that_leaves_steps_without_an_input_is_kept_as_far_as_it_does_so(
     assert Experiment(steps=12, loss="every").reading(names) == Experiment(steps=12)
 
 
-def test_weights_depend_on_the_length_where_their_law_reads_it(monkeypatch):
-    def chrono(shape, random):
-        layer = orthogonal(shape, random)
-        bias = torch.empty(shape.hidden_size, dtype=torch.float64)
-        bias = bias.uniform_(1, shape.steps - 1, generator=random.weights).log().numpy()
-        return with_biases(layer, shape, {"forget": bias, "input": -bias})
+def chrono(shape, random):
+    """Biases that prepare a length (Tallec & Ollivier 2018)."""
+    layer = orthogonal(shape, random)
+    bias = torch.empty(shape.hidden_size, dtype=torch.float64)
+    bias = bias.uniform_(1, shape.steps - 1, generator=random.weights).log().numpy()
+    return with_biases(layer, shape, {"forget": bias, "input": -bias})
 
-    assert not any(reads_length(Experiment(initialization=name)) for name in INITIALIZATIONS)
-    monkeypatch.setitem(INITIALIZATIONS, "chrono", chrono)
-    e = Experiment(initialization="chrono", **SIZES)
-    assert Call.of(gate_biases, e).key != Call.of(gate_biases, e.replace(steps=50)).key
-    assert Call.of(gate_biases, e).key == Call.of(gate_biases, e.replace(batch_size=5)).key
-    usual = e.replace(initialization="orthogonal")
-    assert Call.of(gate_biases, usual).key == Call.of(gate_biases, usual.replace(steps=50)).key
+
+@pytest.fixture
+def with_chrono(monkeypatch):
+    monkeypatch.setitem(INITIALIZATIONS, "chrono", length_law(chrono))
+    return Experiment(initialization="chrono", **SIZES)
+
+
+def test_weights_depend_on_the_length_exactly_where_their_law_says_so(with_chrono):
+    for name in INITIALIZATIONS:
+        e = with_chrono.replace(initialization=name)
+        longer = e.replace(steps=50)
+        assert (Call.of(gate_biases, e).key == Call.of(gate_biases, longer).key) == (not reads_length(e)), name
+        assert gate_biases(e).equals(gate_biases(longer)) == (not reads_length(e)), name
+    assert Call.of(gate_biases, with_chrono).key == Call.of(gate_biases, with_chrono.replace(batch_size=5)).key
+
+
+def test_a_law_that_reads_the_length_without_saying_so_is_refused_and_one_that_unpacks_gets_none(monkeypatch):
+    def unpacking(shape, random):
+        _, _, _, length, _, _ = shape
+        seen.append(length)
+        return orthogonal(shape, random)
+
+    seen = []
+    monkeypatch.setitem(INITIALIZATIONS, "hidden", lambda shape, random: chrono(shape, random))
+    monkeypatch.setitem(INITIALIZATIONS, "unpacking", unpacking)
+    with pytest.raises(ValueError, match="mark its function with @length_law"):
+        Experiment(initialization="hidden", **SIZES).network()
+    Experiment(initialization="unpacking", **SIZES).network()
+    assert set(seen) == {None}
+
+
+def test_an_excerpt_has_the_weights_of_the_whole_where_these_depend_on_the_length(with_chrono):
+    whole = problem_of(with_chrono.replace(steps=50))
+    short = whole.excerpt(8, 1)
+    assert short.size.steps == 8
+    assert same(short.stack, whole.stack)
+    assert not same(short.stack, with_chrono.replace(steps=8).network())
+    assert same(short.excerpt(4, 1).stack, whole.stack)
+    other = whole.excerpt(8, 1, "float32").stack
+    assert all(
+        np.array_equal(a, b.astype(np.float32)) for a, b in zip(other.layers[0], whole.stack.layers[0], strict=True)
+    )
+
+
+@pytest.mark.parametrize("declared", [frozenset({"loss_step"}), frozenset()])
+def test_what_places_a_loss_of_any_name_is_read_and_nothing_else_reaches_it(monkeypatch, declared):
+    def two_steps(steps, placement):
+        return [placement.loss_step or 0, steps - 1]
+
+    monkeypatch.setitem(LOSSES, "ends", Loss(two_steps, "Two steps.", placed_by=declared))
+    early, late = (Experiment(loss="ends", loss_step=at, **SIZES) for at in (2, 7))
+    assert ("loss_step" in early.unused()) == (not declared)
+    assert (Call.of(trace, early).key == Call.of(trace, late).key) == (not declared)
+    assert same(trace(early).log10_norms, trace(late).log10_norms) == (not declared)
+    assert {"loss_steps", "reads", "writes"} <= early.unused()
+
+
+def test_every_loss_names_exactly_the_settings_that_move_it():
+    others = Placement(loss_step=3, loss_steps="1, 4", reads=5, writes=7)
+    for name, loss in LOSSES.items():
+        usual = loss.steps(12, Placement()), loss.reads(12, Placement())
+        for setting, value in others._asdict().items():
+            placement = Placement(**{setting: value})
+            moved = (list(loss.steps(12, placement)), loss.reads(12, placement)) != (list(usual[0]), usual[1])
+            assert moved == (setting in loss.placed_by), (name, setting)
+
+
+def test_a_link_of_another_placement_setting_is_read_under_any_loss(monkeypatch):
+    monkeypatch.setitem(LOSSES, "ends", Loss(lambda steps, placement: [0, steps - 1], "Two steps.", needs_states=True))
+    experiment, sentences = read_query({"loss": "ends", "objective": "squared_error", "steps": "12"})
+    assert experiment.objective == "direction"
+    assert "loss = ends is a loss of its own" in sentences[0]

@@ -149,7 +149,7 @@ class Microscope(NamedTuple):
     @property
     def panels(self) -> dict[str, tuple[str, ...]]:
         """The quantities that share an axis: the states, the gates with the direct factor, the gradient."""
-        states = tuple(name for name in ("h", "c") if name in self.values)
+        states = CELLS[self.cell].states
         gates = tuple(name for name in self.values if name not in (*states, "log10 gradient"))
         return {"state": states, "gates": gates, "log10 |∂L/∂s|": ("log10 gradient",)}
 
@@ -211,7 +211,7 @@ def microscope(
 ) -> Microscope:
     """All units of a layer over one sequence: states, gates, direct-path factor and gradient at every step.
 
-    The quantities are the cell's states ("h", "c") after the step, its gates and candidate by name, and
+    The quantities are the cell's states (h, c, …) after the step, its gates and candidate by name, and
 
         direct factor     ∂s'/∂s of the additive state s (c, else h) along the direct path of that step: f, z, …
         log10 gradient    log10 |∂L/∂s_t| of the unit's own additive state, -inf where it is exactly zero

@@ -4,7 +4,9 @@ Streamlit's bound widgets write the address bar themselves and leave out what is
 not do: say which value of a link was bad and why, accept every spelling that Experiment accepts, and copy a full link.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,11 +17,12 @@ from gradlab.settings.catalogue import SETTINGS, default
 from gradlab.settings.links import read_query, to_query
 from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
-from gradlab.ui.frame.shown import DEFAULT_CELLS, DISPLAY, TITLES, Settings
+from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings, display, titles
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
-PAGES_OWN = (  # settings of single pages
-    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours", "of",
+# Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
+PAGES_OWN = (
+    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours",
 )  # fmt: skip
 PASSED_ON += PAGES_OWN
 ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by themselves from what is not allowed
@@ -27,30 +30,47 @@ ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by th
     "reads_text", "text_updates", "hello_rate", "text_rate", "temperature", "shown_text", "learned_text", "shading",
     "first_shown", "prediction_at", "watched_unit", "watched_layer", "watched_state",
 )  # fmt: skip
-OWN_KEYS = ("cells", *DISPLAY, *ON_PAGES, *PASSED_ON[1:])
+OWN_KEYS = ("cells", *display(), *ON_PAGES, *PASSED_ON[1:])
+PAGES = Path(__file__).resolve().parents[3] / "pages"
 
 
-def read() -> None:
-    """Reads the address bar before any widget does. A visit's first address is rewritten as the widgets spell it."""
-    query = st.query_params
-    experiment, problems = read_query(query, ignore=OWN_KEYS)
-    st.session_state["address"] = experiment
-    cells, cell_problems = _cells(query)
-    display = {}
-    for name in DISPLAY.keys() & query.keys():
-        asked = CELLS[query[name].lower()].title if query[name].lower() in CELLS else query[name]
-        same = [option for option in DISPLAY[name] if option.lower() == asked.lower()]
-        if same:
-            display[name] = same[0]
-        else:
-            problems.append(f"{name} = {query[name][:40]!r} is not allowed: use one of {', '.join(DISPLAY[name])}.")
-    report(problems + cell_problems)
+@cache
+def _prefixes() -> tuple[str, ...]:
+    return tuple(f"{path.stem}_" for path in PAGES.glob("*.py"))
+
+
+def of_pages(names: Iterable[Any]) -> list[str]:
+    """The settings of single pages among some names."""
+    return [str(name) for name in names if name in PAGES_OWN or str(name).startswith(_prefixes())]
+
+
+def read_first_address() -> None:
+    """Reads the address of a visit before any widget does, and rewrites it as the widgets spell it.
+
+    From then on the widgets hold the settings, and write the address bar themselves.
+    """
     if "visited" in st.session_state:
         return
     st.session_state["visited"] = True
+    query = st.query_params
+    experiment, problems = read_query(query, ignore=(*OWN_KEYS, *of_pages(query)))
+    st.session_state["address"] = experiment
+    cells, cell_problems = _cells(query)
+    shown = {}
+    for name, options in display().items():
+        if name not in query:
+            continue
+        asked = CELLS[query[name].lower()].title if query[name].lower() in CELLS else query[name]
+        asked = EVERY_STATE if name == "state" and asked == "both" else asked  # as links had it where all were two
+        same = [option for option in options if option.lower() == asked.lower()]
+        if same:
+            shown[name] = same[0]
+        else:
+            problems.append(f"{name} = {query[name][:40]!r} is not allowed: use one of {', '.join(options)}.")
+    report(problems + cell_problems)
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
     spelt = {name: str(value) for name, value in settings.items()}
-    spelt |= display | {name: query[name] for name in (*PASSED_ON, *ON_PAGES) if name in query}
+    spelt |= shown | {name: query[name] for name in (*PASSED_ON, *ON_PAGES, *of_pages(query)) if name in query}
     if (task := spelt.get("task", "").lower()) in TASKS:
         spelt["task"] = TASKS[task].title
     if cells:
@@ -74,7 +94,7 @@ def _cells(query: Any) -> tuple[list[str], list[str]]:
 
 
 def _no_cell(word: str) -> str:
-    close, use = closest(word, TITLES), f"se any of {', '.join(TITLES)}"
+    close, use = closest(word, titles()), f"se any of {', '.join(titles())}"
     advice = f"did you mean {close}? U{use}" if close else f"u{use}"
     return f"cells = {word[:40]!r} is not a cell: {advice}; it is left out."
 
@@ -91,7 +111,7 @@ def as_widgets(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def cell_called(title: str) -> str:
     """A cell's name by its title."""
-    return TITLES[title]
+    return titles()[title]
 
 
 def value_in_address(name: str) -> Any:
@@ -132,12 +152,12 @@ def full_query(settings: Settings) -> str:
     """Every setting, the display's too, and the version, whatever the defaults are."""
     shared = to_query(settings.subjects[0].settings)
     cells = [subject.title for subject in settings.subjects]
-    display = {"state": settings.state, "relative": str(settings.relative).lower()}
-    display["one_cell"] = settings.one.title
-    display |= {name: str(st.session_state[name]) for name in ON_PAGES if name in st.session_state}
-    display |= {name: st.session_state[name] for name in PAGES_OWN if st.session_state.get(name) is not None}
+    shown = {"state": settings.state, "relative": str(settings.relative).lower()}
+    shown["one_cell"] = settings.one.title
+    shown |= {name: str(st.session_state[name]) for name in ON_PAGES if name in st.session_state}
+    shown |= {name: st.session_state[name] for name in of_pages(st.session_state) if st.session_state[name] is not None}
     query: dict[str, Any] = {name: value for name, value in shared.items() if name != "cell"}
-    return urlencode(query | {"cells": cells} | display, True)
+    return urlencode(query | {"cells": cells} | shown, True)
 
 
 def copy(settings: Settings) -> None:

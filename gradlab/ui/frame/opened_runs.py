@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.losses import LOSSES
 from gradlab.settings.subject import Subject
 from gradlab.settings.trained import Trained
 from gradlab.training import Run
@@ -52,15 +53,15 @@ def close() -> None:
 
 def with_settings(network: Trained, shared: Experiment) -> Trained:
     """A trained network under what the visitor has set: the settings that its weights leave open."""
-    objective = "direction" if shared.loss == "half_square" else network.weights.experiment.objective
+    objective = "direction" if LOSSES[shared.loss].needs_states else network.weights.experiment.objective
     return network.replace(objective=objective, **{name: getattr(shared, name) for name in OPEN})
 
 
 def with_cell(subject: Subject, cell: str) -> Subject:
     """Another cell under the same settings; beside a trained one, on the same task before any update."""
-    weights = getattr(subject, "weights", None)
-    if weights is None:
+    if not isinstance(subject, Trained):
         return subject.replace(cell=cell)
+    weights = subject.weights
     return with_settings(Run(weights.experiment.replace(cell=cell), weights.task).trained, subject.settings)
 
 

@@ -5,13 +5,13 @@ from typing import Any
 import streamlit as st
 
 from gradlab.cells import CELLS
-from gradlab.settings.catalogue import GROUPS, SETTINGS
+from gradlab.settings.catalogue import GROUPS, SETTINGS, Fields
 from gradlab.settings.conflicts import unused
 from gradlab.settings.links import read_query
 from gradlab.ui.frame import link, linked
 from gradlab.ui.frame import opened_runs as opened
 from gradlab.ui.frame.presets import PRESETS
-from gradlab.ui.frame.shown import DEFAULT_CELLS, Settings
+from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings
 from gradlab.ui.frame.widgets import widget
 
 AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
@@ -42,8 +42,8 @@ def current() -> Settings:
 
 
 def of_state(state: str) -> str:
-    """The rows of one state, or of both, as a Table's `where`."""
-    return "" if state == "both" else f"state == {state!r}"
+    """The rows of one state, or of all, as a Table's `where`."""
+    return "" if state == EVERY_STATE else f"state == {state!r}"
 
 
 def layer(depth: int) -> int:
@@ -66,7 +66,7 @@ def dark() -> bool:
 
 def draw(page: str, at_hand: Any) -> None:
     """Draws every setting and keeps their values for `current`; the page's own go into the container `at_hand`."""
-    link.read()
+    link.read_first_address()
     _send_again(page)
     idle = _idle(page)
     elsewhere = OF_THE_TASK if page in opened.LEARN else frozenset()
@@ -110,9 +110,8 @@ def _values() -> dict[str, Any]:
 
 def _idle(page: str) -> frozenset[str]:
     """Settings that change nothing, because of another one: they are neither drawn nor handed to the pages."""
-    experiment, _ = read_query(_values())
-    idle = unused(experiment.replace(cell="lstm"))  # which gates a cell has is not asked here
-    return idle | opened.decided(page)
+    values: dict[str, Any] = _values() | {"cell": "lstm"}  # which gates a cell has is not asked here
+    return unused(Fields.model_construct(None, **values)) | opened.decided(page)
 
 
 def _settings(page: str, idle: frozenset[str]) -> Settings:

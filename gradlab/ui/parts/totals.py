@@ -16,12 +16,13 @@ from gradlab.words import flow
 from gradlab.words.how_to_read import Words
 
 
-def totals(subjects: Sequence[Subject], relative: bool, name: str, caption: str) -> None:
+def totals(subjects: Sequence[Subject], relative: bool, name: str, caption: str = "") -> None:
     """Says how much of the gradient arrives, and draws it."""
     traces = traces_of(subjects)
     sentence = flow.opening(traces)
     st.markdown(sentence)
-    st.caption(caption)
+    if caption:
+        st.caption(caption)
     rows = Table.of(each(trace, subjects), "table", "layer == 0 and state == 'h'")
     words = Words(name, f"Gradient norms: {flow.names(traces)}", sentence, "gradient norms")
     draw = partial(opening, relative=relative, marks=flow.marks(traces))

@@ -1,0 +1,72 @@
+"""From a setting to the rows that are taken home: one way down, one way up, and nothing on the way twice."""
+
+from collections import Counter
+
+import pytest
+
+from gradlab.analyses import traces
+from gradlab.analyses.call import Call, Table
+from gradlab.settings import drawing
+from gradlab.ui import ask
+from gradlab.ui.frame import link, settings
+
+
+@pytest.fixture
+def stays(monkeypatch):
+    """How often each stay of the way is visited."""
+    seen = Counter()
+
+    def counted(place, name):
+        function = getattr(place, name)
+
+        def visited(*arguments, **options):
+            seen[name] += 1
+            return function(*arguments, **options)
+
+        monkeypatch.setattr(place, name, visited)
+
+    for module in (settings, link):
+        counted(module, "read_query")
+    counted(drawing, "_drawn_layer")
+    counted(traces, "sweep")
+    for name in ("refuse", "result_of"):
+        counted(Call, name)
+    counted(Table, "rows_of")
+    return seen
+
+
+def test_a_visit_reads_its_address_and_then_each_run_reads_the_settings_once(open_app, stays):
+    app = open_app("home", steps="20", hidden_size="4")
+    stays.clear()
+    app.run()
+    assert stays == {"read_query": 1}  # nothing moved: every answer is there, none is asked whether it fits
+
+
+def test_a_moved_forget_bias_passes_each_stay_once_and_the_other_cells_none(open_app, stays):
+    app = open_app("home", steps="20", hidden_size="4")
+    stays.clear()
+    app.select_slider(key="forget_bias").set_value(2.0).run()
+    assert not app.exception
+    assert stays["read_query"] == 1
+    assert stays["_drawn_layer"] == stays["sweep"] == 1  # the LSTM's
+    assert stays["result_of"] == 2  # its trace, its diagnosis
+    assert stays["rows_of"] == 2  # of the picture, and of the small curve of the LSTM's card
+    stays.clear()
+    app.run()
+    assert stays == {"read_query": 1}
+
+
+def test_what_is_taken_home_is_made_of_what_the_screen_has(open_app, stays, monkeypatch):
+    questions = []
+    reduced = ask._reduced
+
+    def seen(key, reduction, question, bar):
+        questions.append(question)
+        return reduced(key, reduction, question, bar)
+
+    monkeypatch.setattr(ask, "_reduced", seen)
+    open_app("home", steps="20", hidden_size="4")
+    stays.clear()
+    rows = ask.every_row(questions[0])
+    assert len(rows) == 60
+    assert stays == {"rows_of": 1}
