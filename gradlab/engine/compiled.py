@@ -32,6 +32,8 @@ import numba
 from numba import types
 from numba.core import config
 from numba.core.caching import Cache, CompileResultCacheImpl, UserProvidedCacheLocator
+from numba.core.serialize import dumps
+from numpy import ndarray
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What kernels are made of, but for the cells: `kernels` and all modules that it imports.
@@ -94,7 +96,16 @@ def _parts_of(function: FunctionType, seen: set[FunctionType]) -> Iterator[str]:
         if isinstance(value, FunctionType):
             yield from _parts_of(value, seen)
         else:
-            yield value.__name__ if isinstance(value, ModuleType) else repr(value)
+            yield _text_of(value)
+
+
+def _text_of(value: Any) -> str:
+    """A value that a function reads, in full and the same in every process."""
+    if isinstance(value, ModuleType):
+        return value.__name__
+    if isinstance(value, ndarray):  # numpy prints the ends of a large array alone
+        return f"{value.dtype} {value.shape} {value.tobytes().hex()}"
+    return repr(value)
 
 
 @cache
@@ -158,24 +169,32 @@ class _Locator(UserProvidedCacheLocator):
 class _Implementation(CompileResultCacheImpl):
     _locator_classes = [_Locator]  # noqa: RUF012  numba's own name and form
 
+    def reduce(self, cres):
+        data = dumps(super().reduce(cres))
+        return hashlib.sha256(data).digest(), data
+
+    def rebuild(self, target_context, payload):
+        digest, data = payload
+        if hashlib.sha256(data).digest() != digest:  # changed machine code would end the process
+            raise ValueError("the kernel on disk was changed")
+        return super().rebuild(target_context, pickle.loads(data))
+
 
 class _KernelCache(Cache):
     _impl_class = _Implementation
 
     def load_overload(self, sig, target_context):
-        """None where there is none, and where what is there cannot be read: then the index begins again."""
+        """None where there is none, and where what is there cannot be read: then it is compiled and written anew."""
         try:
             return super().load_overload(sig, target_context)
         except Exception:  # an empty, truncated or foreign file raises whatever its bytes come to
-            with contextlib.suppress(OSError):
-                self.flush()
             return None
 
     def save_overload(self, sig, data):
         with contextlib.suppress(OSError):  # a full disk: the kernel is compiled, only not kept
             try:
                 super().save_overload(sig, data)
-            except (EOFError, pickle.UnpicklingError, ValueError, TypeError):  # the index, which is read first
+            except Exception:  # the index, which is read first, cannot be: it begins again
                 self.flush()
                 super().save_overload(sig, data)
 

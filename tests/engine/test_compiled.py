@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from numba import typeof
 from numba.extending import register_jitable
@@ -171,6 +172,20 @@ def test_the_code_of_a_cell_has_what_its_step_calls(monkeypatch):
     assert compiled.cell_hash.__wrapped__(Halving) != before
 
 
+FACTORS = np.ones(5000)
+
+
+def test_the_code_of_a_cell_has_every_entry_of_an_array_that_it_reads(monkeypatch):
+    class Reading(CELLS["rnn"]):
+        @staticmethod
+        def step(a_x, a_h, state):
+            return state._replace(h=FACTORS[2500] * (a_x[0] + a_h[0])), ()
+
+    before = compiled.cell_hash.__wrapped__(Reading)
+    monkeypatch.setattr(sys.modules[__name__], "FACTORS", np.where(np.arange(5000) == 2500, 0.5, 1.0))
+    assert compiled.cell_hash.__wrapped__(Reading) != before
+
+
 def test_the_index_of_the_cache_holds_plain_text_which_needs_no_import():
     cache = compiled._KernelCache(half)
     names, processor = cache._index_key((typeof(CELLS["lstm"]()), typeof(1.0)), SimpleNamespace(magic_tuple=tuple))
@@ -218,6 +233,20 @@ def test_a_damaged_cache_is_compiled_again_and_never_fatal(copied, tmp_path):
                     path.write_bytes(damage(path.read_bytes()))
             assert run("rnn")["rnn"]["norms"] == whole["norms"]
         assert run("rnn")["rnn"]["compiled"] == 0, "what was compiled again is kept"
+
+
+@pytest.mark.slow
+def test_one_changed_byte_of_a_kernel_compiles_that_kernel_again_and_no_other(copied, tmp_path):
+    """Machine code with a wrong byte would end the process; another cell's kernels stand in the same index."""
+    run, _ = copied
+    whole = run("leaky", "rnn")
+    kernel = min((tmp_path / "cache").rglob("*.adjoint-*.nbc"))
+    data = kernel.read_bytes()
+    middle = len(data) // 2
+    kernel.write_bytes(data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :])
+    again = run("leaky", "rnn")
+    assert sum(cell["compiled"] for cell in again.values()) == 1
+    assert all(again[name]["norms"] == cell["norms"] for name, cell in whole.items())
 
 
 OF_A_USER = """
