@@ -340,12 +340,13 @@ def estimate(subject: Subject) -> Plan:
 
 def _trace_plan(size: Size, losses: int, loss_bytes: int) -> Plan:
     """One forward pass and the adjoint of the loss; of several losses, that of the last one alone as further rows."""
+    alone = plan_in_slices(size)
+    drawing = alone.bytes + loss_bytes  # where the loss reads states, these are there before the adjoint begins
     if losses < 2:
-        plan = plan_in_slices(size)
-    else:
-        plan = plan_in_slices(size._replace(rows=2 * size.rows))
-        loss_bytes += losses * size.sequences * (np.dtype(size.dtype).itemsize * size.hidden_size + 16)
-    return plan._replace(bytes=plan.bytes + loss_bytes)
+        return alone._replace(bytes=drawing)
+    plan = plan_in_slices(size._replace(rows=2 * size.rows))
+    entries = losses * size.sequences * (np.dtype(size.dtype).itemsize * size.hidden_size + 16)
+    return plan._replace(bytes=max(drawing, plan.bytes + min(loss_bytes, entries) + entries))
 
 
 def refuse_too_large(subject: Subject, limit: int | None = None) -> None:
