@@ -117,7 +117,10 @@ def edge_vectors(problem: Problem, steps: Sequence[int], progress: Progress | No
             if t < T - 1:
                 back = own.a_h_bar[t + 1].reshape(B, -1) @ weights.U
                 found.append(Edge("recurrent", layer, t, "h", back, own.exponents[t + 1]))
-                brought = _direct(cell, saved[layer, t + 1], states[layer, t], states[layer, t + 1], own.totals[t + 1])
+                with np.errstate(invalid="ignore"):  # NaN from where the forward pass overflowed
+                    brought = _direct(
+                        cell, saved[layer, t + 1], states[layer, t], states[layer, t + 1], own.totals[t + 1]
+                    )
                 for state, direct in list(zip(cell.states, brought, strict=True))[len(brought) > 1 :]:
                     found.append(Edge("direct", layer, t, state, direct, own.exponents[t + 1]))
             if layer == 0:

@@ -241,7 +241,8 @@ def direct_factor(cell: Cell, saved: ndarray, before: ndarray, after: ndarray) -
     old, new = (record(*values.swapaxes(0, 1)) for values in (before, after))
     place = additive_state(cell)
     seed = record(*(np.full_like(value, kind == place) for kind, value in enumerate(new)))
-    return cell.adjoint(tuple(saved.swapaxes(0, 1)), old, new, seed)[2][place]
+    with np.errstate(invalid="ignore"):  # NaN from where the forward pass overflowed
+        return cell.adjoint(tuple(saved.swapaxes(0, 1)), old, new, seed)[2][place]
 
 
 def _unheard(fraction: float) -> None:
