@@ -37,6 +37,7 @@ from numpy import ndarray
 from gradlab.analyses.propagation import FEWEST_POINTS, Line, Lines, Way, first_of_the_rest
 from gradlab.analyses.traces import ALL, LAST, GradientTrace, whole_state
 from gradlab.cells import CELLS
+from gradlab.settings.meant import knows_its_options
 from gradlab.words.numbers import counted, every, number
 
 DECADES = 1.0  # over the span
@@ -113,6 +114,7 @@ class _Steps(NamedTuple):
         return f"{high:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
 
 
+@knows_its_options
 def diagnose(trace: GradientTrace, state: str | None = None, layer: int = 0) -> Diagnosis:
     """Diagnoses one layer of a trace.
 

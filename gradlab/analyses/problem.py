@@ -27,7 +27,7 @@ from gradlab.network.arrays import ArrayLike, StatesLike, on_the_cpu
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.experiment import Experiment
-from gradlab.settings.meant import refuse_unknown_options
+from gradlab.settings.meant import knows_its_options, refuse_unknown_options
 from gradlab.settings.subject import Subject, is_subject
 
 P = ParamSpec("P")
@@ -333,6 +333,7 @@ def of_last_loss(cotangents: Cotangents) -> Cotangents:
     return cotangents._replace(steps=cotangents.steps[last], at=cotangents.at[last], values=cotangents.values[last])
 
 
+@knows_its_options
 def estimate(subject: Subject) -> Plan:
     """The engine's Plan of a trace of a subject: its `bytes` at the peak and its `multiply_adds`."""
     return _trace_plan(subject.size, len(subject.injection_steps), subject.loss_bytes)

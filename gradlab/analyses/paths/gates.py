@@ -29,6 +29,7 @@ from gradlab.engine import Progress, Size, log10_norms, plan
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.inputs import vocabulary
+from gradlab.settings.meant import knows_its_options
 from gradlab.settings.subject import Subject
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
@@ -154,6 +155,7 @@ class Microscope(NamedTuple):
         return {"state": states, "gates": gates, "log10 |∂L/∂s|": ("log10 gradient",)}
 
 
+@knows_its_options
 def unit_values(scope: Microscope, quantities: Sequence[str], unit: int | None = None) -> pd.DataFrame:
     """The rows of `scope.table` of some quantities, of all units or of one; no others are made.
 

@@ -25,7 +25,7 @@ from gradlab.analyses.problem import (
     sizes,
     sparse,
 )
-from gradlab.analyses.truncation.schedules import Schedule, Span
+from gradlab.analyses.truncation.schedules import Schedule, Span, several
 from gradlab.engine import Cotangents, Progress, Sweep, sweep
 from gradlab.engine.progress import silent
 from gradlab.network.arrays import ArrayLike, StatesLike
@@ -88,7 +88,7 @@ def bias(
     report = progress or silent
     full = _gradient(problem, before, Schedule("full"), None)
     rows = []
-    for count, schedule in enumerate(schedules):
+    for count, schedule in enumerate(several(schedules)):
         report(count / len(schedules))
         truncated = _gradient(problem, before, schedule, None)
         for layer, (part, whole) in enumerate(zip(truncated, full, strict=True)):
