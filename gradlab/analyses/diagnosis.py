@@ -258,9 +258,9 @@ def _said(
         return f"steady. {rate}{over if way.length.max() > SPAN else ''}."
     if verdict == "exploding":
         grows = f"exploding. {rate}: it doubles {every(f'{-_half_life(line.slope):.3g}', 'step')}."
-        return f"{grows} {_out_of_float32(way, FLOAT32_OVERFLOW + equal)}"
+        return f"{grows} {_out_of_float32(way, FLOAT32_OVERFLOW + equal)}".strip()
     falls = f"vanishing. {rate}: it halves {every(f'{_half_life(line.slope):.3g}', 'step')}."
-    return f"{falls} {_in_float32(norm_zero, subnormal)}"
+    return f"{falls} {_in_float32(norm_zero, subnormal)}".strip()
 
 
 def _rate(line: Line) -> str:
@@ -278,10 +278,15 @@ def _decades(size: float) -> str:
 
 def _in_float32(norm_zero: _Steps, subnormal: _Steps) -> str:
     """Where float32 prints 0, and where a backward pass in it becomes slow."""
+    steps = norm_zero.by_sequence
+    reached = steps[np.isfinite(steps)]
+    if not len(reached):
+        return ""
+    some = "" if len(reached) == len(steps) else f" in {len(reached)} of {len(steps)} sequences"
     if norm_zero.measured:
         where = f"from about {counted(norm_zero.words, 'step')} back on"
     else:
-        where = f"after some {counted(norm_zero.everywhere, 'step')}, if it goes on like this"
+        where = f"after some {counted(float(reached.max()), 'step')}{some}, if it goes on like this"
     text = f"In float32 its norm would print as 0 {where} (estimated for entries of equal size)."
     if not subnormal.measured:
         return text
@@ -296,6 +301,8 @@ def _out_of_float32(way: Way, level: float) -> str:
     """Where the first sequence's entries would exceed what float32 holds."""
     found = _reaches(Way(-way.norms, way.length), -level)
     first = found.by_sequence.min()
+    if not math.isfinite(first):
+        return ""
     seen = "from about" if first <= way.length.max() else "after some"
     end = "steps back on" if first <= way.length.max() else "steps, if it goes on like this"
     return f"In float32 its entries would overflow {seen} {first:.0f} {end} (estimated for entries of equal size)."

@@ -1,6 +1,7 @@
 """Verdicts, half-lives and the steps at which float32 gives up, against closed forms and against float32 itself."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -458,3 +459,14 @@ def test_losses_that_cancel_exactly_leave_the_last_one_s_verdict_and_a_sum_of_ex
     assert (found.verdict, found.half_life) == ("vanishing", pytest.approx(1))
     assert found.log10_arrives == -math.inf
     assert "of all 2 losses together, exactly 0 arrives there." in found.sentence
+
+
+def test_where_some_sequences_keep_their_gradient_float32_s_end_is_that_of_the_others():
+    e = Experiment(
+        cell="lstm_peephole", hidden_size=1, gain=0.0, forget_bias=20.0, steps=4, batch_size=3, inputs="sines",
+        input_size=2, seed=4,
+    )  # fmt: skip
+    found = diagnose(trace(e))
+    assert [one.verdict for one in found.sequences].count("steady") == 1
+    assert re.search(r"would print as 0 after some [\d,.e+]+ steps in [12] of 3 sequences", found.sentence)
+    assert "inf" not in found.sentence
