@@ -12,6 +12,8 @@ from gradlab import Stack, trace
 from gradlab.cells import CELLS
 from gradlab.network.stack import Layer
 
+pytestmark = pytest.mark.slow
+
 T = 200
 BOUND = 1e-11  # decades over 200 steps: a pre-activation of 20 rounded to 2^-52 moves a slope by 9e-15 of itself
 

@@ -7,6 +7,8 @@ import pytest
 from gradlab.cells import CELLS
 from tests.ui.conftest import PAGES, SMALL, visited
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("state", ["all", "m"])
 @pytest.mark.parametrize("page", PAGES)

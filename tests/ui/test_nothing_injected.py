@@ -6,6 +6,8 @@ import pytest
 
 from tests.ui.test_programs import PAGES
 
+pytestmark = pytest.mark.slow
+
 NO_LOSS = {
     "one output": {"output_size": "1", "objective": "cross_entropy"},
     "one letter": {"inputs": "text", "text": "aaaa", "objective": "cross_entropy", "loss": "every"},

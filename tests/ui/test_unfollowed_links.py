@@ -4,6 +4,8 @@ import pytest
 
 from gradlab.cells import CELLS
 
+pytestmark = pytest.mark.slow
+
 
 def said(app):
     return [text.value for text in app.text]

@@ -10,7 +10,7 @@ from tests.analyses.paths.routes_by_autograd import gradients
 from tests.networks import drawn_case
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("depth", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_it_is_the_share_weighted_mean_of_the_orders(cell, depth):
     T = 9
