@@ -76,6 +76,7 @@ def test_what_is_raised_by_the_one_told_ends_the_check(after):
     assert len(told) == after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("cell", ["lstm", pytest.param("rnn", marks=pytest.mark.slow)])
 def test_every_loss_passes(cell, loss):
