@@ -29,7 +29,7 @@ from torch import Generator, Tensor
 from torch.nn import init
 
 from gradlab.cells import CELLS
-from gradlab.cells.contract import peepholes_of
+from gradlab.cells.contract import Cell, keep_of, peepholes_of
 from gradlab.network.stack import Layer, gate_rows
 
 
@@ -112,6 +112,18 @@ def with_gain(law: Law) -> Law:
 def with_forget_bias(law: Law, bias: float) -> Law:
     """The law with the effective bias of the gate named "forget" set, where the cell has one."""
     return lambda shape, random: with_biases(law(shape, random), shape, {"forget": bias})
+
+
+def kept_at_rest(cell: Cell, bias: float) -> float:
+    """What the additive update multiplies the old state by where every pre-activation is 0 but that of the gate named
+    "forget", which is the bias. Raises ValueError for a cell without a `keep`."""
+    keep = keep_of(cell)
+    if keep is None:
+        raise ValueError(f"{cell.title} keeps its old state by no product of gates")
+    none = torch.zeros((), dtype=torch.float64)
+    at_rest = tuple(none + (bias if name == "forget" else 0.0) for name in cell.pre_activations)
+    new, saved = cell.step(at_rest, tuple(none for _ in at_rest), cell.record(*(none for _ in cell.states)))
+    return float(keep(saved, new))
 
 
 def with_biases(layer: Layer, shape: LayerShape, effective: Mapping[str, ndarray | float]) -> Layer:

@@ -1,8 +1,12 @@
 """What cards and opening sentences say of a verdict, where there is a rate and where there is none."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 
-from gradlab import Experiment, diagnose, trace
+from gradlab import Experiment, Stack, diagnose, trace
+from gradlab.network.stack import Layer
 from gradlab.words import flow
 
 
@@ -39,3 +43,52 @@ def test_an_opening_sentence_names_the_last_loss_and_the_sum_where_there_are_sev
     assert flow.arriving(found) == pytest.approx(judged.log10_arrives)
     said = flow.opening([found])
     assert said.index("last loss's gradient") < said.index(flow.number(judged.log10_left)) < said.index("all losses")
+
+
+def test_an_opening_names_the_state_and_tells_what_all_states_hold_where_that_is_another_amount():
+    e = Experiment(cell="lstm", gain=0.0, forget_bias=20.0, steps=60, hidden_size=8)
+    found = trace(e)
+    judged = diagnose(found)
+    said = flow.opening([found])
+    assert judged.verdict == "steady"
+    assert f"remains in h 59 steps earlier: LSTM exactly 0 (h and c: {flow.number(judged.log10_left)})" in said
+    alike = trace(Experiment(cell="lstm", hidden_size=8))
+    assert "h and c" not in flow.opening([alike])
+    assert abs(diagnose(alike).log10_left - flow.arriving(alike)) < 1
+
+
+def test_an_opening_says_of_each_cell_whether_anything_is_injected():
+    e = Experiment(loss="half_square", hidden_size=2, batch_size=1, input_size=1, steps=12, seed=0, cell="rnn_relu")
+    dead, leaky = trace(e), trace(e.replace(cell="leaky"))
+    assert (len(dead.loss_steps), len(leaky.loss_steps)) == (0, 1)
+    for traces in ([dead, leaky], [leaky, dead]):
+        said = flow.opening(traces)
+        assert "RNN (ReLU): nothing is injected" in said
+        assert f"11 steps earlier: leaky RNN {flow.number(diagnose(leaky).log10_left)}." in said
+    assert flow.opening([dead]) == flow.NOTHING_INJECTED
+
+
+def test_a_sequence_that_overflows_leaves_the_others_their_mean():
+    """A unit that doubles at every step: the sequence that starts large leaves float32's range, the other does not."""
+    one, zero = np.ones((1, 1), np.float32), np.zeros(1, np.float32)
+    stack = Stack("rnn_linear", (Layer(one, 2 * one, zero, zero),))
+    inputs = np.zeros((100, 2, 1), np.float32)
+    inputs[0, 0] = 1e30
+    cotangents = np.zeros((100, 2, 1), np.float32)
+    cotangents[-1] = 1
+    found = trace(stack, inputs, cotangents)
+    assert found.non_finite is not None
+    left = found.log10_relative()[0, 0]
+    finite = np.isfinite(left)
+    said = flow.opening([found])
+    if finite.all():  # a linear network's gradient does not depend on its states
+        assert "not finite" not in said
+    else:
+        assert f"{flow.number(left[finite].mean())} (not finite in 1 of 2 sequences)" in said
+
+
+def test_a_card_of_zero_has_no_rate_and_a_wide_interval_no_e_notation():
+    dying = diagnose(trace(Experiment(cell="rnn_relu", hidden_size=4)))
+    assert (dying.verdict, flow.rate(dying)) == ("zero", "no rate")
+    wide = dataclasses.replace(dying, verdict="vanishing", decades_per_100_steps=-54.3, half_width=31.2)
+    assert flow.rate(wide).startswith("−54.3 ± 31 ")

@@ -36,7 +36,7 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
         curve = ask(Table.of(call, "propagation", "layer == 0 and path == 'last loss'"), SPARKLINE)["log10_relative"]
         colour = CARD_COLOURS.get(diagnosis.cell, "gray")
         place.metric(
-            f":{colour}[**{CELLS[diagnosis.cell].title}**] {diagnosis.verdict}",
+            f":{colour}[**{CELLS[diagnosis.cell].title}**] {diagnosis.state}: {diagnosis.verdict}",
             flow.rate(diagnosis),
             flow.half_life(diagnosis),
             delta_color=colour,

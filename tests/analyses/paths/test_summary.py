@@ -51,7 +51,7 @@ def test_a_half_life_is_of_the_lags_asked_for_alone():
 
 def test_a_change_over_counts_lags_beyond_the_first_at_which_a_share_is_known():
     found = change_over(pd.DataFrame({"lag": range(6), "share": [0.2, 0.9, math.nan, 0.6, 0.3, 0.2]}))
-    assert found == (2, 4, 4)
+    assert found == (2, 4, 5, 4)
 
 
 def test_a_summary_has_the_numbers_of_its_lag():
