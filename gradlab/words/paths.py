@@ -129,13 +129,13 @@ HOW_TO_READ_PASSES = Reading(
 def change_over(change: ChangeOver) -> str:
     """The lag from which on less than half of the gradient takes the direct path."""
     if not change.known:
-        return "No earlier step has a share of the gradient: nothing arrives there." if change.lags else ""
+        return "Nothing arrives from any earlier step."
     all_known = change.known == change.lags
-    every_lag = "At every lag" if all_known else f"At all {change.known} of {change.lags} lags from which some arrives"
+    every_lag = "At every lag" if all_known else f"At all {change.known} of {change.lags} lags from which some arrives,"
     if change.around == change.known:
-        return f"{every_lag}, most of the gradient goes around U."
+        return f"{every_lag} most of the gradient goes around U."
     if not change.around:
-        return f"{every_lag}, most of the gradient goes through U and not around it."
+        return f"{every_lag} most of the gradient goes through U and not around it."
     if change.lag is None:
         return (
             f"At {change.around} of {change.known} lags most of the gradient goes around U, at the others through it."

@@ -72,13 +72,13 @@ def test_every_page_survives_unusual_settings(open_app, page, query):
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ({}, "injected at the last step, this much remains 29 steps earlier"),
-        ({"loss": "step", "loss_step": "7"}, "injected at step 7, this much remains 7 steps earlier"),
+        ({}, "injected at the last step, this much remains in h 29 steps earlier"),
+        ({"loss": "step", "loss_step": "7"}, "injected at step 7, this much remains in h 7 steps earlier"),
         (
             {"loss": "every"},
-            "enters at 30 of 30 steps. Of the last loss's gradient, injected at step 29, this much is left at step 0",
+            "enters at 30 of 30 steps. Of the last loss's gradient, injected at step 29, this much is left in h at step 0",
         ),
-        ({"depth": "2"}, "remains in the bottom layer 29 steps earlier"),
+        ({"depth": "2"}, "remains in h of the bottom layer 29 steps earlier"),
     ],
     ids=["last", "step", "every", "depth"],
 )
