@@ -9,6 +9,7 @@ import pandas as pd
 from gradlab.analyses.paths import ChangeOver, Microscope, Passes, Summary, Textbook
 from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.contract import additive_name, keep_of
+from gradlab.settings.conflicts import bias_to_keep
 from gradlab.settings.initializations import kept_at_rest
 from gradlab.settings.subject import Subject
 from gradlab.words.flow import NOTHING_INJECTED
@@ -54,23 +55,23 @@ def what_parts_are(subject: Subject) -> str:
 
 
 def resting_gate(subject: Subject, summary: Summary) -> str:
-    """The gate's resting value under the forget bias, and the measured half-life of the direct path."""
+    """The resting value of the gate that keeps, under its bias, and the measured half-life of the direct path."""
     if summary.half_life is None:
         return ""
     does = "halves" if summary.half_life > 0 else "doubles"
     fate = f"{does} every **{_steps(summary.half_life)}** of lag"
     measured = f"direct path of this network {fate if math.isfinite(summary.half_life) else 'loses nothing'}."
     cell = CELLS[subject.settings.cell]
-    if "forget_bias" in subject.unused():
+    if "keep_bias" in subject.unused():
         return f"The {measured}"
-    bias = subject.settings.forget_bias
+    bias = bias_to_keep(subject.settings)
     if bias is None:
-        return f"Forget bias as drawn, around 0: the gate's resting value is near σ(0) = 0.5. The {measured}"
+        return f"Keep-gate bias as drawn, around 0: the gate's resting value is near σ(0) = 0.5. The {measured}"
     gate = 1 / (1 + math.exp(-bias))
     keep = kept_at_rest(cell, bias) if keep_of(cell) else gate
     kept = "" if math.isclose(gate, keep) else f", of which the cell, at rest, makes a factor of {keep:.3f}"
     alone = f"halve the direct path every **{_steps(math.log(2) / -math.log(keep))}**" if keep < 1 else "lose nothing"
-    rests = f"A forget bias of {bias:g} puts the gate's resting value at σ(b) = {up_to_one(gate, 3)}{kept}"
+    rests = f"A keep-gate bias of {bias:g} puts the gate's resting value at σ(b) = {up_to_one(gate, 3)}{kept}"
     return f"{rests}, which alone would {alone}. The {measured}"
 
 
@@ -145,7 +146,7 @@ def change_over(change: ChangeOver) -> str:
 
 
 def at_biases(table: pd.DataFrame) -> str:
-    """The direct share at several forget biases."""
+    """The direct share at several biases of the gate that keeps."""
     lag = int(table["lag"].iloc[0])
     pieces = [
         f"at {bias:g} {_nothing(total)}"
@@ -153,7 +154,7 @@ def at_biases(table: pd.DataFrame) -> str:
         else f"at {bias:g} **{percent(share)}** (norm {number(direct)} of {number(total)})"
         for bias, share, direct, total in table[["bias", "share", "log10_direct", "log10_total"]].to_numpy(float)
     ]
-    return f"Share of the direct path in what arrives from lag {lag}, by forget bias: {'; '.join(pieces)}."
+    return f"Share of the direct path in what arrives from lag {lag}, by keep-gate bias: {'; '.join(pieces)}."
 
 
 def textbook(subject: Subject, summary: Summary, judged: Textbook) -> list[str]:

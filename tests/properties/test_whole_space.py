@@ -21,7 +21,7 @@ from gradlab.words.numbers import plain
 from tests.analyses.registry import ANALYSES
 from tests.properties.plain import of_experiment
 
-REFUSED = re.compile("has no gate whose product|has no forget bias|not text|needs? .* GB|is allowed: use|no text")
+REFUSED = re.compile("has no gate whose product|has no keep_bias|not text|needs? .* GB|is allowed: use|no text")
 
 
 @st.composite

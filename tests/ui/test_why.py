@@ -81,9 +81,9 @@ def test_a_direct_path_that_loses_nothing_or_is_not_there_is_not_given_a_half_li
     assert resting_gate(rnn, summary_of(rnn)) == ""
 
 
-def test_cells_without_a_forget_gate_have_no_forget_bias_to_read_out(open_app):
-    app = open_app("why_addition", **SMALL, one_cell="GRU")
-    assert "forget bias" not in said(app).lower()
+def test_cells_without_a_gate_that_keeps_have_no_bias_to_read_out(open_app):
+    app = open_app("why_addition", **SMALL, one_cell="RNN (ReLU)")
+    assert "keep-gate bias" not in said(app).lower()
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ from gradlab.settings.subject import Subject
 LAG = 100  # at which parts are compared, where the sequence is long enough
 CARRIES = 0.95  # share from which the direct path may pass for the whole gradient
 BIASES = (0.0, 1.0, 3.0)
-EVERYTHING_ELSE = [name for group in ALL_GROUPS for name in GROUPS[group] if name != "forget_bias"]
+BIASED = ("keep_bias", "forget_bias")  # settings of the gate that keeps
+EVERYTHING_ELSE = [name for group in ALL_GROUPS for name in GROUPS[group] if name not in BIASED]
 BIASES_COLUMNS = ("bias", "lag", "log10_direct", "log10_total", "share")
 
 
@@ -116,16 +117,19 @@ def _need_of_biases(problem: Problem, biases: Sequence[float] = BIASES) -> Need:
 def direct_at_biases(
     subject: Subject, biases: Sequence[float] = BIASES, *, progress: Progress | None = None
 ) -> pd.DataFrame:
-    """How much of the last loss's gradient is direct at several forget biases, at lag 100 or the farthest there is.
+    """How much of the last loss's gradient is direct at several biases of the gate that keeps the old state, at lag 100
+    or the farthest there is.
 
-    Columns `BIASES_COLUMNS`. Raises ValueError for cells without a forget gate and for weights that were learned.
+    Columns `BIASES_COLUMNS`. Raises ValueError for cells without such a gate and for weights that were learned.
     """
-    if "forget_bias" in subject.unused():
-        raise ValueError(f"{subject.title} has no forget bias to set: use a cell with a forget gate and drawn weights")
+    if "keep_bias" in subject.unused():
+        use = "use a cell with a gate that keeps its state, and drawn weights"
+        raise ValueError(f"{subject.title} has no keep_bias to set: {use}")
     rows = []
     for number, bias in enumerate(biases):
         part = part_of(progress or silent, number / len(biases), (number + 1) / len(biases))
-        parts = summary(lowest(decompose(subject.replace(forget_bias=bias), orders=0, losses=LAST, progress=part)))
+        biased = subject.replace(keep_bias=bias, forget_bias=None)
+        parts = summary(lowest(decompose(biased, orders=0, losses=LAST, progress=part)))
         norms, share = parts.log10_norm, parts.share
         rows.append((bias, parts.lag, norms["direct"], norms["total"], share["direct"]))
     return pd.DataFrame(rows, columns=list(BIASES_COLUMNS))

@@ -5,27 +5,29 @@ from typing import Any
 import streamlit as st
 
 from gradlab.cells import CELLS
+from gradlab.cells.contract import keep_gate_of
 from gradlab.settings.catalogue import GROUPS, SETTINGS, Fields
 from gradlab.settings.conflicts import unused
 from gradlab.settings.links import read_query
 from gradlab.ui.frame import link, linked
 from gradlab.ui.frame import opened_runs as opened
 from gradlab.ui.frame.presets import PRESETS
-from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings
+from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings
 from gradlab.ui.frame.widgets import widget
+from gradlab.words.numbers import listed
 
 AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
-    "": ("steps", "forget_bias", "gain", "initialization"),
-    "why_addition": ("one_cell", "forget_bias", "gain", "depth", "steps", "initialization"),
-    "gates": ("one_cell", "forget_bias", "inputs", "steps"),
-    "unrolled": ("one_cell", "forget_bias", "depth", "steps"),
-    "jacobians": ("one_cell", "forget_bias", "gain", "initialization", "steps"),
-    "weights": ("one_cell", "initialization", "gain", "forget_bias"),
+    "": ("steps", "keep_bias", "gain", "initialization"),
+    "why_addition": ("one_cell", "keep_bias", "gain", "depth", "steps", "initialization"),
+    "gates": ("one_cell", "keep_bias", "inputs", "steps"),
+    "unrolled": ("one_cell", "keep_bias", "depth", "steps"),
+    "jacobians": ("one_cell", "keep_bias", "gain", "initialization", "steps"),
+    "weights": ("one_cell", "initialization", "gain", "keep_bias"),
     "sequence_types": ("one_cell", "loss", "inputs", "steps"),
-    "itemised": ("steps", "forget_bias", "gain", "initialization"),
-    "truncation": ("truncation", "k1", "k2", "forget_bias", "steps"),
-    "training": ("cells", "hidden_size", "forget_bias", "truncation", "k1", "k2"),
-    "character_model": ("one_cell", "hidden_size", "forget_bias", "truncation", "k1", "k2"),
+    "itemised": ("steps", "keep_bias", "gain", "initialization"),
+    "truncation": ("truncation", "k1", "k2", "keep_bias", "steps"),
+    "training": ("cells", "hidden_size", "keep_bias", "truncation", "k1", "k2"),
+    "character_model": ("one_cell", "hidden_size", "keep_bias", "truncation", "k1", "k2"),
 }
 EXPANDERS = {  # of the sidebar; the cells compared stand for the setting `cell`
     "Network": ("cells", *(name for name in (*GROUPS["network"], *GROUPS["numerics"]) if name != "cell")),
@@ -33,6 +35,7 @@ EXPANDERS = {  # of the sidebar; the cells compared stand for the setting `cell`
     "Loss": (*GROUPS["loss"], *GROUPS["truncation"]),
     "Display": ("state", "relative", "one_cell"),
 }
+ONE_STACK = frozenset(("gates", "unrolled", "jacobians", "weights", "sequence_types", "character_model"))  # pages
 OF_THE_TASK = frozenset((*GROUPS["sequence"], *GROUPS["loss"]))  # where something is trained, its task decides these
 
 
@@ -78,13 +81,13 @@ def draw(page: str, at_hand: Any) -> None:
             if shown:
                 with st.expander(group, expanded=page != "" and group != "Loss"):
                     for name in shown:
-                        widget(name)
+                        widget(name, _why_not(page, name))
     if at_hand_names:
         with at_hand:
             widths = [2 if name == "cells" else 1 for name in at_hand_names]
             for column, name in zip(st.columns(widths), at_hand_names, strict=True):
                 with column:
-                    widget(name)
+                    widget(name, _why_not(page, name))
     settings = _settings(page, idle)
     st.session_state["settings"] = settings
     with st.sidebar:
@@ -111,7 +114,21 @@ def _values() -> dict[str, Any]:
 def _idle(page: str) -> frozenset[str]:
     """Settings that change nothing, because of another one: they are neither drawn nor handed to the pages."""
     values: dict[str, Any] = _values() | {"cell": "lstm"}  # which gates a cell has is not asked here
-    return unused(Fields.model_construct(None, **values)) | opened.decided(page)
+    superseded = frozenset(("forget_bias",) if values["forget_bias"] is None else ())  # by keep_bias; old links have it
+    return unused(Fields.model_construct(None, **values)) | opened.decided(page) | superseded
+
+
+def _why_not(page: str, name: str) -> str:
+    """Why a setting changes nothing of what the page shows, though other cells have it; "" where it does."""
+    if name != "keep_bias":
+        return ""
+    state = st.session_state
+    titles = [state.get("one_cell") or ONE_CELL] if page in ONE_STACK else state.get("cells") or []
+    shown = [link.cell_called(title) for title in titles] or list(DEFAULT_CELLS)
+    if any(keep_gate_of(CELLS[cell]) for cell in shown):
+        return ""
+    names = listed([CELLS[cell].title for cell in shown])
+    return f"{names} {'has' if len(shown) == 1 else 'have'} no gate that keeps the old state."
 
 
 def _settings(page: str, idle: frozenset[str]) -> Settings:

@@ -1,4 +1,4 @@
-"""Sentences on the direct path: its half-life, its share by forget bias, and textbook claims."""
+"""Sentences on the direct path: its half-life, its share by keep-gate bias, and textbook claims."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from gradlab.words import paths as sentences
 
 
 def say(place: Any, subject: Subject, summary: Summary) -> None:
-    """What the parts come to, here; where the forget bias puts the gate, in a place at the page's top."""
+    """What the parts come to, here; where its bias puts the gate that keeps, in a place at the page's top."""
     place.markdown(sentences.resting_gate(subject, summary))
     st.caption(sentences.what_parts_are(subject))
     st.markdown(sentences.of_parts(summary))
-    if "forget_bias" not in subject.unused():
+    if "keep_bias" not in subject.unused():
         st.markdown(sentences.at_biases(ask(Table.of(Call.of(direct_at_biases, subject)))))
 
 

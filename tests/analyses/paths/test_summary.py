@@ -78,12 +78,15 @@ def test_forget_biases_are_compared_as_each_of_them_alone():
         assert (row.log10_direct, row.log10_total) == tuple(alone["log10_norm"][["direct", "total"]])
 
 
-def test_a_comparison_of_forget_biases_does_not_depend_on_the_forget_bias_and_needs_one():
-    assert "forget_bias" not in direct_at_biases.reads
+def test_a_comparison_of_biases_does_not_depend_on_the_bias_and_needs_a_gate_that_keeps():
+    assert {"keep_bias", "forget_bias"}.isdisjoint(direct_at_biases.reads)
     assert {"seed", "gain", "loss", "steps"} <= direct_at_biases.reads
-    assert direct_at_biases(SMALL).equals(direct_at_biases(SMALL.replace(forget_bias=5.0)))
-    with pytest.raises(ValueError, match="has no forget bias to set"):
-        direct_at_biases(SMALL.replace(cell="gru"))
+    for name in ("keep_bias", "forget_bias"):
+        assert direct_at_biases(SMALL).equals(direct_at_biases(SMALL.replace(**{name: 5.0})))
+    gru = direct_at_biases(SMALL.replace(cell="gru"))
+    assert gru["share"].is_monotonic_increasing
+    with pytest.raises(ValueError, match="has no keep_bias to set"):
+        direct_at_biases(SMALL.replace(cell="rnn"))
 
 
 def judged(experiment):
