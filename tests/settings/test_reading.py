@@ -37,7 +37,8 @@ EXPERIMENTS = {  # in each, other settings are used
 }  # fmt: skip
 OTHERWISE = {
     "cell": ["lstm_coupled"], "depth": [1], "hidden_size": [4], "initialization": ["gaussian", "irnn"], "gain": [1.5],
-    "keep_bias": [0.5], "forget_bias": [0.5], "steps": [13], "batch_size": [3], "inputs": ["sines", "impulse"], "input_size": [4],
+    "keep_bias": [0.5], "forget_bias": [0.5], "steps": [13], "batch_size": [3], "inputs": ["sines", "impulse"],
+    "input_size": [4],
     "text": ["abca"], "loss": ["every", "last", "one_to_many", "half_square"], "loss_step": [2], "loss_steps": ["2"],
     "reads": [6], "writes": [3], "objective": ["direction", "cross_entropy"], "output_size": [4],
     "truncation": ["full", "chunks"], "k1": [1], "k2": [3], "seed": [9], "dtype": ["float32"],

@@ -76,7 +76,7 @@ def test_every_page_survives_unusual_settings(open_app, page, query):
         ({"loss": "step", "loss_step": "7"}, "injected at step 7, this much remains in h 7 steps earlier"),
         (
             {"loss": "every"},
-            "enters at 30 of 30 steps. Of the last loss's gradient, injected at step 29, this much is left in h at step",
+            "enters at 30 of 30 steps. Of the last loss's gradient, injected at step 29, this much is left in h at",
         ),
         ({"depth": "2"}, "remains in h of the bottom layer 29 steps earlier"),
     ],
