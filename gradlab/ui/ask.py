@@ -38,6 +38,11 @@ def result(call: Call) -> Any:
         return _answer(call, bar)
 
 
+def answer(call: Call) -> Any:
+    """What a call gives, kept, asked for outside a page's run: no progress, no refusal by size."""
+    return _answer(call, None)
+
+
 def every_row(question: Question) -> pd.DataFrame:
     """All rows, for what leaves the screen; asked outside a page's run too."""
     return question.rows_of([_answer(call, None) for call in question.calls])

@@ -51,9 +51,7 @@ def widget(name: str) -> None:
         return
     label = LABELS.get(name, name.replace("_", " ").capitalize())
     if name in LADDERS:
-        seen = {st.session_state.get(name, default(name)), link.value_in_address(name), default(name)}
-        stops = sorted({*LADDERS[name], *seen}, key=lambda value: -1e-9 if value is None else value)
-        linked.select_slider(label, stops, default(name), format_func=_stop_text, key=name, help=_help(name))
+        linked.select_slider(label, stops(name), default(name), format_func=stop_text, key=name, help=_help(name))
     elif name in CHOICES:
         linked.selectbox(label, choices(name), choices(name).index(default(name)), key=name, help=_help(name))
     elif unit(name) == "characters":
@@ -64,7 +62,14 @@ def widget(name: str) -> None:
         linked.number_input(label, low, high, value, step=1, placeholder=hint, key=name, help=_help(name))
 
 
-def _stop_text(value: float | None) -> str:
+def stops(name: str) -> list:
+    """A ladder's stops, those that a link asked for among them."""
+    seen = {st.session_state.get(name, default(name)), link.value_in_address(name), default(name)}
+    return sorted({*LADDERS[name], *seen}, key=lambda value: -1e-9 if value is None else value)
+
+
+def stop_text(value: float | None) -> str:
+    """A stop as its slider writes it."""
     return AS_DRAWN if value is None else str(value)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from gradlab.analyses.call import Call, Table
-from gradlab.analyses.diagnosis import diagnose
+from gradlab.analyses.diagnosis import Diagnosis, diagnose
 from gradlab.analyses.thinning import Lines
 from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.cells import CELLS
@@ -40,10 +40,11 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
         diagnosis = result(call.then(diagnose))
         curve = ask(Table.of(call, "table", "layer == 0 and state == 'h'"), SPARKLINE)["log10_relative"]
         colour = COLOURS.get(diagnosis.cell, "gray")
+        label, value, delta = face(diagnosis)
         place.metric(
-            f":{colour}[**{CELLS[diagnosis.cell].title}**] {diagnosis.verdict}",
-            flow.rate(diagnosis),
-            flow.half_life(diagnosis),
+            label,
+            value,
+            delta,
             delta_color=colour,
             delta_arrow="off",
             border=True,
@@ -52,9 +53,21 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
         )
 
 
+def face(diagnosis: Diagnosis) -> tuple[str, str, str]:
+    """A card's label, value and line below it, in markdown."""
+    colour = COLOURS.get(diagnosis.cell, "gray")
+    label = f":{colour}[**{CELLS[diagnosis.cell].title}**] {diagnosis.verdict}"
+    return label, flow.rate(diagnosis), flow.half_life(diagnosis)
+
+
+def state_of(traces: Sequence[GradientTrace], state: str) -> str:
+    """The state to draw: h where no cell has the one asked for."""
+    return state if state in ("h", "both") or any(state in trace.states for trace in traces) else "h"
+
+
 def state_shown(traces: Sequence[GradientTrace], state: str) -> str:
     """The state to draw: h, with a word about it, where no cell has the one asked for."""
-    if state in ("h", "both") or any(state in trace.states for trace in traces):
+    if state_of(traces, state) == state:
         return state
     st.info("None of the cells compared has a cell state c, so h is shown: add the LSTM under Network.")
     return "h"
