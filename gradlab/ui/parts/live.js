@@ -7,6 +7,7 @@ const AHEAD = 12; // stops beyond the present one that are asked for
 const NEAR = 8; // stops from the present one within which a known one is drawn
 const REST = 150; // milliseconds without a move, for those who asked for less motion
 const RUNGS = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
+const CHART = '[data-testid="stVegaLiteChart"]';
 const PARTS = ["stMetricLabel", "stMetricValue", "stMetricDelta"];
 
 let page = null; // what the last run of the page sent
@@ -120,6 +121,15 @@ function begin({ input, box, setting }) {
   return at;
 }
 
+// Streamlit writes a slider's text again whenever it draws it, a pointer passing over it being enough.
+const texts = new WeakMap();
+function isNew({ input, setting }) {
+  const text = input.getAttribute("aria-valuetext");
+  const before = texts.get(input) ?? page.texts[setting][page.stops[setting].indexOf(page.values[setting])];
+  texts.set(input, text);
+  return text !== before;
+}
+
 let resting;
 function moved(found) {
   const before = drag?.setting === found.setting ? drag.at : null;
@@ -147,15 +157,16 @@ function near(event) {
 
 new MutationObserver(changes => {
   if (!page) return;
+  let anew = false; // Streamlit draws a chart anew when the window's width changes, with the rows it began with
   for (const { type, target, addedNodes } of changes) {
     if (type === "attributes") {
       const found = slider(target);
-      if (found?.input === target) moved(found);
-    } else if (shown && [...addedNodes].some(node => node instanceof Element && node.closest('[data-testid="stVegaLiteChart"]'))) {
-      const frame = shown; // Streamlit draws a chart anew when the window's width changes
-      requestAnimationFrame(() => { if (shown === frame) window.dispatchEvent(new CustomEvent(page.event, { detail: frame })); });
+      if (found?.input === target && isNew(found)) moved(found);
+    } else if (target instanceof HTMLElement && target.closest(CHART)) {
+      anew ||= [...addedNodes].some(node => node instanceof Element && (node.matches(".marks") || node.querySelector(".marks")));
     }
   }
+  if (anew && shown) window.dispatchEvent(new CustomEvent(page.event, { detail: shown }));
 }).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-valuetext"] });
 document.addEventListener("pointerover", near);
 document.addEventListener("focusin", near);
