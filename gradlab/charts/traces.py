@@ -27,6 +27,7 @@ COLUMNS = (*KEYS, *RELATIVE, *ABSOLUTE)
 PARTS = ("limits", "zeros", "marks")  # datasets that not every picture has
 DATASETS = ("lines", *PARTS, "last zero", "ends", "hover", "lags")
 FOLLOWED = "followed"  # signal of a picture whose rows arrive: its datasets and the domains of its axes
+LABELS = 50  # pixels: "1e-3000"
 MOST_NAMES = 6  # more names than this find no room at the ends of their lines, and legends take their place
 MOST_BANDS = 8  # bands over the batch of more lines than this would hide the lines
 
@@ -158,6 +159,7 @@ def _layers(rows: Mapping[str, Any], domains: Mapping[str, axes.Domain], look: L
     labels = annotations.broken(theme.line_names(table)) if look.named else None
     shown, legends = _legends(table, look.named)
     colour = theme.cells_encoding(table, dark, legend=not look.named)
+    extent = {"minExtent": LABELS} if isinstance(domains["norms"], str) else {}  # a frame that stays as labels change
     band = (
         alt.Chart(rows["lines"])
         .mark_area()
@@ -175,7 +177,7 @@ def _layers(rows: Mapping[str, Any], domains: Mapping[str, axes.Domain], look: L
         .mark_line(strokeWidth=4.0 if look.first_picture else 2.0)
         .encode(
             x=axes.along(domains["steps"], "step t    ← the gradient" if look.first_picture else "step t"),
-            y=axes.decades(mean, domains["norms"], _title(table, mean), offset=annotations.gutter(labels)),
+            y=axes.decades(mean, domains["norms"], _title(table, mean), offset=annotations.gutter(labels), **extent),
             color=colour,
             opacity=_shade(table, shown, legend=not look.named),
             strokeDash=theme.dash(table["state"], legend=not look.named),

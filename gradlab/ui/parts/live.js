@@ -2,7 +2,8 @@
 // asked for, nearest first in the direction of travel. Streamlit tells a page of a move only when it ends, but writes
 // every stop into the thumb's aria-valuetext; where it does not, nothing here happens and the page behaves as without.
 const AT_ONCE = 2; // requests in flight
-const STOPS = 4; // of a request; the server takes no more than 8
+const MOST_STOPS = 8; // of a request; the server takes no more
+const ANSWER = 100; // milliseconds that a request should take: as many stops as fit, for the finger goes on
 const AHEAD = 12; // stops beyond the present one that are asked for
 const NEAR = 8; // stops from the present one within which a known one is drawn
 const REST = 150; // milliseconds without a move, for those who asked for less motion
@@ -60,11 +61,12 @@ function draw() {
 async function ask() {
   const own = drag;
   while (own === drag && page && own.flying < AT_ONCE) {
-    const { at, way, stops, known, asked } = own, want = [];
-    for (let distance = 0; distance <= AHEAD && want.length < STOPS; distance++) {
+    const { at, way, stops, known, asked, pace } = own, want = [];
+    const most = Math.max(1, Math.min(MOST_STOPS, Math.floor(ANSWER / pace)));
+    for (let distance = 0; distance <= AHEAD && want.length < most; distance++) {
       for (const n of distance ? [at + way * distance, at - way * Math.ceil(distance / 3)] : [at]) {
         const stop = stops[n];
-        if (stop !== undefined && !known.has(stop) && !asked.has(stop) && want.length < STOPS) {
+        if (stop !== undefined && !known.has(stop) && !asked.has(stop) && want.length < most) {
           want.push(stop);
           asked.add(stop);
         }
@@ -73,9 +75,11 @@ async function ask() {
     if (!want.length) return;
     own.flying++;
     const query = new URLSearchParams({ picture: page.picture, setting: own.setting, stops: want.join(",") });
+    const start = performance.now();
     fetch(`live/stops?${query}&${page.query}`)
       .then(answer => (answer.ok ? answer.json() : Promise.reject(answer.status)))
       .then(found => {
+        own.pace = (performance.now() - start) / want.length;
         for (const stop of want) known.set(stop, found[stop] ?? null);
         if (own === drag) tell(own, known.get(stops[own.at]) === null);
       })
@@ -113,7 +117,7 @@ function begin({ input, box, setting }) {
   const at = page.texts[setting].indexOf(input.getAttribute("aria-valuetext"));
   if (!drags.has(context)) {
     const known = new Map([[page.values[setting], page.frame]]);
-    drags.set(context, { setting, context, stops: page.stops[setting], known, asked: new Set(), at, way: 1, flying: 0, moved: false });
+    drags.set(context, { setting, context, stops: page.stops[setting], known, asked: new Set(), at, way: 1, flying: 0, moved: false, pace: 40 });
   }
   if (drag && drag.context !== context) tell(drag, false);
   drag = drags.get(context);
