@@ -25,7 +25,7 @@ from gradlab.charts.arriving import arriving, by_column, with_first
 from gradlab.engine import plan
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
-from gradlab.ui.ask import answer
+from gradlab.ui.ask import answer, rows_on_screen
 from gradlab.ui.frame import link, settings, widgets
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts.cards import face, state_of
@@ -74,7 +74,7 @@ def frame(picture: str, shared: Settings) -> Frame:
     where, first_picture = PICTURES[picture]
     calls = [*each(trace, shared.subjects)]
     found = [answer(call) for call in calls]
-    rows = Lines().on_screen(Table.of(calls, "table", where(shared, found)).rows_of(found))
+    rows = rows_on_screen(Table.of(calls, "table", where(shared, found)), Lines())
     ends = line_ends(rows, shared.relative) if first_picture else None
     drawn, domains = traces.datasets(rows, relative=shared.relative, ends=ends, marks=flow.marks(found))
     look = traces.look_of(rows, drawn, relative=shared.relative, first_picture=first_picture, dark=False)
