@@ -115,11 +115,32 @@ def _all(query: Any) -> list[tuple[str, list[str]]]:
 
 def _cells(query: Any) -> tuple[list[str], list[str]]:
     """The cells a link asks to compare, by name or title, and a sentence for each that does not exist."""
-    asked = query.get_all("cells") or query.get_all("cell")
+    known, _ = _cells_called(query.get_all("cells") or query.get_all("cell"))
+    return known, [_no_cell(word) for word in _cells_called(query.get_all("cells"))[1]]
+
+
+def _cells_called(words: list[str]) -> tuple[list[str], list[str]]:
+    """Names of cells by name or title, and the words that are neither."""
     by_word = {word.lower(): name for name, cell in CELLS.items() for word in (name, cell.title)}
-    known = [by_word[word.lower()] for word in asked if word.lower() in by_word]
-    unknown = [word for word in query.get_all("cells") if word.lower() not in by_word]
-    return known, [_no_cell(word) for word in unknown]
+    known = [by_word[word.lower()] for word in words if word.lower() in by_word]
+    return known, [word for word in words if word.lower() not in by_word]
+
+
+def read(query: list[tuple[str, str]]) -> tuple[Settings, list[str]]:
+    """What a full link's query shows, for those that have no page: settings, and what of it is not allowed."""
+    given = dict(query)
+    experiment, problems = read_query(given, ignore=(*OWN_KEYS, *of_pages(given)))
+    cells, unknown = _cells_called([value for name, value in query if name == "cells"])
+    names = [name for name in CELLS if name in cells] or DEFAULT_CELLS
+    shown = dict(query)
+    state = shown.get("state", "h")
+    problems += [_no_cell(word) for word in unknown]
+    if state not in display()["state"]:
+        problems.append(f"state = {state[:40]!r} is not allowed: use one of {', '.join(display()['state'])}.")
+    subjects = tuple(experiment.replace(cell=name) for name in names)
+    examined = titles().get(shown.get("one_cell", ""), subjects[0].cell)
+    relative = shown.get("relative", "true") == "true"
+    return Settings(subjects, experiment.replace(cell=examined), state, relative), problems
 
 
 def _no_cell(word: str) -> str:

@@ -102,6 +102,7 @@ def _send_again(page: str) -> None:
     Streamlit forgets its value, not always but where it is busy, and would show the default while pages use the value.
     """
     if st.session_state.get("drawn on") != page:
+        st.session_state.pop("first frame", None)
         for name in (name for names in EXPANDERS.values() for name in names if name in st.session_state):
             st.session_state[name] = st.session_state[name]
 

@@ -55,11 +55,9 @@ def widget(name: str, why_not: str = "") -> None:
         return
     label = LABELS.get(name, name.replace("_", " ").capitalize())
     if name in LADDERS:
-        seen = {st.session_state.get(name, default(name)), link.value_in_address(name), default(name)}
-        stops = sorted({*LADDERS[name], *seen}, key=lambda value: -1e-9 if value is None else value)
-        about = f"{why_not}\n\n{_help(name)}" if why_not else _help(name)
-        value, is_off = default(name), bool(why_not)
-        linked.select_slider(label, stops, value, format_func=_stop_text, key=name, help=about, disabled=is_off)
+        about, is_off = f"{why_not}\n\n{_help(name)}" if why_not else _help(name), bool(why_not)
+        value = default(name)
+        linked.select_slider(label, stops(name), value, format_func=stop_text, key=name, help=about, disabled=is_off)
         if why_not:
             st.caption(why_not)
     elif name in CHOICES:
@@ -72,7 +70,14 @@ def widget(name: str, why_not: str = "") -> None:
         linked.number_input(label, low, high, value, step=1, placeholder=hint, key=name, help=_help(name))
 
 
-def _stop_text(value: float | None) -> str:
+def stops(name: str) -> list:
+    """A ladder's stops, those that a link asked for among them."""
+    seen = {st.session_state.get(name, default(name)), link.value_in_address(name), default(name)}
+    return sorted({*LADDERS[name], *seen}, key=lambda value: -1e-9 if value is None else value)
+
+
+def stop_text(value: float | None) -> str:
+    """A stop as its slider writes it."""
     return AS_DRAWN if value is None else str(value)
 
 

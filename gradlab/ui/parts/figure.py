@@ -10,6 +10,7 @@ from gradlab.analyses.call import Question
 from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.ui.ask import ask, every_row
 from gradlab.ui.frame import settings
+from gradlab.ui.parts import live
 from gradlab.ui.parts.export_bar import export_bar
 from gradlab.words.flow import NOTHING_INJECTED
 from gradlab.words.how_to_read import Words
@@ -39,6 +40,7 @@ def figure(
     export: bool = True,
     tools: bool = True,
     chosen: Chosen | None = None,
+    follows: str = "",
 ) -> None:
     """Draws the rows of a question.
 
@@ -48,6 +50,7 @@ def figure(
     export      False while the rows still change
     tools       False for a small chart among many: neither exports nor how to read it
     chosen      what to do with what a click on the chart chooses
+    follows     its name in `live.PICTURES`, where it follows a slider before that is let go
     """
     reduction = reduction or AllRows()
     dark = settings.dark()
@@ -60,7 +63,10 @@ def figure(
         st.info(f"{words.title}: nothing to draw. {words.sentence or NOTHING_INJECTED}")
         return
     description = f"{words.title}. {words.sentence}".replace("**", "")
-    show(chart(draw, rows), description, width, chosen)
+    if follows and live.follows(settings.current()):
+        live.show(follows, settings.current(), words.title)
+    else:
+        show(chart(draw, rows), description, width, chosen)
     if not tools:
         return
     with st.container(horizontal=True):
