@@ -35,8 +35,10 @@ SECTIONS = {
 }
 
 ICON = str(Path(__file__).with_name("icon.svg"))
+STYLE = Path(__file__).with_name("frame") / "style.css"
 
 st.set_page_config(page_title="gradlab", page_icon=ICON, layout="wide")
+st.html(STYLE)
 st.logo(ICON, size="large")
 page = st.navigation(SECTIONS, expanded=True)
 notices = st.container()

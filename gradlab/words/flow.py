@@ -116,7 +116,7 @@ def rate(diagnosis: Diagnosis) -> str:
     decades, margin = diagnosis.decades_per_100_steps, diagnosis.half_width
     if math.isnan(decades) or diagnosis.verdict == "zero":
         return "no rate"
-    size = f"{margin:.1g}" if 1e-3 < margin < 10 else rounded(round(margin) if margin >= 10 else margin)
+    size = f"{margin:.1g}" if 1e-3 <= margin < 9.5 else rounded(round(margin) if margin >= 9.5 else margin)
     interval = f" ± {size}" if margin >= 0.05 * abs(decades) and margin > 0 else ""
     return f"{signed(decades)}{interval} :small[decades per 100 steps]"
 

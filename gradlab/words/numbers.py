@@ -41,9 +41,9 @@ def number(log10_value: float) -> str:
 
 
 def rounded(value: float) -> str:
-    """A positive number with three digits: "1.64", "789"; from 10,000 on and below 0.001 with two, as "3.4 × 10⁸"."""
-    out = value == 0 or math.isinf(value) or 10**PLAIN_FROM <= value < 10**PLAIN_TO
-    return f"{value:.3g}" if out else number(math.log10(value))
+    """A positive number with three digits, "1.64", "789"; from 1,000 on and below 0.001 as `number` writes it."""
+    text = f"{value:.3g}"
+    return number(math.log10(value)) if "e" in text or 0 < value < 10**PLAIN_FROM else text
 
 
 def signed(value: float) -> str:

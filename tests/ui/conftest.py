@@ -63,6 +63,12 @@ def drawn(monkeypatch):
         seen.charts.append(arguments[0])
         return chart(*arguments, **options)
 
+    def followed(specification, **options):
+        seen.charts.append(specification)
+        return followed_chart(specification, **options)
+
+    followed_chart = st.vega_lite_chart
+    monkeypatch.setattr(st, "vega_lite_chart", followed)
     monkeypatch.setattr(part, "ask", asked)
     monkeypatch.setattr(part, "export_bar", exported)
     monkeypatch.setattr(st, "altair_chart", charted)

@@ -50,7 +50,7 @@ def test_a_moved_keep_gate_bias_passes_each_stay_once_a_gated_cell_and_the_rnn_n
     assert stays["read_query"] == 1
     assert stays["_drawn_layer"] == stays["sweep"] == 2  # the LSTM's and the GRU's
     assert stays["result_of"] == 4  # a trace and a diagnosis of each
-    assert stays["rows_of"] == 3  # of the picture, and of the small curve of each card
+    assert stays["rows_of"] == 1  # of the picture
     stays.clear()
     app.run()
     assert stays == {"read_query": 1}

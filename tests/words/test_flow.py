@@ -1,6 +1,7 @@
 """What cards and opening sentences say of a verdict, where there is a rate and where there is none."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -92,3 +93,66 @@ def test_a_card_of_zero_has_no_rate_and_a_wide_interval_no_e_notation():
     assert (dying.verdict, flow.rate(dying)) == ("zero", "no rate")
     wide = dataclasses.replace(dying, verdict="vanishing", decades_per_100_steps=-54.3, half_width=31.2)
     assert flow.rate(wide).startswith("−54.3 ± 31 ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "injected at the last step, this much remains in h 19 steps earlier: RNN "),
+        ({"depth": 2}, "injected at the last step, this much remains in h of the bottom layer 19 steps earlier: RNN "),
+        ({"loss": "step", "loss_step": 7}, "injected at step 7, this much remains in h 7 steps earlier: RNN "),
+        ({"loss": "step", "loss_step": 1}, "injected at step 1, this much remains in h 1 step earlier: RNN "),
+        ({"loss": "one_to_one"}, "at step 0 alone, so no gradient goes back through time. In h it is there: RNN "),
+        ({"loss": "steps", "loss_steps": "3,12"}, "enters at 2 of 20 steps. Of the last loss's gradient, injected at "
+         "step 12, this much is left in h at step 0: RNN "),
+    ],
+)  # fmt: skip
+def test_an_opening_says_where_the_loss_enters_and_how_far_back_it_is_seen(settings, said):
+    assert flow.opening([trace(Experiment(cell="rnn", hidden_size=4, steps=20, **settings))]).partition(said)[1]
+
+
+def test_several_losses_are_told_from_one():
+    one, many = (trace(Experiment(cell="rnn", hidden_size=4, steps=9, loss=loss)) for loss in ("last", "every"))
+    two = trace(Experiment(cell="rnn", hidden_size=4, steps=9, loss="steps", loss_steps="2,5"))
+    assert not flow.several_losses([one])
+    assert flow.several_losses([two])
+    assert flow.several_losses([one, many])
+    assert flow.several_losses([many, one])
+
+
+@pytest.mark.parametrize(
+    ("rate", "margin", "written"),
+    [
+        (-28.2, 0.01, "−28.2 "), (-28.2, 1.42, "−28.2 ± 1 "), (-28.2, 1.40, "−28.2 "), (9.4, 0.48, "+9.4 ± 0.5 "),
+        (-54.3, 31.2, "−54.3 ± 31 "), (-54.3, 9.6, "−54.3 ± 10 "), (-30, 10.4, "−30 ± 10 "), (0.0, 0.0, "+0 "),
+        (-1e-5, 2e-5, "−1.0 × 10⁻⁵ ± 2.0 × 10⁻⁵ "), (-0.02, 0.004, "−0.02 ± 0.004 "),
+    ],
+)  # fmt: skip
+def test_a_card_gives_a_rate_with_its_interval_where_that_is_wide(rate, margin, written):
+    judged = diagnose(trace(Experiment(cell="rnn", hidden_size=4, steps=30)))
+    found = flow.rate(dataclasses.replace(judged, decades_per_100_steps=rate, half_width=margin))
+    assert found.replace("\u00a0", " ").startswith(written)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "half_life", "written"),
+    [
+        ("vanishing", 1.068, "halves every 1.07 steps"), ("vanishing", 1.0, "halves every step"),
+        ("exploding", -3.19, "doubles every 3.19 steps"), ("steady", math.inf, "keeps its size"),
+        ("steady", 3.64e8, "halves every 3.6 × 10⁸ steps"), ("undefined", 2.0, "not known"),
+        ("vanishing", math.nan, "not known"), ("zero", 1.0, "exactly 0 at step 0"),
+    ],
+)  # fmt: skip
+def test_a_card_says_how_fast_it_halves_or_why_that_is_not_known(verdict, half_life, written):
+    judged = diagnose(trace(Experiment(cell="rnn", hidden_size=4, steps=30)))
+    found = flow.half_life(dataclasses.replace(judged, verdict=verdict, half_life=half_life))
+    assert found.replace("\u00a0", " ") == written
+
+
+def test_what_all_states_hold_is_said_from_a_decade_on():
+    base = trace(Experiment(cell="lstm", hidden_size=4, steps=20, batch_size=1))
+    for apart, is_said in ((0.9, False), (1.3, True)):
+        norms = base.log10_norms.copy()
+        norms[..., 1] = norms[..., 0] + 0.5 * math.log10(10 ** (2 * apart) - 1)  # together: `apart` more than h alone
+        changed = dataclasses.replace(base, log10_norms=norms, log10_norms_last=norms)
+        assert ("(h and c: " in flow.opening([changed])) == is_said
