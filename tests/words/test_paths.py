@@ -4,6 +4,7 @@ import math
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -158,3 +159,138 @@ def test_a_full_jacobian_has_no_singular_value_that_is_exactly_zero():
     found = farthest(singular_values_by_lag(Experiment(cell="rnn", hidden_size=8, steps=60)))
     assert found.zero == 0
     assert found.resolved < 8
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ((0, 0, 5, None), "Nothing arrives from any earlier step."),
+        ((5, 5, 5, None), "At every lag most of the gradient goes around U."),
+        ((4, 4, 5, None), "At all 4 of 5 lags from which some arrives, most of the gradient goes around U."),
+        ((0, 5, 5, 1), "At every lag most of the gradient goes through U and not around it."),
+        ((2, 5, 5, None), "At 2 of 5 lags most of the gradient goes around U, at the others through it."),
+        ((2, 5, 5, 3), "From lag 3 on, most of the gradient goes through U and not around it."),
+        ((2, 4, 5, 3), "From lag 3 on, as far as some arrives, most of the gradient goes through U and not around it."),
+    ],
+)
+def test_where_the_gradient_changes_over(change, said):
+    assert words.change_over(paths.ChangeOver(*change)) == said
+
+
+@pytest.mark.parametrize(
+    ("e", "product"),
+    [
+        (
+            Experiment(cell="lstm", hidden_size=6, steps=40),
+            "product of the forget gates”: that product is the direct ",
+        ),
+        (
+            Experiment(cell="gru", hidden_size=6, steps=40),
+            "product of the gates that keep the state”: that product",
+        ),
+        (
+            Experiment(cell="lstm", hidden_size=6, steps=40, depth=2),
+            "forget gates”: the direct path, of such products,",
+        ),
+        (Experiment(cell="rnn", hidden_size=6, steps=40), None),
+    ],
+)
+def test_textbook_claims_are_those_of_the_cell_with_the_numbers_that_decide(e, product):
+    summary, judged = parts_of(e), paths.textbook(parts_of(e), trace(e), trace(e.replace(cell="rnn")))
+    said = words.textbook(e, summary, judged)
+    found = judged.diagnosis
+    kept = next(text for text in said if "does not vanish" in text)
+    rate = f"{abs(found.decades_per_100_steps):.3g}"
+    assert f"is {found.verdict}, −{rate} decades per 100 steps; {number(found.log10_left)} is left at step 0." in kept
+    assert kept.startswith(words.VERDICTS[judged.keeps])
+    assert (product is None) == (not any("product" in text for text in said))
+    assert product is None or product in said[0]
+    more = [text for text in said if "keeps more" in text]
+    assert bool(more) == (e.cell != "rnn")
+    for text in more:
+        assert (
+            f"{number(judged.log10_left)} of the last loss's gradient, against {number(judged.log10_left_rnn)}" in text
+        )
+        assert ("(h and c against the RNN's h)" in text) == (e.cell == "lstm")
+        assert f"at lag {summary.lag}." in text
+
+
+def test_a_claim_without_a_rate_or_a_way_back_says_so():
+    short = Experiment(cell="lstm", hidden_size=4, steps=2)
+    judged = paths.textbook(parts_of(short), trace(short), trace(short.replace(cell="rnn")))
+    assert "decades per 100 steps" not in " ".join(words.textbook(short, parts_of(short), judged))
+    alone = Experiment(cell="lstm", hidden_size=4, steps=20, loss="one_to_one")
+    judged = paths.textbook(parts_of(alone), trace(alone), trace(alone.replace(cell="rnn")))
+    said = words.textbook(alone, parts_of(alone), judged)
+    assert said[0].endswith("the loss enters at step 0 alone, so nothing comes back.")
+    dead = Experiment(cell="gru", hidden_size=4, steps=20, objective="cross_entropy", output_size=1)
+    judged = paths.textbook(parts_of(dead), trace(dead), trace(dead.replace(cell="rnn")))
+    assert "exactly zero or not finite, so no path has a share" in words.textbook(dead, parts_of(dead), judged)[0]
+
+
+def test_a_direct_path_that_grows_doubles_and_one_that_keeps_loses_nothing():
+    carousel = Experiment(cell="lstm_1997", hidden_size=4, steps=40)
+    assert words.resting_gate(carousel, parts_of(carousel)) == "The direct path of this network loses nothing."
+    grows = parts_of(carousel)._replace(half_life=-3.0)
+    assert "doubles every **3 steps** of lag" in words.resting_gate(carousel, grows)
+    peephole = Experiment(cell="lstm_peephole", hidden_size=4, steps=40, keep_bias=2.0)
+    said = words.resting_gate(peephole, parts_of(peephole))
+    assert f"every **{math.log(2) / math.log1p(math.exp(-2)):.3g} steps**" in said
+    open_ = Experiment(cell="lstm", hidden_size=4, steps=40, keep_bias=20.0, dtype="float64")
+    assert "which alone would halve" in words.resting_gate(open_, parts_of(open_))
+
+
+def test_the_largest_part_is_named_only_where_the_direct_path_is_not_the_whole():
+    through = Experiment(cell="lstm", hidden_size=8, steps=40)
+    summary = parts_of(through, orders=3)
+    said = words.of_parts(summary)
+    how = "more than 3 times" if summary.largest == "rest" else f"{summary.largest.split()[-1]} times"
+    assert f"passed through U {how}." in said
+    around = Experiment(cell="min_gru", hidden_size=8, steps=40)
+    assert "The largest share" not in words.of_parts(parts_of(around))
+
+
+def test_units_are_ranked_by_memory_and_cells_without_gates_say_so():
+    scope = paths.microscope(Experiment(cell="lstm", hidden_size=6, steps=40, keep_bias=1.0))
+    longest, shortest = scope.units.iloc[0], scope.units.iloc[-1]
+    said = words.of_units(scope)
+    assert f"unit {longest['unit']:.0f}, the longest memory, halves in **{longest['half_life']:.3g} steps**" in said
+    assert f"unit {shortest['unit']:.0f}, the shortest, halves in **{shortest['half_life']:.3g} steps**" in said
+    share = np.mean((scope.values["forget"] < 0.1) | (scope.values["forget"] > 0.9))
+    assert f"forget {share:.0%}" in said
+    alike = paths.microscope(Experiment(cell="leaky", hidden_size=6, steps=40))
+    assert "the direct path of every unit halves in" in words.of_units(alike)
+    assert words.of_units(alike).endswith("It has no gates.")
+    nothing = paths.microscope(Experiment(cell="rnn", hidden_size=6, steps=40))
+    assert "the direct path of every unit keeps nothing." in words.of_units(nothing)
+    kept = paths.microscope(Experiment(cell="lstm_1997", hidden_size=6, steps=40))
+    assert "the direct path of every unit loses nothing." in words.of_units(kept)
+
+
+def test_cuts_are_said_one_after_the_other():
+    e = Experiment(cell="lstm", hidden_size=6, steps=40)
+    whole = paths.lowest(paths.cut(e, without=(), losses="last"))
+    assert words.of_cuts(whole, "lstm", 39).endswith("arrives from lag 39 by all routes.")
+    both = pd.concat([whole, paths.lowest(paths.cut(e, without=("recurrent",), losses="last"))])
+    left = both[(both["lag"] == 39)].set_index("path")["log10_relative"]
+    assert words.of_cuts(both, "lstm", 39).endswith(f"the recurrent weight U: **{number(left['without recurrent'])}**.")
+
+
+def test_one_unit_is_said_with_its_largest_difference_from_the_formula():
+    table = paths.one_unit(0.9, 0.9, 30)
+    said = words.of_one_unit(table, 0.9, 0.9)
+    off = np.abs(table["log10_norm"] - table["log10_formula"])
+    largest = off[np.isfinite(off)].max() * math.log(10)
+    assert f"leaves {number(29 * math.log10(0.9))} of the gradient" in said
+    assert f"differ by at most {number(math.log10(largest)) if largest else 'nothing'}, relative." in said
+
+
+def test_the_flow_divides_at_the_earliest_step_shown():
+    e = Experiment(cell="lstm", hidden_size=6, steps=20)
+    table = paths.edges(e, first=4, last=12)
+    at = table[(table["step"] == 4) & (table["layer"] == 0)].set_index(["edge", "state"])["log10_relative"]
+    said = words.of_edges(table, [19])
+    through, added = number(at["recurrent", "h"]), number(at["direct", "c"])
+    assert said.startswith("Lag 15, bottom layer")
+    assert f"{through} comes back to h through U and {added} to c by the additive path" in said
+    assert words.of_edges(table, [4]).startswith("Lag 15"), "at the step of the loss itself something may flow"
