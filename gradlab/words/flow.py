@@ -122,7 +122,7 @@ def rate(diagnosis: Diagnosis) -> str:
 
 
 def half_life(diagnosis: Diagnosis) -> str:
-    """How fast it halves or doubles, or why that is not said, for a card."""
+    """How fast it halves or doubles, how little a steady one changes, or why that is not said, for a card."""
     length = diagnosis.half_life
     if diagnosis.verdict == "zero":
         return "exactly 0 at step 0"
@@ -130,4 +130,7 @@ def half_life(diagnosis: Diagnosis) -> str:
         return "not known"
     if math.isinf(length):
         return "keeps its size"
+    if diagnosis.verdict == "steady":
+        factor = abs(diagnosis.decades_per_100_steps) / 100 * diagnosis.length
+        return f"within a factor of {number(factor)} over {counted(diagnosis.length, 'step')}"
     return f"{'halves' if length > 0 else 'doubles'} {every(rounded(abs(length)), 'step')}"

@@ -139,7 +139,7 @@ def test_a_card_gives_a_rate_with_its_interval_where_that_is_wide(rate, margin, 
     [
         ("vanishing", 1.068, "halves every 1.07 steps"), ("vanishing", 1.0, "halves every step"),
         ("exploding", -3.19, "doubles every 3.19 steps"), ("steady", math.inf, "keeps its size"),
-        ("steady", 3.64e8, "halves every 3.6 × 10⁸ steps"), ("undefined", 2.0, "not known"),
+        ("vanishing", 3.64e8, "halves every 3.6 × 10⁸ steps"), ("undefined", 2.0, "not known"),
         ("vanishing", math.nan, "not known"), ("zero", 1.0, "exactly 0 at step 0"),
     ],
 )  # fmt: skip
@@ -156,3 +156,10 @@ def test_what_all_states_hold_is_said_from_a_decade_on():
         norms[..., 1] = norms[..., 0] + 0.5 * math.log10(10 ** (2 * apart) - 1)  # together: `apart` more than h alone
         changed = dataclasses.replace(base, log10_norms=norms, log10_norms_last=norms)
         assert ("(h and c: " in flow.opening([changed])) == is_said
+
+
+def test_a_card_says_of_a_steady_gradient_how_little_it_changes():
+    judged = diagnose(trace(Experiment(cell="lstm", keep_bias=3.0)))
+    changed = 10 ** (abs(judged.decades_per_100_steps) / 100 * 199)
+    assert judged.verdict == "steady"
+    assert flow.half_life(judged) == f"within a factor of {changed:.2g} over 199 steps"

@@ -17,7 +17,7 @@ from gradlab.settings.catalogue import SETTINGS, default
 from gradlab.settings.links import read_query, to_query
 from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
-from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings, display, titles
+from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings, display, titles
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 # Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
@@ -33,6 +33,9 @@ ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by th
 TEXTS = ("shown_text", "learned_text")  # of ON_PAGES: whatever they say is text
 MOST = 1e15  # of a page's number; every setting's bounds are far below
 OWN_KEYS = ("cells", *display(), *ON_PAGES, *PASSED_ON[1:])
+DISPLAY: dict[str, Any] = {  # at first
+    "state": "h", "relative": "true", "one_cell": ONE_CELL, "cells": [CELLS[name].title for name in DEFAULT_CELLS],
+}  # fmt: skip
 PAGES = Path(__file__).resolve().parents[3] / "pages"
 
 
@@ -72,6 +75,7 @@ def read_first_address() -> None:
     report(problems + cell_problems)
     if "cell" in query and "one_cell" not in query:
         shown["one_cell"] = CELLS[experiment.cell].title
+    st.session_state["display"] = DISPLAY | shown | ({"cells": as_widgets({"cells": cells})["cells"]} if cells else {})
     of_page = _of_page(query)
     st.session_state["asked"] = {name: ",".join(values) for name, values in of_page.items()}
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
@@ -167,6 +171,11 @@ def cell_called(title: str) -> str:
 def value_in_address(name: str) -> Any:
     """What the address bar says of a setting, or its default."""
     return getattr(st.session_state["address"], name)
+
+
+def display_in_address(name: str) -> Any:
+    """What the address bar says of a setting of the display, or of the cells compared, or its default."""
+    return st.session_state["display"][name]
 
 
 def apply(settings: Mapping[str, Any]) -> None:

@@ -6,13 +6,13 @@ import streamlit as st
 
 from gradlab.cells import CELLS
 from gradlab.cells.contract import keep_gate_of
-from gradlab.settings.catalogue import GROUPS, SETTINGS, Fields
+from gradlab.settings.catalogue import GROUPS, SETTINGS, Fields, default
 from gradlab.settings.conflicts import unused
 from gradlab.settings.links import read_query
 from gradlab.ui.frame import link, linked
 from gradlab.ui.frame import opened_runs as opened
 from gradlab.ui.frame.presets import PRESETS
-from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings
+from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings
 from gradlab.ui.frame.widgets import widget
 from gradlab.words.numbers import listed
 
@@ -35,7 +35,26 @@ EXPANDERS = {  # of the sidebar; the cells compared stand for the setting `cell`
     "Loss": (*GROUPS["loss"], *GROUPS["truncation"]),
     "Display": ("state", "relative", "one_cell"),
 }
-ONE_STACK = frozenset(("gates", "unrolled", "jacobians", "weights", "sequence_types", "character_model"))  # pages
+DRAWN = (*(name for name in (*GROUPS["network"], *GROUPS["numerics"]) if name != "cell"), *GROUPS["sequence"])
+INPUT = ("inputs", "input_size", "text")  # which decide how many columns W has
+COMPARED, EXAMINED, INJECTED = ("cells", *DRAWN, *GROUPS["loss"]), ("one_cell", *DRAWN), GROUPS["loss"]
+ACTS_ON = {  # the settings that can change what a page shows, by the page's address; it asks for no others
+    "": (*COMPARED, "relative"),
+    "gradient_flow": (*COMPARED, "state", "relative"),
+    "one_unit": (),
+    "why_addition": (*EXAMINED, *INJECTED, "relative"),
+    "gates": (*EXAMINED, *INJECTED),
+    "unrolled": (*EXAMINED, *INJECTED),
+    "jacobians": (*EXAMINED, "loss", "reads", "writes"),  # which steps have an input
+    "weights": ("one_cell", *(name for name in DRAWN if name in INPUT or name not in GROUPS["sequence"])),
+    "sequence_types": ("one_cell", *COMPARED, "state", "relative"),
+    "itemised": (*(name for name in COMPARED if name != "loss_step"), "state"),
+    "truncation": ("one_cell", *(name for name in COMPARED if name != "loss_step"), *GROUPS["truncation"], "state"),
+    "training": ("cells", *DRAWN, *GROUPS["truncation"]),
+    "character_model": (*EXAMINED, *GROUPS["truncation"]),
+}
+ONE_STACK = frozenset(page for page, names in ACTS_ON.items() if "cells" not in names and page != "why_addition")
+MOST_CHANGES = 3  # in a tab's title
 OF_THE_TASK = frozenset((*GROUPS["sequence"], *GROUPS["loss"]))  # where something is trained, its task decides these
 
 
@@ -67,17 +86,28 @@ def dark() -> bool:
     return st.context.theme.type == "dark"
 
 
+def differences() -> str:
+    """What differs from the defaults, for the tab's title: " (depth 2, keep bias 3.0)"; the first three at most."""
+    shared = current().subjects[0].settings
+    changed = [
+        f"{name.replace('_', ' ')} {value}" for name, value in shared if name != "cell" and value != default(name)
+    ]
+    return f" ({', '.join(changed[:MOST_CHANGES])})" if changed else ""
+
+
 def draw(page: str, at_hand: Any) -> None:
     """Draws every setting and keeps their values for `current`; the page's own go into the container `at_hand`."""
     link.read_first_address()
     _send_again(page)
     idle = _idle(page)
     elsewhere = OF_THE_TASK if page in opened.LEARN else frozenset()
+    acts = frozenset(ACTS_ON.get(page, (*SETTINGS, "cells", "one_cell", "state", "relative")))
     at_hand_names = [name for name in AT_HAND.get(page, ()) if name not in idle]
     with st.sidebar:
         _starting_points()
         for group, names in EXPANDERS.items():
-            shown = [name for name in names if name not in at_hand_names and name not in idle and name not in elsewhere]
+            left_out = {*at_hand_names, *idle, *elsewhere}
+            shown = [name for name in names if name in acts and name not in left_out]
             if shown:
                 with st.expander(group, expanded=page != "" and group != "Loss"):
                     for name in shown:
@@ -121,10 +151,9 @@ def _idle(page: str) -> frozenset[str]:
 
 def _why_not(page: str, name: str) -> str:
     """Why a setting changes nothing of what the page shows, though other cells have it; "" where it does."""
-    if name != "keep_bias":
+    if name != "keep_bias" or (page not in ONE_STACK and "cells" not in ACTS_ON.get(page, ("cells",))):
         return ""
-    state = st.session_state
-    titles = [state.get("one_cell") or ONE_CELL] if page in ONE_STACK else state.get("cells") or []
+    titles = [_of_display("one_cell")] if page in ONE_STACK else _of_display("cells")
     shown = [link.cell_called(title) for title in titles] or list(DEFAULT_CELLS)
     if any(keep_gate_of(CELLS[cell]) for cell in shown):
         return ""
@@ -132,19 +161,23 @@ def _why_not(page: str, name: str) -> str:
     return f"{names} {'has' if len(shown) == 1 else 'have'} no gate that keeps the old state."
 
 
+def _of_display(name: str) -> Any:
+    """What the display, or the cells compared, are set to: by their widget, or by the address where none was drawn."""
+    return st.session_state.get(name, link.display_in_address(name))
+
+
 def _settings(page: str, idle: frozenset[str]) -> Settings:
-    state = st.session_state
     experiment, problems = read_query({n: v for n, v in _values().items() if n not in {*idle, "cell"}})
     link.report(problems)
-    shown_state, relative = state["state"] or "h", bool(state["relative"])
-    examined = link.cell_called(state["one_cell"])
+    state, relative = _of_display("state") or "h", str(_of_display("relative")).lower() == "true"
+    examined = link.cell_called(_of_display("one_cell"))
     if trained := opened.networks(page):
         subjects = tuple(opened.with_settings(run, experiment) for run in trained)
-        settings = Settings(subjects, subjects[0], shown_state, relative)
+        settings = Settings(subjects, subjects[0], state, relative)
         return settings._replace(one=settings.of(examined))
-    names = [name for name, cell in CELLS.items() if cell.title in state["cells"]] or DEFAULT_CELLS
+    names = [name for name, cell in CELLS.items() if cell.title in _of_display("cells")] or DEFAULT_CELLS
     subjects = tuple(experiment.replace(cell=name) for name in names)
-    return Settings(subjects, experiment.replace(cell=examined), shown_state, relative)
+    return Settings(subjects, experiment.replace(cell=examined), state, relative)
 
 
 def _starting_points() -> None:
