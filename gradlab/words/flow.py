@@ -132,5 +132,5 @@ def half_life(diagnosis: Diagnosis) -> str:
         return "keeps its size"
     if diagnosis.verdict == "steady":
         factor = abs(diagnosis.decades_per_100_steps) / 100 * diagnosis.length
-        return f"within a factor of {number(factor)} over {counted(diagnosis.length, 'step')}"
+        return f"within a factor of {number(factor)}"
     return f"{'halves' if length > 0 else 'doubles'} {every(rounded(abs(length)), 'step')}"

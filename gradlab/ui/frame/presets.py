@@ -41,3 +41,4 @@ PRESETS = {
         "The same cells reading English prose, one character per step: type or paste your own under Sequence.",
     ),
 }
+FIRST = ("PyTorch defaults", "Open the keep gate", "Orthogonal", "Exploding")  # above the opening picture

@@ -11,7 +11,7 @@ from gradlab.settings.conflicts import unused
 from gradlab.settings.links import read_query
 from gradlab.ui.frame import link, linked
 from gradlab.ui.frame import opened_runs as opened
-from gradlab.ui.frame.presets import PRESETS
+from gradlab.ui.frame.presets import FIRST, PRESETS
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings
 from gradlab.ui.frame.widgets import widget
 from gradlab.words.numbers import listed
@@ -104,7 +104,7 @@ def draw(page: str, at_hand: Any) -> None:
     acts = frozenset(ACTS_ON.get(page, (*SETTINGS, "cells", "one_cell", "state", "relative")))
     at_hand_names = [name for name in AT_HAND.get(page, ()) if name not in idle]
     with st.sidebar:
-        _starting_points()
+        _starting_points(page)
         for group, names in EXPANDERS.items():
             left_out = {*at_hand_names, *idle, *elsewhere}
             shown = [name for name in names if name in acts and name not in left_out]
@@ -180,9 +180,34 @@ def _settings(page: str, idle: frozenset[str]) -> Settings:
     return Settings(subjects, experiment.replace(cell=examined), state, relative)
 
 
-def _starting_points() -> None:
-    with st.popover("Presets", width="stretch"):
+def first_presets() -> None:
+    """The presets that a lesson begins with, as buttons, and why the one that is set does what it does."""
+    with st.container(horizontal=True, key="first presets"):
+        for name in FIRST:
+            kind = "primary" if name == _active() else "secondary"
+            st.button(name, key=f"preset {name}", on_click=link.apply, args=(PRESETS[name].settings,), type=kind)
+    if (name := _active()) is not None:
+        st.caption(PRESETS[name].why)
+
+
+def _active() -> str | None:
+    """The preset that the settings are, if they are one."""
+    shared = current()
+    now = {name: value for name, value in shared.subjects[0].settings if name != "cell"}
+    now["cells"] = tuple(subject.settings.cell for subject in shared.subjects)
+    standard = {name: default(name) for name in SETTINGS if name != "cell"} | {"cells": DEFAULT_CELLS}
+    for name, preset in PRESETS.items():
+        wanted = standard | preset.settings
+        if now | {"cells": sorted(now["cells"])} == wanted | {"cells": sorted(wanted["cells"])}:
+            return name
+    return None
+
+
+def _starting_points(page: str) -> None:
+    with st.expander("Presets"):
         for name, preset in PRESETS.items():
+            if page == "" and name in FIRST:
+                continue
             st.button(name, key=f"preset {name}", on_click=link.apply, args=(preset.settings,), width="stretch")
             st.caption(preset.why)
     st.button("Reset every setting", key="reset", on_click=link.apply, args=({},), width="stretch")
