@@ -10,7 +10,8 @@ from typing import Any
 from gradlab.cells import CELLS
 from gradlab.cells.contract import keep_gate_of
 from gradlab.settings.catalogue import Fields
-from gradlab.settings.losses import LOSSES, Placement, clipped, source, step_set
+from gradlab.settings.losses import LOSSES, Placement, source
+from gradlab.settings.step_sets import StepSet
 
 
 def placement(e: Fields) -> Placement:
@@ -75,7 +76,7 @@ def _loss(e: Fields) -> tuple[str, str] | None:
     if e.loss_step is not None and e.loss_step >= e.steps:
         return "loss_step", f"loss_step = {e.loss_step} lies beyond the sequence of steps = {e.steps}: {use}"
     placed_by = LOSSES[e.loss].placed_by
-    if "loss_steps" in placed_by and e.loss_steps is not None and (end := step_set(e.loss_steps)[-1]) >= e.steps:
+    if "loss_steps" in placed_by and e.loss_steps is not None and (end := StepSet.parse(e.loss_steps).last) >= e.steps:
         return "loss_steps", f"loss_steps names step {end}, which lies beyond the sequence of steps = {e.steps}: {use}"
     if LOSSES[e.loss].needs_states and e.objective != "direction":
         return "objective", (
@@ -127,7 +128,7 @@ def over_fewer_steps(e: Fields, steps: int) -> dict[str, Any]:
     if e.loss_step is not None:
         changes["loss_step"] = min(e.loss_step, T - 1)
     if e.loss_steps is not None:
-        changes["loss_steps"] = clipped(e.loss_steps, T - 1)
+        changes["loss_steps"] = str(StepSet.parse(e.loss_steps).clipped(T - 1))
     if "reads" in LOSSES[e.loss].placed_by:
         changes |= {"reads": min(source(e.steps, placement(e)), max(T // 2, 1)), "writes": None}
     return changes
