@@ -29,7 +29,9 @@ def test_the_menu_of_states_has_those_of_every_cell_and_each_is_drawn_in_a_dash_
     assert app.button_group(key="state").options[-1] == "all"
     assert set(CELLS[four_states].states) < set(app.button_group(key="state").options)
     spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
-    dashes = next(scale for scale in spec["scales"] if scale["name"] == "strokeDash")
+    dashes = next(
+        scale for group in spec["marks"] for scale in group.get("scales", []) if scale["name"] == "strokeDash"
+    )
     assert set(dashes["domain"]) == set(CELLS[four_states].states)
     assert len({tuple(dash) for dash in dashes["range"]}) == 4
 

@@ -106,7 +106,6 @@ def test_where_the_gradient_changes_over_is_true_of_every_later_lag(shares, word
 
 def test_a_toggle_adds_the_line_of_its_cut_and_says_what_it_leaves(open_app):
     app = open_app("why_addition", **SMALL, depth="2")
-    cuts = app.get("vega_lite_chart")
     assert lines_of(app, 2) == [
         "LSTM", "without the additive path", "without the recurrent weight U", "RNN",
     ]  # fmt: skip
