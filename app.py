@@ -10,17 +10,22 @@ A training leaves the interpreter some fifty times an update. Each time it would
 get back from a page that is being drawn, which took a third of its time; of `SWITCH_INTERVAL` it is some percent.
 """
 
+import asyncio
 import contextlib
 import gc
+import os
 import sys
 import threading
 
 import streamlit as st
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 SWITCH_INTERVAL = 0.0005  # seconds
+TURNS = asyncio.Semaphore(os.cpu_count() or 1)  # of requests for stops that are computed at once
+MOST_WAITING = 100  # requests for stops; two of each page that is dragged, so that fifty people may
 
 
 @contextlib.asynccontextmanager
@@ -43,7 +48,29 @@ def curves(request: Request) -> Response:
     return Response(live.rows(*asked), media_type="application/json")
 
 
+async def stops(request: Request) -> Response:
+    """What a page shows at other stops of a slider that moves. All pages share `TURNS`."""
+    from gradlab.ui.parts import live
+
+    if stops.waiting >= MOST_WAITING:
+        return Response(status_code=503)
+    stops.waiting += 1
+    try:
+        async with TURNS:
+            if await request.is_disconnected():
+                return Response(status_code=503)
+            rows = await run_in_threadpool(live.stops, request.url.query)
+    except ValueError as error:
+        return Response(str(error), status_code=400, media_type="text/plain")
+    finally:
+        stops.waiting -= 1
+    return Response(rows, media_type="application/json")
+
+
+stops.waiting = 0
+
 # A page asks below its own address, which server.baseUrlPath or a slash at its end makes longer.
-ROUTES = [Route("/live/{token}/{column}", curves), Route("/{before:path}/live/{token}/{column}", curves)]
+ROUTES = [Route("/live/stops", stops), Route("/{before:path}/live/stops", stops)]
+ROUTES += [Route("/live/{token}/{column}", curves), Route("/{before:path}/live/{token}/{column}", curves)]
 
 app = st.App("gradlab/ui/main.py", lifespan=prepared, routes=ROUTES)

@@ -1,15 +1,20 @@
-"""From a key press on a slider to the new chart in the page: `python benchmarks/latency.py [ADDRESS] [PRESSES]`.
+"""From a key press on a slider to the new chart in the page: `python benchmarks/latency.py [PRESSES]`.
 
-Without an address it starts a server. Chromium is headless; the time runs from the browser's keydown event
-to the first frame in which the drawing of the lines has changed.
+Chromium is headless; the time runs from the browser's keydown event to the first frame in which the drawing of the
+lines has changed. A picture that follows may be drawn before the page has run; "page" is the time until it has.
+Beside it the smallest Streamlit page with a slider and a chart (smallest.py), the server's processor time a change, and
+how often a picture is drawn anew in a second of dragging.
 """
 
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import psutil
 from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -38,12 +43,51 @@ MEASURE = """
 """
 
 
+RUN = """
+() => new Promise(resolve => {
+  const app = document.querySelector('[data-testid="stApp"]');
+  window.addEventListener('keydown', () => {
+    const start = performance.now();
+    let ran = false;
+    const look = () => {
+      if (app.dataset.testScriptState === 'running') ran = true;
+      else if (ran) return resolve(performance.now() - start);
+      if (performance.now() - start > 20000) return resolve(NaN);
+      requestAnimationFrame(look);
+    };
+    look();
+  }, {once: true, capture: true});
+})
+"""
+
+DRAWN = """
+setting => {
+  window.drawings = 0; window.stops = 0;
+  const view = document.querySelector('[data-testid="stVegaLiteChart"]');
+  const lines = () => [...view.querySelectorAll('.mark-line path')].map(path => path.getAttribute('d')).join();
+  const thumb = document.querySelector(`.st-key-${setting} input[type=range]`);
+  let before = lines(), text = thumb.getAttribute('aria-valuetext');
+  const look = () => {
+    const now = lines(), stop = thumb.getAttribute('aria-valuetext');
+    if (now !== before) window.drawings++;
+    if (stop !== text) window.stops++;
+    before = now; text = stop;
+    requestAnimationFrame(look);
+  };
+  look();
+}
+"""
+
+
 def idle(page) -> None:
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
 
 
-def measure(url: str, slider: str, presses: int) -> list[float]:
-    """Milliseconds of each press, alternately right and left further out, so that most values are new to the cache."""
+def measure(url: str, slider: str, presses: int, server: psutil.Process) -> list[tuple[float, float, float]]:
+    """Of each press, milliseconds to the new chart and to the end of the page's run, and of the server's processor.
+
+    Alternately right and left further out, so that most values are new to the cache.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -59,10 +103,39 @@ def measure(url: str, slider: str, presses: int) -> list[float]:
             page.wait_for_timeout(400)
             handle.focus()
             page.evaluate(f"void (window.measured = ({MEASURE})())")
+            page.evaluate(f"void (window.run = ({RUN})())")
+            before = sum(server.cpu_times()[:2])
             page.keyboard.press("ArrowLeft" if n % 6 > 2 else "ArrowRight")
-            found.append(page.evaluate("window.measured"))
+            chart, run = page.evaluate("window.measured"), page.evaluate("window.run")
+            page.wait_for_timeout(300)
+            found.append((chart, run, 1000 * (sum(server.cpu_times()[:2]) - before)))
         browser.close()
     return found
+
+
+def drags(url: str, setting: str, seconds: float = 3.0) -> tuple[float, float]:
+    """Drawings a second, and stops a second that the thumb passed, of the first drag of a page."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(url)
+        page.wait_for_selector('[data-testid="stVegaLiteChart"] path', timeout=120_000)
+        idle(page)
+        page.wait_for_timeout(3000)
+        box = page.locator(f".st-key-{setting} [role=group]").bounding_box()
+        middle, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(middle, y)
+        page.mouse.down()
+        page.evaluate(f"({DRAWN})('{setting}')")
+        start, moves = time.monotonic(), 0
+        while (passed := time.monotonic() - start) < seconds:
+            there = (passed * 2.5) % 2 - 1  # to and fro
+            page.mouse.move(middle + (abs(there) - 0.5) * 0.9 * box["width"], y)
+            moves += 1
+        drawn, stops = page.evaluate("[window.drawings, window.stops]")
+        page.mouse.up()
+        browser.close()
+    return drawn / seconds, stops / seconds
 
 
 def measure_stop(url: str) -> float:
@@ -81,19 +154,52 @@ def measure_stop(url: str) -> float:
     return stopped
 
 
+def start_smallest() -> tuple[subprocess.Popen, str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    page = Path(__file__).with_name("smallest.py")
+    options = ["--server.headless=true", "--server.address=127.0.0.1", f"--server.port={port}"]
+    options += ["--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
+    command = [sys.executable, "-m", "streamlit", "run", str(page), *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(5)
+    return process, f"http://127.0.0.1:{port}"
+
+
+def report(name: str, found: list[tuple[float, float, float]]) -> None:
+    charts, runs, processor = ([*values] for values in zip(*found, strict=True))
+    print(
+        f"{name}: chart {statistics.median(charts):.0f} ms ({min(charts):.0f} to {max(charts):.0f}), page "
+        f"{statistics.median(runs):.0f} ms, server's processor {statistics.mean(processor):.0f} ms a change, "
+        f"{len(found)} presses",
+        flush=True,
+    )
+
+
 def main() -> None:
-    process, url = (None, sys.argv[1]) if len(sys.argv) > 1 else start_server(Path(tempfile.mkdtemp()) / "log.txt")
-    presses = int(sys.argv[2]) if len(sys.argv) > 2 else 24
+    presses = int(sys.argv[1]) if len(sys.argv) > 1 else 24
+    bare, bare_url = start_smallest()
+    process, url = start_server(Path(tempfile.mkdtemp()) / "log.txt")
+    server = psutil.Process(process.pid)
     try:
-        for slider in ("Steps", "Gain", "Forget bias"):
-            times = sorted(measure(url, slider, presses))
-            median = statistics.median(times)
-            print(f"{slider}: median {median:.0f} ms, {times[0]:.0f} to {times[-1]:.0f} ms, {presses} presses")
+        while server.cpu_percent(interval=2.0) > 5:  # the kernels are compiled in the background
+            pass
+        report("Smallest page", measure(bare_url, "Slope", presses, psutil.Process(bare.pid)))
+        for address in ("", "gradient_flow"):
+            for slider in ("Steps", "Gain", "Keep-gate bias"):
+                report(f"{address or 'home'}, {slider}", measure(f"{url}/{address}", slider, presses, server))
+        for cells in ("cells=LSTM", ""):
+            for setting in ("keep_bias", "gain"):
+                drawn, stops = drags(f"{url}/?{cells}", setting)
+                print(
+                    f"Drag of {setting}, {cells or 'three cells'}: {drawn:.0f} drawings of {stops:.0f} stops a second"
+                )
         stops = sorted(measure_stop(url) for _ in range(5))
         print(f"Stop of long work: median {statistics.median(stops):.0f} ms, {stops[0]:.0f} to {stops[-1]:.0f} ms")
     finally:
-        if process:
-            stop_server(process)
+        stop_server(process)
+        stop_server(bare)
 
 
 if __name__ == "__main__":

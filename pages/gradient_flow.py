@@ -10,7 +10,7 @@ from gradlab.analyses.traces import trace
 from gradlab.charts.heatmap import layers_by_steps
 from gradlab.charts.traces import lines
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import check_section, last_loss
+from gradlab.ui.parts import check_section, last_loss, live
 from gradlab.ui.parts.cards import cards, state_shown, traces_of
 from gradlab.ui.parts.figure import figure
 from gradlab.words import flow
@@ -21,9 +21,9 @@ traces = traces_of(shared.subjects)
 state, names, sentence = state_shown(traces, shared.state), flow.names(traces), flow.opening(traces)
 rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state))
 
-st.markdown(sentence)
+live.sentence(sentence)
 draw = partial(lines, relative=shared.relative, marks=flow.marks(traces))
-figure(draw, rows, Words("gradient norms", f"Gradient norms: {names}", sentence), Lines())
+figure(draw, rows, Words("gradient norms", f"Gradient norms: {names}", sentence), Lines(), follows="gradient_flow")
 cards(shared.subjects, st.columns(len(traces)))
 last_loss.draw(shared.subjects, traces, sentence)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import altair as alt
@@ -14,12 +14,26 @@ from gradlab.words.numbers import POWER_LABEL
 DECADES_ABOUT_ONE = (-1.0, 1.0)  # always in view, so that a steady gradient looks steady
 
 
-def ticks(side: str, pixels: int, span: float) -> alt.ExprRef:
+Domain = Sequence[float] | str  # both ends, or the name of a signal that holds both
+
+
+def ends(domain: Domain) -> list[Any]:
+    """A domain as a scale takes it."""
+    return [alt.ExprRef(f"{domain}[{end}]") for end in (0, 1)] if isinstance(domain, str) else list(domain)
+
+
+def span(domain: Domain) -> float | str:
+    """The length of a domain, or the expression of it."""
+    return f"{domain}[1] - {domain}[0]" if isinstance(domain, str) else domain[1] - domain[0]
+
+
+def ticks(side: str, pixels: int, span: float | str) -> alt.ExprRef:
     """About one tick each `pixels` of the side ("width" or "height"), at whole numbers.
 
     Vega's `tickMinStep` lets halves through; no more ticks than the span has whole steps keeps them out.
     """
-    return alt.ExprRef(f"max(1, min(ceil({side} / {pixels}), {int(span)}))")
+    most = f"floor({span})" if isinstance(span, str) else int(span)
+    return alt.ExprRef(f"max(1, min(ceil({side} / {pixels}), {most}))")
 
 
 def decades_domain(columns: Iterable[pd.Series]) -> list[float]:
@@ -31,24 +45,34 @@ def decades_domain(columns: Iterable[pd.Series]) -> list[float]:
     ]
 
 
-def decades(column: str, domain: list[float], title: list[str], **options: Any) -> alt.Y:
+def decades(column: str, domain: Domain, title: list[str], **options: Any) -> alt.Y:
     """A y axis of log10 values, labelled as powers of ten, at whole decades, so that no two labels are the same."""
-    count = ticks("height", 45, domain[1] - domain[0])
+    count = ticks("height", 45, span(domain))
     axis = alt.Axis(title=title, labelExpr=POWER_LABEL, tickCount=count, **options)
-    return alt.Y(f"{column}:Q", axis=axis, scale=alt.Scale(domain=domain, nice=False, zero=False, padding=8))
+    return alt.Y(f"{column}:Q", axis=axis, scale=alt.Scale(domain=ends(domain), nice=False, zero=False, padding=8))
 
 
 def steps(first: int, last: int, title: str = "") -> alt.X:
-    """The step axis, from `first` to `last`; without a title only its scale.
+    """The step axis, from `first` to `last`; without a title only its scale."""
+    return along([first, last], title)
+
+
+def along(domain: Domain, title: str = "") -> alt.X:
+    """The step axis; without a title only its scale.
 
     Every layer of marks carries the same scale, because the lag axis beside it needs independent ones.
     """
-    axis = alt.Axis(title=title, format=",d", tickCount=ticks("width", 75, last - first)) if title else None
-    return alt.X("step:Q", scale=alt.Scale(domain=[first, last], nice=False), axis=axis)
+    axis = alt.Axis(title=title, format=",d", tickCount=ticks("width", 75, span(domain))) if title else None
+    return alt.X("step:Q", scale=alt.Scale(domain=ends(domain), nice=False), axis=axis)
 
 
 def lags(first: int, last: int, title: str = "lag T − 1 − t") -> alt.Chart:
     """The second axis, above: lag, from `last` at the left to `first` at the right."""
-    axis = alt.Axis(orient="top", title=title, format=",d", tickCount=ticks("width", 75, last - first))
-    x = alt.X("lag:Q", axis=axis, scale=alt.Scale(domain=[first, last], reverse=True, nice=False))
-    return alt.Chart(pd.DataFrame({"lag": [first, last]})).mark_point(opacity=0).encode(x=x)
+    return back([first, last], pd.DataFrame({"lag": [first, last]}), title)
+
+
+def back(domain: Domain, rows: Any, title: str = "lag T − 1 − t") -> alt.Chart:
+    """The second axis, above, over rows with a `lag` at each end."""
+    axis = alt.Axis(orient="top", title=title, format=",d", tickCount=ticks("width", 75, span(domain)))
+    x = alt.X("lag:Q", axis=axis, scale=alt.Scale(domain=ends(domain), reverse=True, nice=False))
+    return alt.Chart(rows).mark_point(opacity=0).encode(x=x)

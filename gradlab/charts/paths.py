@@ -145,8 +145,10 @@ def _lines(table: pd.DataFrame, names: list[str], shown: dict[str, str], strokes
             )
         )
     layers[0] = layers[0].add_params(clicked)
-    layers += annotations.exact_zeros(_few(zeros), x, last, colour, visible, dark)
-    layers += annotations.hover(table, drawn, value, x, colour, dark)
+    if len(few := _few(zeros)):
+        rows = annotations.zero_rows(few), annotations.last_zero(few, last)
+        layers += annotations.exact_zeros(*rows, x, colour, visible, dark)
+    layers += annotations.hover(annotations.hover_rows(table, value), drawn, value, x, colour, dark)
     layers.append(axes.lags(int(table["lag"].min()), int(table["lag"].max()), "lag"))
     return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
 

@@ -11,8 +11,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
@@ -26,8 +26,28 @@ RELATIVE = ("log10_relative", "log10_relative_min", "log10_relative_max")
 ABSOLUTE = ("log10_norm", "log10_norm_min", "log10_norm_max")
 COLUMNS = (*KEYS, *RELATIVE, *ABSOLUTE)
 PATH_DASHES = {"all losses": [1, 0], "last loss": [6, 4]}
+PARTS = ("limits", "zeros", "marks", "promised")  # datasets that not every picture has
+DATASETS = ("lines", *PARTS, "last zero", "promise", "ends", "hover", "lags")
+FOLLOWED = "followed"  # signal of a picture whose rows arrive: its datasets and the domains of its axes
+LABELS = 50  # pixels: "1e-3000"
 MOST_NAMES = 6  # more names than this find no room at the ends of their lines, and legends take their place
 MOST_BANDS = 8  # bands over the batch of more lines than this would hide the lines
+
+
+class Look(NamedTuple):
+    """What decides how a picture of lines is drawn, beside its rows: equal looks have equal specifications."""
+
+    lines: tuple[tuple[str, int, str], ...]  # cell, layer, state
+    relative: bool
+    named: bool  # at the lines' left ends, and not in legends
+    first_picture: bool
+    parts: frozenset[str]  # of what not every picture has, of PARTS
+    dark: bool
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The keys of the lines, one row each."""
+        return pd.DataFrame(self.lines, columns=list(KEYS[:3]))
 
 
 def lines(
@@ -48,9 +68,10 @@ def lines(
             in the drawn column's log10
     marks   steps to point out, such as where the forward pass ceased to be finite: columns annotations.MARK_COLUMNS
     """
-    layers = _layers(table, RELATIVE if relative else ABSOLUTE, "step t", 2.0, ends, marks, dark)
+    rows, domains = datasets(table, relative=relative, ends=ends, marks=marks)
+    look = look_of(table, rows, relative=relative, first_picture=False, dark=dark)
     height += theme.legend_room(table)
-    return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
+    return theme.finished(_layers(rows, domains, look), title, subtitle, dark, width, height, two_x_axes=True)
 
 
 def opening(
@@ -61,15 +82,19 @@ def opening(
     title: str = "",
     subtitle: str = "",
     marks: pd.DataFrame | None = None,
+    promised: pd.DataFrame | None = None,
     dark: bool = False,
     width: int | str = "container",
-    height: int = 460,
+    height: int = 400,
 ) -> alt.LayerChart:
-    """The first picture: one bold line per cell, named at its end; one layer and one state; the rest as `lines`."""
-    names = RELATIVE if relative else ABSOLUTE
-    layers = _layers(table, names, "step t    ← the gradient", 4.0, ends, marks, dark)
+    """The first picture: one bold line per cell, named at its end; one layer and one state; the rest as `lines`.
+
+    promised    rows of a trace that another setting gives, with a `label` that says which: a thin dashed line
+    """
+    rows, domains = datasets(table, relative=relative, ends=ends, marks=marks, promised=promised)
+    look = look_of(table, rows, relative=relative, first_picture=True, dark=dark)
     height += theme.legend_room(table) if len(ends) > MOST_NAMES else 0
-    return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
+    return theme.finished(_layers(rows, domains, look), title, subtitle, dark, width, height, two_x_axes=True)
 
 
 def propagation(
@@ -100,38 +125,91 @@ def propagation(
             detail=[alt.Detail("cell:N"), alt.Detail("path:N")],
         )
     )
-    layers = [
-        *annotations.float32_limits(domain, dark), line, axes.lags(int(table["lag"].min()), int(table["lag"].max())),
-    ]  # fmt: skip
+    limits, lags = annotations.limit_rows(domain), axes.lags(int(table["lag"].min()), int(table["lag"].max()))
+    layers = [*annotations.float32_limits(limits, dark), line, lags]
     return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
 
 
-def _layers(
+def followed(look: Look, *, width: int | str = "container") -> alt.LayerChart:
+    """The picture of a look without its rows: datasets are named, domains are read from the signal `FOLLOWED`.
+
+    Parts that some rows have and others not are all there, and empty where there are none.
+    """
+    look = look._replace(parts=frozenset(PARTS))
+    rows = {name: alt.NamedData(name) for name in DATASETS}
+    domains = {name: f"{FOLLOWED}.{name}" for name in ("norms", "steps", "lags")}
+    height = 400 if look.first_picture else 440
+    if not (look.first_picture and look.named):
+        height += theme.legend_room(look.table)
+    return theme.finished(_layers(rows, domains, look), "", "", look.dark, width, height, two_x_axes=True)
+
+
+def look_of(
+    table: pd.DataFrame, rows: Mapping[str, pd.DataFrame], *, relative: bool, first_picture: bool, dark: bool
+) -> Look:
+    """The look of a table's picture, its rows those of `datasets`."""
+    keys = tuple(table[list(KEYS[:3])].drop_duplicates().itertuples(index=False, name=None))
+    parts = frozenset(name for name in PARTS if len(rows[name]))
+    return Look(keys, relative, bool(len(rows["ends"])), first_picture, parts, dark)
+
+
+def datasets(
     table: pd.DataFrame,
-    names: Sequence[str],
-    x_title: str,
-    stroke: float,
-    ends: pd.DataFrame | None,
-    marks: pd.DataFrame | None,
-    dark: bool,
-) -> list[alt.Chart]:
+    *,
+    relative: bool = True,
+    ends: pd.DataFrame | None = None,
+    marks: pd.DataFrame | None = None,
+    promised: pd.DataFrame | None = None,
+) -> tuple[dict[str, pd.DataFrame], dict[str, Sequence[float]]]:
+    """Every row that the picture draws, by dataset (`DATASETS`), and the domains of its axes: norms, steps, lags.
+
+    Raises ValueError for a table without rows.
+    """
     theme.refuse_empty(table)
-    mean, low, high = names
-    drawn = table[list(dict.fromkeys((*KEYS, *names, mean)))]
+    mean, *_ = names = RELATIVE if relative else ABSOLUTE
+    drawn = table[list(dict.fromkeys((*KEYS, *names)))]
     drawn = drawn.assign(**{name: drawn[name].where(np.isfinite(drawn[name])) for name in names})
     first, last = int(table["step"].min()), int(table["step"].max())
-    x = axes.steps(first, last)
+    lags = [int(table["lag"].min()), int(table["lag"].max())]
+    other = pd.DataFrame({name: [] for name in ("cell", "step", mean, "label")}) if promised is None else promised
+    other = other.loc[np.isfinite(other[mean]), ["cell", "step", mean, "label"]]
+    domain = axes.decades_domain([*(drawn[name] for name in names), other[mean]])
+    is_absolute = not relative or (table[mean] - table[ABSOLUTE[0]]).abs().max() < annotations.SAME
+    zeros = table[np.isneginf(table[mean])]
     named = ends if ends is not None and 0 < len(ends) <= MOST_NAMES else None
-    labels = None if named is None else annotations.broken(theme.line_names(named))
-    shown, legends = _legends(table, labels is not None)
-    colour = theme.cells_encoding(table, dark, legend=labels is None)
-    domain = axes.decades_domain(drawn[name] for name in names)
+    labelled = pd.DataFrame({name: [] for name in (*annotations.END_COLUMNS, "label")})
+    if named is not None:
+        labelled = named[list(annotations.END_COLUMNS)].assign(label=annotations.broken(theme.line_names(named)))
+    limits = annotations.limit_rows(domain)
+    rows = {
+        "lines": drawn,
+        "limits": limits if is_absolute else limits.iloc[:0],
+        "zeros": annotations.zero_rows(zeros),
+        "last zero": annotations.last_zero(zeros, last),
+        "marks": annotations.mark_rows(marks, last),
+        "promised": other,
+        "promise": other.nsmallest(1, "step"),
+        "ends": labelled,
+        "hover": annotations.hover_rows(table, mean),
+        "lags": pd.DataFrame({"lag": lags}),
+    }
+    return rows, {"norms": domain, "steps": [first, last], "lags": lags}
+
+
+def _layers(rows: Mapping[str, Any], domains: Mapping[str, axes.Domain], look: Look) -> list[alt.Chart]:
+    mean, low, high = RELATIVE if look.relative else ABSOLUTE
+    table, dark = look.table, look.dark
+    x = axes.along(domains["steps"])
+    labels = annotations.broken(theme.line_names(table)) if look.named else None
+    shown, legends = _legends(table, look.named)
+    colour = theme.cells_encoding(table, dark, legend=not look.named)
+    extent = {"minExtent": LABELS} if isinstance(domains["norms"], str) else {}  # a frame that stays as labels change
     band = (
-        alt.Chart(drawn)
+        alt.Chart(rows["lines"])
         .mark_area()
         .encode(
             x=x,
-            y=axes.decades(low, domain, []),
+            y=axes.decades(low, domains["norms"], []),
             y2=alt.Y2(high),
             color=colour,
             opacity=_when(shown, 0.14, 0),
@@ -139,30 +217,39 @@ def _layers(
         )
     )
     line = (
-        alt.Chart(drawn)
-        .mark_line(strokeWidth=stroke)
+        alt.Chart(rows["lines"])
+        .mark_line(strokeWidth=4.0 if look.first_picture else 2.0)
         .encode(
-            x=axes.steps(first, last, x_title),
-            y=axes.decades(mean, domain, _title(table, mean), offset=annotations.gutter(labels)),
+            x=axes.along(domains["steps"], "step t    ← the gradient" if look.first_picture else "step t"),
+            y=axes.decades(mean, domains["norms"], _title(table, mean), offset=annotations.gutter(labels), **extent),
             color=colour,
-            opacity=_shade(table, shown, legend=labels is None),
-            strokeDash=theme.dash(table["state"], legend=labels is None),
+            opacity=_shade(table, shown, legend=not look.named),
+            strokeDash=theme.dash(table["state"], legend=not look.named),
         )
         .add_params(*legends)
     )
-    absolute = mean in ABSOLUTE or (table[mean] - table[ABSOLUTE[0]]).abs().max() < annotations.SAME
+    dimmed = _when(shown, 0.9, theme.DIMMED)
+    zeros = rows["zeros"], rows["last zero"]
     return [
-        *(annotations.float32_limits(domain, dark) if absolute else []),
-        *([band] if len(table[["cell", "layer", "state"]].drop_duplicates()) <= MOST_BANDS else []),
+        *(annotations.float32_limits(rows["limits"], dark) if "limits" in look.parts else []),
+        *(_promised(rows, mean, x, colour) if "promised" in look.parts else []),
+        *([band] if len(look.lines) <= MOST_BANDS else []),
         line,
-        *annotations.exact_zeros(
-            table[np.isneginf(table[mean])], x, last, colour, _when(shown, 0.9, theme.DIMMED), dark
-        ),
-        *annotations.marked_steps(marks, x, last, dark),
-        *([] if named is None or labels is None else [annotations.end_labels(named, labels, x, colour)]),
-        *annotations.hover(table, drawn, mean, x, colour, dark),
-        axes.lags(int(table["lag"].min()), int(table["lag"].max())),
+        *(annotations.exact_zeros(*zeros, x, colour, dimmed, dark) if "zeros" in look.parts else []),
+        *(annotations.marked_steps(rows["marks"], x, dark) if "marks" in look.parts else []),
+        *([annotations.end_labels(rows["ends"], x, colour)] if look.named else []),
+        *annotations.hover(rows["hover"], rows["lines"], mean, x, colour, dark),
+        axes.back(domains["lags"], rows["lags"]),
     ]
+
+
+def _promised(rows: Mapping[str, Any], mean: str, x: alt.X, colour: alt.Color) -> list[alt.Chart]:
+    """What another setting gives: a thin dashed line in its cell's colour, and above its left end which setting."""
+    y = alt.Y(f"{mean}:Q")
+    line = alt.Chart(rows["promised"]).mark_line(strokeWidth=1.5, strokeDash=[3, 4], opacity=0.9)
+    name = alt.Chart(rows["promise"]).mark_text(align="left", baseline="bottom", dx=4, dy=-4, fontSize=12)
+    text = alt.Text("label:N")
+    return [line.encode(x=x, y=y, color=colour), name.encode(x=x, y=y, color=colour, text=text)]
 
 
 def _title(table: pd.DataFrame, mean: str) -> list[str]:

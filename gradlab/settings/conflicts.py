@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradlab.cells import CELLS
+from gradlab.cells.contract import keep_gate_of
 from gradlab.settings.catalogue import Fields
 from gradlab.settings.losses import LOSSES, Placement, source
 from gradlab.settings.step_sets import StepSet
@@ -42,9 +43,19 @@ def unused(e: Fields) -> frozenset[str]:
         "output_size": e.objective == "direction" or e.inputs == "text",
         "k1": e.truncation != "windows",
         "k2": e.truncation == "full",
-        "forget_bias": "forget" not in CELLS[e.cell].pre_activations,
+        "forget_bias": "forget" not in CELLS[e.cell].pre_activations or e.keep_bias is not None,
+        "keep_bias": keep_gate_of(CELLS[e.cell]) is None,
     }
     return frozenset(name for name, is_idle in idle.items() if is_idle)
+
+
+def bias_to_keep(e: Fields) -> float | None:
+    """The bias, toward keeping, of the gate that keeps the old state; None where the initialization decides it, or no
+    gate does."""
+    gate = keep_gate_of(CELLS[e.cell])
+    if gate is None:
+        return None
+    return e.forget_bias if e.keep_bias is None and gate[0] == "forget" else e.keep_bias
 
 
 def same_source(e: Fields) -> dict[str, Any]:

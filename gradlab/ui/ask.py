@@ -39,13 +39,25 @@ def result(call: Call) -> Any:
         return _answer(call, bar)
 
 
+def answer(call: Call) -> Any:
+    """What a call gives, kept, asked for outside a page's run too: without progress."""
+    return _answer(call, None)
+
+
+def rows_on_screen(question: Question, reduction: Reduction) -> pd.DataFrame:
+    """The rows of `ask`, kept with them, for a question with a key; asked for outside a page's run too."""
+    key = question.key
+    assert key is not None
+    return _reduced(key, reduction, question, None)
+
+
 def every_row(question: Question) -> pd.DataFrame:
     """All rows, for what leaves the screen; asked outside a page's run too."""
     return question.rows_of([_answer(call, None) for call in question.calls])
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def _reduced(key: str, reduction: Reduction, _question: Question, _bar: "Bar") -> pd.DataFrame:
+def _reduced(key: str, reduction: Reduction, _question: Question, _bar: "Bar | None") -> pd.DataFrame:
     _question.refuse()
     return reduction.on_screen(_question.rows_of([_answer(call, _bar) for call in _question.calls]))
 

@@ -18,7 +18,7 @@ from gradlab.settings.experiment import shown
 from gradlab.settings.links import read_query, to_query
 from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
-from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings, display, titles
+from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings, display, titles
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 # Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
@@ -35,6 +35,9 @@ MAY_BE_EMPTY = ("shown_text", "learned_text", "cuts")  # texts, which may say an
 MOST_SENTENCES = 12  # that a page shows about what could not be used
 MOST = 1e15  # of a page's number; every setting's bounds are far below
 OWN_KEYS = ("cells", *display(), *ON_PAGES, *PASSED_ON[1:])
+DISPLAY: dict[str, Any] = {  # at first
+    "state": "h", "relative": "true", "one_cell": ONE_CELL, "cells": [CELLS[name].title for name in DEFAULT_CELLS],
+}  # fmt: skip
 PAGES = Path(__file__).resolve().parents[3] / "pages"
 
 
@@ -74,6 +77,8 @@ def read_first_address() -> None:
     report(problems + cell_problems)
     if "cell" in query and "one_cell" not in query:
         displayed["one_cell"] = CELLS[experiment.cell].title
+    compared = as_widgets({"cells": cells}) if cells else {}
+    st.session_state["display"] = DISPLAY | displayed | compared
     of_page = _of_page(query)
     st.session_state["asked"] = {name: ",".join(values) for name, values in of_page.items()}
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
@@ -114,11 +119,31 @@ def _all(query: Any) -> list[tuple[str, list[str]]]:
 
 def _cells(query: Any) -> tuple[list[str], list[str]]:
     """The cells a link asks to compare, by name or title, and a sentence for each that does not exist."""
-    asked = query.get_all("cells") or query.get_all("cell")
+    known, _ = _cells_called(query.get_all("cells") or query.get_all("cell"))
+    return known, [_no_cell(word) for word in _cells_called(query.get_all("cells"))[1]]
+
+
+def _cells_called(words: list[str]) -> tuple[list[str], list[str]]:
+    """Names of cells by name or title, and the words that are neither."""
     by_word = {word.lower(): name for name, cell in CELLS.items() for word in (name, cell.title)}
-    known = [by_word[word.lower()] for word in asked if word.lower() in by_word]
-    unknown = dict.fromkeys(word for word in query.get_all("cells") if word.lower() not in by_word)
-    return known, [_no_cell(word) for word in list(unknown)[:MOST_SENTENCES]]
+    known = [by_word[word.lower()] for word in words if word.lower() in by_word]
+    return known, list(dict.fromkeys(word for word in words if word.lower() not in by_word))[:MOST_SENTENCES]
+
+
+def read(query: list[tuple[str, str]]) -> tuple[Settings, list[str]]:
+    """What a full link's query shows, for those that have no page: settings, and what of it is not allowed."""
+    given = dict(query)
+    experiment, problems = read_query(given, ignore=(*OWN_KEYS, *of_pages(given)))
+    cells, unknown = _cells_called([value for name, value in query if name == "cells"])
+    names = [name for name in CELLS if name in cells] or DEFAULT_CELLS
+    state = given.get("state", "h")
+    problems += [_no_cell(word) for word in unknown]
+    if state not in display()["state"]:
+        problems.append(f"state = {shown(state)} is not allowed: use one of {', '.join(display()['state'])}.")
+    subjects = tuple(experiment.replace(cell=name) for name in names)
+    examined = titles().get(given.get("one_cell", ""), subjects[0].cell)
+    relative = given.get("relative", "true") == "true"
+    return Settings(subjects, experiment.replace(cell=examined), state, relative), problems
 
 
 def _no_cell(word: str) -> str:
@@ -145,6 +170,11 @@ def cell_called(title: str) -> str:
 def value_in_address(name: str) -> Any:
     """What the address bar says of a setting, or its default."""
     return getattr(st.session_state["address"], name)
+
+
+def display_in_address(name: str) -> Any:
+    """What the address bar says of a setting of the display, or of the cells compared, or its default."""
+    return st.session_state["display"][name]
 
 
 def apply(settings: Mapping[str, Any]) -> None:

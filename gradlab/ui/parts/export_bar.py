@@ -3,7 +3,8 @@
 Files are made when asked for, not at every run: a download button holds a function, and Streamlit calls it then.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,14 @@ EVERY_ROW = (
 )
 
 
+@contextmanager
+def tool(name: str, icon: str, key: str) -> Iterator[bool]:
+    """A popover behind an icon, whose name screen readers and the pointer's hint have; gives whether it is open."""
+    popover = st.popover(name, key=key, icon=icon, type="tertiary", help=name, on_change="rerun")
+    with popover:
+        yield bool(popover.open)
+
+
 def export_bar(
     chart: Callable[[], Any], table: Callable[[], pd.DataFrame], question: Question, words: Words, *, is_reduced: bool
 ) -> None:
@@ -33,7 +42,9 @@ def export_bar(
     subjects, code = question.subjects, question.code
     heading = {"code": code, "title": words.title, "subtitle": words.sentence.replace("**", "")}
     failed: dict[str, str] = st.session_state.setdefault("failed exports", {})  # name of the figure → sentence
-    with st.popover(f"Export {words.name}", key=f"export {words.name}"):
+    with tool(f"Export {words.name}", ":material/download:", f"export {words.name}") as opened:
+        if not opened:
+            return
         if words.name in failed:
             refusal("This file could not be made", failed.pop(words.name))
         scale = st.segmented_control("Scale of the PNG", SCALES, default=2, required=True, key=f"scale {words.name}")

@@ -1,0 +1,133 @@
+"""What follows the finger is what the page shows on release, to the bit; and what a request may ask."""
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from app import ROUTES, stops
+from gradlab.ui.frame import link, widgets
+from gradlab.ui.frame.shown import Settings
+from gradlab.ui.parts import live
+from tests.ui.conftest import SMALL
+
+MOVES = [
+    ("keep_bias", "3.0"),
+    ("keep_bias", "none"),
+    ("gain", "1.5"),
+    ("steps", "60"),
+    ("hidden_size", "16"),
+    ("batch_size", "4"),
+]
+
+
+def sent(app) -> dict:
+    """What a page's run gave the browser: the rows on the screen among it."""
+    (component,) = [element for element in app.get("bidi_component") if "live" in element.proto.id]
+    return json.loads(component.proto.json)
+
+
+def asked(data: dict, setting: str, *values: str) -> dict:
+    query = {"picture": data["picture"], "setting": setting, "stops": ",".join(values)}
+    return json.loads(live.stops(f"{urlencode(query)}&{data['query']}"))
+
+
+@pytest.mark.parametrize("page", ["home", "gradient_flow"])
+@pytest.mark.parametrize(("setting", "value"), MOVES)
+def test_what_follows_the_finger_is_what_the_page_shows_on_release(open_app, page, setting, value):
+    query = SMALL | {"cells": ["RNN", "LSTM"], "keep_bias": "1.0"}
+    before = sent(open_app(page, **query))
+    released = {name: given for name, given in (query | {setting: value}).items() if given != "none"}
+    after = sent(open_app(page, **released))
+    assert asked(before, setting, value) == {value: after["frame"]}
+    assert after["frame"]["rows"] != before["frame"]["rows"]
+
+
+@pytest.mark.parametrize("page", ["home", "gradient_flow"])
+def test_a_picture_that_follows_holds_the_rows_that_the_export_takes(open_app, page):
+    app = open_app(page, **SMALL, cells=["RNN", "LSTM"])
+    lines = sent(app)["frame"]["rows"]["lines"]
+    shared, _ = link.read(parse_qsl(sent(app)["query"]))
+    own = [live.answer(call).table for call in live.each(live.trace, shared.subjects)]
+    whole = [table.query("layer == 0 and state == 'h'").log10_relative.tolist() for table in own]
+    assert lines["log10_relative"] == [value for values in whole for value in values]
+
+
+def test_a_full_link_is_read_as_the_page_that_wrote_it(open_app):
+    query = SMALL | {"cells": ["GRU", "RNN"], "gain": "0.5", "state": "both", "relative": "false"}
+    app = open_app("gradient_flow", **query)
+    shared, problems = link.read(parse_qsl(sent(app)["query"], keep_blank_values=True))
+    assert problems == []
+    assert isinstance(shared, Settings)
+    assert shared == app.session_state["settings"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"picture": "elsewhere"}, "picture"),
+        ({"setting": "seed"}, "setting"),
+        ({"stops": ",".join(["1.0"] * 9)}, "stops"),
+        ({"hidden_size": "9999"}, "hidden_size = '9999' is not allowed"),
+        ({"cells": "NoCell"}, "is not a cell"),
+        ({"state": "z"}, "state = 'z' is not allowed"),
+    ],
+)
+def test_a_request_that_no_page_makes_is_refused_by_name(open_app, change, named):
+    data = sent(open_app(**SMALL))
+    query = dict(parse_qsl(data["query"])) | {"picture": "home", "setting": "gain", "stops": "1.0"} | change
+    with pytest.raises(ValueError, match=named):
+        live.stops(urlencode(query))
+
+
+def test_a_stop_whose_curves_take_too_long_is_left_to_the_release(open_app):
+    data = sent(open_app(steps="1000"))
+    answers = asked(data, "hidden_size", "8", "512")
+    assert answers["512"] is None
+    assert answers["8"] is not None
+    assert asked(data, "hidden_size", "9999") == {"9999": None}
+
+
+def test_a_setting_that_a_cell_does_not_read_costs_that_cell_nothing(open_app):
+    data = sent(open_app(**SMALL, cells=["RNN", "LSTM"]))
+    base, _ = link.read(parse_qsl(data["query"]))
+    moved, _ = link.read([*((n, v) for n, v in parse_qsl(data["query"]) if n != "keep_bias"), ("keep_bias", "2.0")])
+    assert [subject.settings.cell for subject in live._changed(base, moved)] == ["lstm"]
+
+
+def test_every_slider_of_the_ladders_is_offered_with_its_own_stops(open_app):
+    app = open_app(steps="37")
+    data = sent(app)
+    assert data["stops"].keys() == data["texts"].keys() == widgets.LADDERS.keys()
+    for slider in app.select_slider:
+        assert data["texts"][slider.key] == slider.options
+        assert len(data["stops"][slider.key]) == len(slider.options)
+        assert data["values"][slider.key] in data["stops"][slider.key]
+    assert data["values"]["steps"] == "37"
+
+
+@pytest.mark.parametrize("before", ["", "/lab", "/gradient_flow", "/some/proxy/gradient_flow"])
+def test_the_route_answers_wherever_the_page_is(open_app, before):
+    data = sent(open_app(**SMALL))
+    query = f"picture=home&setting=gain&stops=0.5&{data['query']}"
+    scope = {"type": "http", "method": "GET", "path": f"{before}/live/stops", "query_string": query.encode()}
+    scope |= {"headers": [(b"host", b"here")], "scheme": "http", "server": ("here", 80)}
+    route = next(route for route in ROUTES if route.matches(scope)[0] is Match.FULL)
+    assert route.endpoint is stops
+
+    async def still_there() -> dict:
+        return {"type": "http.request"}
+
+    def answered(scope: dict) -> Response:
+        with ThreadPoolExecutor(1) as thread:  # a browser test of the same process has a loop of its own
+            return thread.submit(asyncio.run, stops(Request(scope, still_there))).result()
+
+    answer = answered(scope)
+    assert json.loads(answer.body) == asked(data, "gain", "0.5")
+    refused = answered(scope | {"query_string": b"picture=home"})
+    assert refused.status_code == 400

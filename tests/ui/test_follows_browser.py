@@ -1,0 +1,188 @@
+"""A slider that moves: the picture, its sentence and its cards follow before it is let go."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.browser import CHART, drawing, idle, press, visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("quiet")]
+
+SENTENCE = ".st-key-followed_sentence"
+WATCH = """() => {
+  window.lost = 0; window.anew = 0; window.drawn = new Set();
+  const first = document.querySelector('[data-testid="stVegaLiteChart"] .marks');
+  const look = () => {
+    const marks = document.querySelector('[data-testid="stVegaLiteChart"] .marks');
+    const paths = marks ? [...marks.querySelectorAll('.mark-line path')] : [];
+    const lines = paths.map(path => path.getAttribute('d')).join();
+    if (!lines) window.lost++;
+    if (marks !== first) window.anew++;
+    window.drawn.add(lines);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+def place(page: Page, setting: str) -> tuple[float, float]:
+    """The middle of a slider's thumb."""
+    handle = page.locator(f".st-key-{setting} input[type=range]").locator("xpath=../..")
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def drag(page: Page, setting: str, by: float, moves: int = 10) -> None:
+    """Presses the thumb and moves it, without letting go."""
+    x, y = place(page, setting)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for move in range(1, moves + 1):
+        page.mouse.move(x + by * move / moves, y)
+        page.wait_for_timeout(30)
+
+
+def look(page: Page) -> list[str]:
+    """What follows: the sentence, the cards, the lines."""
+    page.wait_for_timeout(300)
+    cards = page.get_by_test_id("stMetric").all_inner_texts()
+    lines = page.locator(f"{CHART} .mark-line path").evaluate_all("all => all.map(path => path.getAttribute('d'))")
+    return [page.locator(SENTENCE).inner_text(), *cards, *lines]
+
+
+@pytest.mark.parametrize("address", ["", "gradient_flow"])
+@pytest.mark.parametrize(("setting", "by"), [("keep_bias", 40), ("gain", 20), ("hidden_size", -30), ("steps", 30)])
+def test_the_picture_follows_and_stays_as_it_is_on_release(page, app_url, address, setting, by):
+    visit(page, f"{app_url}/{address}")
+    if not page.locator(f".st-key-{setting}").is_visible():
+        page.get_by_text("Network", exact=True).click()
+    before = look(page)
+    page.evaluate(WATCH)
+    drag(page, setting, by)
+    page.wait_for_load_state("networkidle")  # all that is near is known
+    moving = look(page)
+    assert moving[0] != before[0]
+    expect(page).not_to_have_url(re.compile(setting))
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(f"{setting}="))
+    idle(page)
+    page.wait_for_timeout(500)
+    released = look(page)
+    assert released[:-3] == moving[:-3], "the sentence and the cards"
+    assert page.evaluate("window.lost") == 0, "frames without a chart"
+    assert page.evaluate("window.anew") == 0, "the chart was drawn anew"
+    assert page.evaluate("window.drawn.size") >= 3
+
+
+def test_the_axis_stays_under_the_finger_and_is_the_pages_own_on_release(page, app_url):
+    visit(page, f"{app_url}/?keep_bias=6.0&cells=LSTM")
+    ticks = f"{CHART} .role-axis-label text"
+    seen = set()
+    x, y = place(page, "keep_bias")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for move in range(60):
+        page.mouse.move(x - 2 * move, y)
+        page.wait_for_timeout(30)
+        seen.add(tuple(page.locator(ticks).all_inner_texts()))
+    assert 1 < len(seen) <= 6, "a few rungs over forty decades"
+    page.mouse.up()
+    idle(page)
+    page.wait_for_timeout(500)
+    settled = drawing(page)
+    visit(page, page.url)
+    assert drawing(page) == settled
+
+
+def test_a_key_press_is_followed_before_the_page_has_run(page, app_url):
+    visit(page, app_url)
+    slider = page.get_by_role("slider", name="Keep-gate bias")
+    slider.focus()
+    page.wait_for_timeout(1000)
+    before = look(page)
+    with page.expect_request(lambda request: "live/stops" in request.url):
+        slider.press("ArrowRight")
+        slider.press("ArrowRight")
+    idle(page)
+    assert look(page) != before
+
+
+def test_a_finger_on_a_touch_screen_is_followed(browser, app_url):
+    context = browser.new_context(has_touch=True, viewport={"width": 1000, "height": 1200})
+    page = context.new_page()
+    visit(page, app_url)
+    before = look(page)
+    x, y = place(page, "keep_bias")
+    session = context.new_cdp_session(page)
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for move in range(1, 11):
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + 4 * move, "y": y}]})
+        page.wait_for_timeout(30)
+    moving = look(page)
+    assert moving[0] != before[0]
+    assert "keep_bias" not in page.url
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(page).to_have_url(re.compile("keep_bias="))
+    idle(page)
+    assert look(page)[0] == moving[0]
+    context.close()
+
+
+def test_less_motion_waits_for_the_finger_to_rest(page, app_url):
+    page.emulate_media(reduced_motion="reduce")
+    visit(page, app_url)
+    before = page.locator(SENTENCE).inner_text()
+    page.evaluate(WATCH)
+    drag(page, "keep_bias", 40)
+    expect(page.locator(SENTENCE)).not_to_have_text(before)
+    assert page.evaluate("window.drawn.size") <= 3
+    page.mouse.up()
+
+
+def test_what_is_known_is_forgotten_when_another_setting_changes(page, app_url):
+    visit(page, f"{app_url}/?cells=LSTM")
+    drag(page, "keep_bias", 40)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("keep_bias="))
+    press(page, "Steps", "ArrowRight")
+    with page.expect_request(lambda request: "setting=keep_bias" in request.url and "steps=250" in request.url):
+        drag(page, "keep_bias", -40)
+    moving = look(page)
+    page.mouse.up()
+    idle(page)
+    page.wait_for_timeout(500)
+    assert look(page)[0] == moving[0]
+    assert "249 steps earlier" in moving[0]
+
+
+def test_a_slider_whose_curves_take_too_long_says_so_and_acts_on_release(page, app_url):
+    visit(page, f"{app_url}/?steps=1000&cells=LSTM&hidden_size=256")
+    before = look(page)
+    drag(page, "keep_bias", 40)
+    expect(page.locator(".st-key-keep_bias")).to_have_attribute("data-follows", "on release")
+    assert look(page) == before
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("keep_bias="))
+    expect(page.locator(SENTENCE)).not_to_have_text(before[0])
+
+
+@pytest.mark.parametrize(
+    "without",
+    [
+        "const set = Element.prototype.setAttribute; Element.prototype.setAttribute = function (name, value) "
+        "{ if (name !== 'aria-valuetext') set.call(this, name, value); }",
+        "const own = window.fetch; window.fetch = (url, ...rest) => String(url).includes('live/stops') "
+        "? Promise.reject(new Error('no route')) : own(url, ...rest)",
+    ],
+)
+def test_without_what_it_stands_on_the_page_behaves_as_before(page, app_url, without):
+    page.add_init_script(without)
+    visit(page, app_url)
+    before = look(page)
+    drag(page, "keep_bias", 40)
+    assert look(page) == before
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("keep_bias="))
+    expect(page.locator(SENTENCE)).not_to_have_text(before[0])
