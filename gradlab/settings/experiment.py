@@ -25,6 +25,7 @@ from gradlab.settings.catalogue import CHOICES, GROUPS, SETTINGS, Fields, allowe
 from gradlab.settings.meant import closest, did_you_mean
 from gradlab.settings.step_sets import StepSet
 
+MOST_REFUSALS = 40  # sentences of one error; a file may hold any number of names that are no settings
 TEXT_BYTES = 46_000  # of percent-encoded text; the whole address then stays below 48,000, which servers accept
 
 
@@ -62,7 +63,7 @@ class Experiment(Fields):
             try:
                 super().__init__(**settings)
             except ValidationError as error:
-                raise SettingsError(*map(_refusal_of, error.errors())) from None
+                raise SettingsError(*map(_refusal_of, error.errors()[:MOST_REFUSALS])) from None
 
         @classmethod
         def model_validate(cls, obj: Any) -> Self:

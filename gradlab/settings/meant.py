@@ -31,7 +31,7 @@ def refuse_unknown_options(function: str, options: Iterable[str], known: Iterabl
     known = tuple(known)
     for name in options:
         if name not in known:
-            raise TypeError(f"{function} has no option {name!r}{did_you_mean(name, known)}")
+            raise TypeError(f"{function} has no option {name[:60]!r}{did_you_mean(name, known)}")
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

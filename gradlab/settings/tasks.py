@@ -10,6 +10,7 @@ nats. `TASKS` has the text task over the default text; `characters(text)` makes 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -187,6 +188,8 @@ def characters(text: str | None = None) -> Task:
     and how often each follows each, the best that can be had without memory.
     """
     text = default_text() if text is None else text
+    if (surrogate := re.search("[\ud800-\udfff]", text)) is not None:
+        raise ValueError(f"text has a lone surrogate at character {surrogate.start()}: use Unicode characters alone")
     symbols = vocabulary(text)
     if len(symbols) < 2:
         raise ValueError(f"text = {text[:20]!r} has {len(symbols)} different characters: at least 2 are needed")

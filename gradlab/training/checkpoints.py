@@ -9,19 +9,22 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from gradlab.settings.experiment import Experiment
+from gradlab.cells import CELLS
+from gradlab.settings.experiment import Experiment, shown
 from gradlab.settings.tasks import TASKS, Task, characters
 from gradlab.training import Diverged, Recipe, Run
 
 FORMAT = "gradlab run 1"
 MOST_BYTES = 2**28
 MOST_HEADER_BYTES = 2**23
+MOST_TENSORS = 4096
 
 
 def save(run: Run) -> bytes:
@@ -47,24 +50,28 @@ def load(data: bytes, task: Task | None = None) -> Run:
     Raises ValueError, saying what is wrong, for anything else: another kind of file, sizes that do not fit, values
     that are not finite.
     """
-    about = _metadata(data)
+    about, payload = _metadata(data)
     try:
         experiment = Experiment.model_validate(about["experiment"])
-        recipe, updates_done, text = Recipe(**about["recipe"]), int(about["updates_done"]), about["text"]
+        recipe, updates_done, text = Recipe(**about["recipe"]), about["updates_done"], about["text"]
         name = str(about["task"])
         diverged = None if about.get("diverged") is None else Diverged.read(about["diverged"])
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise ValueError(f"the checkpoint's settings cannot be used: {error} is missing") from None
+    except (TypeError, ValueError) as error:
         raise ValueError(f"the checkpoint's settings cannot be used: {error}") from None
+    _refuse_absent_weights(experiment, payload)
     if task is None and name not in TASKS:
         raise ValueError(f"the checkpoint's task {name[:40]!r} is not known: pass it as `task`")
     task = task or (characters(text) if name == "text" and isinstance(text, str) else TASKS[name])
-    if not 0 <= updates_done <= recipe.updates:
-        raise ValueError(f"the checkpoint has made {updates_done} of {recipe.updates} updates, which cannot be")
+    if type(updates_done) is not int or not 0 <= updates_done <= recipe.updates:
+        made = f"updates_done = {shown(updates_done)} is not allowed: use a whole number from 0 to {recipe.updates}"
+        raise ValueError(f"the checkpoint's settings cannot be used: {made}")
     run = Run(experiment, task, recipe)
     try:
         tensors = load_tensors(data)
     except (SafetensorError, ValueError, RuntimeError) as error:
-        raise ValueError(f"the checkpoint cannot be read: {error}") from None
+        raise ValueError(f"the checkpoint cannot be read: {str(error)[:200]}") from None
     weights = {f"network.{key}": value for key, value in run.network.state_dict().items()}
     for key, expected in weights.items():
         _check(key, tensors.get(key), tuple(expected.shape), expected.dtype)
@@ -74,20 +81,34 @@ def load(data: bytes, task: Task | None = None) -> Run:
     return run
 
 
-def _metadata(data: bytes) -> dict:
-    """What the file says of itself; its header is bounded before anything is parsed."""
+def _metadata(data: bytes) -> tuple[dict, int]:
+    """(what the file says of itself, the bytes of its tensors); its header is bounded before anything is parsed."""
     if len(data) > MOST_BYTES:
         raise ValueError(f"the checkpoint has {len(data)} bytes: at most {MOST_BYTES} are read")
     size = int.from_bytes(data[:8], "little")
     if len(data) < 8 or size > min(len(data) - 8, MOST_HEADER_BYTES):
         raise ValueError("this is not a safetensors file: its header does not fit")
     try:
-        about = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["gradlab"])
+        header = json.loads(data[8 : 8 + size])
+        about = json.loads(header["__metadata__"]["gradlab"])
     except (KeyError, TypeError, ValueError, RecursionError):
         raise ValueError("this is not a checkpoint of gradlab: its metadata has no run") from None
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise ValueError(f"this is not a checkpoint that can be read here: its format is not {FORMAT!r}")
-    return about
+    if len(header) > MOST_TENSORS:
+        raise ValueError(f"the checkpoint has {len(header)} tensors: at most {MOST_TENSORS} are read")
+    return about, len(data) - 8 - size
+
+
+def _refuse_absent_weights(experiment: Experiment, payload: int) -> None:
+    """Raises ValueError where a file has fewer bytes than its recurrent weights U, before any memory is taken."""
+    e = experiment
+    needed = e.depth * len(CELLS[e.cell].pre_activations) * e.hidden_size**2 * np.dtype(e.dtype).itemsize
+    if payload < needed:
+        raise ValueError(
+            f"the checkpoint has {payload} bytes of weights: depth = {e.depth} and hidden_size = {e.hidden_size} need "
+            f"{needed} for the recurrent ones alone"
+        )
 
 
 def _check(name: str, value: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
+from gradlab.settings.experiment import shown
 from gradlab.settings.meant import refuse_unknown_options
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {  # each with torch's defaults, but for the learning rate
@@ -54,16 +55,16 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, str) or self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer = {self.optimizer!r} is not allowed: use one of {', '.join(OPTIMIZERS)}")
+            raise ValueError(f"optimizer = {shown(self.optimizer)} is not allowed: use one of {', '.join(OPTIMIZERS)}")
         for name, (low, high) in BOUNDS.items():
             value = getattr(self, name)
             if value is None and name in CAN_BE_NONE:
                 continue
-            number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+            number = _as_float(value)
             if not low <= number <= high or (name in WHOLE and not number.is_integer()):
                 kind = "a whole number" if name in WHOLE else "a number"
                 none = ", or None" if name in CAN_BE_NONE else ""
-                raise ValueError(f"{name} = {value!r} is not allowed: use {kind} from {low:g} to {high:g}{none}")
+                raise ValueError(f"{name} = {shown(value)} is not allowed: use {kind} from {low:g} to {high:g}{none}")
             object.__setattr__(self, name, int(number) if name in WHOLE else number)
 
     def optimizer_of(self, parameters: Iterable[Tensor]) -> Optimizer:
@@ -85,6 +86,14 @@ class Recipe:
             torch.nn.utils.clip_grad_value_(parameters, self.clip_value)
             after = norm_of(parameters)
         return before, after
+
+
+def _as_float(value: Any) -> float:
+    """A number as a float; NaN for what is none, or lies beyond floats."""
+    try:
+        return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def norm_of(parameters: list[Tensor]) -> float:

@@ -17,6 +17,7 @@ import streamlit as st
 from gradlab.analyses.call import Call, Question
 from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.engine import Progress, TooLarge
+from gradlab.ui.frame.refusal import refusal
 
 SHOW_AFTER = 0.3  # seconds without an answer before progress is shown
 SHOW_EVERY = 0.1  # seconds: a bar drawn at every step of a check takes more time than the check
@@ -78,7 +79,7 @@ def _bar() -> Iterator["Bar"]:
     try:
         yield bar
     except TooLarge as error:
-        st.error(str(error), title="This does not fit into memory")
+        refusal("This does not fit into memory", str(error))
         st.stop()
     bar.slot.empty()
 

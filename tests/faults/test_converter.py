@@ -67,10 +67,11 @@ def test_what_aborts_the_process_raises_a_sentence_and_the_next_picture_is_made(
 @pytest.mark.slow
 def test_a_process_that_is_killed_at_work_raises_a_sentence_and_the_next_picture_is_made(converter):
     first, pid = converted(converter), converter.pid
-    killer = threading.Timer(0.15, os.kill, (pid, signal.SIGKILL))
+    os.kill(pid, signal.SIGSTOP)  # so that it is at work for as long as it lives
+    killer = threading.Timer(0.2, os.kill, (pid, signal.SIGKILL))
     killer.start()
     with pytest.raises(NotConverted, match=r"the PNG was not made: .*by signal 9.* export it again"):
-        converted(converter, lines(40_000), "png")
+        converted(converter, lines(10), "png")
     killer.join()
     assert converted(converter) == first
     assert converter.pid not in (None, pid)

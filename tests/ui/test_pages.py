@@ -93,8 +93,8 @@ def test_an_overflowing_forward_pass_is_reported_and_marked(open_app):
 
 def test_a_request_too_large_for_memory_is_refused_with_an_estimate_and_what_to_lower(open_app):
     app = open_app(steps="1000000", batch_size="256", hidden_size="1024", depth="8")
-    assert "GB" in app.error[0].value
-    assert "lower" in app.error[0].value
+    assert "GB" in app.text[0].value
+    assert "lower" in app.text[0].value
     assert not charts(app)
 
 

@@ -78,7 +78,7 @@ def test_a_link_names_the_task_by_its_name_or_its_title(open_app):
 
 def test_a_task_that_does_not_fit_is_refused_in_words(open_app):
     app = open_app("training", **TINY | {"task": "copy_memory"})
-    assert "too short for Copy memory: use 21 or more" in app.error[0].value
+    assert "too short for Copy memory: use 21 or more" in app.text[0].value
 
 
 def test_the_word_hello_is_learned_and_all_of_it_shown_in_numbers(open_app):

@@ -14,6 +14,9 @@ import streamlit as st
 from gradlab.analyses.call import Question
 from gradlab.analyses.thinning import CELLS_TAKEN, POINTS_TAKEN
 from gradlab.exports import PICTURES, SETTINGS, TABLES, Format, file_name
+from gradlab.exports.converter import NotConverted
+from gradlab.ui.frame.again import run_again, session_id
+from gradlab.ui.frame.refusal import refusal
 from gradlab.words.how_to_read import Words
 
 SCALES = (1, 2, 3, 4)
@@ -38,9 +41,12 @@ def export_bar(
     """A button that opens all formats of one chart; `table` makes the rows of its CSV: all, not the thinned ones."""
     subjects, code = question.subjects, question.code
     heading = {"code": code, "title": words.title, "subtitle": words.sentence.replace("**", "")}
+    failed: dict[str, str] = st.session_state.setdefault("failed exports", {})  # name of the figure → sentence
     with tool(f"Export {words.name}", ":material/download:", f"export {words.name}") as opened:
         if not opened:
             return
+        if words.name in failed:
+            refusal("This file could not be made", failed.pop(words.name))
         scale = st.segmented_control("Scale of the PNG", SCALES, default=2, required=True, key=f"scale {words.name}")
         for label, kinds in (("Picture", PICTURES), ("Numbers", TABLES), ("Settings", SETTINGS)):
             st.caption(f"{label}: {EVERY_ROW}" if is_reduced and kinds is PICTURES else label)
@@ -57,7 +63,18 @@ def export_bar(
                         continue
                     target = file_name(subjects, words.name, kind.extension)
                     key, help_text = f"{name} {words.name}", f"Download {name}"
+                    make = partial(_told, make, words.name, failed, session_id())
                     st.download_button(name, make, target, kind.mime, key=key, help=help_text, on_click="ignore")
+
+
+def _told(make: Callable[[], bytes], name: str, failed: dict[str, str], session: str) -> bytes:
+    """What a button downloads; where it cannot be made, the page is run again to say why: Streamlit does not."""
+    try:
+        return make()
+    except (ValueError, NotConverted) as error:
+        failed[name] = str(error)
+        run_again(session)
+        raise
 
 
 def _picture(kind: Format, chart: Callable[[], Any], subjects: Any, options: dict[str, Any]) -> bytes:

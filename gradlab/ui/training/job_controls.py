@@ -12,6 +12,7 @@ from gradlab.settings.experiment import Experiment
 from gradlab.settings.trained import kept_as
 from gradlab.training import OPTIMIZERS, Recipe, Run, checkpoints
 from gradlab.ui.frame import linked, opened_runs
+from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.frame.settings import OF_THE_TASK
 from gradlab.ui.training.job import Job
 from gradlab.words import training as words
@@ -63,7 +64,7 @@ def job_of(page: str, choice: Hashable, make: Callable[[], Job]) -> Job:
         with st.spinner("Preparing the networks …"):
             job = make()
     except ValueError as error:
-        st.error(str(error), title="This cannot be trained")
+        refusal("This cannot be trained", str(error))
         st.stop()
     st.session_state[f"job {page}"] = (choice, job)
     return job
@@ -100,7 +101,7 @@ def redraw_while_running(job: Job, draw: Callable[[], None], every: float) -> No
     def part() -> None:
         job.polled()
         if job.error is not None:
-            st.error(str(job.error), title="The training ended with an error")
+            refusal("The training ended with an error", str(job.error))
         draw()
         if running and not job.running:
             st.rerun()

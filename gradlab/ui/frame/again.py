@@ -1,0 +1,23 @@
+"""Running a session's page once more from outside its run, where something it has to say came up there."""
+
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+
+def session_id() -> str:
+    """The session whose page is being run; "" where there is none, as in a notebook."""
+    context = get_script_run_ctx()
+    return "" if context is None else context.session_id
+
+
+def run_again(session_id: str) -> None:
+    """Runs the page of a session as it stands, from whichever thread; nothing where the session is no more.
+
+    Streamlit has no public name for it: this is what it does when a source file has changed.
+    """
+    if not runtime.exists():
+        return
+    info = runtime.get_instance()._session_mgr.get_session_info(session_id)
+    if info is not None:
+        session = info.session
+        session._call_soon_on_event_loop(lambda: session.request_rerun(session._client_state))
