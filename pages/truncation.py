@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from gradlab.analyses.truncation import Schedule, kept_by, with_window
+from gradlab.analyses.call import Call
+from gradlab.analyses.truncation import Schedule, departure, with_window
 from gradlab.ui.ask import result
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import matrices, windows
@@ -12,11 +13,13 @@ shared = settings.current()
 subjects, one = [with_window(subject) for subject in shared.subjects], with_window(shared.one)
 layer, state = place = matrices.place(shared)
 schedule = Schedule.of(one.settings)
-kept = [result(matrices.pairs_of(subject).then(kept_by, schedule, layer, state)) for subject in subjects]
+departures = [result(Call.of(departure, subject, schedule=schedule)) for subject in subjects]
+kept = [windows.kept(subject, schedule, layer) for subject in subjects]
 computed = [result(matrices.pairs_of(one))]
-sentence = sequences.statement(schedule, subjects, kept)
+sentence = sequences.statement(schedule, subjects, departures)
 
 st.subheader(sentence, anchor=False)
+st.markdown(sequences.kept_of_states(subjects, kept, layer))
 windows.choose(shared.one)
 st.caption(sequences.window_note(shared.one, computed, one, layer, state))
 left, right = st.columns(2)

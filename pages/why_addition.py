@@ -10,7 +10,7 @@ from gradlab.analyses.thinning import EvenSteps, Lines
 from gradlab.charts import paths
 from gradlab.ui.ask import ask, result
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import cuts, direct_path
+from gradlab.ui.parts import cuts, direct_path, passes
 from gradlab.ui.parts.figure import figure
 from gradlab.ui.parts.totals import totals
 from gradlab.words import paths as sentences
@@ -23,7 +23,8 @@ st.subheader("1. The gradient that arrives", anchor=False)
 networks = [shared.of(name) for name in dict.fromkeys((*sentences.COMPARED, cell))]
 totals(networks, shared.relative, "totals", sentences.networks_compared(networks))
 st.subheader("2. Around the recurrent weights, or through them", anchor=False)
-parts = Call.of(decompose, one, orders=8).then(lowest)
+passes.draw([rnn, shared.of("lstm_squashed"), one])
+parts = Call.of(decompose, one, orders=8, losses="last").then(lowest)
 by_path = result(parts.then(summary))
 direct_path.say(gate, one, by_path)
 words = Words("shares", "The gradient by path", sentences.of_parts(by_path))
@@ -36,5 +37,4 @@ words = Words("cuts", "What is left after a cut", sentences.of_cuts(ask(left), c
 st.markdown(words.sentence)
 draw, lines = partial(paths.left, relative=shared.relative), Lines(("log10_relative",), ("cell", "path"))
 figure(draw, left, words, lines)
-st.subheader("Textbook claims, at these settings", anchor=False)
 direct_path.claims(one, by_path, rnn)

@@ -39,6 +39,16 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture
+def four_states(monkeypatch):
+    """The name of a cell of four states, which is registered for one test."""
+    from gradlab.cells import CELLS, as_cell
+    from tests.cells.four_states import SLSTM
+
+    monkeypatch.setitem(CELLS, "slstm", as_cell(SLSTM))
+    return "slstm"
+
+
 def start_server(log: Path) -> tuple[subprocess.Popen, str]:
     """Starts `streamlit run app.py` on a free port; returns the process and its address once it answers."""
     with socket.socket() as probe:

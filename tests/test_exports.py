@@ -21,14 +21,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gradlab
-from gradlab import exports
-from gradlab.analyses.thinning import bin_steps
+from gradlab import Experiment, exports, trace
+from gradlab.analyses.thinning import bin_steps, line_ends
 from gradlab.analyses.weights import eigenvalues as spectrum
 from gradlab.charts.heatmap import layers_by_steps
-from gradlab.charts.traces import lines
+from gradlab.charts.traces import lines, opening
 from gradlab.charts.weights import eigenvalues
 from gradlab.training import Recipe, Run
 from gradlab.training.checkpoints import save
+from gradlab.words.numbers import number
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPERIMENTS = tuple(
@@ -339,3 +340,32 @@ def test_the_program_of_a_trained_network_refuses_another_run_of_the_same_name()
     with pytest.raises(ValueError, match="holds another run"):
         other.expected(one.weights.fingerprint)
     assert repr(one.weights.fingerprint) in one.code
+
+
+def test_a_still_picture_has_numbers_that_every_font_can_write():
+    rows = trace(Experiment(cell="rnn", steps=60, hidden_size=4)).table.query("state == 'h'")
+    said = f"This much remains: {number(-57.3)}, at most {number(12.5)} and {number(-1.2)}."
+    text = exports.svg(opening(rows, ends=line_ends(rows, relative=True)), subtitle=said).decode()
+    assert not set("⁻⁰¹²³⁴⁵⁶⁷⁸⁹×") & set(text.partition("<metadata>")[0] + text.partition("</metadata>")[2])
+    assert "5.0e-58, at most 3.2e+12 and 0.063." in text
+    assert "1e-10" in text
+    page = exports.html(opening(rows, ends=line_ends(rows, relative=True)), subtitle=said).decode()
+    assert number(-57.3) in page
+
+
+@pytest.mark.slow
+def test_no_character_of_a_text_ends_the_process_that_draws_a_picture():
+    """In a process of its own, which a panic of the converter would abort."""
+    program = """
+import altair as alt, pandas as pd
+from gradlab import exports
+letters = [*map(chr, range(32)), chr(0x7f), chr(0xfffe), chr(0xffff), chr(0x1f600), "가"]
+rows = pd.DataFrame({"x": range(len(letters)), "letter": letters})
+chart = alt.Chart(rows).mark_text().encode(x="x:Q", text="letter:N").properties(width=300, height=40)
+for write in (exports.png, exports.svg, exports.pdf):
+    assert len(write(chart, title="".join(letters[:31]), subtitle=letters[31] + letters[33])) > 500
+text = exports.svg(chart).decode()
+assert "␛" in text and "␌" in text and "�" in text
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-800:]

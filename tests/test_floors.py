@@ -21,7 +21,7 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.settings"],
     ["gradlab.engine"],
     ["gradlab.network"],
-    ["gradlab.cells"],
+    ["gradlab.cells", "gradlab.words.numbers"],  # numbers as text know nothing of what they count
 ]
 ROOMS_OF_UI = [
     ["gradlab.ui.main"],
@@ -31,7 +31,7 @@ ROOMS_OF_UI = [
 ]
 NEVER = {  # rooms that a room does not know, though they lie below
     "gradlab.charts": {"gradlab.analyses", "gradlab.training", "gradlab.settings", "gradlab.network", "gradlab.engine"},
-    "gradlab.exports": {"gradlab.analyses", "gradlab.training", "gradlab.charts", "gradlab.words"},
+    "gradlab.exports": {"gradlab.analyses", "gradlab.training", "gradlab.charts"},
     "pages": {"gradlab.engine", "gradlab.network", "gradlab.exports"},
 }
 LIBRARY_ROOMS = {  # which rooms may import a library

@@ -61,7 +61,7 @@ def test_the_example_of_the_package_runs_and_is_true():
     trace = gradlab.trace(gradlab.Experiment(cell="lstm", steps=1000, forget_bias=1.0))
     assert gradlab.diagnose(trace).verdict == "vanishing"
     assert len(trace.table) == 2 * 1000
-    assert gradlab.diagnose(trace).sentence.startswith("LSTM, layer 0, h: vanishing.")
+    assert gradlab.diagnose(trace).sentence.startswith("LSTM, layer 0, h and c: vanishing.")
 
 
 def test_the_columns_that_charts_read_are_columns_of_the_tables_they_are_given():

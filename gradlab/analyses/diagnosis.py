@@ -1,133 +1,380 @@
-"""What a trace means, in plain words; every number in them is computed from the trace.
+"""What a trace means: a verdict on how a gradient propagates, and beside it what arrives.
 
-The rule: the fitted rate (`GradientTrace.rate`) of the batch's mean log10 norm, in decades per 100 steps. Below -1 the
-gradient is "vanishing", above +1 "exploding", else "steady". Where it is exactly zero at the first step it is "zero",
-and where a pass was not finite or there is no line to fit, "undefined". Steps are counted back from the last loss.
+How it propagates and what arrives are two things. Where the loss enters at many steps, fresh gradient is injected all
+the way back: what arrives at the first step is made up by the nearest losses, and stays up however fast the gradient of
+each one is lost. So the verdict is about one injection, the last loss's, which has the longest way back; it is there
+whatever the loss is, and the same as with that loss alone. What arrives is reported beside it, of the last loss and of
+the sum of all.
+
+The judgement is of a layer's whole state: an LSTM passes gradient on in h and in c, and either of them alone may be
+zero while the other keeps everything. It is made for each sequence and for the mean of those that are alive; a sequence
+whose units have all died has no rate, and does not take it from the others.
+
+The rule compares two numbers over a span, the length of the way back and 100 steps at least: what the fitted line gains
+or loses (decades), and the half width of its 95 % interval (`propagation`).
+
+    vanishing    it loses more than one decade, and the interval holds no rate of 0 or more
+    exploding    it gains more than one decade, and the interval holds no rate of 0 or less
+    steady       it does neither, and the half width is one decade at most
+    undefined    neither can be said: the interval is too wide, there are too few points, or a pass was not finite
+    zero         the gradient of no sequence arrives at step 0: it is exactly zero there
+
+Over the length, because 0.9 decades per 100 steps are nothing in 100 steps and all there is in 10,000. Over 100 steps
+at least, because the same network must not become steady by reading a shorter sequence. One decade, because that much
+is lost and made up for by a step size; ten are not.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
-from gradlab.analyses.traces import GradientTrace, mean
+from gradlab.analyses.propagation import FEWEST_POINTS, Line, Lines, Way, first_of_the_rest
+from gradlab.analyses.traces import ALL, LAST, GradientTrace, whole_state
 from gradlab.cells import CELLS
+from gradlab.settings.meant import knows_its_options
+from gradlab.words.numbers import counted, every, number
 
-DECADES_PER_100_STEPS = 1.0
+DECADES = 1.0  # over the span
+SPAN = 100  # steps at least
+POOR_FIT = 0.9  # share of the norms' variance that a good line explains
+SCATTER = math.log10(2)  # rms residual, decades: what stays within a factor of two of its line is fitted well anyway
 RULE = (
-    f"Vanishing: more than {DECADES_PER_100_STEPS:g} decade lost per 100 steps, by a straight line through the last "
-    "three quarters of the lags; exploding: more than that gained; steady: between."
+    f"Judged is how the last loss's gradient propagates, by a straight line through the last three quarters of its way "
+    f"back. Vanishing: over the whole way, and over {SPAN} steps at least, more than {DECADES:g} decade is lost, and "
+    f"the rate's 95 % interval lies below 0; exploding: likewise above; steady: at most {DECADES:g} decade either way, "
+    f"known to {DECADES:g} decade; undefined: anything else."
 )
 LOG10_2 = math.log10(2)
+FLOAT32_OVERFLOW = 128 * LOG10_2  # the first power of two beyond its largest number
+FLOAT32_NORMAL = -126 * LOG10_2  # below it float32's numbers are subnormal
 FLOAT32_ZERO = -150 * LOG10_2  # half of the smallest subnormal, 2^-149: rounds to 0
 FLOAT32_SQUARE_ZERO = -75 * LOG10_2  # an entry whose square rounds to 0
+SLOWER = 13  # times, at most: torch's backward pass in subnormal numbers; on some CPUs it is no slower at all
+
+
+@dataclass(frozen=True)
+class OfSequence:
+    """One sequence's propagation."""
+
+    verdict: str  # as a Diagnosis's
+    decades_per_100_steps: float
+    half_width: float  # of the rate's 95 % interval
+    rms_residual: float  # decades, from the line
+    log10_left: float  # of the last loss's gradient at step 0, relative to what was injected
+    zero_from: float  # steps back from the last loss from which on it is exactly zero up to step 0; inf: nowhere
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One layer's and state's gradient flow."""
+    """How the last loss's gradient propagates in one layer, and what arrives at its first step."""
 
     cell: str
     layer: int
-    state: str
+    state: str  # "h", "c" …, or all of them: "h and c"
     verdict: str  # "vanishing" | "exploding" | "steady" | "zero" | "undefined"
-    decades_per_100_steps: float  # negative where the gradient shrinks on its way back
-    half_life: float  # steps in which it halves; negative: in which it doubles; infinite where it keeps
-    steps_to_float32_zero: (
-        float  # back from the last loss, to where float32 prints entries of equal size as 0; inf: never
-    )
-    steps_to_float32_norm_zero: (
-        float  # to where float32's .norm() prints 0, as the squares of such entries do; inf: never
-    )
-    measured: bool  # whether the first of the two lies within the trace (else the fitted line was continued)
+    decades_per_100_steps: float  # of propagation; negative where the gradient shrinks on its way back
+    half_width: float  # of the rate's 95 % interval, decades per 100 steps
+    half_life: float  # steps in which it halves; negative: doubles; infinite where it keeps, NaN without a rate
+    rms_residual: float  # root mean square distance of the norms from their lines, decades
+    good_fit: bool  # whether the lines explain 90 % of the norms' variance, or leave less than a factor of two
+    steps_back: tuple[int, int]  # from the last loss: which ones the lines were fitted to
+    length: int  # steps from the last loss back to step 0
+    log10_left: float  # of the last loss's gradient at step 0, relative to its injection; mean over sequences alive
+    log10_arrives: float  # of all losses' gradient at step 0, relative to all that they inject; likewise
+    losses: int  # at how many steps the loss enters
+    sequences: tuple[OfSequence, ...]
+    steps_to_float32_subnormal: float  # back from the last loss, to where float32's entries are subnormal
+    steps_to_float32_zero: float  # to where float32 prints entries of equal size as 0
+    steps_to_float32_norm_zero: float  # to where float32's .norm() prints 0, as the squares of such entries do
+    measured: bool  # whether the second of these three lies within every way (else the lines were continued)
+    notes: tuple[str, ...]  # sentences: sequences that differ, a poor fit, what cancels, what lies at a kink
     sentence: str
     rule: str = RULE
 
 
-def diagnose(trace: GradientTrace, state: str = "h", layer: int = 0) -> Diagnosis:
-    """Diagnoses one layer and state of a trace. Raises ValueError for a state or layer that the stack does not have."""
-    if not 0 <= layer < trace.stack.depth:
-        raise ValueError(f"layer = {layer} is not there: the stack has layers 0 to {trace.stack.depth - 1}")
-    last_loss = int(trace.loss_steps.max(initial=0))
-    norms = trace.log10_norm(state)[layer, last_loss::-1]  # [steps back from the last loss, B]
-    values = mean(norms)
-    rates = trace.rate()
-    fitted = rates[(rates.layer == layer) & (rates.state == state)].iloc[0]
-    rate = float(fitted.decades_per_step)
-    at_loss = float(fitted.intercept) + rate * (trace.steps - 1 - last_loss)
-    verdict = _verdict(values, rate)
-    half_life = math.inf if rate == 0 else -LOG10_2 / rate
-    H = trace.stack.hidden_size
+class _Steps(NamedTuple):
+    """Steps back from which on each sequence's norms stay at or below a level; inf: never."""
+
+    by_sequence: ndarray  # [B]
+    measured: bool  # within every way; else the lines were continued
+
+    @property
+    def everywhere(self) -> float:
+        return float(self.by_sequence.max(initial=0)) if len(self.by_sequence) else math.inf
+
+    @property
+    def words(self) -> str:
+        low, high = self.by_sequence.min(), self.by_sequence.max()
+        return f"{high:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+
+
+@knows_its_options
+def diagnose(trace: GradientTrace, state: str | None = None, layer: int = 0) -> Diagnosis:
+    """Diagnoses one layer of a trace.
+
+    state    one of the cell's states; None, or "all", judges the whole state, h and c as one vector
+
+    Raises ValueError for a state or layer that the stack does not have.
+    """
+    if not isinstance(layer, Integral) or not 0 <= layer < trace.stack.depth:
+        raise ValueError(f"layer = {layer!r} is not there: the stack has layers 0 to {trace.stack.depth - 1}")
+    state = ALL if state is None else state
+    way = trace.way_back(state, layer)
+    line, lines, alive = way.line(), way.lines, way.alive
+    left = trace.log10_relative(state, LAST)[layer, 0]
+    arrives = trace.log10_relative(state)[layer, 0]
+    length = int(way.length.max(initial=-1))
+    verdict = _of_batch(way, line)
+    H = trace.stack.hidden_size * (len(trace.states) if state == ALL else 1)
     equal = 0.5 * math.log10(H)  # the norm of H equal entries beside one of them
-    zero, measured = _reaches(values, FLOAT32_ZERO + equal, rate, at_loss)
     squares = FLOAT32_SQUARE_ZERO if H > 1 else FLOAT32_ZERO  # of one entry alone torch takes the magnitude
-    norm_zero, norm_measured = _reaches(values, squares + equal, rate, at_loss)
-    if verdict == "undefined":
-        said = _why_undefined(trace, values)
-    elif verdict == "zero":
-        said = _how_much_is_zero(norms)
-    else:
-        said = _sentence(verdict, rate, half_life, norm_zero, norm_measured)
-    sentence = f"{CELLS[trace.cell].title}, layer {layer}, {state}: {said}"
-    return Diagnosis(trace.cell, layer, state, verdict, 100 * rate, half_life, zero, norm_zero, measured, sentence)
-
-
-def _verdict(values: np.ndarray, rate: float) -> str:
-    if np.isnan(values).any():
-        return "undefined"
-    if np.isneginf(values[-1]):
-        return "zero"
-    if math.isnan(rate):
-        return "undefined"
-    decades = 100 * rate
-    if abs(decades) <= DECADES_PER_100_STEPS:
-        return "steady"
-    return "vanishing" if decades < 0 else "exploding"
-
-
-def _reaches(values: np.ndarray, level: float, rate: float, at_loss: float) -> tuple[float, bool]:
-    """(the steps back from which log10 norms stay at or below the level, whether seen or by continuing the line)."""
-    above = np.flatnonzero(~(values <= level))
-    last_above = int(above[-1]) if len(above) else -1
-    if last_above + 1 < len(values):
-        return float(last_above + 1), True
-    if rate < 0:
-        return float(max(len(values), math.ceil((level - at_loss) / rate))), False
-    return math.inf, False
-
-
-def _why_undefined(trace: GradientTrace, values: np.ndarray) -> str:
-    if np.isnan(values).any():
-        return f"undefined. {trace.non_finite.sentence if trace.non_finite else ''}".strip()
-    return "undefined. A gradient arrives at fewer than two steps: there is no line to fit."
-
-
-def _how_much_is_zero(norms: np.ndarray) -> str:
-    """norms [steps back, B], all -inf at the end in at least one sequence."""
-    alive = ~np.isneginf(norms)
-    zero = ~alive[-1]
-    sequences = "" if zero.all() else f" in {zero.sum()} of {len(zero)} sequences"
-    reached = alive[:, zero].any(axis=1)
-    if not reached.any():
-        return f"no gradient arrives at all{sequences}: it is exactly zero."
-    return f"the gradient is exactly zero from {np.flatnonzero(reached)[-1] + 1} steps back on{sequences}."
-
-
-def _sentence(verdict: str, rate: float, half_life: float, zero: float, measured: bool) -> str:
-    if verdict == "steady":
-        if rate == 0:
-            return "steady. The gradient's norm does not change on its way back."
-        way = "loses" if rate < 0 else "gains"
-        return f"steady. The gradient {way} {abs(100 * rate):.2g} decades per 100 steps."
-    if verdict == "exploding":
-        return (
-            f"exploding. The gradient gains {100 * rate:.3g} decades per 100 steps: "
-            f"it doubles every {-half_life:.3g} steps."
+    levels = (FLOAT32_NORMAL + equal, FLOAT32_ZERO + equal, squares + equal)
+    subnormal, zero, norm_zero = (_reaches(way, level) for level in levels)
+    sequences = tuple(
+        OfSequence(
+            _of_sequence(way, lines, b), 100 * lines.slope[b], 100 * lines.half_width[b], lines.rms_residual[b],
+            float(left[b]), float(way.zero_from[b]) if way.zero_from[b] <= way.length[b] else math.inf,
         )
-    where = f"from {zero:.0f} steps back on" if measured else f"after some {zero:.0f} steps, if it goes on like this"
-    return (
-        f"vanishing. The gradient loses {-100 * rate:.3g} decades per 100 steps: it halves every {half_life:.3g} steps,"
-        f" and float32 would print its norm as 0 {where}."
+        for b in range(len(way.length))
+    )  # fmt: skip
+    good = _is_good(way, line)
+    log10_left, log10_arrives = _mean(left, alive), _mean(arrives, np.isfinite(arrives))
+    losses = len(np.unique(trace.loss_steps))
+    notes = _notes(trace, way, sequences, verdict, line, good)
+    said = _said(trace, way, verdict, line, norm_zero, subnormal, equal)
+    arrival = _arrival(log10_left, log10_arrives, losses, length) if verdict not in ("zero", "undefined") else ""
+    name = whole_state(trace.cell) if state == ALL else state
+    sentence = " ".join(filter(None, (f"{CELLS[trace.cell].title}, layer {layer}, {name}: {said}", arrival, *notes)))
+    return Diagnosis(
+        cell=trace.cell,
+        layer=layer,
+        state=name,
+        verdict=verdict,
+        decades_per_100_steps=100 * line.slope,
+        half_width=100 * line.half_width,
+        half_life=_half_life(line.slope),
+        rms_residual=line.rms_residual,
+        good_fit=good,
+        steps_back=(line.first, line.last),
+        length=length,
+        log10_left=log10_left,
+        log10_arrives=log10_arrives,
+        losses=losses,
+        sequences=sequences,
+        steps_to_float32_subnormal=subnormal.everywhere,
+        steps_to_float32_zero=zero.everywhere,
+        steps_to_float32_norm_zero=norm_zero.everywhere,
+        measured=zero.measured,
+        notes=notes,
+        sentence=sentence,
     )
+
+
+# the rule
+
+
+def judged(slope: float, half_width: float, length: int) -> str:
+    """The verdict on a line over a way back: slope and half width in decades per step."""
+    span = max(SPAN, length)
+    change, margin = slope * span, half_width * span
+    if math.isnan(change):
+        return "undefined"
+    if change < -DECADES and change + margin < 0:
+        return "vanishing"
+    if change > DECADES and change - margin > 0:
+        return "exploding"
+    return "steady" if abs(change) <= DECADES and margin <= DECADES else "undefined"
+
+
+def _of_batch(way: Way, line: Line) -> str:
+    if way.alive.any():
+        return judged(line.slope, line.half_width, int(way.length.max()))
+    return "undefined" if way.undefined.any() else "zero"
+
+
+def _of_sequence(way: Way, lines: Lines, sequence: int) -> str:
+    if way.undefined[sequence]:
+        return "undefined"
+    if not way.alive[sequence]:
+        return "zero"
+    return judged(float(lines.slope[sequence]), float(lines.half_width[sequence]), int(way.length[sequence]))
+
+
+def _half_life(slope: float) -> float:
+    return math.inf if slope == 0 else -LOG10_2 / slope
+
+
+def _is_good(way: Way, line: Line) -> bool:
+    """Whether lines explain most of what the norms do, or leave little."""
+    change = line.slope * (line.last - line.first)
+    explained = change**2 / 12  # variance of a line that falls by so much
+    return not (line.rms_residual > SCATTER and line.rms_residual**2 > (1 - POOR_FIT) / POOR_FIT * explained)
+
+
+def _reaches(way: Way, level: float) -> _Steps:
+    """Where the norms of the sequences with a loss and defined gradients come to stay at or below a level."""
+    with np.errstate(invalid="ignore"):
+        below = way.norms <= level
+    from_ = first_of_the_rest(below, way.length)
+    lines = way.lines
+    chosen = (way.length >= 0) & ~way.undefined
+    inside = from_ <= way.length
+    with np.errstate(divide="ignore", invalid="ignore"):
+        continued = np.maximum(way.length + 1, np.ceil((level - lines.intercept) / lines.slope))
+    steps = np.where(inside, from_, np.where(lines.slope < 0, continued, math.inf))
+    return _Steps(steps[chosen], bool(inside[chosen].all()))
+
+
+def _mean(values: ndarray, chosen: ndarray) -> float:
+    """Over the sequences chosen; -inf where there are none and every value is an exact zero, else NaN."""
+    if chosen.any():
+        return float(values[chosen].mean())
+    return -math.inf if np.isneginf(values).all() else math.nan
+
+
+# the sentences
+
+
+def _said(
+    trace: GradientTrace, way: Way, verdict: str, line: Line, norm_zero: _Steps, subnormal: _Steps, equal: float
+) -> str:
+    if verdict == "undefined":
+        return f"undefined. {_why_undefined(trace, way, line)}"
+    if verdict == "zero":
+        return _how_much_is_zero(way)
+    if verdict == "steady" and line.slope == 0 and line.half_width == 0:
+        return "steady. The gradient's norm does not change on its way back."
+    does = "loses" if line.slope < 0 else "gains"
+    rate = f"The last loss's gradient {does} {_rate(line)} decades per 100 steps"
+    if verdict == "steady":
+        length = int(way.length.max())
+        over = f", {_decades(abs(line.slope) * length)} over its way back of {counted(length, 'step')}"
+        return f"steady. {rate}{over if way.length.max() > SPAN else ''}."
+    if verdict == "exploding":
+        grows = f"exploding. {rate}: it doubles {every(f'{-_half_life(line.slope):.3g}', 'step')}."
+        return f"{grows} {_out_of_float32(way, FLOAT32_OVERFLOW + equal)}".strip()
+    falls = f"vanishing. {rate}: it halves {every(f'{_half_life(line.slope):.3g}', 'step')}."
+    return f"{falls} {_in_float32(norm_zero, subnormal)}".strip()
+
+
+def _rate(line: Line) -> str:
+    """Size and interval of a rate, decades per 100 steps: "28.2 ± 0.3"."""
+    rate, margin = 100 * abs(line.slope), 100 * line.half_width
+    if margin < 5e-4 * rate or rate < 1e-3:
+        return f"{rate:.3g}"
+    digits = max(0, 1 - math.floor(math.log10(margin))) if margin < 10 else 0
+    return f"{rate:.{digits}f} ± {margin:.{digits}f}"
+
+
+def _decades(size: float) -> str:
+    return f"{size:.2g}"
+
+
+def _in_float32(norm_zero: _Steps, subnormal: _Steps) -> str:
+    """Where float32 prints 0, and where a backward pass in it becomes slow."""
+    steps = norm_zero.by_sequence
+    reached = steps[np.isfinite(steps)]
+    if not len(reached):
+        return ""
+    some = "" if len(reached) == len(steps) else f" in {len(reached)} of {len(steps)} sequences"
+    if norm_zero.measured:
+        where = f"from about {counted(norm_zero.words, 'step')} back on"
+    else:
+        where = f"after some {counted(float(reached.max()), 'step')}{some}, if it goes on like this"
+    text = f"In float32 its norm would print as 0 {where} (estimated for entries of equal size)."
+    if not subnormal.measured:
+        return text
+    return (
+        f"{text} From about {counted(subnormal.words, 'step')} back on its entries would be subnormal: "
+        f"there torch's backward pass is up to {SLOWER} times slower on CPUs that are slow with such numbers, unless "
+        "torch.set_flush_denormal(True) makes them 0."
+    )
+
+
+def _out_of_float32(way: Way, level: float) -> str:
+    """Where the first sequence's entries would exceed what float32 holds."""
+    found = _reaches(Way(-way.norms, way.length), -level)
+    first = found.by_sequence.min()
+    if not math.isfinite(first):
+        return ""
+    seen = "from about" if first <= way.length.max() else "after some"
+    end = "steps back on" if first <= way.length.max() else "steps, if it goes on like this"
+    return f"In float32 its entries would overflow {seen} {first:.0f} {end} (estimated for entries of equal size)."
+
+
+def _why_undefined(trace: GradientTrace, way: Way, line: Line) -> str:
+    if way.undefined.any() and not way.alive.any():
+        return trace.non_finite.sentence if trace.non_finite else "The last loss's gradient is not finite."
+    length = int(way.length.max())
+    if length == 0:
+        return "The loss enters at step 0 alone: there is no way back to follow."
+    if math.isnan(line.slope):
+        points = int(way.lines.points[way.alive].max())
+        return (
+            f"The way back from the last loss has {counted(points, 'step')}: too few for a rate, which takes "
+            f"{FEWEST_POINTS}, since through two points there is always a line."
+        )
+    does = "loses" if line.slope < 0 else "gains"
+    return (
+        f"The last loss's gradient {does} {_rate(line)} decades per 100 steps, which is not known well enough "
+        f"over {max(SPAN, length)} steps to tell whether it vanishes, keeps or explodes."
+    )
+
+
+def _how_much_is_zero(way: Way) -> str:
+    """Where no sequence's gradient arrives."""
+    if (way.zero_from == 0).all():
+        return "zero. No gradient arrives at all: it is exactly zero."
+    return f"zero. {_dead(way)}"
+
+
+def _dead(way: Way) -> str:
+    """From where on the gradient is exactly zero, and in which sequences."""
+    dead = ~way.alive & ~way.undefined
+    low, high = way.zero_from[dead].min(), way.zero_from[dead].max()
+    where = f"{high}" if low == high else f"{low} to {high}"
+    sequences = "" if dead.all() else f" in {dead.sum()} of {len(dead)} sequences"
+    return f"The gradient is exactly zero from {counted(where, 'step')} back on{sequences}."
+
+
+def _arrival(left: float, arrives: float, losses: int, length: int) -> str:
+    """What is left at step 0, of the last loss and of all."""
+    text = f"Of what the last loss injects, {number(left)} is left at step 0, {counted(length, 'step')} earlier"
+    return f"{text}; of all {losses} losses together, {number(arrives)} arrives there." if losses > 1 else f"{text}."
+
+
+def _notes(
+    trace: GradientTrace, way: Way, sequences: tuple[OfSequence, ...], verdict: str, line: Line, good: bool
+) -> tuple[str, ...]:
+    notes = []
+    if way.alive.any():
+        if (~way.alive & ~way.undefined).any():
+            notes.append(_dead(way))
+        if way.undefined.any():
+            notes.append(f"In {way.undefined.sum()} of {len(sequences)} sequences a pass is not finite.")
+        verdicts = [found.verdict for found in np.array(sequences, object)[way.alive]]
+        if verdict != "undefined" and any(found != verdict for found in verdicts):
+            counted = ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts))
+            notes.append(f"By sequence: {counted}.")
+        if not good:
+            notes.append(
+                f"A straight line fits poorly: the norms lie {line.rms_residual:.2g} decades from it (rms), so the "
+                "rate is that of a mean and changes on the way."
+            )
+    if trace.cancels:
+        notes.append(
+            "Sequences that read the same input get gradients that cancel: summed over the batch, the parameters' "
+            "gradient is exactly zero, though that of each sequence is not."
+        )
+    if trace.at_kink:
+        notes.append(
+            f"{trace.at_kink:.2g} of the ReLU's pre-activations are exactly 0, where its derivative jumps from 0 to 1 "
+            "and is taken as 0: any small change of weights or input may open these units."
+        )
+    return tuple(notes)

@@ -9,6 +9,7 @@ forward pass. `TABLE_COLUMNS` names the tidy table, which the charts read.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -179,9 +180,12 @@ def _rows(problem: Problem, most: int | None, chosen: Sequence[int] | None) -> n
     if chosen is None:
         rows = np.unique(problem.loss.steps)  # what the loss injects may be exactly zero at some of its steps
     else:
-        rows = np.unique(np.asarray(chosen, dtype=np.int64))
+        whole = all(isinstance(step, Integral) and not isinstance(step, bool) for step in chosen)
+        rows = np.unique(np.asarray(chosen, dtype=np.int64)) if whole else np.empty(0, np.int64)
         if not len(rows) or rows[0] < 0 or rows[-1] >= T:
-            raise ValueError(f"loss_steps = {list(chosen)[:9]} must be steps of the sequence: use 0 to {T - 1}")
+            raise ValueError(
+                f"loss_steps = {list(chosen)[:9]} must be steps of the sequence: use whole numbers 0 to {T - 1}"
+            )
     return rows if most is None else evenly(rows, whole_number("most", most, 1))
 
 
@@ -246,5 +250,5 @@ def individual_losses(pairs: Pairs, most: int = 8) -> pd.DataFrame:
     The first row, which has a single pair, is left out where there is another.
     """
     count = len(pairs.loss_steps)
-    kept = evenly(np.arange(count), most + 1)[1:] if count > 1 else np.array([0])
+    kept = evenly(np.arange(count), most + 1)[1:] if count > 1 else np.arange(count)
     return pairs._replace(loss_steps=pairs.loss_steps[kept], log10_norms=pairs.log10_norms[:, kept]).table

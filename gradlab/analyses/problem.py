@@ -27,7 +27,7 @@ from gradlab.network.arrays import ArrayLike, StatesLike, on_the_cpu
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.experiment import Experiment
-from gradlab.settings.meant import refuse_unknown_options
+from gradlab.settings.meant import knows_its_options, refuse_unknown_options
 from gradlab.settings.subject import Subject, is_subject
 
 P = ParamSpec("P")
@@ -95,8 +95,8 @@ class Problem:
 
     @property
     def trace_bytes(self) -> int:
-        """Memory of one forward pass, one adjoint and the loss."""
-        return plan_in_slices(self.size).bytes + self.source.loss_bytes
+        """Memory of a trace."""
+        return _trace_plan(self.size, self.losses, self.source.loss_bytes).bytes
 
     def excerpt(self, steps: int, sequences: int, dtype: str | None = None) -> Problem:
         """The first steps of the first sequences, with a loss among them, in another precision if named."""
@@ -179,8 +179,8 @@ def problem_of(
     """
     if isinstance(subject, Stack):
         return _with_arrays(subject, inputs, cotangents, initial_state)
-    if not isinstance(subject, Problem) and not is_subject(subject):
-        raise TypeError(f"{type(subject).__name__} is neither an Experiment nor a Stack: see Stack.from_torch")
+    if not isinstance(subject, Problem):
+        _refuse_no_subject(subject)
     if inputs is not None or cotangents is not None or initial_state is not None:
         kind = "an Experiment" if isinstance(subject, Experiment) else f"a {type(subject).__name__}"
         raise ValueError(f"{kind} has its own inputs and loss: pass a Stack to choose inputs or cotangents")
@@ -194,9 +194,13 @@ def problem_of(
 def _with_arrays(
     stack: Stack, inputs: ArrayLike | None, cotangents: ArrayLike | None, initial_state: StatesLike | None
 ) -> Problem:
-    x = as_array(inputs, "inputs", stack.dtype, (None, None, stack.input_size), "[T, B, X]")
-    T, B, _ = x.shape
-    dense = as_array(cotangents, "cotangents", stack.dtype, (T, B, stack.hidden_size), "[T, B, H]")
+    first, second = ("B", "T") if stack.batch_first else ("T", "B")
+    x = as_array(inputs, "inputs", stack.dtype, (None, None, stack.input_size), f"[{first}, {second}, X]")
+    shape = (*x.shape[:2], stack.hidden_size)
+    dense = as_array(cotangents, "cotangents", stack.dtype, shape, f"[{first}, {second}, H]")
+    if stack.batch_first:  # as its module reads them
+        x, dense = (np.ascontiguousarray(array.swapaxes(0, 1)) for array in (x, dense))
+    B = x.shape[1]
     states = as_states(stack, initial_state, B)
     arrays = Arrays(stack, x, sparse(dense), states)
     problem = Problem(arrays.size, arrays)
@@ -220,7 +224,15 @@ def stack_of(subject: Subject | Stack | Problem) -> Stack:
     """The weights alone, for analyses of weights."""
     if isinstance(subject, Stack):
         return subject
-    return subject.stack if isinstance(subject, Problem) else subject.network()
+    if isinstance(subject, Problem):
+        return subject.stack
+    _refuse_no_subject(subject)
+    return subject.network()
+
+
+def _refuse_no_subject(value: Any) -> None:
+    if not is_subject(value):
+        raise TypeError(f"{type(value).__name__} is neither an Experiment nor a Stack: see Stack.from_torch")
 
 
 def analysis(
@@ -308,10 +320,34 @@ def as_states(stack: Stack, initial_state: StatesLike | None, sequences: int) ->
     )
 
 
+def last_losses(cotangents: Cotangents) -> ndarray:
+    """Which entries are the last of their row, in order."""
+    latest = np.full(cotangents.rows, -1)
+    np.maximum.at(latest, cotangents.at, np.arange(len(cotangents.at)))
+    return np.sort(latest[latest >= 0])
+
+
+def of_last_loss(cotangents: Cotangents) -> Cotangents:
+    """What the last loss of each row injects, alone."""
+    last = last_losses(cotangents)
+    return cotangents._replace(steps=cotangents.steps[last], at=cotangents.at[last], values=cotangents.values[last])
+
+
+@knows_its_options
 def estimate(subject: Subject) -> Plan:
     """The engine's Plan of a trace of a subject: its `bytes` at the peak and its `multiply_adds`."""
-    plan = plan_in_slices(subject.size)
-    return plan._replace(bytes=plan.bytes + subject.loss_bytes)
+    return _trace_plan(subject.size, len(subject.injection_steps), subject.loss_bytes)
+
+
+def _trace_plan(size: Size, losses: int, loss_bytes: int) -> Plan:
+    """One forward pass and the adjoint of the loss; of several losses, that of the last one alone as further rows."""
+    alone = plan_in_slices(size)
+    drawing = alone.bytes + loss_bytes  # where the loss reads states, these are there before the adjoint begins
+    if losses < 2:
+        return alone._replace(bytes=drawing)
+    plan = plan_in_slices(size._replace(rows=2 * size.rows))
+    entries = losses * size.sequences * (np.dtype(size.dtype).itemsize * size.hidden_size + 16)
+    return plan._replace(bytes=max(drawing, plan.bytes + min(loss_bytes, entries) + entries))
 
 
 def refuse_too_large(subject: Subject, limit: int | None = None) -> None:

@@ -24,6 +24,7 @@ NORMS = (
 )
 
 
+PAIR_BINS = ("loss_step", "loss_step_end", "step", "step_end", "log10_norm")
 POINTS_ON_SCREEN, POINTS_TAKEN = 6000, 400_000  # of all lines of a picture: more make a hover slow, a PNG take 10 s
 BINS_ON_SCREEN, CELLS_TAKEN = 512, 100_000  # steps of a line of a map; all cells of a map that leaves the screen
 
@@ -93,6 +94,8 @@ class EvenSteps:
         return self._spaced(rows, POINTS_TAKEN // max(count_lines(rows), 1))
 
     def _spaced(self, rows: pd.DataFrame, steps: int) -> pd.DataFrame:
+        if rows.empty:
+            return rows
         every = -(-(int(rows["lag"].max()) + 1) // steps)
         return rows[(rows["lag"] % every == 0) | (rows["step"] == 0)].reset_index(drop=True)
 
@@ -199,12 +202,16 @@ def _boundaries(line: ndarray, value: ndarray) -> ndarray:
 
 
 def _extremes(group: ndarray, values: Sequence[ndarray]) -> ndarray:
-    """True at the first smallest and the first largest of each column in every group."""
+    """True at the first smallest and the first largest finite value of each column in every group.
+
+    Infinite values are kept where they border on finite ones (`_boundaries`).
+    """
     starts = np.flatnonzero(_starts(group))
     lengths = np.diff(np.r_[starts, len(group)])
     which = np.repeat(np.arange(len(starts)), lengths)
     chosen = np.zeros(len(group), dtype=bool)
     for value in values:
+        value = np.where(np.isfinite(value), value, np.nan)
         for extreme in (np.fmin, np.fmax):  # fmin and fmax pass over NaN
             hits = np.flatnonzero(value == np.repeat(extreme.reduceat(value, starts), lengths))
             chosen[hits[_starts(which[hits])]] = True
@@ -274,6 +281,8 @@ def bin_pairs(table: pd.DataFrame, most: int = 100) -> pd.DataFrame:
         raise ValueError(f"{len(table)} pairs are not {K} loss steps × {T} steps: choose one cell, layer and state")
     norms = np.empty((K, T))
     norms[row, step] = table["log10_norm"].to_numpy()
+    if not len(table):
+        return pd.DataFrame({name: table[name.removesuffix("_end")].head(0) for name in PAIR_BINS})
     size = -(-T // most)
     starts, columns = np.arange(0, K, -(-K // most)), np.arange(0, T, size)
     counted = np.isfinite(norms)

@@ -2,6 +2,10 @@
 
 Norms are given as log10 ‖·‖₂ of one sequence's gradient, a pure number; the states are those *after* step t, and the
 derivatives are total: over all later steps and higher layers, and for c_t also through h_t.
+
+What arrives is the gradient of all losses; how one propagates is seen in that of each sequence's last loss alone, which
+has the longest way back. Where the loss enters once the two are the same; else a second set of rows in the same adjoint
+pass gives the last loss alone.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import Problem, analysis, problem_of
+from gradlab.analyses.exact_zeros import at_kink, cancels
+from gradlab.analyses.problem import Problem, analysis, last_losses, of_last_loss, problem_of
+from gradlab.analyses.propagation import Way, way_back
 from gradlab.cells import CELLS
 from gradlab.engine import NEVER, Cotangents, Progress, Swept, sweep
 from gradlab.network.arrays import ArrayLike, StatesLike
@@ -27,8 +33,12 @@ TABLE_COLUMNS = (
     "log10_norm", "log10_norm_min", "log10_norm_max",
     "log10_relative", "log10_relative_min", "log10_relative_max",
 )  # fmt: skip
-RATE_COLUMNS = ("cell", "layer", "state", "decades_per_step", "intercept", "lag_from", "lag_to", "rms_residual")
-FITTED_FROM = 0.25  # in the first quarter of the lags, directions have not settled yet
+RATE_COLUMNS = (
+    "cell", "layer", "state", "decades_per_step", "half_width", "intercept", "lag_from", "lag_to", "rms_residual",
+    "sequences",
+)  # fmt: skip
+ALL = "all"  # states, or losses, together
+LAST = "last"  # loss of each sequence, alone
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,11 @@ class GradientTrace:
     log10_cotangent: ndarray  # [B] log10 of the injected gradient: the root of the sum over steps of ‖cotangent_t‖²
     loss_steps: ndarray  # the steps at which the loss enters
     non_finite: NonFinite | None
+    last_loss: ndarray  # [B] the last step at which the loss enters a sequence, -1 where it does not
+    log10_norms_last: ndarray  # [L, T, B, S] of the gradient of that last loss alone
+    log10_cotangent_last: ndarray  # [B] of what it injects
+    cancels: bool = False  # over the batch, so that the parameters' gradient is exactly zero (`exact_zeros`)
+    at_kink: float = 0.0  # share of a ReLU's pre-activations that are exactly 0
 
     def __repr__(self) -> str:
         depth, steps, sequences, _ = self.log10_norms.shape
@@ -81,83 +96,133 @@ class GradientTrace:
     def steps(self) -> int:
         return self.log10_norms.shape[1]
 
-    def log10_norm(self, state: str = "h") -> ndarray:
+    def log10_norm(self, state: str = "h", losses: str = ALL) -> ndarray:
         """log10 ‖∂L/∂s_t‖₂ per layer, step and sequence, [L, T, B].
+
+        state     a state of the cell, or "all": ∂L/∂h_t, ∂L/∂c_t … as one vector
+        losses    "all", or "last": the gradient of each sequence's last loss alone
 
         -inf only where the gradient is exactly zero as computed; NaN where it is undefined because a pass was not
         finite. Zero are then also what a saturated σ or tanh rounds to zero, as in autograd, and entries some 10^300
         (float32: 10^37) below the largest of the same layer, sequence and step, h and c together.
         Raises ValueError for a state the cell does not have.
         """
-        return self.log10_norms[..., self._kind(state)]
+        norms = self.log10_norms if self._is_all(losses) else self.log10_norms_last
+        return together(norms) if state == ALL else norms[..., self._kind(state)]
 
-    def log10_relative(self, state: str = "h") -> ndarray:
-        """`log10_norm` minus log10 of the gradient injected into the sequence, [L, T, B]; -inf where there is none."""
-        return relative(self.log10_norm(state), self.log10_cotangent)
+    def log10_relative(self, state: str = "h", losses: str = ALL) -> ndarray:
+        """`log10_norm` minus log10 of what those losses inject into the sequence, [L, T, B]; -inf where it is zero."""
+        injected = self.log10_cotangent if self._is_all(losses) else self.log10_cotangent_last
+        return relative(self.log10_norm(state, losses), injected)
+
+    def way_back(self, state: str = "h", layer: int = 0) -> Way:
+        """The norms of the last loss's gradient by steps back from it."""
+        return way_back(self.log10_norm(state, LAST)[layer], self.last_loss)
 
     def _kind(self, state: str) -> int:
         if state not in self.states:
             raise ValueError(f"state = {state!r} is not a state of {self.cell}: use {' or '.join(self.states)}")
         return self.states.index(state)
 
+    def _is_all(self, losses: str) -> bool:
+        if losses not in (ALL, LAST):
+            raise ValueError(f"losses = {losses!r} is not allowed: use {ALL} or {LAST}")
+        return losses == ALL
+
     @cached_property
     def table(self) -> pd.DataFrame:
         """Tidy: one row per layer, state and step, columns `TABLE_COLUMNS`; mean, min and max are over the batch."""
-        depth, steps = self.log10_norms.shape[:2]
-        step = np.arange(steps)
-        parts = []
-        for layer in range(depth):
-            for state in self.states:
-                columns: dict[str, Any] = {"cell": self.cell, "layer": layer, "step": step, "lag": steps - 1 - step}
-                columns |= {"state": state, "path": "total"}
-                for name, values in (("norm", self.log10_norm(state)), ("relative", self.log10_relative(state))):
-                    columns[f"log10_{name}"] = mean(values[layer])
-                    columns[f"log10_{name}_min"] = values[layer].min(axis=-1)
-                    columns[f"log10_{name}_max"] = values[layer].max(axis=-1)
-                parts.append(pd.DataFrame(columns))
-        return pd.concat(parts, ignore_index=True)[list(TABLE_COLUMNS)]
+        return norm_table(self.cell, self.log10_norms, self.log10_cotangent)
+
+    @cached_property
+    def propagation(self) -> pd.DataFrame:
+        """Tidy: one row per layer, path and step of each layer's whole state (h and c as one vector).
+
+        Columns `TABLE_COLUMNS`; path is "all losses" (what arrives) or "last loss" (how one injection propagates).
+        """
+        paths = {
+            "all losses": (self.log10_norms, self.log10_cotangent),
+            "last loss": (self.log10_norms_last, self.log10_cotangent_last),
+        }
+        parts = [
+            norm_table(self.cell, together(norms)[..., None], entered, path, (whole_state(self.cell),))
+            for path, (norms, entered) in paths.items()
+        ]
+        return pd.concat(parts, ignore_index=True)
 
     def rate(self) -> pd.DataFrame:
-        """How fast the norm changes going back: one row per layer and state, columns `RATE_COLUMNS`.
+        """How fast the gradient of the last loss alone changes on its way back: one row per layer and state.
 
-        decades_per_step   least-squares slope of the batch's mean log10 norm against lag, decades per step; negative
-                           where the gradient shrinks on its way back
-        intercept          the line at lag 0
+        Columns `RATE_COLUMNS`; of each sequence a least-squares line through its log10 norms against lag, T - 1 - t:
+
+        decades_per_step   mean of the slopes, decades per step; negative where the gradient shrinks on its way back
+        half_width         half of its 95 % interval, as `gradlab.analyses.propagation` has it
+        intercept          mean of the lines at lag 0
         lag_from, lag_to   the lags fitted: the last three quarters of those behind the last loss step, where finite;
-                           all of them where that leaves fewer than two
-        rms_residual       root mean square distance from the line, decades
+                           all of them where that leaves fewer than three
+        rms_residual       root mean square distance of the norms from their lines, decades
+        sequences          how many have a line: three finite points at least, and a gradient that is not exactly zero
+                           at step 0; where it is zero in all, the lines are of what came before
 
-        NaN where there are fewer than two finite points.
+        NaN where no sequence has a line.
         """
-        last_loss = int(self.loss_steps.max(initial=0))
-        lags = np.arange(self.steps)[::-1]
+        shift = self.steps - 1 - int(self.last_loss.max(initial=0))
         rows = []
         for layer in range(self.log10_norms.shape[0]):
             for state in self.states:
-                values = mean(self.log10_norm(state)[layer])
-                first = self.steps - 1 - last_loss
-                finite = (lags >= first) & np.isfinite(values)
-                settled = finite & (lags >= first + FITTED_FROM * last_loss)
-                chosen = settled if settled.sum() > 1 else finite
-                rows.append((self.cell, layer, state, *_line(lags[chosen], values[chosen])))
+                way = self.way_back(state, layer)
+                line = way.line()
+                of_line = (line.slope, line.half_width, line.intercept - line.slope * shift)
+                lags = [steps if steps < 0 else steps + shift for steps in (line.first, line.last)]
+                rows.append((self.cell, layer, state, *of_line, *lags, line.rms_residual, line.sequences))
         return pd.DataFrame(rows, columns=list(RATE_COLUMNS))
 
 
-def _line(x: ndarray, y: ndarray) -> tuple[float, ...]:
-    if len(x) < 2:
-        return (np.nan, np.nan, *((int(x[0]), int(x[0])) if len(x) else (-1, -1)), np.nan)
-    centred = x - x.mean()
-    slope = (centred * (y - y.mean())).sum() / (centred * centred).sum()
-    if abs(slope) * np.ptp(x) < 1e-12 * max(1.0, np.abs(y).max()):  # only the rounding of a constant norm
-        slope = 0.0
-    intercept = y.mean() - slope * x.mean()
-    residual = float(np.sqrt(np.mean((y - slope * x - intercept) ** 2)))
-    return float(slope), float(intercept), int(x.min()), int(x.max()), residual
+def together(norms: ndarray) -> ndarray:
+    """log10 norms of several states [..., S] as that of all of them as one vector, [...]."""
+    if norms.shape[-1] == 1:
+        return norms[..., 0]
+    largest = norms.max(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        squares = 10.0 ** (2 * (norms - np.where(np.isneginf(largest), 0, largest)))
+    with np.errstate(divide="ignore"):
+        return 0.5 * np.log10(squares.sum(axis=-1)) + np.where(np.isneginf(largest), 0, largest)[..., 0]
 
 
-def mean(values: ndarray) -> ndarray:
-    """Mean over the batch (the last axis) of log10 norms: -inf if any sequence's gradient is exactly zero."""
-    return values.mean(axis=-1)
+def whole_state(cell: str) -> str:
+    """The names of a cell's states as a phrase."""
+    *first, last = CELLS[cell].states
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def norm_table(
+    cell: str,
+    log10_norms: ndarray,
+    log10_entered: ndarray,
+    path: str = "total",
+    states: tuple[str, ...] = (),
+    lag_from: int | None = None,
+) -> pd.DataFrame:
+    """log10 norms [L, T, B, S] as tidy rows, columns `TABLE_COLUMNS`, relative to what entered each sequence [B].
+
+    states      names of the S states; the cell's if none
+    lag_from    the step from which lags count, T - 1 if None
+    """
+    depth, steps = log10_norms.shape[:2]
+    step = np.arange(steps)
+    lag = (steps - 1 if lag_from is None else lag_from) - step
+    parts = []
+    for layer in range(depth):
+        for kind, state in enumerate(states or CELLS[cell].states):
+            columns: dict[str, Any] = {"cell": cell, "layer": layer, "step": step, "lag": lag}
+            columns |= {"state": state, "path": path}
+            norms = log10_norms[layer, ..., kind]
+            for name, values in (("norm", norms), ("relative", relative(norms, log10_entered))):
+                columns[f"log10_{name}"] = values.mean(axis=-1)
+                columns[f"log10_{name}_min"] = values.min(axis=-1)
+                columns[f"log10_{name}_max"] = values.max(axis=-1)
+            parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)[list(TABLE_COLUMNS)]
 
 
 @analysis()
@@ -181,10 +246,39 @@ def trace(
     than there is. A forward pass that overflows is no error: see `GradientTrace.non_finite`.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
-    swept = sweep(problem.stack, problem.inputs, problem.loss, problem.initial_state, progress=progress)
-    entered = log10_entered(problem.loss, problem.size.sequences)
+    loss, last = problem.loss, of_last_loss(problem.loss)
+    B = problem.size.sequences
+    once = len(last.at) == len(loss.at)
+    both = loss if once else _beside_last(loss)
+    swept = sweep(problem.stack, problem.inputs, both, problem.initial_state, progress=progress)
+    of_all = swept._replace(log10_norms=swept.log10_norms[:, :, :B])
+    last_loss = np.full(B, -1)
+    last_loss[last.at] = last.steps
+    entered = log10_entered(loss, B)
     return GradientTrace(
-        problem.stack, problem.settings, swept.log10_norms, entered, problem.loss.steps, _first_non_finite(swept)
+        stack=problem.stack,
+        experiment=problem.settings,
+        log10_norms=of_all.log10_norms,
+        log10_cotangent=entered,
+        loss_steps=loss.steps,
+        non_finite=_first_non_finite(of_all),
+        last_loss=last_loss,
+        log10_norms_last=of_all.log10_norms if once else swept.log10_norms[:, :, B:],
+        log10_cotangent_last=entered if once else log10_entered(last, B),
+        cancels=cancels(problem),
+        at_kink=at_kink(problem),
+    )
+
+
+def _beside_last(loss: Cotangents) -> Cotangents:
+    """The cotangents of all losses, rows 0 … B-1, and of each sequence's last one alone, rows B … 2 B-1."""
+    last = last_losses(loss)
+    behind = last + 1  # entries are in the order of steps, and these enter at the same ones
+    return Cotangents(
+        np.insert(loss.steps, behind, loss.steps[last]),
+        np.insert(loss.at, behind, loss.at[last] + loss.rows),
+        np.insert(loss.values, behind, loss.values[last], axis=0),
+        2 * loss.rows,
     )
 
 

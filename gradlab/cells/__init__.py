@@ -38,3 +38,8 @@ CELLS: dict[str, Cell] = {
         "min_lstm": MinLSTM,
     }.items()
 }
+
+
+def state_names() -> tuple[str, ...]:
+    """The states of all cells, each once, in the order of the cells; h first."""
+    return tuple(dict.fromkeys(state for cell in CELLS.values() for state in cell.states))

@@ -3,17 +3,20 @@
 A cell's `step` and `adjoint` are plain formulas in ``+ - *`` and the four functions below. They run on anything that
 has the methods: torch tensors (the autograd reference) do; the compiled kernels put their own versions in place
 (`gradlab.engine.elementary`), which work on a vector of units at a time.
+
+Slopes come from the pre-activation, not from the value: where σ or tanh is near 1, its value has lost the digits that
+1 - σ and 1 - tanh² are made of. 1 - tanh² = sech² of the pre-activation keeps all of them.
 """
 
 
-def sigmoid(x):
-    """1 / (1 + e^-x)."""
-    return x.sigmoid()
+def sigmoids(x):
+    """(σ(x), σ(-x)) with σ(x) = 1 / (1 + e^-x): they sum to 1, and σ(x) σ(-x) is the slope."""
+    return x.sigmoid(), (-x).sigmoid()
 
 
 def tanh(x):
-    """Hyperbolic tangent."""
-    return x.tanh()
+    """(tanh x, sech² x): the value and its slope, 1 - tanh²."""
+    return x.tanh(), 4 * (2 * x).sigmoid() * (-2 * x).sigmoid()
 
 
 def relu(x):

@@ -10,7 +10,7 @@ keeps the old state: here z near 1 *keeps*.
 
 from typing import NamedTuple
 
-from gradlab.cells.activations import sigmoid, tanh
+from gradlab.cells.activations import sigmoids, tanh
 from gradlab.cells.states import Hidden
 
 
@@ -22,25 +22,27 @@ class GRU(NamedTuple):
     gates = ("reset", "update")
     record = Hidden
     states = record._fields
-    saved = ("reset", "update", "candidate", "recurrent_candidate")
+    saved = (
+        "reset", "update", "candidate", "recurrent_candidate", "not_reset", "not_update", "candidate_slope",
+    )  # fmt: skip
 
     @staticmethod
     def step(a_x, a_h, state):
-        r = sigmoid(a_x[0] + a_h[0])  # (1)
-        z = sigmoid(a_x[1] + a_h[1])
-        n = tanh(a_x[2] + r * a_h[2])  # (2)
-        h = (1 - z) * n + z * state.h  # (3)
-        return Hidden(h), (r, z, n, a_h[2])
+        r, not_r = sigmoids(a_x[0] + a_h[0])  # (1)
+        z, not_z = sigmoids(a_x[1] + a_h[1])
+        n, n_slope = tanh(a_x[2] + r * a_h[2])  # (2)
+        h = not_z * n + z * state.h  # (3)
+        return Hidden(h), (r, z, n, a_h[2], not_r, not_z, n_slope)
 
     @staticmethod
     def adjoint(saved, state, new, new_bar):
-        r, z, n, a_hn = saved
-        n_bar = new_bar.h * (1 - z)  # (3)
+        r, z, n, a_hn, not_r, not_z, n_slope = saved
+        n_bar = new_bar.h * not_z  # (3)
         z_bar = new_bar.h * (state.h - n)
-        a_n_bar = n_bar * (1 - n * n)  # (2)
+        a_n_bar = n_bar * n_slope  # (2)
         r_bar = a_n_bar * a_hn
-        a_r_bar = r_bar * r * (1 - r)  # (1)
-        a_z_bar = z_bar * z * (1 - z)
+        a_r_bar = r_bar * r * not_r  # (1)
+        a_z_bar = z_bar * z * not_z
         return (a_r_bar, a_z_bar, a_n_bar), (a_r_bar, a_z_bar, a_n_bar * r), Hidden(new_bar.h * z), new_bar
 
     @staticmethod

@@ -22,19 +22,19 @@ class LeakyRNN(NamedTuple):
     gates = ()
     record = Hidden
     states = record._fields
-    saved = ("candidate",)
+    saved = ("candidate", "candidate_slope")
 
     @staticmethod
     def step(a_x, a_h, state):
-        n = tanh(a_x[0] + a_h[0])  # (1)
+        n, n_slope = tanh(a_x[0] + a_h[0])  # (1)
         h = (1 - LEAK) * state.h + LEAK * n  # (2)
-        return Hidden(h), (n,)
+        return Hidden(h), (n, n_slope)
 
     @staticmethod
     def adjoint(saved, state, new, new_bar):
-        (n,) = saved
+        _, n_slope = saved
         n_bar = LEAK * new_bar.h  # (2)
-        a_bar = n_bar * (1 - n * n)  # (1)
+        a_bar = n_bar * n_slope  # (1)
         return (a_bar,), (a_bar,), Hidden((1 - LEAK) * new_bar.h), new_bar
 
     @staticmethod

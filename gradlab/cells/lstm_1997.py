@@ -11,7 +11,7 @@ gates, where here all of it is kept.
 
 from typing import NamedTuple
 
-from gradlab.cells.activations import sigmoid, tanh
+from gradlab.cells.activations import sigmoids, tanh
 from gradlab.cells.states import HiddenAndCell
 
 
@@ -23,26 +23,28 @@ class LSTM1997(NamedTuple):
     gates = ("input", "output")
     record = HiddenAndCell
     states = record._fields
-    saved = ("input", "candidate", "output", "tanh_c")
+    saved = (
+        "input", "candidate", "output", "tanh_c", "not_input", "candidate_slope", "not_output", "tanh_c_slope",
+    )  # fmt: skip
 
     @staticmethod
     def step(a_x, a_h, state):
-        i = sigmoid(a_x[0] + a_h[0])  # (1)
-        g = tanh(a_x[1] + a_h[1])
-        o = sigmoid(a_x[2] + a_h[2])
+        i, not_i = sigmoids(a_x[0] + a_h[0])  # (1)
+        g, g_slope = tanh(a_x[1] + a_h[1])
+        o, not_o = sigmoids(a_x[2] + a_h[2])
         c = state.c + i * g  # (2)
-        tanh_c = tanh(c)
+        tanh_c, tanh_c_slope = tanh(c)
         h = o * tanh_c  # (3)
-        return HiddenAndCell(h, c), (i, g, o, tanh_c)
+        return HiddenAndCell(h, c), (i, g, o, tanh_c, not_i, g_slope, not_o, tanh_c_slope)
 
     @staticmethod
     def adjoint(saved, state, new, new_bar):
-        i, g, o, tanh_c = saved
+        i, g, o, tanh_c, not_i, g_slope, not_o, tanh_c_slope = saved
         o_bar = new_bar.h * tanh_c  # (3)
-        c_bar = new_bar.c + new_bar.h * o * (1 - tanh_c * tanh_c)
+        c_bar = new_bar.c + new_bar.h * o * tanh_c_slope
         i_bar = c_bar * g  # (2)
         g_bar = c_bar * i
-        a_bar = (i_bar * i * (1 - i), g_bar * (1 - g * g), o_bar * o * (1 - o))  # (1)
+        a_bar = (i_bar * i * not_i, g_bar * g_slope, o_bar * o * not_o)  # (1)
         return a_bar, a_bar, HiddenAndCell(0 * new_bar.h, c_bar), HiddenAndCell(new_bar.h, c_bar)
 
     @staticmethod

@@ -8,7 +8,7 @@
 
 from typing import NamedTuple
 
-from gradlab.cells.activations import sigmoid, tanh
+from gradlab.cells.activations import sigmoids, tanh
 from gradlab.cells.states import HiddenAndCell
 
 
@@ -20,26 +20,28 @@ class CoupledLSTM(NamedTuple):
     gates = ("forget", "output")
     record = HiddenAndCell
     states = record._fields
-    saved = ("forget", "candidate", "output", "tanh_c")
+    saved = (
+        "forget", "candidate", "output", "tanh_c", "not_forget", "candidate_slope", "not_output", "tanh_c_slope",
+    )  # fmt: skip
 
     @staticmethod
     def step(a_x, a_h, state):
-        f = sigmoid(a_x[0] + a_h[0])  # (1)
-        g = tanh(a_x[1] + a_h[1])
-        o = sigmoid(a_x[2] + a_h[2])
-        c = f * state.c + (1 - f) * g  # (2)
-        tanh_c = tanh(c)
+        f, not_f = sigmoids(a_x[0] + a_h[0])  # (1)
+        g, g_slope = tanh(a_x[1] + a_h[1])
+        o, not_o = sigmoids(a_x[2] + a_h[2])
+        c = f * state.c + not_f * g  # (2)
+        tanh_c, tanh_c_slope = tanh(c)
         h = o * tanh_c  # (3)
-        return HiddenAndCell(h, c), (f, g, o, tanh_c)
+        return HiddenAndCell(h, c), (f, g, o, tanh_c, not_f, g_slope, not_o, tanh_c_slope)
 
     @staticmethod
     def adjoint(saved, state, new, new_bar):
-        f, g, o, tanh_c = saved
+        f, g, o, tanh_c, not_f, g_slope, not_o, tanh_c_slope = saved
         o_bar = new_bar.h * tanh_c  # (3)
-        c_bar = new_bar.c + new_bar.h * o * (1 - tanh_c * tanh_c)
+        c_bar = new_bar.c + new_bar.h * o * tanh_c_slope
         f_bar = c_bar * (state.c - g)  # (2)
-        g_bar = c_bar * (1 - f)
-        a_bar = (f_bar * f * (1 - f), g_bar * (1 - g * g), o_bar * o * (1 - o))  # (1)
+        g_bar = c_bar * not_f
+        a_bar = (f_bar * f * not_f, g_bar * g_slope, o_bar * o * not_o)  # (1)
         return a_bar, a_bar, HiddenAndCell(0 * new_bar.h, c_bar * f), HiddenAndCell(new_bar.h, c_bar)
 
     @staticmethod

@@ -9,7 +9,7 @@ There is no U, so the direct path is the whole gradient: ∂h_T/∂h_0 is the di
 
 from typing import NamedTuple
 
-from gradlab.cells.activations import sigmoid
+from gradlab.cells.activations import sigmoids
 from gradlab.cells.states import Hidden
 
 
@@ -22,23 +22,23 @@ class MinGRU(NamedTuple):
     gates = ("update",)
     record = Hidden
     states = record._fields
-    saved = ("update", "candidate")
+    saved = ("update", "candidate", "not_update")
 
     @staticmethod
     def step(a_x, a_h, state):
-        z = sigmoid(a_x[0])  # (1)
+        z, not_z = sigmoids(a_x[0])  # (1)
         n = a_x[1]
-        h = (1 - z) * state.h + z * n  # (2)
-        return Hidden(h), (z, n)
+        h = not_z * state.h + z * n  # (2)
+        return Hidden(h), (z, n, not_z)
 
     @staticmethod
     def adjoint(saved, state, new, new_bar):
-        z, n = saved
+        z, n, not_z = saved
         n_bar = new_bar.h * z  # (2)
         z_bar = new_bar.h * (n - state.h)
-        a_bar = (z_bar * z * (1 - z), n_bar)  # (1)
-        return a_bar, (0 * new_bar.h, 0 * new_bar.h), Hidden(new_bar.h * (1 - z)), new_bar
+        a_bar = (z_bar * z * not_z, n_bar)  # (1)
+        return a_bar, (0 * new_bar.h, 0 * new_bar.h), Hidden(new_bar.h * not_z), new_bar
 
     @staticmethod
     def keep(saved, new):
-        return 1 - saved[0]
+        return saved[2]

@@ -10,7 +10,7 @@ There is no U, so the direct path is the whole gradient: ∂h_T/∂h_0 is the di
 
 from typing import NamedTuple
 
-from gradlab.cells.activations import sigmoid
+from gradlab.cells.activations import sigmoids
 from gradlab.cells.states import Hidden
 
 
@@ -23,24 +23,24 @@ class MinLSTM(NamedTuple):
     gates = ("input", "forget", "kept")
     record = Hidden
     states = record._fields
-    saved = ("input", "forget", "candidate", "kept")
+    saved = ("input", "forget", "candidate", "kept", "not_input", "not_forget", "not_kept")
 
     @staticmethod
     def step(a_x, a_h, state):
-        i = sigmoid(a_x[0])  # (1)
-        f = sigmoid(a_x[1])
+        i, not_i = sigmoids(a_x[0])  # (1)
+        f, not_f = sigmoids(a_x[1])
         n = a_x[2]
-        k = f / (f + i)  # (2)
-        h = k * state.h + (1 - k) * n  # (3)
-        return Hidden(h), (i, f, n, k)
+        k, not_k = f / (f + i), i / (f + i)  # (2)
+        h = k * state.h + not_k * n  # (3)
+        return Hidden(h), (i, f, n, k, not_i, not_f, not_k)
 
     @staticmethod
     def adjoint(saved, state, new, new_bar):
-        i, f, n, k = saved
+        _, _, n, k, not_i, not_f, not_k = saved
         k_bar = new_bar.h * (state.h - n)  # (3)
-        n_bar = new_bar.h * (1 - k)
-        ratio_bar = k_bar * k * (1 - k)  # (2)  of ln f - ln i, of which k is the σ
-        a_bar = (-ratio_bar * (1 - i), ratio_bar * (1 - f), n_bar)  # (1)
+        n_bar = new_bar.h * not_k
+        ratio_bar = k_bar * k * not_k  # (2)  of ln f - ln i, of which k is the σ
+        a_bar = (-ratio_bar * not_i, ratio_bar * not_f, n_bar)  # (1)
         return a_bar, (0 * new_bar.h, 0 * new_bar.h, 0 * new_bar.h), Hidden(new_bar.h * k), new_bar
 
     @staticmethod

@@ -11,7 +11,7 @@ GRU.
 
 from typing import NamedTuple
 
-from gradlab.cells.activations import sigmoid, tanh
+from gradlab.cells.activations import sigmoids, tanh
 from gradlab.cells.states import Hidden
 
 
@@ -23,23 +23,23 @@ class MinimalGatedUnit(NamedTuple):
     gates = ("update",)
     record = Hidden
     states = record._fields
-    saved = ("update", "candidate", "recurrent_candidate")
+    saved = ("update", "candidate", "recurrent_candidate", "not_update", "candidate_slope")
 
     @staticmethod
     def step(a_x, a_h, state):
-        z = sigmoid(a_x[0] + a_h[0])  # (1)
-        n = tanh(a_x[1] + z * a_h[1])  # (2)
-        h = (1 - z) * state.h + z * n  # (3)
-        return Hidden(h), (z, n, a_h[1])
+        z, not_z = sigmoids(a_x[0] + a_h[0])  # (1)
+        n, n_slope = tanh(a_x[1] + z * a_h[1])  # (2)
+        h = not_z * state.h + z * n  # (3)
+        return Hidden(h), (z, n, a_h[1], not_z, n_slope)
 
     @staticmethod
     def adjoint(saved, state, new, new_bar):
-        z, n, a_hn = saved
-        a_n_bar = new_bar.h * z * (1 - n * n)  # (3) (2)
+        z, n, a_hn, not_z, n_slope = saved
+        a_n_bar = new_bar.h * z * n_slope  # (3) (2)
         z_bar = new_bar.h * (n - state.h) + a_n_bar * a_hn
-        a_z_bar = z_bar * z * (1 - z)  # (1)
-        return (a_z_bar, a_n_bar), (a_z_bar, a_n_bar * z), Hidden(new_bar.h * (1 - z)), new_bar
+        a_z_bar = z_bar * z * not_z  # (1)
+        return (a_z_bar, a_n_bar), (a_z_bar, a_n_bar * z), Hidden(new_bar.h * not_z), new_bar
 
     @staticmethod
     def keep(saved, new):
-        return 1 - saved[0]
+        return saved[3]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import colours, theme
-from gradlab.words.numbers import power_of_ten
+from gradlab.words.numbers import number
 
 END_COLUMNS = ("cell", "layer", "state", "step", "label_at")  # `label_at`: height of a line's name, log10
 MARK_COLUMNS = ("step", "label")
@@ -127,7 +127,7 @@ def hover_rows(table: pd.DataFrame, mean: str) -> pd.DataFrame:
     rows = table.groupby("step")["cell"].transform("size")
     shared = table[rows == rows.max()]
     names = theme.line_names(table).loc[shared.index]
-    texts = shared.assign(line=names, text=shared[mean].map(power_of_ten))
+    texts = shared.assign(line=names, text=shared[mean].map(number))
     wide = texts.pivot(index=["step", "lag"], columns="line", values="text")[list(dict.fromkeys(names))].reset_index()
     return wide.set_axis(wide["step"].astype(str))  # Streamlit would add an index of numbers to the tooltip
 

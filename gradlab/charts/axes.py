@@ -9,8 +9,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-# ASCII, because few fonts hold superscripts. Ticks stand at whole decades (`ticks`), so no two carry the same label.
-POWER_LABEL = "datum.value == 0 ? '1' : '1e' + (datum.value > 0 ? '+' : '') + datum.value"
+from gradlab.words.numbers import POWER_LABEL
+
 DECADES_ABOUT_ONE = (-1.0, 1.0)  # always in view, so that a steady gradient looks steady
 
 
@@ -46,7 +46,7 @@ def decades_domain(columns: Iterable[pd.Series]) -> list[float]:
 
 
 def decades(column: str, domain: Domain, title: list[str], **options: Any) -> alt.Y:
-    """A y axis of log10 values, labelled as powers of ten."""
+    """A y axis of log10 values, labelled as powers of ten, at whole decades, so that no two labels are the same."""
     count = ticks("height", 45, span(domain))
     axis = alt.Axis(title=title, labelExpr=POWER_LABEL, tickCount=count, **options)
     return alt.Y(f"{column}:Q", axis=axis, scale=alt.Scale(domain=ends(domain), nice=False, zero=False, padding=8))
@@ -66,13 +66,13 @@ def along(domain: Domain, title: str = "") -> alt.X:
     return alt.X("step:Q", scale=alt.Scale(domain=ends(domain), nice=False), axis=axis)
 
 
-def lags(first: int, last: int) -> alt.Chart:
+def lags(first: int, last: int, title: str = "lag T − 1 − t") -> alt.Chart:
     """The second axis, above: lag, from `last` at the left to `first` at the right."""
-    return back([first, last], pd.DataFrame({"lag": [first, last]}))
+    return back([first, last], pd.DataFrame({"lag": [first, last]}), title)
 
 
-def back(domain: Domain, rows: Any) -> alt.Chart:
+def back(domain: Domain, rows: Any, title: str = "lag T − 1 − t") -> alt.Chart:
     """The second axis, above, over rows with a `lag` at each end."""
-    axis = alt.Axis(orient="top", title="lag T − 1 − t", format=",d", tickCount=ticks("width", 75, span(domain)))
+    axis = alt.Axis(orient="top", title=title, format=",d", tickCount=ticks("width", 75, span(domain)))
     x = alt.X("lag:Q", axis=axis, scale=alt.Scale(domain=ends(domain), reverse=True, nice=False))
     return alt.Chart(rows).mark_point(opacity=0).encode(x=x)

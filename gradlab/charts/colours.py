@@ -29,6 +29,12 @@ CELL_COLOURS = {
         "rnn_linear": "#B4B4B4",
     },
 }
+CARD_COLOURS = {  # the nearest by its name in config.toml; of every other cell grey
+    "rnn": "orange",
+    "gru": "green",
+    "lstm": "blue",
+    "rnn_relu": "violet",
+}
 # Other cells and gates are coloured in the order in which they are registered: hues a golden angle apart, so that any
 # number of them are spread over the circle, but for the hues of the cells above; lightness and chroma in OKLCH.
 GOLDEN_ANGLE = 180 * (3 - 5**0.5)

@@ -10,13 +10,12 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from gradlab.cells import CELLS, SATURATED
+from gradlab.cells import CELLS, SATURATED, state_names
 from gradlab.charts import axes, colours, raster, theme
 
 ONE_UNIT_COLUMNS = ("unit", "step", "lag", "quantity", "value")
 SPREAD_COLUMNS = ("gate", "step", "lag", "mean", "median", "q05", "q95", "saturated_low", "saturated_high")
 CHOSEN = "unit_chosen"  # the selection's name
-UNIT_INTERVAL = {name for cell in CELLS.values() for name in cell.gates}
 COLUMNS_SHOWN = 700  # pixels of a picture on a page
 
 
@@ -63,10 +62,10 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
 
 
 def scale_of(values: np.ndarray, quantity: str, dark: bool) -> raster.Scale:
-    """From 0 to 1 for gates, and factors that stay there; decades for gradients; symmetric around 0 for the rest."""
+    """From 0 to 1 for gates and factors that stay there; decades for gradients; symmetric around 0 for the rest."""
     finite = values[np.isfinite(values)]
-    within = quantity == "direct factor" and finite.min(initial=0) >= 0 and finite.max(initial=1) <= 1
-    if quantity in UNIT_INTERVAL or within:
+    factors = {"direct factor"}.union(*(cell.gates for cell in CELLS.values()))
+    if quantity in factors and finite.min(initial=0) >= 0 and finite.max(initial=1) <= 1:
         return raster.Scale(0.0, 1.0, raster.SEQUENTIAL)
     if quantity.startswith("log10"):
         low, high = np.quantile(finite, [0.01, 1.0]) if finite.size else (-1.0, 0.0)
@@ -92,14 +91,15 @@ def one_unit(
     first, last = int(table["step"].min()), int(table["step"].max())
     order = list(dict.fromkeys(table["quantity"]))
     drawn = table[list(ONE_UNIT_COLUMNS)].assign(value=table["value"].where(np.isfinite(table["value"])))
-    looks = {
-        "h": ink.text,
-        "c": ink.muted,
+    states = [name for name in order if name in state_names()]
+    looks = {name: ink.text if name == "h" else ink.muted for name in states} | {
         "direct factor": ink.text,
         "log10 gradient": colours.cell_colour("rnn", dark),
     }
     scale = alt.Scale(domain=order, range=[looks.get(name) or colours.gate_colour(name, dark) for name in order])
-    dashes = [[4, 3] if name in ("c", "direct factor") else [1, 0] for name in order]
+    dashes = [
+        theme.state_dash(name) if name in states else [4, 3] if name == "direct factor" else [1, 0] for name in order
+    ]
     key = alt.Legend(title=None, columns=3) if len(order) > 1 else None
     line = (
         alt.Chart(drawn)

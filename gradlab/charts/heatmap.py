@@ -16,8 +16,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from gradlab.cells import CELLS
+from gradlab.cells import CELLS, state_names
 from gradlab.charts import axes, colours, theme
+from gradlab.words.numbers import POWER_LABEL
 
 COLUMNS = (
     "cell", "layer", "state", "step", "step_end", "lag", "lag_end",
@@ -45,11 +46,11 @@ def layers_by_steps(
     drawn = drawn.assign(group=_groups(table), row=_groups(table) + " " + table["layer"].astype(str))
     rows, numbers = _rows(drawn)
     several = drawn["group"].nunique() > 1
-    states = theme.present(table["state"], theme.STATE_DASHES)
+    states = theme.present(table["state"], state_names())
     domain = axes.decades_domain([drawn[value]])
     legend = alt.Legend(
         title=f"norm of {' and '.join(f'∂L/∂{state}' for state in states)}" + (", relative" if relative else ""),
-        labelExpr=axes.POWER_LABEL,
+        labelExpr=POWER_LABEL,
         tickCount=int(min(4, domain[1] - domain[0])),
         gradientLength=220,
         gradientThickness=10,
@@ -127,7 +128,7 @@ def _rows(drawn: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     numbers: dict[str, str] = {}
     groups = drawn["group"].unique()
     for cell in theme.present(drawn["cell"], CELLS):
-        for state in theme.present(drawn["state"], theme.STATE_DASHES):
+        for state in theme.present(drawn["state"], state_names()):
             of_group = drawn[(drawn["cell"] == cell) & (drawn["state"] == state)].sort_values("layer", ascending=False)
             if len(groups) > 1 and len(of_group):
                 rows.append(of_group["group"].iloc[0])

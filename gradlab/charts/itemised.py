@@ -18,6 +18,7 @@ import pandas as pd
 
 from gradlab.charts import axes, theme
 from gradlab.charts.colours import INKS, cell_colour
+from gradlab.words.numbers import POWER_LABEL
 
 BIN_COLUMNS = ("loss_step", "loss_step_end", "step", "step_end", "log10_norm")
 ROW_COLUMNS = ("loss_step", "step", "log10_norm")
@@ -70,7 +71,7 @@ def matrix(
     )
     scale = alt.Scale(domain=domain, nice=False, zero=False, range=below, clamp=True)
     count = axes.ticks("height", 110, domain[1] - domain[0])
-    axis = alt.Axis(title="norm", labelExpr=axes.POWER_LABEL, tickCount=count, orient="left")
+    axis = alt.Axis(title="norm", labelExpr=POWER_LABEL, tickCount=count, orient="left")
     curves = alt.Y("log10_norm:Q", scale=scale, axis=axis)
     x = axes.steps(0, last + 1)
     row = (
@@ -96,7 +97,7 @@ def matrix(
 def _heat(bins: pd.DataFrame, last: int, domain: list[float], place: list | None, state: str) -> alt.Chart:
     legend = alt.Legend(
         title=f"norm of ∂ℓ/∂{state}, the loss at t', the state at t",
-        labelExpr=axes.POWER_LABEL,
+        labelExpr=POWER_LABEL,
         tickCount=int(min(4, max(1, domain[1] - domain[0]))),
         gradientLength=200,
         gradientThickness=10,

@@ -64,7 +64,7 @@ def shares(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bo
         )
     )
     rule = alt.Chart(pd.DataFrame({"whole": [0.0, 1.0]})).mark_rule(color=colours.INKS[dark].text, strokeWidth=1)
-    lags = axes.lags(int(table["lag"].min()), int(table["lag"].max()))
+    lags = axes.lags(int(table["lag"].min()), int(table["lag"].max()), "lag")
     return theme.finished([area, rule.encode(y="whole:Q"), lags], title, subtitle, dark, width, height, two_x_axes=True)
 
 
@@ -149,7 +149,7 @@ def _lines(table: pd.DataFrame, names: list[str], shown: dict[str, str], strokes
         rows = annotations.zero_rows(few), annotations.last_zero(few, last)
         layers += annotations.exact_zeros(*rows, x, colour, visible, dark)
     layers += annotations.hover(annotations.hover_rows(table, value), drawn, value, x, colour, dark)
-    layers.append(axes.lags(int(table["lag"].min()), int(table["lag"].max())))
+    layers.append(axes.lags(int(table["lag"].min()), int(table["lag"].max()), "lag"))
     return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
 
 

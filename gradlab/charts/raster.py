@@ -44,7 +44,8 @@ DIVERGING = {  # blue to orange around a zero, which has the paper's colour
 
 def data_url(values: ndarray, scale: Scale, undefined: str) -> str:
     """values [rows, columns] as the data: address of a PNG; `undefined` is the colour of what is not finite."""
-    place = (values - scale.low) / ((scale.high - scale.low) or 1.0)
+    low, high = scale.low / 2, scale.high / 2  # of halves: the largest numbers have no difference
+    place = (values / 2 - low) / ((high - low) or 1.0)
     finite = np.isfinite(place)
     index = np.where(finite, np.clip(np.nan_to_num(place), 0, 1) * 254, 255).round().astype(np.uint8)
     index = np.repeat(index, max(1, -(-TALL // len(index))), axis=0)

@@ -14,13 +14,12 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from gradlab.cells import CELLS
+from gradlab.cells import CELLS, state_names
 from gradlab.charts.colours import INKS, cell_colour
 
 # The last name must be the generic one: a stack of fonts none of which is installed loses all text, digits too.
 FONT = "Source Sans, Source Sans Pro, Noto Sans CJK KR, Noto Sans KR, NanumGothic, DejaVu Sans, sans-serif"
 
-STATE_DASHES = {"h": [1, 0], "c": [6, 4]}
 LAYER_SHADES = (1.0, 0.76, 0.62, 0.52, 0.45, 0.39, 0.34, 0.3)  # by layer, the lowest strongest, whatever the depth
 LINE = [alt.Detail("cell:N"), alt.Detail("layer:O"), alt.Detail("state:N")]  # what makes a line
 # The menu of a chart in an HTML page: nothing that leaves the page.
@@ -76,10 +75,20 @@ def shade(layers: pd.Series, legend: bool, symbol: str = "stroke") -> alt.Opacit
     return alt.Opacity("layer:O", scale=scale, legend=key)
 
 
+def state_dash(state: str) -> list[int]:
+    """The dash of a state, the same on every chart: h is drawn through, c in dashes, each further one with a dot more.
+
+    A state that no cell has is drawn as if it were registered next.
+    """
+    names = state_names()
+    place = names.index(state) if state in names else len(names)
+    return [1, 0] if place == 0 else [6, 4] if place == 1 else [8, 3, *[2, 3] * (place - 1)]
+
+
 def dash(states: pd.Series, legend: bool) -> alt.StrokeDash:
     """Dash is the state."""
-    shown = present(states, STATE_DASHES)
-    scale = alt.Scale(domain=shown, range=[STATE_DASHES[state] for state in shown])
+    shown = present(states, state_names())
+    scale = alt.Scale(domain=shown, range=[state_dash(state) for state in shown])
     key = alt.Legend(title="state", symbolOpacity=1) if legend and len(shown) > 1 else None
     return alt.StrokeDash("state:N", scale=scale, legend=key)
 

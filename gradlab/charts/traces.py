@@ -18,6 +18,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from gradlab.cells import state_names
 from gradlab.charts import annotations, axes, theme
 
 KEYS = ("cell", "layer", "state", "step", "lag")
@@ -28,6 +29,7 @@ PARTS = ("limits", "zeros", "marks")  # datasets that not every picture has
 DATASETS = ("lines", *PARTS, "last zero", "ends", "hover", "lags")
 FOLLOWED = "followed"  # signal of a picture whose rows arrive: its datasets and the domains of its axes
 LABELS = 50  # pixels: "1e-3000"
+PATH_DASHES = {"all losses": [1, 0], "last loss": [6, 4]}
 MOST_NAMES = 6  # more names than this find no room at the ends of their lines, and legends take their place
 MOST_BANDS = 8  # bands over the batch of more lines than this would hide the lines
 
@@ -89,6 +91,39 @@ def opening(
     look = look_of(table, rows, relative=relative, first_picture=True, dark=dark)
     height += theme.legend_room(table) if len(ends) > MOST_NAMES else 0
     return theme.finished(_layers(rows, domains, look), title, subtitle, dark, width, height, two_x_axes=True)
+
+
+def propagation(
+    table: pd.DataFrame,
+    *,
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    width: int | str = "container",
+    height: int = 320,
+) -> alt.LayerChart:
+    """What arrives (all losses, solid) beside how one injection propagates (the last loss, dashed): cell, path, step,
+    lag and log10_norm of one layer."""
+    theme.refuse_empty(table)
+    drawn = table[["cell", "path", "step", "lag", "log10_norm"]]
+    drawn = drawn.assign(log10_norm=drawn["log10_norm"].where(np.isfinite(drawn["log10_norm"])))
+    paths = list(PATH_DASHES)
+    scale = alt.Scale(domain=paths, range=[PATH_DASHES[path] for path in paths])
+    domain = axes.decades_domain([drawn["log10_norm"]])
+    line = (
+        alt.Chart(drawn)
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=axes.steps(int(table["step"].min()), int(table["step"].max()), "step t"),
+            y=axes.decades("log10_norm", domain, ["norm of the whole state's gradient"]),
+            color=theme.cells_encoding(table, dark),
+            strokeDash=alt.StrokeDash("path:N", scale=scale, legend=alt.Legend(title="gradient of", symbolOpacity=1)),
+            detail=[alt.Detail("cell:N"), alt.Detail("path:N")],
+        )
+    )
+    limits = annotations.float32_limits(annotations.limit_rows(domain), dark)
+    layers = [*limits, line, axes.lags(int(table["lag"].min()), int(table["lag"].max()))]
+    return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
 
 
 def followed(look: Look, *, width: int | str = "container") -> alt.LayerChart:
@@ -199,7 +234,7 @@ def _layers(rows: Mapping[str, Any], domains: Mapping[str, axes.Domain], look: L
 
 
 def _title(table: pd.DataFrame, mean: str) -> list[str]:
-    states = theme.present(table["state"], theme.STATE_DASHES)
+    states = theme.present(table["state"], state_names())
     norm = "norm of " + " and ".join(f"∂L/∂{state}" for state in states)
     return [norm, "relative to the injected gradient"] if mean in RELATIVE else [norm]
 

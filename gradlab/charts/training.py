@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import axes, colours, theme
+from gradlab.words.numbers import POWER_LABEL
 
 CURVE_COLUMNS = ("cell", "update", "log10_value", "log10_mean")
 RULE_COLUMNS = ("log10_value", "label")
@@ -86,7 +87,7 @@ def _curve_layers(
     ink = colours.INKS[dark]
     low, high = domain
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
-    label = PLAIN_LABEL if high - low < FEW_DECADES else axes.POWER_LABEL
+    label = PLAIN_LABEL if high - low < FEW_DECADES else POWER_LABEL
     count = 5 if high - low < FEW_DECADES else axes.ticks("height", 45, high - low)
     y = alt.Y("log10_value:Q", scale=scale, axis=alt.Axis(title=quantity, labelExpr=label, tickCount=count))
     mean = alt.Y("log10_mean:Q", scale=scale)
@@ -143,7 +144,7 @@ def reach(
         axis=alt.Axis(title="lag T − 1 − t", format=",d", tickCount=axes.ticks("height", 45, highest), grid=False),
     )
     legend = alt.Legend(
-        title=f"norm of ∂L/∂{state}, relative", labelExpr=axes.POWER_LABEL, titleOrient="top",
+        title=f"norm of ∂L/∂{state}, relative", labelExpr=POWER_LABEL, titleOrient="top",
         tickCount=int(min(4, domain[1] - domain[0])), gradientLength=180, gradientThickness=10,
     )  # fmt: skip
     colour = alt.Color("log10_relative:Q", scale=alt.Scale(scheme="cividis", domain=domain, clamp=True), legend=legend)
@@ -163,7 +164,7 @@ def flow(
     table: pd.DataFrame,
     domain: list[float],
     *,
-    state: str = "both",
+    state: str = "all",
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
@@ -172,7 +173,7 @@ def flow(
 ) -> alt.LayerChart:
     """The traces at one update, on a given range of decades, so that two updates can stand side by side.
 
-    state    the lines to draw, of cells that do not have it those of h; "both" for every line
+    state    the lines to draw, of cells that do not have it those of h; "all" for every line
     """
     theme.refuse_empty(table)
     drawn = _of_state(table[list(FLOW_COLUMNS)], state)
@@ -197,7 +198,7 @@ def flow(
 
 
 def _of_state(table: pd.DataFrame, state: str) -> pd.DataFrame:
-    if state == "both":
+    if state == "all":
         return table
     having = set(table.loc[table["state"] == state, "cell"])
     shown = [state if cell in having else "h" for cell in table["cell"]]

@@ -20,12 +20,13 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import axes, colours, theme
-from gradlab.words.numbers import power_of_ten
+from gradlab.words.numbers import POWER_LABEL, number
 
 COLUMNS = ("cell", "layer", "step", "lag", "edge", "state", "log10_relative")
 STEP_COLUMNS = ("step", "reads", "has_loss", "label")
 HALF_WIDTH, HALF_HEIGHT = 0.25, 0.26  # of a box, in columns and in levels
 APART = 0.165  # levels: the direct edge runs above the middle, the recurrent one below
+SPREAD = 0.16  # levels from the lowest to the highest of several direct edges, one a state
 LEVEL_PIXELS, FRAME_PIXELS = 78, 90
 NAME_PIXELS = 13  # a line of a layer's name: one more is the height of an edge beside it
 SMALL_LEVEL_PIXELS, SMALL_FRAME_PIXELS = 38, 14
@@ -89,7 +90,7 @@ def network(
         alt.Tooltip("size:N", title="gradient, relative"),
     ]
     key = alt.Legend(
-        type="gradient", title="relative to the injected gradient", labelExpr=axes.POWER_LABEL, titleOrient="top",
+        type="gradient", title="relative to the injected gradient", labelExpr=POWER_LABEL, titleOrient="top",
         gradientLength=240, gradientThickness=10, tickCount=int(max(1, min(5, domain[1] - domain[0]))),
     )  # fmt: skip
     scheme = alt.SchemeParams(name="viridis" if dark else "cividis", extent=[0.2, 1] if dark else [0, 1])
@@ -184,12 +185,15 @@ def _placed(table: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     along = edge.isin(["recurrent", "direct"])
     column = step.map(frame.place)
     column = column.where(column.notna(), (step + 1).map(frame.place) - 1)  # out of a gap, or from the last step on
-    offset = np.select([edge == "direct", edge == "recurrent"], [APART, -APART], 0.0)
+    direct = list(dict.fromkeys(table.loc[edge == "direct", "state"]))
+    above = {state: APART - (number - (len(direct) - 1) / 2) * SPREAD / max(len(direct) - 1, 1)
+             for number, state in enumerate(direct)}  # fmt: skip
+    offset = np.select([edge == "direct", edge == "recurrent"], [table["state"].map(above), -APART], 0.0)
     x = column + np.where(along, 1 - HALF_WIDTH, 0.0)
     x2 = column + np.where(along, HALF_WIDTH, 0.0)
     y = table["layer"] + np.where(along, offset, 1 - HALF_HEIGHT)
     y2 = table["layer"] + np.where(along, offset, HALF_HEIGHT)
-    size = [power_of_ten(value) for value in table["log10_relative"]]
+    size = [number(value) for value in table["log10_relative"]]
     return table[list(COLUMNS)].assign(x=x, x2=x2, y=y, y2=y2, size=size)
 
 

@@ -34,7 +34,7 @@ class AdjointPass:
 
     def __init__(self, cell: Any, weights: list[Weights], dimensions: Dimensions, inputs: ndarray,
                  cotangents: Cotangents, keep: Collection[str], independent: bool, with_parameters: bool,
-                 with_inputs: bool, orders: bool, routes: ndarray):  # fmt: skip
+                 with_inputs: bool, orders: bool, passes: bool, routes: ndarray):  # fmt: skip
         self.cell, self.weights, self.dimensions, self.inputs = cell, weights, dimensions, inputs
         self.cotangents, self.independent, self.routes = cotangents, independent, routes
         self.with_parameters = with_parameters
@@ -46,7 +46,8 @@ class AdjointPass:
             largest, powers = _powers(cotangents.final.reshape(*rows, -1))
             self.carry[..., : d.hidden] = times_power(cotangents.final, -powers)
             self.carry_exponents = np.where(largest == 0, NOTHING, powers)
-        self.through = np.empty((self.N if orders else 0, units), dtype)
+        self.through = np.empty((self.N if orders or passes else 0, units), dtype)
+        self.keeping = 0 if passes else self.N - d.sequences
         self.log10_norms = np.empty((d.depth, d.steps, self.N, d.states))
         self.adjoints = tuple(self._adjoints(keep) for _ in range(d.depth))
         self.inputs_bar = np.empty((d.steps if with_inputs else 0, self.N, d.inputs), dtype)
@@ -92,8 +93,8 @@ class AdjointPass:
             saved = self._scaled(values[layer].saved)
             adjoint(
                 self.cell, saved, values[layer].states, entering, entering_exponents, weights.U_adjoint,
-                self.carry[layer], self.carry_exponents[layer], self.through, self.routes, self._independent(layer),
-                a_x_bar, a_h_bar, totals, exponents, self.log10_norms[layer, begin:end],
+                self.carry[layer], self.carry_exponents[layer], self.through, self.keeping, self.routes,
+                self._independent(layer), a_x_bar, a_h_bar, totals, exponents, self.log10_norms[layer, begin:end],
             )  # fmt: skip
             release(entering)
             if layer or len(self.inputs_bar):

@@ -9,12 +9,17 @@ Beside kernels, which Python calls, their modules have what kernels call: functi
 (`register_jitable`), functions whose code depends on the arguments' types (`overload`), and single machine instructions
 that numba has no name for (`intrinsic`).
 
-The folder is `GRADLAB_CACHE`, else `gradlab` in the user's cache folder, else in the temporary folder, whichever can be
-written first.
+The folder is `GRADLAB_CACHE`, else `gradlab` in the user's cache folder, else in the temporary folder: the first that
+can be written, belongs to this user and is closed to others, since what lies in it is run; else one of this process
+alone. What cannot be read in it is compiled again.
 """
 
+import atexit
+import contextlib
 import hashlib
 import os
+import pickle
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -27,6 +32,8 @@ import numba
 from numba import types
 from numba.core import config
 from numba.core.caching import Cache, CompileResultCacheImpl, UserProvidedCacheLocator
+from numba.core.serialize import dumps
+from numpy import ndarray
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What kernels are made of, but for the cells: `kernels` and all modules that it imports.
@@ -89,7 +96,16 @@ def _parts_of(function: FunctionType, seen: set[FunctionType]) -> Iterator[str]:
         if isinstance(value, FunctionType):
             yield from _parts_of(value, seen)
         else:
-            yield value.__name__ if isinstance(value, ModuleType) else repr(value)
+            yield _text_of(value)
+
+
+def _text_of(value: Any) -> str:
+    """A value that a function reads, in full and the same in every process."""
+    if isinstance(value, ModuleType):
+        return value.__name__
+    if isinstance(value, ndarray):  # numpy prints the ends of a large array alone
+        return f"{value.dtype} {value.shape} {value.tobytes().hex()}"
+    return repr(value)
 
 
 @cache
@@ -97,18 +113,43 @@ def cache_folder() -> Path | None:
     """The folder of this version's compiled kernels, made if need be; None where nothing can be written."""
     homes = [
         os.environ.get("GRADLAB_CACHE"),
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradlab",
+        _user_cache(),
         Path(tempfile.gettempdir()) / f"gradlab-{os.getuid() if hasattr(os, 'getuid') else 'user'}",
     ]
-    for home in filter(None, homes):
-        folder = Path(home) / source_hash()
+    for home in map(Path, filter(None, homes)):
+        folder = home / source_hash()
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.TemporaryFile(dir=folder):
-                return folder
+            for made in (home, folder):
+                made.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if _is_ours(home) and _is_ours(folder):
+                with tempfile.TemporaryFile(dir=folder):
+                    return folder
         except OSError:
             continue
-    return None
+    try:
+        alone = tempfile.mkdtemp(prefix="gradlab-")
+    except OSError:
+        return None
+    atexit.register(shutil.rmtree, alone, ignore_errors=True)
+    return Path(alone)
+
+
+def _user_cache() -> Path | None:
+    """The user's cache folder; None for a user without a home, as a container may run."""
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "gradlab"
+    try:
+        return Path.home() / ".cache" / "gradlab"
+    except RuntimeError:
+        return None
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder belongs to this user, and no one else may write into it."""
+    if not hasattr(os, "getuid"):
+        return True
+    found = folder.stat()
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
 class _Locator(UserProvidedCacheLocator):
@@ -128,9 +169,34 @@ class _Locator(UserProvidedCacheLocator):
 class _Implementation(CompileResultCacheImpl):
     _locator_classes = [_Locator]  # noqa: RUF012  numba's own name and form
 
+    def reduce(self, cres):
+        data = dumps(super().reduce(cres))
+        return hashlib.sha256(data).digest(), data
+
+    def rebuild(self, target_context, payload):
+        digest, data = payload
+        if hashlib.sha256(data).digest() != digest:  # changed machine code would end the process
+            raise ValueError("the kernel on disk was changed")
+        return super().rebuild(target_context, pickle.loads(data))
+
 
 class _KernelCache(Cache):
     _impl_class = _Implementation
+
+    def load_overload(self, sig, target_context):
+        """None where there is none, and where what is there cannot be read: then it is compiled and written anew."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # an empty, truncated or foreign file raises whatever its bytes come to
+            return None
+
+    def save_overload(self, sig, data):
+        with contextlib.suppress(OSError):  # a full disk: the kernel is compiled, only not kept
+            try:
+                super().save_overload(sig, data)
+            except Exception:  # the index, which is read first, cannot be: it begins again
+                self.flush()
+                super().save_overload(sig, data)
 
     def _index_key(self, sig, codegen):
         """By what numba finds a kernel: plain text, so that an index is read where another's cell cannot be imported.

@@ -1,4 +1,4 @@
-"""exp, σ, tanh and max(·, 0) on `Lanes`, written with + − × ÷ alone so that every lane is computed at once.
+"""exp, σ, tanh with their slopes and max(·, 0) on `Lanes`, by + − × ÷ alone so that every lane is computed at once.
 
     e^y = 2^n e^r,    n = round(y / ln 2),    r = y - n ln 2 in [-ln 2 / 2, ln 2 / 2]
 
@@ -15,7 +15,7 @@ from gradlab.cells import activations
 from gradlab.engine.lanes import Lanes, polynomial, power_of_two, where_greater
 
 # in units of the precision (2^-52, 2^-23), relative to the exact value where that is a normal number
-MAXIMAL_ERROR = {"sigmoid": 1.5, "tanh": 2.0}
+MAXIMAL_ERROR = {"sigmoid": 2.0, "its complement": 2.0, "tanh": 2.0, "its slope": 4.0}
 
 _LOG2_E = 1 / log(2)
 _LN2 = {64: (6.93147180369123816490e-01, 1.90821492927058770002e-10), 32: (0.693359375, -2.12194440054690583e-4)}
@@ -41,35 +41,51 @@ def _exponential_minus_one(bits):
 _REDUCED = {bits: _exponential_minus_one(bits) for bits in (32, 64)}
 
 
-@overload(activations.sigmoid)
+def _falling(bits):
+    """(y ≤ 0) -> (e^y, e^y - 1), both without cancellation, for one precision."""
+    reduced, rounder = _REDUCED[bits], _ROUNDER[bits]
+    least = {64: -746.0, 32: -105.0}[bits]  # below it e^y is 0 to rounding
+
+    @register_jitable
+    def falling(y):
+        y = where_greater(-y, -least, least, y)  # NaN stays
+        p, n = reduced(y)
+        half = (n * 0.5 + rounder) - rounder  # 2^n itself may lie outside the normal numbers
+        first, second = power_of_two(half), power_of_two(n - half)
+        scale = first * second
+        return (1.0 + p) * first * second, p * scale + (scale - 1.0)
+
+    return falling
+
+
+_FALLING = {bits: _falling(bits) for bits in (32, 64)}
+
+
+@overload(activations.sigmoids)
 def _(x):
     if isinstance(x, Lanes):
-        reduced = _REDUCED[x.scalar.bitwidth]
-        rounder = _ROUNDER[x.scalar.bitwidth]
-        most = {64: 745.0, 32: 104.0}[x.scalar.bitwidth]  # beyond it σ is 0 or 1 to rounding
+        falling = _FALLING[x.scalar.bitwidth]
 
-        def sigmoid(x):
-            y = where_greater(-x, most, most, where_greater(x, most, -most, -x))
-            p, n = reduced(y)
-            half = (n * 0.5 + rounder) - rounder  # 2^n itself may lie outside the normal numbers
-            return 1.0 / (1.0 + (1.0 + p) * power_of_two(half) * power_of_two(n - half))
+        def sigmoids(x):
+            e, _ = falling(where_greater(x, 0.0, -x, x))  # e^-|x|
+            larger = 1.0 / (1.0 + e)
+            smaller = e * larger
+            return where_greater(x, 0.0, larger, smaller), where_greater(x, 0.0, smaller, larger)
 
-        return sigmoid
+        return sigmoids
     return None
 
 
 @overload(activations.tanh)
 def _(x):
     if isinstance(x, Lanes):
-        reduced = _REDUCED[x.scalar.bitwidth]
-        most = {64: 40.0, 32: 20.0}[x.scalar.bitwidth]  # tanh(most / 2) rounds to 1
+        falling = _FALLING[x.scalar.bitwidth]
 
         def tanh(x):
-            y = where_greater(x + x, most, most, where_greater(-(x + x), most, -most, x + x))
-            p, n = reduced(y)
-            scale = power_of_two(n)
-            minus_one = p * scale + (scale - 1.0)  # e^2x - 1, without cancellation near 0
-            return minus_one / (minus_one + 2.0)
+            e, minus_one = falling(where_greater(x, 0.0, -(x + x), x + x))  # e^-2|x|
+            inverse = 1.0 / (1.0 + e)
+            size = minus_one / (minus_one + 2.0)  # -tanh |x|, without cancellation near 0
+            return where_greater(x, 0.0, -size, size), 4.0 * e * inverse * inverse
 
         return tanh
     return None

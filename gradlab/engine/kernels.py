@@ -153,8 +153,8 @@ def _add_through(carry, row, own, through, source, exponent):
 
 
 @register_jitable
-def _next_order(carry, carry_exponents, through, exponents, group):
-    """Each group of rows receives what the group before it sent through U; the last one keeps its own too."""
+def _next_order(carry, carry_exponents, through, exponents, group, keeping):
+    """Each group of rows receives what the group before it sent through U; from `keeping` on also its own."""
     rows, units = through.shape
     for row in range(rows):
         exponents[row] = NOTHING if exponents[row] == NOTHING else normalise(
@@ -165,13 +165,13 @@ def _next_order(carry, carry_exponents, through, exponents, group):
             carry_exponents[row] = _add_through(
                 carry, row, carry_exponents[row], through, row - group, exponents[row - group]
             )
-        if row >= rows - group:
+        if row >= keeping:
             carry_exponents[row] = _add_through(carry, row, carry_exponents[row], through, row, exponents[row])
 
 
 @compiled
 def adjoint(cell: Any, saved: ndarray, states: ndarray, entering: ndarray, entering_exponents: ndarray,
-            panels: ndarray, carry: ndarray, carry_exponents: ndarray, through: ndarray, routes: ndarray,
+            panels: ndarray, carry: ndarray, carry_exponents: ndarray, through: ndarray, keeping: int, routes: ndarray,
             independent: int, a_x_bar: ndarray, a_h_bar: ndarray, totals: ndarray, exponents: ndarray,
             log10_norms: ndarray) -> None:  # fmt: skip
     """Runs the adjoint of the layer back over a chunk.
@@ -183,7 +183,9 @@ def adjoint(cell: Any, saved: ndarray, states: ndarray, entering: ndarray, enter
     carry                [N, S, H]     what comes back to the chunk's last state; on return to its states[0]
     carry_exponents      [N]           likewise
     through              [M, H]        scratch. M = 0: the whole adjoint. M = N: rows in groups of B, and what passes U
-                                       goes to the next group's row, in the last group to its own: orders of paths
+                                       goes to the next group's row
+    keeping              of M = N: from this row on also to its own. N - B, the last group: orders of paths. 0 with two
+                                       groups: the second is the derivative of the first by a factor on U
     routes               [G+3 …]       factors of the gates, the direct path, U, and what states pass on to each other
                                        (0 leaves the route out; more are not read); empty for the whole adjoint
     independent          what `totals` are: the `TOTAL` derivatives; or with the states of a step taken as independent
@@ -236,7 +238,7 @@ def adjoint(cell: Any, saved: ndarray, states: ndarray, entering: ndarray, enter
                 flat_through, 0, units, flat_through, 0, units, flat_a_h_bar, a_h, depth, active, panels, depth, units,
                 t % 2 == 1,
             )  # fmt: skip
-            _next_order(carry, carry_exponents, through, exponents[t].copy(), states.shape[1])
+            _next_order(carry, carry_exponents, through, exponents[t].copy(), states.shape[1], keeping)
             active = rows
         for row in range(active):
             carry_exponents[row] = normalise(flat_carry, row * stride, stride, carry_exponents[row])

@@ -26,39 +26,43 @@ class Nudge(NamedTuple):
 
 
 class _Tanh(torch.autograd.Function):
-    """tanh by σ, rounded to a dtype, with the derivative that a computation in it makes of the rounded value."""
+    """tanh, or by σ and rounded to a dtype; its slope from the argument, since 1 - tanh² loses its digits near ±1."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, dtype: torch.dtype) -> Tensor:
-        y = (2 * torch.sigmoid(2 * x) - 1).to(dtype).to(x.dtype)
-        ctx.save_for_backward(y)
-        return y
+    def forward(ctx, x: Tensor, dtype: torch.dtype | None) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.dtype = dtype
+        return torch.tanh(x) if dtype is None else _rounded(2 * torch.sigmoid(2 * x) - 1, dtype)
 
     @staticmethod
     def backward(ctx, y_bar: Tensor):
-        (y,) = ctx.saved_tensors
-        return y_bar * (1 - y * y), None
+        (x,) = ctx.saved_tensors
+        return y_bar * _rounded(4 * torch.sigmoid(2 * x) * torch.sigmoid(-2 * x), ctx.dtype), None
 
 
 class _Sigmoid(torch.autograd.Function):
-    """σ by tanh, likewise."""
+    """σ, or by its own ratio and rounded to a dtype, likewise."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, dtype: torch.dtype) -> Tensor:
-        y = (0.5 + 0.5 * torch.tanh(0.5 * x)).to(dtype).to(x.dtype)
-        ctx.save_for_backward(y)
-        return y
+    def forward(ctx, x: Tensor, dtype: torch.dtype | None) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.dtype = dtype
+        return torch.sigmoid(x) if dtype is None else _rounded(1 / (1 + torch.exp(-x)), dtype)
 
     @staticmethod
     def backward(ctx, y_bar: Tensor):
-        (y,) = ctx.saved_tensors
-        return y_bar * y * (1 - y), None
+        (x,) = ctx.saved_tensors
+        return y_bar * _rounded(torch.sigmoid(x) * torch.sigmoid(-x), ctx.dtype), None
 
 
-class _RoundedDouble(Tensor):
-    """Numbers on which σ and tanh are computed in another way: equal, but for the rounding of values and slopes."""
+def _rounded(x: Tensor, dtype: torch.dtype | None) -> Tensor:
+    return x if dtype is None else x.to(dtype).to(x.dtype)
 
-    own = torch.float64
+
+class _Exact(Tensor):
+    """Numbers on which σ and tanh have slopes of full precision, also in saturation."""
+
+    own: torch.dtype | None = None
 
     def sigmoid(self):
         return _Sigmoid.apply(self.as_subclass(Tensor), self.own).as_subclass(type(self))
@@ -67,13 +71,19 @@ class _RoundedDouble(Tensor):
         return _Tanh.apply(self.as_subclass(Tensor), self.own).as_subclass(type(self))
 
 
-class _RoundedSingle(_RoundedDouble):
-    """The same, with values of σ and tanh rounded to float32; all else stays float64, so that nothing underflows."""
+class _RoundedDouble(_Exact):
+    """The same computed in another way: equal, but for the rounding of values and slopes."""
+
+    own = torch.float64
+
+
+class _RoundedSingle(_Exact):
+    """The same, with values and slopes rounded to float32; all else stays float64, so that nothing underflows."""
 
     own = torch.float32
 
 
-_NUMBERS = {None: Tensor, "float64": _RoundedDouble, "float32": _RoundedSingle}
+_NUMBERS = {None: _Exact, "float64": _RoundedDouble, "float32": _RoundedSingle}
 
 
 def _nothing() -> None:

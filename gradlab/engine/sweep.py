@@ -142,6 +142,7 @@ class Sweep:
         with_parameters: bool = False,
         with_inputs: bool = False,
         orders: bool = False,
+        passes: bool = False,
         routes: ndarray = NO_CUT,
         progress: Progress = silent,
     ) -> Swept:
@@ -153,6 +154,8 @@ class Sweep:
         with_parameters  the weights' gradients are wanted (then there is one cotangent per sequence)
         with_inputs      the inputs' gradients are wanted
         orders           rows are groups of B: what passes U once more goes to the next group's row (`kernels.adjoint`)
+        passes           rows are two groups of B, of which the second has no cotangents: it becomes the derivative of
+                         the first by a factor on U in the adjoint, at 1
         routes           factors that leave routes out of the adjoint: [G+3] of `kernels.adjoint`, then [V] of what the
                          cell saves
 
@@ -170,7 +173,7 @@ class Sweep:
         )
         adjoint = AdjointPass(
             self.cell, self.weights, d, self.inputs, cotangents, frozenset(keep), independent, with_parameters,
-            with_inputs, orders, routes,
+            with_inputs, orders, passes, routes,
         )  # fmt: skip
         for count, number in enumerate(reversed(range(self.plan.chunks))):
             stored = self.stored.get(number)

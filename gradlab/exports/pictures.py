@@ -19,8 +19,10 @@ import vl_convert
 
 from gradlab.exports.record import TRACES, one_line, record
 from gradlab.settings.subject import Subject
+from gradlab.words.numbers import PLAIN_POWER_LABEL, POWER_LABEL, plain
 
 WIDTH = 900  # pixels, where a chart takes its width from its surroundings
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 POINTER = "pointer"  # the charts' style of marks that are seen only under the pointer
 TITLE_LINE, SUBTITLE_LINE = 21, 18  # pixels a line of a chart's heading needs
 
@@ -180,6 +182,28 @@ def _named(chart: Any, tables: dict[int, pd.DataFrame]) -> Any:
 
 
 def _still(spec: dict[str, Any]) -> dict[str, Any]:
+    """The document as a still picture holds it: no marks for a pointer, and numbers that every font can write."""
+    return _in_plain_text(_without_pointer(spec))
+
+
+def _in_plain_text(part: Any) -> Any:
+    """A part of a document with its numbers in e-notation, as few fonts hold superscripts, and no character that XML
+    forbids, at which the converter would end the whole process."""
+    if isinstance(part, dict):
+        return {key: _in_plain_text(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_in_plain_text(value) for value in part]
+    if isinstance(part, str):
+        return _visible(plain(part).replace(POWER_LABEL, PLAIN_POWER_LABEL))
+    return part
+
+
+def _visible(text: str) -> str:
+    """The text with a picture of each control character (␛, ␌) and � for what else XML 1.0 does not hold."""
+    return FORBIDDEN.sub(lambda found: chr(0x2400 + ord(found[0])) if found[0] < " " else "�", text)
+
+
+def _without_pointer(spec: dict[str, Any]) -> dict[str, Any]:
     """The document without what is seen only under a pointer: thousands of invisible marks in a long trace."""
     layers = [layer for layer in spec.get("layer", []) if layer["mark"].get("style") != POINTER]
     if len(layers) == len(spec.get("layer", [])):
@@ -198,7 +222,7 @@ def _joined(text: Any) -> str:
 def _wrapped(text: str, room: float) -> list[str]:
     """Lines of at most `room` Latin letters; East Asian letters count twice."""
     lines: list[str] = []
-    for word in text.split():
+    for word in text.split(" "):  # not at no-break spaces
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in longer) <= room:
             lines[-1] = longer

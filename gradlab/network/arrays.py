@@ -14,9 +14,13 @@ StatesLike: TypeAlias = ArrayLike | Sequence[ArrayLike]  # h, or one array for e
 def on_the_cpu(value: ArrayLike, name: str) -> ndarray:
     """A numpy array of an array, a tensor or nested numbers; half precisions, which numpy lacks, become float64.
 
-    Raises ValueError, with the name, for what is no array.
+    Raises ValueError, with the name, for what is no array, has masked entries, or has no values.
     """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked entries, of which no gradient is known: fill them, or leave them out")
     if isinstance(value, Tensor):
+        if value.is_meta:
+            raise ValueError(f"{name} is a tensor on the meta device and has no values: make it on the cpu")
         tensor = value.detach().cpu()
         value = tensor.double() if tensor.is_floating_point() else tensor
     try:

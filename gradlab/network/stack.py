@@ -39,17 +39,18 @@ class HasNetwork(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Layers of one cell, the lowest first; every array is checked for shape, dtype and finiteness (ValueError)."""
+    """Layers of one cell, the lowest first: copies of the arrays, checked for shape, dtype, finiteness (ValueError)."""
 
     cell: str
     layers: tuple[Layer, ...]
+    batch_first: bool = False  # its inputs, and cotangents, are [B, T, …] and not [T, B, …]: as its module reads them
 
     def __post_init__(self) -> None:
         if self.cell not in CELLS:
             raise ValueError(f"cell = {self.cell!r} is not known: use one of {', '.join(CELLS)}")
         if not self.layers:
             raise ValueError("a stack needs at least one layer")
-        layers = tuple(Layer(*(np.ascontiguousarray(array) for array in layer)) for layer in self.layers)
+        layers = tuple(Layer(*(np.array(array, order="C") for array in layer)) for layer in self.layers)
         object.__setattr__(self, "layers", layers)
         for number, layer in enumerate(layers):
             self._check(number, layer)
@@ -112,14 +113,15 @@ class Stack:
     def from_torch(cls, module: nn.Module) -> Stack:
         """A copy of the weights of an nn.RNN, nn.LSTM, nn.GRU or one of their cells.
 
-        `batch_first` says nothing about weights and is accepted; a module without bias gets zeros. Raises TypeError
-        for other modules, ValueError for what is not supported (active dropout, proj_size, bidirectional, half
-        precision, weights without values or not finite).
+        The stack reads inputs as the module does, [B, T, X] where that is `batch_first`; a module without bias gets
+        zeros. Raises TypeError for other modules, ValueError for what is not supported (active dropout, proj_size,
+        bidirectional, half precision, weights without values or not finite).
         """
         cell = _cell_of(module)
         _refuse_unsupported(module)
         suffixes = [f"_l{number}" for number in range(module.num_layers)] if isinstance(module, nn.RNNBase) else [""]
-        return cls(cell, tuple(_copy(module, suffix) for suffix in suffixes))
+        layers = tuple(_copy(module, suffix) for suffix in suffixes)
+        return cls(cell, layers, bool(getattr(module, "batch_first", False)))
 
 
 def gate_rows(cell: str, gate: str, hidden_size: int) -> slice:

@@ -109,6 +109,9 @@ class Experiment(Fields):
             raise _plain(*conflict)
         return self
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"an Experiment is frozen: use .replace({name}={value!r}), which makes another one")
+
     def __repr__(self) -> str:
         """One line with the settings that are not at their default; `code` names all."""
         changed = ", ".join(f"{name}={value!r}" for name, value in self if value != default(name))

@@ -41,7 +41,8 @@ def read_query(query: Mapping[Any, Any], ignore: Collection[str] = ()) -> tuple[
         elif name == "version" and str(parsed) != LINK_VERSION:
             sentences.append(f"version = {shown(parsed)} of the link is not known: it is read as {LINK_VERSION}.")
         elif name != "version" and name not in ignore:
-            sentences.append(f"{unknown(name, parsed)}; it is left out.")
+            sentence = unknown(name, parsed)
+            sentences.append(sentence + (" It is left out." if sentence.endswith("?") else "; it is left out."))
     while True:  # every round drops at least one setting, so it ends
         try:
             return Experiment(**settings), sentences

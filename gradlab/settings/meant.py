@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from functools import wraps
+from inspect import signature
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def knows_its_options(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, which names the nearest option where it is called with an unknown one."""
+    known = signature(function).parameters
+
+    @wraps(function)
+    def called(*arguments: P.args, **options: P.kwargs) -> R:
+        refuse_unknown_options(function.__name__, options, known)
+        return function(*arguments, **options)
+
+    return called
 
 
 def refuse_unknown_options(function: str, options: Iterable[str], known: Iterable[str]) -> None:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from numbers import Real
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+
+from gradlab.settings.meant import refuse_unknown_options
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {  # each with torch's defaults, but for the learning rate
     "adam": Adam,
@@ -44,6 +47,10 @@ class Recipe:
     gradient_noise: float = 0.0  # standard deviation of noise added to every entry after clipping
     trace_every: int | None = None  # updates from one full trace to the next; None: no traces
     probe_sequences: int = 8  # of the batch that traces are made on
+
+    def __new__(cls, *values: Any, **options: Any) -> Self:
+        refuse_unknown_options(cls.__name__, options, cls.__dataclass_fields__)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, str) or self.optimizer not in OPTIMIZERS:

@@ -8,8 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from gradlab.ui.frame import link, opened_runs, settings
-
-PAGES = Path(__file__).resolve().parents[2] / "pages"
+from gradlab.ui.frame.link import PAGES
 
 SECTIONS = {
     "See": [
@@ -50,5 +49,8 @@ settings.draw(page.url_path, at_hand)
 with notices:
     link.tell(settings.current())
     opened_runs.notice(SECTIONS["See"][1])
+told = len(st.session_state.get("problems", []))
 with body:
     page.run()
+with notices:
+    link.tell_of_page(told)

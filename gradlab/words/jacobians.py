@@ -4,15 +4,25 @@ import math
 
 from gradlab.analyses.jacobians import STEEPEST, Farthest, numbers_of
 from gradlab.settings.subject import Subject
-from gradlab.words.numbers import number
+from gradlab.words.how_to_read import Reading
+from gradlab.words.numbers import counted, number
 
 BLOCKS = {"full state": "state", "h alone": "h"}  # what the page offers, as `singular_values_by_lag` calls it
+HOW_TO_READ = Reading(
+    r"J_t = \frac{\partial s_T}{\partial s_t} = A_T A_{T-1} \cdots A_{t+1},\qquad \sigma_k(J_t),\qquad"
+    r" \sigma_1(J_t) \le \big(\gamma\, \sigma_1(U)\big)^{T-t}",
+    "One thin line per singular value: the factor by which the gradient along one direction grows or shrinks going "
+    "back; at lag 0 all are 1. Where lines spread, few directions carry the gradient. The bold line is the norm of "
+    "one random unit cotangent carried back, ‖Jᵀv‖. Values below n·ε times the largest of their step are lost to "
+    "rounding and left out, so small ones end early. The dashed bound, the spectral norm of U to the power of the "
+    "lag, holds for one layer φ(W x + U h + b) with |φ'| ≤ γ (Pascanu et al. 2013); other cells have none.",
+)
 
 
 def of_singular_values(subject: Subject, block: str, farthest: Farthest) -> str:
     """The range of the singular values at the farthest lag, and their bound."""
     symbol = "h" if block == "h" else "s"
-    jacobian = f"∂{symbol}_T/∂{symbol}_t, {farthest.lag} steps back"
+    jacobian = f"∂{symbol}_T/∂{symbol}_t, {counted(farthest.lag, 'step')} back"
     if math.isnan(farthest.largest):
         return f"{subject.title}: {jacobian} is undefined, since the forward pass overflows."
     if not farthest.resolved:

@@ -1,23 +1,64 @@
-"""Numbers as text."""
+"""Numbers as text: for people with superscripts, 2.2 × 10⁻⁵⁷, and plain, 2.2e-57, for files whose fonts lack these."""
 
 import math
+import re
 from collections.abc import Sequence
 
+SUPERSCRIPTS = dict(zip("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True))
+DIGITS = {superscript: digit for digit, superscript in SUPERSCRIPTS.items()}
+TIMES = "\u00a0×\u00a0"  # no line breaks there
+PLAIN_FROM, PLAIN_TO = -3, 4  # log10; between them a number is written out
 
-def power_of_ten(log10_value: float) -> str:
-    """A number written from its log10, at any size: -1300.4 gives "4.0e-1301"; -inf "exactly 0"; NaN "not finite"."""
-    if math.isnan(log10_value):
-        return "not finite"
-    if log10_value == -math.inf:
-        return "exactly 0"
-    exponent = math.floor(log10_value)
-    mantissa = f"{10 ** (log10_value - exponent):.1f}"
-    return f"{mantissa}e{exponent:+d}" if mantissa != "10.0" else f"1.0e{exponent + 1:+d}"
+
+def _label(exponent: str) -> str:
+    """Vega's expression for a power of ten by its exponent, which is text there."""
+    for digit, superscript in SUPERSCRIPTS.items():
+        exponent = f"replace({exponent}, /{digit}/g, '{superscript}')"
+    return f"datum.value == 0 ? '1' : '10' + {exponent}"
+
+
+POWER_LABEL = _label("'' + datum.value")  # of an axis of log10 values
+PLAIN_POWER_LABEL = "datum.value == 0 ? '1' : '1e' + (datum.value > 0 ? '+' : '') + datum.value"
 
 
 def number(log10_value: float) -> str:
-    """A power of ten in a sentence, where no line breaks behind its minus."""
-    return power_of_ten(log10_value).replace("e-", "e−")
+    """A number written from its log10, at any size: -1300.4 gives "4.0 × 10⁻¹³⁰¹"; -inf "exactly 0"; NaN "not finite".
+
+    From 0.001 to 10,000 it is written out, with two digits at least.
+    """
+    if math.isnan(log10_value):
+        return "not finite"
+    if math.isinf(log10_value):
+        return "exactly 0" if log10_value < 0 else "infinite"
+    if PLAIN_FROM <= log10_value < PLAIN_TO:
+        value = 10**log10_value
+        return f"{value:.2g}" if value < 99.5 else f"{value:,.0f}"
+    exponent = math.floor(log10_value)
+    mantissa = f"{10 ** (log10_value - exponent):.1f}"
+    if mantissa == "10.0":
+        mantissa, exponent = "1.0", exponent + 1
+    return f"{mantissa}{TIMES}10{''.join(SUPERSCRIPTS[mark] for mark in str(exponent))}"
+
+
+def plain(text: str) -> str:
+    """The text with every number of `number` in e-notation: 2.2e-57."""
+
+    def in_e_notation(found: re.Match[str]) -> str:
+        return f"e{int(''.join(DIGITS[mark] for mark in found[1])):+d}"
+
+    return re.sub(f"{TIMES}10([{''.join(DIGITS)}]+)", in_e_notation, text)
+
+
+def counted(count: float | str, noun: str) -> str:
+    """A count, a number or already text, with its noun: "1 step", "2 steps", "74 to 79 steps"."""
+    text = count if isinstance(count, str) else f"{count:g}"
+    return f"{text} {noun}" if text == "1" else f"{text} {noun}s"
+
+
+def every(count: float | str, noun: str) -> str:
+    """How often: "every step", "every 3 steps"."""
+    text = counted(count, noun)
+    return f"every {noun}" if text == f"1 {noun}" else f"every {text}"
 
 
 def listed(names: Sequence[str]) -> str:

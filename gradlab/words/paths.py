@@ -6,13 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from gradlab.analyses.paths import ChangeOver, Microscope, Summary, Textbook
+from gradlab.analyses.paths import ChangeOver, Microscope, Passes, Summary, Textbook
 from gradlab.cells import CELLS, SATURATED
-from gradlab.cells.contract import additive_name
+from gradlab.cells.contract import additive_name, keep_of
 from gradlab.settings.subject import Subject
-from gradlab.words.numbers import number
+from gradlab.words.how_to_read import Reading
+from gradlab.words.numbers import counted, number
 from gradlab.words.routes import line_title
 
+VERDICTS = {True: ":green[**holds**]", False: ":red[**does not hold**]", None: ":gray[**cannot be said**]"}
 COMPARED = ("rnn", "lstm", "gru", "lstm_squashed")  # the last is the control
 
 
@@ -39,7 +41,8 @@ def what_parts_are(subject: Subject) -> str:
     """Which gradient the second and third figure show, and what its parts are called."""
     state = additive_name(CELLS[subject.settings.cell])
     return (
-        f"From here on: the gradient of {state} in the bottom layer. Lag: steps before the last. Direct: came back by "
+        f"From here on: the last loss's gradient alone, of {state} in the bottom layer. Lag: steps back from there. "
+        "Direct: came back by "
         "the additive update and never passed through the recurrent weight U; order k: passed through U k times; rest: "
         "more often. Parts are vectors: they add up, their norms do not, and a share below 0 points against the total."
     )
@@ -61,7 +64,7 @@ def resting_gate(subject: Subject, summary: Summary) -> str:
     steps = math.log(2) / -math.log(keep) if keep < 1 else math.inf
     return (
         f"A forget bias of {bias:g} puts the gate's resting value at σ(b) = {keep:.3f}, which alone would halve the "
-        f"direct path every **{steps:.3g} steps**. The {measured}"
+        f"direct path every **{counted(f'{steps:.3g}', 'step')}**. The {measured}"
     )
 
 
@@ -79,6 +82,34 @@ def of_parts(summary: Summary) -> str:
         how = f"more than {orders} times" if largest == "rest" else f"{largest.split()[-1]} times"
         text += f"The largest share, {percent(summary.share[largest])}, passed through U {how}. "
     return text + change_over(summary.change_over)
+
+
+def of_passes(passes: Sequence[Passes]) -> str:
+    """How often what arrives has passed U, and how often it took the addition instead, for every cell."""
+    first = passes[0]
+    pieces = [_passes(one) for one in passes]
+    return f"How the gradient came back over {counted(first.lag, 'step')}, on average. {' '.join(pieces)}"
+
+
+def _passes(one: Passes) -> str:
+    name = f"{CELLS[one.cell].title}, {one.state}"
+    if math.isnan(one.through):
+        return f"{name}: nothing arrives."
+    if one.cancels:
+        return f"{name}: parts cancel so far that the mean, {one.through:.1f} times through U, is no number of steps."
+    if one.additions < 0.05:
+        return f"{name}: through U at every step, by addition at none."
+    times = f"**{one.through:.1f}** times through U, **{one.additions:.1f}** times by addition"
+    return f"{name}: {times}."
+
+
+HOW_TO_READ_PASSES = Reading(
+    r"\sum_k k \, \frac{\langle g_k, g \rangle}{\langle g, g \rangle},\qquad g = \sum_k g_k,\quad"
+    r" g_k \text{ passed } U \; k \text{ times}",
+    "Every path back takes, at each step, either the recurrent weight U or the additive update. Each bar is the whole "
+    "way back: how many of its steps went through U, and how many by addition, as a mean over all paths weighted by "
+    "their share of what arrives. A gradient that passes U five times in a hundred steps was added ninety-five times.",
+)
 
 
 def change_over(change: ChangeOver) -> str:
@@ -108,16 +139,30 @@ def at_biases(table: pd.DataFrame) -> str:
 
 def textbook(subject: Subject, summary: Summary, judged: Textbook) -> list[str]:
     """Textbook claims about such a cell, each with whether it holds here and the numbers that decide."""
-    cell, lag = CELLS[summary.cell], summary.lag
+    cell, lag, found = CELLS[summary.cell], summary.lag, judged.diagnosis
+    rate = (
+        ""
+        if math.isnan(found.decades_per_100_steps)
+        else f", {_signed(found.decades_per_100_steps)} decades per 100 steps"
+    )
+    left = f"; {number(found.log10_left)} is left at step 0" if found.log10_left < math.inf else ""
     sentences = [
-        (judged.keeps, f"“The {cell.title}'s gradient does not vanish”: h's is {judged.verdict} here."),
+        (
+            judged.keeps,
+            f"“The {cell.title}'s gradient does not vanish”: that of {found.state} is {found.verdict}{rate}{left}.",
+        )
     ]
-    if judged.product is not None:
+    if keep_of(cell) is not None:
         sentences.insert(0, (judged.product, _gates_product(subject, summary)))
-    if judged.more is not None:
-        kept = f"{number(judged.log10_left)} of the injected gradient, against {number(judged.log10_left_rnn)}"
-        sentences.append((judged.more, f"“It keeps more than the RNN”: {kept}, at lag {lag}."))
-    return [f"{':green[**holds**]' if holds else ':red[**does not hold**]'} {claim}" for holds, claim in sentences]
+    if summary.cell != "rnn":
+        kept = f"{number(judged.log10_left)} of the last loss's gradient, against {number(judged.log10_left_rnn)}"
+        whole = f" ({found.state} against the RNN's h)" if len(cell.states) > 1 else ""
+        sentences.append((judged.more, f"“It keeps more than the RNN”: {kept}{whole}, at lag {lag}."))
+    return [f"{VERDICTS[holds]} {claim}" for holds, claim in sentences]
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}".replace("-", "−")
 
 
 def _gates_product(subject: Subject, summary: Summary) -> str:
@@ -125,9 +170,17 @@ def _gates_product(subject: Subject, summary: Summary) -> str:
     gates = "forget gates" if summary.cell == "lstm" else "gates that keep the state"
     alone = subject.settings.depth == 1
     paths = "that product is the direct path," if alone else "the direct path, of such products, is"
+    claim = f"“∂{state}_T/∂{state}_t is the product of the {gates}”"
+    if summary.lag == 0:
+        return f"{claim}: the loss enters at step 0 alone, so nothing comes back."
+    if math.isnan(summary.share["direct"]):
+        return (
+            f"{claim}: at lag {summary.lag} the gradient is exactly zero or not finite, so no path has a share of it."
+        )
+    direct, total = (number(summary.log10_norm[path]) for path in ("direct", "total"))
     return (
-        f"“∂{state}_T/∂{state}_t is the product of the {gates}”: {paths} {percent(summary.share['direct'])} of the "
-        f"gradient at lag {summary.lag}, with {summary.norm_ratio:.3g} times its norm."
+        f"{claim}: {paths} {percent(summary.share['direct'])} of the gradient at lag {summary.lag}, "
+        f"with a norm of {direct} beside {total}."
     )
 
 
@@ -135,7 +188,7 @@ def of_cuts(left: pd.DataFrame, cell: str, lag: int) -> str:
     """What each cut of one cell leaves at a lag."""
     at = left[(left["lag"] == lag) & (left["cell"] == cell)].set_index("path")["log10_relative"]
     cuts = [f"{line_title(str(path))}: **{number(value)}**" for path, value in at.items() if path != "total"]
-    whole = f"Of the injected gradient, **{number(at['total'])}** arrives from lag {lag} by all routes"
+    whole = f"Of the last loss's gradient, **{number(at['total'])}** arrives from lag {lag} by all routes"
     return f"{whole}; {'; '.join(cuts)}." if cuts else f"{whole}."
 
 
@@ -145,15 +198,16 @@ def of_one_unit(table: pd.DataFrame, weight: float, gate: float) -> str:
     finite = table[np.isfinite(table["log10_formula"])]
     off = float((finite["log10_norm"] - finite["log10_formula"]).abs().max()) * math.log(10)
     lag = int(first["lag"].iloc[0])
+    alone, gated = (number(first["log10_norm"][cell]) for cell in ("rnn_linear", "gru"))
     return (
-        f"{lag} steps back the weight {weight:g} alone leaves {number(first['log10_norm']['rnn_linear'])} of the "
-        f"gradient; behind a gate of {gate:g} it leaves {number(first['log10_norm']['gru'])}. Computed and formula "
-        f"differ by at most {off:.0e}, relative."
-    ).replace("e-", "e−")
+        f"{counted(lag, 'step')} back the weight {weight:g} alone leaves {alone} of the gradient; behind a gate of "
+        f"{gate:g} it leaves {gated}. Computed and formula differ by at most "
+        f"{number(math.log10(off)) if off else 'nothing'}, relative."
+    )
 
 
 def one_unit_title(weight: float, gate: float, steps: int) -> str:
-    return f"One unit over {steps} steps: w = {weight:g}, gate z = {gate:g}"
+    return f"One unit over {counted(steps, 'step')}: w = {weight:g}, gate z = {gate:g}"
 
 
 def of_units(scope: Microscope) -> str:
@@ -197,17 +251,18 @@ def _fate(half_life: float) -> str:
 
 
 def _steps(half_life: float) -> str:
-    return f"{abs(half_life):.3g} steps"
+    return counted(f"{abs(half_life):.3g}", "step")
 
 
 def of_edges(table: pd.DataFrame) -> str:
     """How the horizontal flow divides at the earliest step shown."""
-    at = table[(table["step"] == table["step"].min()) & (table["layer"] == 0)].set_index("edge")["log10_relative"]
+    at = table[(table["step"] == table["step"].min()) & (table["layer"] == 0)]
     lag = int(table["lag"].max())
-    if "recurrent" not in at:
+    if "recurrent" not in set(at["edge"]):
         return "The last step: the loss enters here."
     state = additive_name(CELLS[str(table["cell"].iloc[0])])
+    sizes = at.set_index(["edge", "state"])["log10_relative"]
     return (
-        f"Lag {lag}, bottom layer: of the injected gradient, {number(at['recurrent'])} comes back to h through U and "
-        f"{number(at['direct'])} to {state} by the additive path."
+        f"Lag {lag}, bottom layer: of the injected gradient, {number(sizes['recurrent', 'h'])} comes back to h through "
+        f"U and {number(sizes['direct', state])} to {state} by the additive path."
     )

@@ -1,10 +1,12 @@
 """What routes of the gradient, and lines that leave some of them out, are called."""
 
-ROUTES = {"direct": "the additive path", "recurrent": "the recurrent weight U", "h to c": "h → c"}
+ROUTES = {"direct": "the additive path", "recurrent": "the recurrent weight U"}
 
 
 def route_title(route: str) -> str:
     """A route of `gradlab.paths.routes` in words."""
+    if route.startswith("h to "):
+        return route.replace(" to ", " → ")
     return ROUTES.get(route, f"the {route.replace('_', ' ')} {'path' if route == 'candidate' else 'gate'}")
 
 

@@ -4,17 +4,21 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.itemised import Pairs, state_of
-from gradlab.analyses.traces import GradientTrace
-from gradlab.analyses.truncation import Schedule
+from gradlab.analyses.traces import ALL, LAST, GradientTrace
+from gradlab.analyses.truncation import Departure, Schedule
 from gradlab.cells import CELLS
 from gradlab.settings.drawing import read_steps_of
 from gradlab.settings.subject import Subject
-from gradlab.words.flow import arriving
-from gradlab.words.numbers import listed, number
+from gradlab.words.flow import NOTHING_INJECTED, arriving
+from gradlab.words.numbers import counted, every, listed, number
+
+ROUNDING = 1e-12  # a relative error below it is none
+LITTLE = -1.0  # decades: a loss that gives less than a tenth of what the others do is not seen in the sum
 
 
 class Kind(NamedTuple):
@@ -48,11 +52,6 @@ def type_name(subject: Subject) -> str:
     return kind.name if kind else f"Loss: {subject.settings.loss}"
 
 
-def size(log10_value: float) -> str:
-    """A norm in words: as a plain number near 1, else as a power of ten."""
-    return f"{10**log10_value:.2g}" if abs(log10_value) < 2 else number(log10_value)
-
-
 def type_sentence(subject: Subject, trace: GradientTrace) -> str:
     """How many steps have an input and a loss, and how much of the gradient remains at the first step."""
     kind, steps = kind_of(subject), subject.settings.steps
@@ -60,44 +59,69 @@ def type_sentence(subject: Subject, trace: GradientTrace) -> str:
     reads, losses = read_steps_of(subject.settings), len(subject.injection_steps)
     read = "one step" if reads == 1 else f"{reads} steps"
     judged = "one step" if losses == 1 else f"{losses} steps"
+    has = f"{name}: the {subject.title} has input at {read} and a loss at {judged} of {steps}."
+    if not len(trace.loss_steps):
+        return f"{has} {NOTHING_INJECTED}"
     return (
-        f"{name}: the {subject.title} has input at {read} and a loss at {judged} of {steps}. "
-        f"Remaining at step 0 of the bottom layer, relative to the injected gradient: {size(arriving(trace))}."
+        f"{has} Remaining at step 0 of the bottom layer, relative to the injected gradient: {number(arriving(trace))}."
     )
 
 
 def hiding(matrices: Sequence[Pairs], traces: Sequence[GradientTrace], layer: int, state: str) -> str:
-    """The gradient of the last loss at step 0, beside the sum over all losses there."""
-    parts = []
+    """The gradient of the last loss at step 0 beside the sum over all losses there, and whether the sum shows it."""
+    parts, hidden, shown = [], [], []
     for pairs, trace in zip(matrices, traces, strict=True):
-        last = pairs.norms(layer, state)[-1, 0].mean()
-        total = trace.log10_norm(state_of(trace.cell, state))[layer, 0].mean()
-        parts.append(f"{CELLS[pairs.cell].title} {size(float(last))} and {size(float(total))}")
-    return (
-        "The gradient at step 0, of the last loss alone and of all losses together: "
-        f"{'; '.join(parts)}. The sum says nothing about the last loss: it is made up by the nearest ones."
-    )
+        title, of = CELLS[pairs.cell].title, state_of(trace.cell, state)
+        last, total = (_mean_alive(trace.log10_norm(of, losses)[layer, 0]) for losses in (LAST, ALL))
+        parts.append(f"{title} {number(last)} and {number(total)}")
+        each = pairs.norms(layer, state)[:, 0]  # [K, B]
+        typical = _root_mean_square(np.array([_mean_alive(one) for one in each]))
+        (hidden if not last - typical > LITTLE else shown).append(title)
+    if not any(len(pairs.loss_steps) for pairs in matrices):
+        return NOTHING_INJECTED
+    text = f"The gradient at step 0, of the last loss alone and of all losses together: {'; '.join(parts)}."
+    if hidden:
+        whose = "" if not shown else f" of the {listed(hidden)}"
+        text += f" The sum{whose} says next to nothing about the last loss: it is made up by nearer ones."
+    if shown:
+        whose = "" if not hidden else f" of the {listed(shown)}"
+        text += f" In the sum{whose} the last loss has its part: at least a tenth of what a loss contributes (rms)."
+    return text
+
+
+def _root_mean_square(log10_sizes: ndarray) -> float:
+    """log10 of the root mean square of sizes given as log10; -inf of none."""
+    largest = log10_sizes.max(initial=-math.inf)
+    if not math.isfinite(largest):
+        return float(largest)
+    return float(largest + 0.5 * np.log10(np.mean(10.0 ** (2 * (log10_sizes - largest)))))
+
+
+def _mean_alive(norms: ndarray) -> float:
+    """Mean of log10 norms that are not exact zeros; -inf where all are."""
+    alive = norms[~np.isneginf(norms)]
+    return float(alive.mean()) if len(alive) else -math.inf
 
 
 def losses_and_sum() -> str:
     """What the thin lines and the bold line show."""
     return (
         "Each thin line is the gradient of one individual loss; the bold line is the norm of their vector sum, which "
-        "is what a trace shows. Gradient is injected at every step, so the sum stays up however fast the individual "
-        "gradients fall."
+        "is what a trace shows. Gradient is injected at every step, so the sum cannot fall below what the nearest "
+        "losses inject, however fast the individual gradients fall, unless they cancel."
     )
 
 
 def rows_note(matrices: Sequence[Pairs], shown: Subject, asked: Subject, layer: int, state: str) -> str:
     """Which rows of the matrices were computed, and with which loss: `shown` stands in for the subject `asked` for."""
     first, loss = matrices[0], asked.settings.loss
-    notes = []
+    notes = [] if len(first.loss_steps) else [NOTHING_INJECTED]
     if shown.settings.loss != loss and first.losses > 1 and loss != "every":
         notes.append(f"The chosen loss, {loss}, enters once; here it enters at every step.")
     if len(first.loss_steps) < first.losses:
         notes.append(f"{len(first.loss_steps)} of {first.losses} loss steps were computed, evenly spread.")
     states = " or ".join(dict.fromkeys(state_of(pairs.cell, state) for pairs in matrices))
-    notes.append(f"State {states} of layer {layer}, mean over the batch; h or c is chosen under Display.")
+    notes.append(f"State {states} of layer {layer}, mean over the batch; the state is chosen under Display.")
     return " ".join(notes)
 
 
@@ -113,18 +137,37 @@ def band_title(subject: Subject) -> str:
 
 def schedule_words(schedule: Schedule, steps: int) -> str:
     if schedule.kind == "full":
-        return f"Back-propagation over all {steps} steps"
+        return f"Back-propagation over all {counted(steps, 'step')}"
     if schedule.kind == "chunks":
-        return f"Chunks of {schedule.k2} steps"
-    return f"A window of {schedule.k2}, every {schedule.k1} steps,"
+        return f"Chunks of {counted(schedule.k2, 'step')}"
+    return f"A window of {schedule.k2}, {every(schedule.k1, 'step')},"
 
 
-def statement(schedule: Schedule, subjects: Sequence[Subject], kept: Sequence[ndarray]) -> str:
-    """What share of each network's gradient the truncation keeps; `kept` of each, by sequence."""
-    shares = zip(subjects, kept, strict=True)
-    together = listed([f"{percent(float(share.mean()))} of this {subject.title}'s" for subject, share in shares])
-    verb = "keep" if schedule.kind == "chunks" else "keeps"
-    return f"{schedule_words(schedule, subjects[0].settings.steps)} {verb} {together} gradient."
+def statement(schedule: Schedule, subjects: Sequence[Subject], departures: Sequence[Departure]) -> str:
+    """How far the parameter gradient that an optimizer gets is from the full one, of each network."""
+    parts = [f"{_departure(found)} for this {one.title}" for one, found in zip(subjects, departures, strict=True)]
+    verb = "give" if schedule.kind == "chunks" else "gives"
+    words = schedule_words(schedule, subjects[0].settings.steps)
+    return f"{words} {verb} a parameter gradient that is {listed(parts)}."
+
+
+def _departure(found: Departure) -> str:
+    if math.isnan(found.relative_error):
+        return "undefined (the full one is exactly zero or not finite)"
+    if found.relative_error < ROUNDING:
+        return "the full one"
+    cosine = "" if math.isnan(found.cosine) else f" (cosine {found.cosine:.2g})".replace("-", "−")
+    return f"{100 * found.relative_error:.2g} % off the full one{cosine}"
+
+
+def kept_of_states(subjects: Sequence[Subject], kept: Sequence[Sequence[ndarray]], layer: int) -> str:
+    """What share of the gradient that reaches each state of a layer is kept; `kept` by subject, state and sequence."""
+    parts = []
+    for subject, shares in zip(subjects, kept, strict=True):
+        states = CELLS[subject.settings.cell].states
+        each = [f"{percent(float(share.mean()))} at {state}" for state, share in zip(states, shares, strict=True)]
+        parts.append(f"{subject.title} {listed(each)}")
+    return f"Of the gradient that reaches the states of layer {layer}, as a sum of norms, is kept: {'; '.join(parts)}."
 
 
 def percent(share: float) -> str:

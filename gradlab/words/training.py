@@ -10,7 +10,7 @@ import pandas as pd
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import Task
 from gradlab.training import Recipe, Run, clipping, solved_at
-from gradlab.words.numbers import listed
+from gradlab.words.numbers import counted, listed
 
 RECENT = 20  # updates that a card's numbers are means of
 LAST = 10  # losses that the sentence's are means of
@@ -26,9 +26,13 @@ def description(run: Run) -> str:
     recipe = run.recipe
     clips = {"norm": recipe.clip_norm, "entries": recipe.clip_value}
     clipped = ", ".join(f"{what} clipped at {clip:g}" for what, clip in clips.items() if clip is not None)
-    back = "" if run.schedule.kind == "full" else f", back-propagated by {run.schedule.kind} of {run.schedule.k2} steps"
+    back = (
+        ""
+        if run.schedule.kind == "full"
+        else f", back-propagated by {run.schedule.kind} of {counted(run.schedule.k2, 'step')}"
+    )
     return (
-        f"{run.task.title}, {run.experiment.steps} steps, batches of {run.experiment.batch_size}; "
+        f"{run.task.title}, {counted(run.experiment.steps, 'step')}, batches of {run.experiment.batch_size}; "
         f"{recipe.optimizer} at {recipe.learning_rate:g}, {clipped or 'not clipped'}{back}"
     )
 

@@ -12,7 +12,7 @@ from gradlab.analyses.call import Call, Table, each
 from gradlab.analyses.itemised import pairs
 from gradlab.analyses.problem import Problem, problem_of
 from gradlab.analyses.traces import trace
-from gradlab.analyses.truncation import Schedule, beyond, bias, kept_by
+from gradlab.analyses.truncation import Schedule, beyond, bias, cost, kept_by
 from gradlab.engine import TooLarge
 from gradlab.settings import drawing
 from gradlab.training import Recipe, Run
@@ -21,7 +21,7 @@ from tests.analyses.registry import ANALYSES
 SMALL = {"steps": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
 LSTM, GRU = (Experiment(cell=cell, depth=2, **SMALL) for cell in ("lstm", "gru"))
 WINDOWS = (Schedule("windows", 2, 4), Schedule("full"))
-OPTIONS = {"bias": {"schedules": WINDOWS}, "cost": {"schedules": WINDOWS}}
+OPTIONS = {"bias": {"schedules": WINDOWS}, "cost": {"schedules": WINDOWS}, "departure": {"schedule": WINDOWS[0]}}
 TABLES = {
     "one subject": Table.of(Call.of(trace, LSTM), "table"),
     "each of several": Table.of(each(trace, (LSTM, GRU)), "table"),
@@ -187,3 +187,25 @@ def test_a_problem_says_its_sizes_and_draws_nothing_for_it(monkeypatch):
     monkeypatch.setattr(drawing, "drawn_stack", None)
     assert repr(problem_of(LSTM)) == "Problem(steps = 12, batch_size = 2, hidden_size = 4, depth = 2)"
     assert isinstance(problem_of(problem_of(LSTM)), Problem)
+
+
+E10 = Experiment(steps=10, hidden_size=3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (lambda: gradlab.diagnose(trace(E10), states=1), TypeError, "no option 'states': did you mean state?"),
+        (lambda: gradlab.estimate(subjcet=E10), TypeError, "estimate has no option 'subjcet': did you mean subject?"),
+        (lambda: paths.unit_values(None, quantity=1), TypeError, "unit_values has no option 'quantity'"),
+        (lambda: Recipe(lr=3), TypeError, "Recipe has no option 'lr': did you mean learning_rate?"),
+        (lambda: gradlab.weights.singular_values(None), TypeError, "NoneType is neither an Experiment nor a Stack"),
+        (lambda: bias(E10, schedules=Schedule("full")), ValueError, "is a single schedule: pass a list"),
+        (lambda: cost(E10, schedules=Schedule("full")), ValueError, "is a single schedule: pass a list"),
+        (lambda: pairs(E10, loss_steps=[0.7]), ValueError, "must be steps of the sequence: use whole numbers 0 to 9"),
+        (lambda: gradlab.diagnose(trace(E10), layer=0.0), ValueError, "layer = 0.0 is not there"),
+    ],
+)  # fmt: skip
+def test_what_a_function_does_not_take_is_refused_in_a_sentence(call, error, sentence):
+    with pytest.raises(error, match=sentence.replace("?", r"\?")):
+        call()

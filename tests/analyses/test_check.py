@@ -76,6 +76,7 @@ def test_what_is_raised_by_the_one_told_ends_the_check(after):
     assert len(told) == after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("cell", ["lstm", pytest.param("rnn", marks=pytest.mark.slow)])
 def test_every_loss_passes(cell, loss):
@@ -130,8 +131,8 @@ def test_the_sentence_says_when_fewer_steps_are_compared_and_why():
 
 
 def test_what_float32_rounds_away_is_left_out_and_counted():
-    """With a forget gate of 1 - 2e-9, float32 has 1 - f = 0: most of this network's gradients have no digit left."""
-    found = passes(SMALL.replace(cell="lstm_coupled", forget_bias=20, dtype="float32", depth=2))
+    """Gains of 8 multiply float32's rounding at every step: of many of this network's gradients no digit is left."""
+    found = passes(SMALL.replace(cell="rnn", gain=8, initialization="gaussian", dtype="float32", depth=2))
     by_autograd = found.table[found.table.check == "autograd"]
     steps = found.size.steps
     assert (by_autograd.compared < 2 * steps * 2).all()
@@ -147,7 +148,7 @@ def test_most_finite_differences_are_good_enough_to_be_compared_at_the_defaults(
 
 
 WRONG = {  # one term of each adjoint, a twentieth of a percent too large
-    "rnn": ("rnn.py", "a_bar = new_bar.h * (1 - new.h * new.h)", "a_bar = 1.0005 * new_bar.h * (1 - new.h * new.h)"),
+    "rnn": ("rnn.py", "a_bar = new_bar.h * saved[0]", "a_bar = 1.0005 * new_bar.h * saved[0]"),
     "lstm": ("lstm.py", "f_bar = c_bar * state.c", "f_bar = 1.0005 * c_bar * state.c"),
     "gru": ("gru.py", "r_bar = a_n_bar * a_hn", "r_bar = 1.0005 * a_n_bar * a_hn"),
     "rnn_relu": ("rnn.py", "a_bar = new_bar.h * is_positive(new.h)", "a_bar = 1.0005 * new_bar.h * is_positive(new.h)"),

@@ -131,7 +131,7 @@ def test_norms_beyond_the_floating_point_range_are_results():
 
 @pytest.mark.parametrize("chosen", [[-1], [20], []])
 def test_loss_steps_outside_the_sequence_are_refused(chosen):
-    with pytest.raises(ValueError, match="use 0 to 19"):
+    with pytest.raises(ValueError, match="use whole numbers 0 to 19"):
         itemised(Experiment(steps=20), loss_steps=chosen)
 
 

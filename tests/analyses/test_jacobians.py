@@ -293,3 +293,21 @@ def test_what_does_not_fit_is_refused_by_name(monkeypatch):
     for jacobians in (product_jacobians, step_jacobians):
         with pytest.raises(ValueError, match="lower steps, "):
             jacobians(case.stack, case.inputs)
+
+
+def test_a_value_below_n_times_the_precision_is_lost_to_rounding():
+    """diag(1, σ) with σ between one and two units in the last place of 1: of two numbers that is lost."""
+    for ratio, resolved in ((3e-16, False), (6e-16, True)):
+        U, none = np.diag([1.0, ratio]), np.zeros(2)
+        stack = Stack("rnn_linear", (Layer(np.eye(2), U, none, none),))
+        values = product_jacobians(stack, np.zeros((3, 1, 2))).singular_values([1])
+        assert values["resolved"].to_list() == [True, resolved]
+
+
+@pytest.mark.parametrize("step", [0, 3, 5])
+def test_an_overflow_at_any_step_the_last_included_leaves_jacobians_undefined(step):
+    inputs, none = np.zeros((6, 1, 1)), np.zeros(1)
+    inputs[step] = 1e308
+    stack = Stack("rnn_relu", (Layer(np.full((1, 1), 10.0), np.ones((1, 1)), none, none),))
+    assert product_jacobians(stack, inputs).non_finite
+    assert not product_jacobians(stack, 0 * inputs).non_finite

@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradlab.analyses.thinning import Between, EvenSteps, Lines, PairBins, Wide, bin_pairs, bin_steps, line_ends, thin
+from gradlab.analyses.thinning import (
+    AllRows,
+    Between,
+    EvenSteps,
+    Lines,
+    PairBins,
+    StepBins,
+    Wide,
+    bin_pairs,
+    bin_steps,
+    line_ends,
+    thin,
+)
 
 COLUMNS = ("log10_norm", "log10_norm_max")
 values = st.one_of(st.floats(-4000, 4000), st.sampled_from([-np.inf, np.nan, 0.0, -1.0]))
@@ -112,8 +124,27 @@ def test_a_small_table_is_returned_whole():
     pd.testing.assert_frame_equal(thin(table, 100), table)
 
 
-def test_an_empty_table_stays_empty():
-    assert thin(line(5, 0.0).head(0), 100).empty
+@pytest.mark.parametrize("infinite", [-np.inf, np.inf])
+@pytest.mark.parametrize("height", [-50.0, 50.0])
+def test_a_finite_spike_beside_an_infinite_value_survives(infinite, height):
+    table = line(5000, 0.0)
+    table.loc[[2500, 2503], "log10_norm"] = [infinite, height]
+    thinned = thin(table, 100)
+    assert {infinite, height} <= set(thinned["log10_norm"])
+
+
+REDUCTIONS = (Lines(), StepBins(), EvenSteps(), PairBins(), Between(0, 9, EvenSteps()), Wide(()), AllRows())
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS, ids=repr)
+def test_an_empty_table_stays_empty(reduction):
+    """Of a filter that leaves nothing: every reduction has its columns and no rows."""
+    table = line(5, 0.0).assign(loss_step=0, unit=0, value=0.0)
+    few = table.head(0)
+    for reduced in (reduction.on_screen, reduction.taken):
+        assert reduced(few).empty
+        if not isinstance(reduction, Wide):  # its columns are the steps
+            assert list(reduced(few).columns) == list(reduced(table).columns)
 
 
 def test_too_few_points_are_refused_with_the_number_needed():
@@ -236,3 +267,16 @@ def test_bins_of_pairs_are_of_one_layer_and_state_in_any_order():
     assert bin_pairs(table)["log10_norm"].tolist() == [1.0, 3.0, 2.0, 4.0]
     with pytest.raises(ValueError, match="choose one cell, layer and state"):
         bin_pairs(pd.concat([table, table]))
+
+
+@pytest.mark.parametrize(("K", "T", "most"), [(5, 5, 2), (7, 9, 3), (4, 4, 100), (1, 6, 4)])
+def test_bins_of_pairs_lie_side_by_side_from_the_first_to_one_past_the_last(K, T, most):
+    loss_steps = np.arange(K) * 2 + 1
+    table = pd.DataFrame([(at, step, 0.0) for at in loss_steps for step in range(T)])
+    table.columns = ["loss_step", "step", "log10_norm"]
+    bins = bin_pairs(table, most)
+    for name, first, end in (("loss_step", loss_steps[0], loss_steps[-1] + 1), ("step", 0, T)):
+        places = sorted(set(zip(bins[name], bins[f"{name}_end"], strict=True)))
+        assert places[0][0] == first
+        assert places[-1][1] == end
+        assert all(here[1] == after[0] for here, after in itertools.pairwise(places))

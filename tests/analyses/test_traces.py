@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradlab import Experiment, Stack, estimate, trace
-from gradlab.analyses.problem import refuse_too_large
+from gradlab.analyses.problem import problem_of, refuse_too_large
 from gradlab.analyses.traces import RATE_COLUMNS, TABLE_COLUMNS
 from gradlab.cells import CELLS
-from gradlab.engine import autograd
+from gradlab.engine import autograd, sweep
 from gradlab.network.stack import Layer, gate_rows
 from gradlab.settings.drawing import cotangents_of, inputs_of
 from gradlab.settings.initializations import INITIALIZATIONS
@@ -258,6 +258,55 @@ def test_an_adjoint_that_one_step_throws_out_of_range_is_reported():
     assert np.isnan(result.log10_norm("h")[0, :4]).all()
     assert np.isfinite(result.log10_norm("h")[0, 4]).all()
     assert "step 3 of layer 0" in result.non_finite.sentence
+
+
+def test_an_adjoint_s_overflow_is_reported_in_the_layer_and_sequence_where_it_arose():
+    """The top layer's second sequence overflows; the layer below gets it from there, at the same step."""
+    top = Layer(np.eye(2), np.full((2, 2), 1e308), np.zeros(2), np.zeros(2))
+    stack = Stack("rnn_linear", (Layer(np.eye(2), np.eye(2), np.zeros(2), np.zeros(2)), top))
+    cotangents = np.zeros((4, 3, 2))
+    cotangents[3, 1] = 1
+    found = trace(stack, np.zeros((4, 3, 2)), cotangents)
+    assert np.isnan(found.log10_norm("h")[:, 2, 1]).all()
+    assert (found.non_finite.layer, found.non_finite.step, found.non_finite.sequence) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-160, 1e200, 1e160])
+def test_what_enters_is_measured_at_sizes_whose_squares_leave_the_range(size):
+    T, H = 6, 3
+    cotangents = np.zeros((T, 2, H))
+    cotangents[1:, 0], cotangents[-1, 1] = size, size
+    found = trace(plain_stack("rnn_linear", 0.5 * np.eye(H)), np.zeros((T, 2, H)), cotangents)
+    exact = [math.log10(size) + 0.5 * math.log10(count) for count in (5 * H, H)]
+    assert found.log10_cotangent == pytest.approx(exact, abs=1e-12)
+    assert found.log10_cotangent_last == pytest.approx([math.log10(size) + 0.5 * math.log10(H)] * 2, abs=1e-12)
+
+
+@pytest.mark.parametrize("steps", [100, 3000])
+def test_the_last_loss_alone_rides_on_the_same_passes_and_the_sum_is_what_it_was(steps):
+    """In several chunks too; an adjoint of another call gives both."""
+    e = Experiment(cell="lstm", depth=2, hidden_size=12, steps=steps, batch_size=3, loss="every")
+    found, problem = trace(e), problem_of(e)
+    swept = sweep(problem.stack, problem.inputs, problem.loss)
+    assert np.abs(found.log10_norms - swept.log10_norms).max() < 1e-12
+    last = np.zeros_like(problem.cotangents)
+    last[-1] = problem.cotangents[-1]
+    alone = trace(problem.stack, problem.inputs, last)
+    assert np.abs(found.log10_norms_last - alone.log10_norms).max() < 1e-9
+    assert np.abs(found.log10_cotangent_last - alone.log10_cotangent).max() < 1e-12
+
+
+def test_the_table_of_propagation_has_both_paths_of_the_whole_state():
+    e = Experiment(cell="lstm", hidden_size=5, steps=9, loss="every", depth=2)
+    found = trace(e)
+    table = found.propagation
+    assert tuple(table.columns) == TABLE_COLUMNS
+    for path, losses in (("all losses", "all"), ("last loss", "last")):
+        rows = table[(table["path"] == path) & (table["layer"] == 1)]
+        assert set(rows["state"]) == {"h and c"}
+        assert rows["log10_norm"].to_numpy() == pytest.approx(found.log10_norm("all", losses)[1].mean(axis=-1))
+    with pytest.raises(ValueError, match="losses = 'first' is not allowed: use all or last"):
+        found.log10_norm("h", "first")
 
 
 @pytest.mark.slow

@@ -195,7 +195,8 @@ def test_memory_and_work_are_counts():
     schedules = [Schedule("full"), Schedule("chunks", k2=20), Schedule("windows", 10, 30)]
     table = cost(stack, steps=100, sequences=3, schedules=schedules)
     assert table.stored_steps.tolist() == [100, 20, 30]
-    assert table.bytes.tolist() == [100 * 3 * 10 * 8, 20 * 3 * 10 * 8, 30 * 3 * 10 * 8]
+    kept = 2 * 3 * 10 * 8  # of each step: h and the slope of its tanh
+    assert table.bytes.tolist() == [100 * kept, 20 * kept, 30 * kept]
     forward, back = 100 * 3 * (40 + 100), 3 * (100 + 140)  # back: Uᵀ a_bar, then the outer products with h and x
     spans = 10 + 20 + 8 * 30
     assert table.multiply_adds.tolist() == [forward + 100 * back, forward + 100 * back, forward + spans * back]

@@ -14,7 +14,7 @@ taken as independent; and the total at m', which has what c' and n' pass on to i
 
 from typing import Any, NamedTuple
 
-from gradlab.cells.activations import is_positive, relu, sigmoid, tanh
+from gradlab.cells.activations import is_positive, relu, sigmoids, tanh
 
 
 class Stabilized(NamedTuple):
@@ -38,14 +38,15 @@ class SLSTM(NamedTuple):
 
     @staticmethod
     def step(a_x, a_h, state):
-        z = tanh(a_x[2] + a_h[2])  # (1)
-        o = sigmoid(a_x[3] + a_h[3])
+        z, _ = tanh(a_x[2] + a_h[2])  # (1)
+        o, _ = sigmoids(a_x[3] + a_h[3])
         log_i = a_x[0] + a_h[0]
         log_f = a_x[1] + a_h[1] + state.m
         above = log_f - log_i
         m = log_i + relu(above)  # (2)
-        i = sigmoid(log_i - m) / sigmoid(m - log_i)  # (3)  e^x = σ(x) / σ(-x)
-        f = sigmoid(log_f - m) / sigmoid(m - log_f)
+        i, not_i = sigmoids(log_i - m)  # (3)  e^x = σ(x) / σ(-x)
+        f, not_f = sigmoids(log_f - m)
+        i, f = i / not_i, f / not_f
         c = f * state.c + i * z  # (4)
         n = f * state.n + i  # (5)
         h = o * (c / n)  # (6)

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
+from gradlab.cells.activations import is_positive
 from gradlab.cells.leaky import LEAK
 from gradlab.engine import Cotangents, Sweep
 from gradlab.network.stack import Layer, Stack, gate_rows
@@ -125,3 +127,14 @@ def test_the_identity_with_relu_carries_a_positive_state_unchanged_over_a_thousa
     cotangents[-1] = np.random.default_rng(0).normal(size=(B, H))
     norms = trace(stack, np.zeros((1000, B, X)), cotangents, np.full((1, B, H), 0.3)).log10_norm("h")[0]
     assert (norms == norms[-1]).all()
+
+
+def test_the_leaky_network_keeps_nine_tenths_a_step_around_u():
+    assert carried(zero_stack("leaky"), "h") == pytest.approx((T - 1) * np.log10(0.9), abs=1e-12)
+
+
+def test_the_slope_of_a_rectifier_is_undefined_where_its_argument_overflowed():
+    values = torch.tensor([float("inf"), float("-inf"), float("nan"), 2.0, 0.0, -2.0])
+    slopes = is_positive(values)
+    assert torch.isnan(slopes[:3]).all()
+    assert slopes[3:].tolist() == [1, 0, 0]

@@ -7,7 +7,7 @@ import pytest
 from gradlab import exports
 from gradlab.charts import theme
 from gradlab.charts.traces import lines
-from gradlab.words.numbers import power_of_ten
+from gradlab.words.numbers import number
 
 pytestmark = pytest.mark.browser
 
@@ -41,7 +41,7 @@ def test_the_pointer_is_answered_with_the_step_the_lag_and_every_line_s_value(op
     assert 20 < step < 40
     assert int(shown.pop("lag")) == 59 - step
     at = table[table["step"] == step]
-    assert shown == dict(zip(theme.line_names(at), at["log10_relative"].map(power_of_ten), strict=True))
+    assert shown == dict(zip(theme.line_names(at), at["log10_relative"].map(number), strict=True))
 
 
 def test_a_click_on_the_legend_puts_the_other_cells_aside_and_a_second_click_brings_them_back(opened):

@@ -10,27 +10,32 @@ from hypothesis import strategies as st
 from gradlab import exports
 from gradlab.cells import CELLS
 from gradlab.charts import colours, theme
-from gradlab.words.numbers import power_of_ten
+from gradlab.words.numbers import counted, every, number, plain
 
 
 @pytest.mark.parametrize(
     ("log10", "text"),
     [
-        (0.0, "1.0e+0"),
-        (-1300.4, "4.0e-1301"),
-        (6020.3, "2.0e+6020"),
-        (-0.001, "1.0e+0"),  # 9.98e-1 rounds up into the next decade
+        (0.0, "1"),
+        (-1300.4, "4.0\u00a0×\u00a010⁻¹³⁰¹"),
+        (6020.3, "2.0\u00a0×\u00a010⁶⁰²⁰"),
+        (-3.00001, "1.0\u00a0×\u00a010⁻³"),  # 9.9998e-4 rounds up into the next decade
+        (math.log10(0.05), "0.05"),
+        (math.log10(1234.0), "1,234"),
+        (math.inf, "infinite"),
         (-math.inf, "exactly 0"),
         (math.nan, "not finite"),
     ],
 )
 def test_a_number_is_written_from_its_log10(log10, text):
-    assert power_of_ten(log10) == text
+    assert number(log10) == text
 
 
 @given(st.floats(-300, 300))
 def test_what_is_written_reads_back_to_its_two_digits(log10):
-    assert math.log10(float(power_of_ten(log10))) == pytest.approx(log10, abs=0.0218)  # half of .1 in 1.0
+    assert math.log10(float(plain(number(log10)).replace(",", ""))) == pytest.approx(
+        log10, abs=0.0218
+    )  # half of .1 in 1.0
 
 
 def test_every_cell_has_a_colour_of_its_own_in_each_theme():
@@ -46,8 +51,8 @@ def channels(colour: str) -> list[int]:
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_forty_cells_have_forty_colours_that_stand_out_from_the_paper(dark, monkeypatch):
-    for number in range(len(CELLS), 40):
-        monkeypatch.setitem(CELLS, f"another {number}", CELLS["rnn"])
+    for place in range(len(CELLS), 40):
+        monkeypatch.setitem(CELLS, f"another {place}", CELLS["rnn"])
     drawn = [colours.cell_colour(cell, dark) for cell in CELLS]
     assert len(set(drawn)) == len(CELLS) == 40
     for cell in list(CELLS)[5:]:
@@ -114,3 +119,18 @@ def test_lines_are_named_by_what_tells_them_apart():
 
 def test_marks_for_the_pointer_bear_the_name_that_still_pictures_leave_out():
     assert theme.POINTER == exports.pictures.POINTER
+
+
+@pytest.mark.parametrize(
+    ("count", "text", "often"),
+    [
+        (1, "1 step", "every step"),
+        (2, "2 steps", "every 2 steps"),
+        (0, "0 steps", "every 0 steps"),
+        ("1", "1 step", "every step"),
+        ("74 to 79", "74 to 79 steps", "every 74 to 79 steps"),
+        (1.5, "1.5 steps", "every 1.5 steps"),
+    ],
+)
+def test_a_noun_follows_its_count(count, text, often):
+    assert (counted(count, "step"), every(count, "step")) == (text, often)

@@ -11,10 +11,10 @@ from gradlab.analyses.thinning import line_ends, thin
 from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.cells import CELLS
 from gradlab.charts import annotations, colours, theme, traces
-from gradlab.words.numbers import power_of_ten
+from gradlab.words.numbers import number
 from tests.charts.drawing import axis_labels, layers, line_pieces, strangers, texts
 
-POWER = re.compile(r"1|1e[+-][1-9][0-9]*")
+POWER = re.compile("1|10⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 NORMS = [*traces.RELATIVE, *traces.ABSOLUTE]
 
 
@@ -195,7 +195,7 @@ def test_the_hover_names_every_line_with_its_value(traced):
     at = table[table["step"] == 17]
     assert len(at) == 6
     for line, name in zip(at.itertuples(), theme.line_names(at), strict=True):
-        assert row[name] == power_of_ten(line.log10_relative)
+        assert row[name] == number(line.log10_relative)
 
 
 def test_the_hover_of_thinned_tables_meets_every_line_many_times(traced):
@@ -222,4 +222,4 @@ def test_zeros_everywhere_and_one_undefined_cell_still_make_a_picture(traced):
     table.loc[table["cell"] == "rnn", NORMS] = -np.inf
     table.loc[table["cell"] == "gru", NORMS] = np.nan
     _, _, side = axis_labels(traces.lines(table), 400)
-    assert sorted(side) == ["1", "1e+1", "1e-1"]
+    assert sorted(side) == ["1", "10¹", "10⁻¹"]

@@ -62,7 +62,7 @@ def test_tables_and_charts_meet_in_the_names_of_columns(records):
         assert set(characters.SHADED_COLUMNS) < set(columns)
 
 
-@pytest.mark.parametrize(("state", "lstm"), [("h", "h"), ("c", "c"), ("both", "ch")])
+@pytest.mark.parametrize(("state", "lstm"), [("h", "h"), ("c", "c"), ("all", "ch")])
 def test_of_cells_without_the_state_chosen_h_is_drawn(records, state, lstm):
     traces = pd.concat([own[0].trace.table for own in records.values()], ignore_index=True)
     drawn = training.flow(traces, DOMAIN, state=state).layer[0].data

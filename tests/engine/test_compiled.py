@@ -3,12 +3,14 @@
 import ast
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from numba import typeof
 from numba.extending import register_jitable
@@ -98,7 +100,7 @@ def test_a_second_process_loads_the_kernels_and_an_edit_compiles_only_what_it_ch
     edit("cells/leaky.py", "tanh RNN that moves", "RNN that moves")  # a docstring
     assert run("leaky")["leaky"]["compiled"] == 0
 
-    edit("engine/elementary.py", "return minus_one / (minus_one + 2.0)", "return minus_one / (minus_one + 3.0)")
+    edit("engine/elementary.py", "size = minus_one / (minus_one + 2.0)", "size = minus_one / (minus_one + 3.0)")
     other_engine = run("leaky")["leaky"]
     assert other_engine["loaded"] == 0
     assert other_engine["off"] > 0.01  # the reference does not
@@ -170,6 +172,20 @@ def test_the_code_of_a_cell_has_what_its_step_calls(monkeypatch):
     assert compiled.cell_hash.__wrapped__(Halving) != before
 
 
+FACTORS = np.ones(5000)
+
+
+def test_the_code_of_a_cell_has_every_entry_of_an_array_that_it_reads(monkeypatch):
+    class Reading(CELLS["rnn"]):
+        @staticmethod
+        def step(a_x, a_h, state):
+            return state._replace(h=FACTORS[2500] * (a_x[0] + a_h[0])), ()
+
+    before = compiled.cell_hash.__wrapped__(Reading)
+    monkeypatch.setattr(sys.modules[__name__], "FACTORS", np.where(np.arange(5000) == 2500, 0.5, 1.0))
+    assert compiled.cell_hash.__wrapped__(Reading) != before
+
+
 def test_the_index_of_the_cache_holds_plain_text_which_needs_no_import():
     cache = compiled._KernelCache(half)
     names, processor = cache._index_key((typeof(CELLS["lstm"]()), typeof(1.0)), SimpleNamespace(magic_tuple=tuple))
@@ -201,3 +217,117 @@ def test_the_cache_goes_where_it_can_be_written_and_nowhere_if_nothing_can(tmp_p
     assert found.parent.parent == tmp_path / "temporary"
     monkeypatch.setattr(compiled.tempfile, "gettempdir", lambda: str(blocked))
     assert folder() is None
+
+
+@pytest.mark.slow
+def test_a_damaged_cache_is_compiled_again_and_never_fatal(copied, tmp_path):
+    run, _ = copied
+    whole = run("rnn")["rnn"]
+    files = sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    assert {path.suffix for path in files} == {".nbi", ".nbc"}
+    noise = random.Random(0)
+    for suffix in (".nbi", ".nbc"):
+        for damage in (lambda old: b"", lambda old: old[: len(old) // 2], lambda old: noise.randbytes(len(old))):
+            for path in files:
+                if path.suffix == suffix and path.exists():
+                    path.write_bytes(damage(path.read_bytes()))
+            assert run("rnn")["rnn"]["norms"] == whole["norms"]
+        assert run("rnn")["rnn"]["compiled"] == 0, "what was compiled again is kept"
+
+
+@pytest.mark.slow
+def test_one_changed_byte_of_a_kernel_compiles_that_kernel_again_and_no_other(copied, tmp_path):
+    """Machine code with a wrong byte would end the process; another cell's kernels stand in the same index."""
+    run, _ = copied
+    whole = run("leaky", "rnn")
+    kernel = min((tmp_path / "cache").rglob("*.adjoint-*.nbc"))
+    data = kernel.read_bytes()
+    middle = len(data) // 2
+    kernel.write_bytes(data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :])
+    again = run("leaky", "rnn")
+    assert sum(cell["compiled"] for cell in again.values()) == 1
+    assert all(again[name]["norms"] == cell["norms"] for name, cell in whole.items())
+
+
+OF_A_USER = """
+import sys
+import gradlab
+if "mine" in sys.argv:
+    import mine
+    gradlab.CELLS["mine"] = mine.Mine
+for cell in sys.argv[1:]:
+    print(repr(float(gradlab.trace(gradlab.Experiment(cell=cell, hidden_size=3, steps=5)).log10_norms.sum())))
+"""
+MINE = """
+from typing import NamedTuple
+from gradlab.cells.activations import tanh
+from gradlab.cells.states import Hidden
+
+class Mine(NamedTuple):
+    title = "mine"
+    pre_activations = ("candidate",)
+    gates = ()
+    record = Hidden
+    states = record._fields
+    saved = ("slope",)
+
+    @staticmethod
+    def step(a_x, a_h, state):
+        h, slope = tanh(a_x[0] + a_h[0])
+        return Hidden(h), (slope,)
+
+    @staticmethod
+    def adjoint(saved, state, new, new_bar):
+        a_bar = new_bar.h * saved[0]
+        return (a_bar,), (a_bar,), Hidden(0 * new_bar.h), new_bar
+"""
+
+
+@pytest.mark.slow
+def test_a_users_cell_follows_its_edits_and_leaves_other_processes_alone(tmp_path):
+    environment = {**os.environ, "GRADLAB_CACHE": str(tmp_path / "cache"), "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+
+    def run(*cells, paths=environment["PYTHONPATH"]):
+        command = [sys.executable, "-c", OF_A_USER, *cells]
+        done = subprocess.run(
+            command, env={**environment, "PYTHONPATH": paths}, cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    (tmp_path / "mine.py").write_text(MINE)
+    mine, rnn = run("mine", "rnn")
+    assert mine == rnn  # the same formula
+    (tmp_path / "mine.py").write_text(MINE.replace("tanh(a_x[0] + a_h[0])", "tanh(0.5 * a_x[0] + a_h[0])"))
+    edited, _ = run("mine", "rnn")
+    assert edited != mine
+    (tmp_path / "mine.py").unlink()  # a process that cannot import it
+    assert run("rnn", paths=str(ROOT)) == [rnn]
+
+
+def test_a_folder_that_others_can_write_into_or_own_is_not_used(tmp_path, monkeypatch):
+    folder = compiled.cache_folder.__wrapped__
+    monkeypatch.setattr(compiled.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    monkeypatch.setenv("GRADLAB_CACHE", str(shared))
+    assert folder() == tmp_path / "user" / "gradlab" / compiled.source_hash()
+    assert (tmp_path / "user" / "gradlab").stat().st_mode & 0o077 == 0
+    monkeypatch.setattr(compiled.os, "getuid", lambda: 4321)  # every folder is now another's
+    alone = folder()
+    assert alone.parent == tmp_path
+    assert alone.name.startswith("gradlab-")
+    assert alone not in (tmp_path / "user" / "gradlab", shared)
+
+
+def test_a_user_without_a_home_has_a_cache_all_the_same(tmp_path, monkeypatch):
+    def homeless(cls):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("GRADLAB_CACHE", raising=False)
+    monkeypatch.setattr(compiled.Path, "home", classmethod(homeless))
+    monkeypatch.setattr(compiled.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert compiled.cache_folder.__wrapped__().parent.parent == tmp_path

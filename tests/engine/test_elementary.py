@@ -17,13 +17,25 @@ DTYPES = ["float64", "float32"]
 @numba.njit
 def _sigmoid(x, out):
     for j in range(0, x.size, lanes_in(x)):
-        store(out, (j,), activations.sigmoid(load(x, (j,))))
+        store(out, (j,), activations.sigmoids(load(x, (j,)))[0])
+
+
+@numba.njit
+def _complement(x, out):
+    for j in range(0, x.size, lanes_in(x)):
+        store(out, (j,), activations.sigmoids(load(x, (j,)))[1])
 
 
 @numba.njit
 def _tanh(x, out):
     for j in range(0, x.size, lanes_in(x)):
-        store(out, (j,), activations.tanh(load(x, (j,))))
+        store(out, (j,), activations.tanh(load(x, (j,)))[0])
+
+
+@numba.njit
+def _slope(x, out):
+    for j in range(0, x.size, lanes_in(x)):
+        store(out, (j,), activations.tanh(load(x, (j,)))[1])
 
 
 @numba.njit
@@ -38,7 +50,7 @@ def _is_positive(x, out):
         store(out, (j,), activations.is_positive(load(x, (j,))))
 
 
-KERNELS = {"sigmoid": _sigmoid, "tanh": _tanh}
+KERNELS = {"sigmoid": _sigmoid, "its complement": _complement, "tanh": _tanh, "its slope": _slope}
 
 
 def applied(kernel, x):
@@ -51,11 +63,15 @@ def applied(kernel, x):
 
 
 def many_digits(name, values):
-    """σ or tanh with 50 digits, as mpmath numbers."""
+    """σ(x), σ(-x), tanh x or sech² x with 50 digits, as mpmath numbers."""
+    function = {
+        "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+        "its complement": lambda x: 1 / (1 + mpmath.exp(x)),
+        "tanh": mpmath.tanh,
+        "its slope": lambda x: mpmath.sech(x) ** 2,
+    }[name]
     with mpmath.workdps(50):
-        if name == "tanh":
-            return [mpmath.tanh(mpmath.mpf(float(x))) for x in values]
-        return [1 / (1 + mpmath.exp(-mpmath.mpf(float(x)))) for x in values]
+        return [function(mpmath.mpf(float(x))) for x in values]
 
 
 def errors(found, exact, dtype):
@@ -105,7 +121,7 @@ def test_the_stated_error_holds_over_the_whole_range_against_50_digits(name, dty
     found = applied(KERNELS[name], x)
     worst = errors(found, many_digits(name, x), dtype)
     assert worst.max() <= MAXIMAL_ERROR[name], x[np.argmax(worst)]
-    assert len(worst) > 0.6 * len(x)
+    assert len(worst) > 0.55 * len(x)  # the slope of tanh is subnormal in float32 from |x| = 44 on
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -115,7 +131,12 @@ def test_the_stated_error_holds_in_float32_at_a_million_arguments(name):
     x = x[np.isfinite(x)]
     with np.errstate(over="ignore"):
         wide = x.astype(np.float64)
-        exact = np.tanh(wide) if name == "tanh" else 1 / (1 + np.exp(-wide))
+        exact = {
+            "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+            "its complement": lambda x: 1 / (1 + np.exp(x)),
+            "tanh": np.tanh,
+            "its slope": lambda x: 1 / np.cosh(x) ** 2,
+        }[name](wide)
     found = applied(KERNELS[name], x).astype(np.float64)
     normal = np.abs(exact) >= float(np.finfo(np.float32).tiny)
     worst = (np.abs(found - exact)[normal] / np.abs(exact)[normal]).max() / np.finfo(np.float32).eps

@@ -98,7 +98,7 @@ def test_options_an_adjoint_does_not_have_are_refused():
         run.adjoint(entries(), keep=("total",))
     with pytest.raises(ValueError, match="one cotangent a sequence: rows = 8 of 4 sequences"):
         run.adjoint(entries(rows=2 * B), with_parameters=True)
-    with pytest.raises(ValueError, match=r"routes has shape .*: none, or 10 factors"):
+    with pytest.raises(ValueError, match=r"routes has shape .*: none, or 13 factors"):
         run.adjoint(entries(), routes=np.ones(5))
 
 

@@ -3,6 +3,7 @@
 import importlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -113,7 +114,7 @@ def test_slices_of_the_batch_in_threads_change_nothing(cell, monkeypatch):
     case = drawn_case(cell, depth=2, H=9, X=3, T=20, B=7, seed=3)
     whole = run(case)
     monkeypatch.setattr(SLICES, "SLICE_WORK", 1)
-    monkeypatch.setattr(SLICES.os, "cpu_count", lambda: 3)
+    monkeypatch.setenv("GRADLAB_THREADS", "3")
     assert len(SLICES.slices_of(100, 7)) == 3
     swept = run(case, keep=("totals",))
     assert relative_error(totals_of(swept), exact(case)) < ALLOWED
@@ -430,3 +431,59 @@ def test_parameter_gradients_beyond_any_number_are_infinite_and_unread_weights_k
     assert np.isinf(swept.parameters_bar[0].b_W).all()
     assert (swept.parameters_bar[0].W == 0).all()
     assert (swept.parameters_bar[0].U == 0).all()
+
+
+def with_final(case, final, scale=1.0):
+    """The sweep of a case whose cotangents, scaled, arrive besides at the last states."""
+    run = Sweep(case.stack, case.inputs, case.initial_state)
+    run.forward()
+    loss = sparse(scale * case.cotangents)
+    return run.adjoint(loss._replace(final=final), keep=("totals",))
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-280, 1e300])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_arrives_at_the_last_states_may_have_any_size_and_sign(size, sign):
+    case = drawn_case("lstm", depth=2, T=12, B=3, gain=3.0)
+    final = sign * np.abs(np.random.default_rng(0).standard_normal((2, 3, 2, case.stack.hidden_size)))
+    norms = []
+    for factor in (1.0, size):
+        arriving = factor * final
+        arriving[..., 0] = 1e-300  # the only positive entry says nothing about the size of the others
+        norms.append(with_final(case, arriving, 0.0).log10_norms)
+    usual, other = norms
+    assert other == pytest.approx(usual + np.log10(size), abs=1e-11)
+
+
+def test_nothing_at_the_last_states_hides_no_cotangent_however_small():
+    case = drawn_case("gru", depth=1, T=12, B=3)
+    final = np.zeros((1, 3, 1, case.stack.hidden_size))
+    one = np.zeros_like(case.cotangents)
+    one[-1, :, 0] = 1
+    case = case._replace(cotangents=one)
+    usual, small = (with_final(case, final, scale).log10_norms for scale in (1.0, 2.0**-1060))
+    assert small == pytest.approx(usual - 1060 * np.log10(2), abs=1e-11)
+
+
+def test_a_norm_next_to_the_largest_number_is_a_number():
+    one, none = np.ones((1, 1)), np.zeros(1)
+    stack = Stack("rnn_linear", (Layer(one, 3 * one, none, none),))
+    cotangents = np.zeros((3, 1, 1))
+    cotangents[-1] = 1.5e308
+    found = trace(stack, np.zeros((3, 1, 1)), cotangents).log10_norm("h")[0, :, 0]
+    assert found == pytest.approx(np.log10(1.5) + 308 + np.log10(3) * np.array([2, 1, 0]), abs=1e-12)
+
+
+def test_a_parameters_gradient_follows_the_largest_adjoint_from_chunk_to_chunk(short_chunks):
+    """Where the base followed late, 2^50 times an input of 1e300 would leave the range that the gradient is within."""
+    T, none = 51, np.zeros(1)
+    stack = Stack("rnn_linear", (Layer(np.full((1, 1), 1e-300), np.full((1, 1), 2.0), none, none),))
+    inputs = np.zeros((T, 1, 1))
+    inputs[0] = 1e300
+    short_chunks(SimpleNamespace(stack=stack, inputs=inputs), 5)
+    run = Sweep(stack, inputs)
+    run.forward()
+    cotangents = np.zeros((T, 1, 1))
+    cotangents[-1] = 2.0**-200
+    found = run.adjoint(sparse(cotangents), with_parameters=True).parameters_bar[0]
+    assert found.W.item() == pytest.approx(1e300 * 2.0**-150, rel=1e-12)

@@ -195,3 +195,11 @@ def test_every_law_of_the_registry_draws_a_layer_that_the_cell_takes_and_multipl
         assert all(part.dtype == np.float64 for part in plain), name
         assert np.array_equal(scaled.U, 1.5 * plain.U), name
         assert np.array_equal(scaled.W, plain.W), name
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_input_weights_and_biases_fill_plus_minus_one_over_root_h(size):
+    layer = INITIALIZATIONS["orthogonal"](LayerShape("lstm", size, 3000, None, 1.0, 0), streams(5))
+    assert 0.99 < np.abs(layer.W).max() * math.sqrt(size) <= 1
+    biases = [INITIALIZATIONS["zeros"](LayerShape("rnn", size, 1, None, 1.0, 0), streams(n)).b_W for n in range(400)]
+    assert 0.97 < np.abs(biases).max() * math.sqrt(size) <= 1

@@ -138,3 +138,11 @@ def test_a_set_of_steps_stays_short_enough_to_be_a_setting_when_it_is_clipped():
     e = Experiment(loss="steps", loss_steps=many, steps=300)
     assert len(clipped(many, 50)) <= len(many)
     assert e.shortened(50).steps == 50
+
+
+@pytest.mark.parametrize("T", range(1, 12))
+def test_the_ends_of_the_quarters_are_steps_of_any_sequence_and_the_last_is_its_last(T):
+    steps = LOSSES["steps"].steps(T, Placement())
+    assert steps == sorted(set(steps))
+    assert steps[0] >= 0
+    assert steps[-1] == T - 1

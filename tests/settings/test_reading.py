@@ -61,7 +61,8 @@ def changed(e):
 
 def call_of(function, e):
     required = inspect.signature(function).parameters
-    return Call.of(function, e, **({"schedules": WINDOWS} if "schedules" in required else {}))
+    given = {"schedules": WINDOWS, "schedule": WINDOWS[0]}
+    return Call.of(function, e, **{name: value for name, value in given.items() if name in required})
 
 
 def same(one, other):

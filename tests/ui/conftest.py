@@ -1,13 +1,20 @@
 """The app without a browser, its main script run by Streamlit's own test harness; and what a browser must never see."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+import streamlit as st
 from playwright.sync_api import Page
 from streamlit.testing.v1 import AppTest
 
+from gradlab.ui.parts import figure as part
+
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 SMALL = {"steps": "30", "hidden_size": "8", "input_size": "4", "batch_size": "2"}
+FIGURES = {"steps": "24", "hidden_size": "6", "input_size": "3", "batch_size": "2", "depth": "2"}
+FIGURES |= {"task_steps": "12", "task_batch": "4", "updates": "20", "text_updates": "20"}
 PROBES = ("/_stcore/health", "/_stcore/host-config")  # below a page's address Streamlit looks for its server, in vain
 
 
@@ -27,6 +34,49 @@ def open_app():
         return app
 
     return run
+
+
+class Drawn(NamedTuple):
+    """What a page draws at one visit."""
+
+    asked: list  # (question, reduction, the rows on the screen) of every figure
+    exported: list  # (name, chart of every row, all rows) of every figure with tools
+    charts: list  # that Streamlit was handed
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures and the charts of the pages that are visited."""
+    seen = Drawn([], [], [])
+    ask, draw, chart = part.ask, part.export_bar, st.altair_chart
+
+    def asked(question, reduction):
+        rows = ask(question, reduction)
+        seen.asked.append((question, reduction, rows))
+        return rows
+
+    def exported(taken, table, question, words, **options):
+        seen.exported.append((words.name, taken, table))
+        draw(taken, table, question, words, **options)
+
+    def charted(*arguments, **options):
+        seen.charts.append(arguments[0])
+        return chart(*arguments, **options)
+
+    monkeypatch.setattr(part, "ask", asked)
+    monkeypatch.setattr(part, "export_bar", exported)
+    monkeypatch.setattr(st, "altair_chart", charted)
+    return seen
+
+
+def visited(open_app, drawn, page, query):
+    """The figures of a page at some settings."""
+    app = open_app(page, **FIGURES | query)
+    for seen in drawn:
+        seen.clear()  # of the home page, where every visit begins
+    app.run()
+    assert not app.exception, app.exception
+    return drawn
 
 
 @pytest.fixture

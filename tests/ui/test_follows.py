@@ -59,7 +59,7 @@ def test_a_picture_that_follows_holds_the_rows_that_the_export_takes(open_app, p
 
 
 def test_a_full_link_is_read_as_the_page_that_wrote_it(open_app):
-    query = SMALL | {"cells": ["GRU", "RNN"], "gain": "0.5", "state": "both", "relative": "false"}
+    query = SMALL | {"cells": ["GRU", "RNN"], "gain": "0.5", "state": "all", "relative": "false"}
     app = open_app("gradient_flow", **query)
     shared, problems = link.read(parse_qsl(sent(app)["query"], keep_blank_values=True))
     assert problems == []

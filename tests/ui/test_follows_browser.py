@@ -25,6 +25,17 @@ WATCH = """() => {
   look();
 }"""
 
+RESTS = """setting => {
+  window.rests = [];
+  const thumb = document.querySelector(`.st-key-${setting} input[type=range]`);
+  const lines = document.querySelector('[data-testid="stVegaLiteChart"] .mark-line');
+  let moved = performance.now();
+  new MutationObserver(() => { moved = performance.now(); })
+    .observe(thumb, { attributes: true, attributeFilter: ["aria-valuetext"] });
+  new MutationObserver(() => window.rests.push(performance.now() - moved))
+    .observe(lines, { subtree: true, attributes: true, attributeFilter: ["d"] });
+}"""
+
 
 def place(page: Page, setting: str) -> tuple[float, float]:
     """The middle of a slider's thumb."""
@@ -134,10 +145,12 @@ def test_less_motion_waits_for_the_finger_to_rest(page, app_url):
     page.emulate_media(reduced_motion="reduce")
     visit(page, app_url)
     before = page.locator(SENTENCE).inner_text()
-    page.evaluate(WATCH)
+    page.evaluate(RESTS, "forget_bias")
     drag(page, "forget_bias", 40)
     expect(page.locator(SENTENCE)).not_to_have_text(before)
-    assert page.evaluate("window.drawn.size") <= 3
+    rests = page.evaluate("window.rests")
+    assert rests
+    assert min(rests) >= 145, "milliseconds without a move before a drawing"
     page.mouse.up()
 
 

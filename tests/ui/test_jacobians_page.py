@@ -20,7 +20,7 @@ def said(app) -> str:
 
 
 @pytest.mark.parametrize(
-    ("query", "block"), [({}, slice(None)), ({"of": "h alone"}, slice(0, 8))], ids=["full state", "h alone"]
+    ("query", "block"), [({}, slice(None)), ({"jacobians_of": "h alone"}, slice(0, 8))], ids=["full state", "h alone"]
 )
 def test_the_sentence_holds_the_singular_values_of_the_farthest_lag(open_app, query, block):
     app = open_app("jacobians", **SMALL, **query, forget_bias="3.0")
@@ -34,7 +34,7 @@ def test_the_sentence_holds_the_singular_values_of_the_farthest_lag(open_app, qu
 
 def test_the_choice_of_the_block_is_kept_in_the_link_and_draws_its_lines(open_app):
     app = open_app("jacobians", **SMALL)
-    app.button_group(key="of").set_value("h alone").run()
+    app.button_group(key="jacobians_of").set_value("h alone").run()
     assert not app.exception
     assert "of=h+alone" in next(code.value for code in app.code if "version=" in code.value)
     assert "8 × 8 numbers" in said(app)
@@ -57,7 +57,7 @@ def test_the_bound_of_an_rnn_is_its_spectral_norm_to_the_power_of_the_lag(open_a
         ({"one_cell": "RNN", "initialization": "zeros"}, "is exactly 0: no direction arrives"),
         ({"one_cell": "RNN (ReLU)", "gain": "5.0", "steps": "2000"}, "is undefined, since the forward pass overflows"),
         ({"dtype": "float32"}, "are lost to rounding"),
-        ({"steps": "2"}, "1 steps back"),
+        ({"steps": "2"}, "1 step back"),
     ],
     ids=["stack", "zeros", "overflow", "float32", "two steps"],
 )

@@ -112,7 +112,7 @@ numbers = {
     cells=st.lists(st.sampled_from(["RNN", "LSTM", "GRU", "RNN (linear)"]), min_size=1, unique=True),
     display=st.fixed_dictionaries(
         {
-            "state": st.sampled_from(["h", "c", "both"]),
+            "state": st.sampled_from(["h", "c", "all"]),
             "relative": st.sampled_from(["true", "false"]),
             "one_cell": st.sampled_from(["RNN", "LSTM", "GRU"]),
         }

@@ -1,18 +1,19 @@
 """Every page through the whole app, from gradlab/ui/main.py."""
 
 import json
+import re
 import tomllib
 from types import SimpleNamespace
 
 import pytest
 
-from gradlab.charts.colours import cell_colour
+from gradlab.charts.colours import CARD_COLOURS, cell_colour
 from gradlab.settings.catalogue import bounds, default
 from gradlab.settings.experiment import Experiment
 from gradlab.ui import ask
 from gradlab.ui.frame.presets import PRESETS
 from gradlab.ui.frame.widgets import LADDERS
-from gradlab.ui.parts.cards import COLOURS
+from gradlab.words.numbers import plain
 from tests.ui.conftest import ROOT, SMALL
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
@@ -44,8 +45,8 @@ def test_the_opening_sentence_holds_the_numbers_of_the_trace(open_app):
     )
     for experiment in app.session_state["settings"].subjects:
         left = gradlab.trace(experiment).table.query("state == 'h' and layer == 0 and step == 0").log10_relative.item()
-        mantissa = f"{gradlab.CELLS[experiment.cell].title} {10 ** (left % 1):.1f}e{left // 1:+.0f}".replace("e-", "e−")
-        assert mantissa in app.markdown[0].value
+        said = plain(app.markdown[0].value).partition(f"{gradlab.CELLS[experiment.cell].title} ")[2]
+        assert float(re.match(r"[-+.e\d]+\d", said)[0]) == pytest.approx(10**left, rel=0.05)
 
 
 @pytest.mark.slow
@@ -53,7 +54,7 @@ def test_the_opening_sentence_holds_the_numbers_of_the_trace(open_app):
 @pytest.mark.parametrize(
     "query",
     [
-        {"depth": "3", "state": "both", "relative": "false"},
+        {"depth": "3", "state": "all", "relative": "false"},
         {"cells": "RNN", "state": "c"},
         {"loss": "every"},
         {"loss": "step", "loss_step": "7"},
@@ -73,7 +74,10 @@ def test_every_page_survives_unusual_settings(open_app, page, query):
     [
         ({}, "injected at the last step, this much remains 29 steps earlier"),
         ({"loss": "step", "loss_step": "7"}, "injected at step 7, this much remains 7 steps earlier"),
-        ({"loss": "every"}, "enters at 30 of 30 steps. Remaining at step 0"),
+        (
+            {"loss": "every"},
+            "enters at 30 of 30 steps. Of the last loss's gradient, injected at step 29, this much is left at step 0",
+        ),
         ({"depth": "2"}, "remains in the bottom layer 29 steps earlier"),
     ],
     ids=["last", "step", "every", "depth"],
@@ -175,5 +179,5 @@ def test_every_stop_of_a_slider_is_allowed_and_the_default_is_one(name):
 def test_the_palette_names_of_the_theme_are_the_cells_colours_on_the_charts():
     theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
     for dark, section in ((False, theme["light"]), (True, theme["dark"])):
-        for cell, name in COLOURS.items():
+        for cell, name in CARD_COLOURS.items():
             assert section[f"{name}Color"] == cell_colour(cell, dark)

@@ -3,21 +3,14 @@
 A page is a file in `pages/`; a chart that is drawn beside `figure` is found, and fails.
 """
 
-from pathlib import Path
-from typing import NamedTuple
-
 import pandas as pd
 import pytest
-import streamlit as st
 
 from gradlab import exports
-from gradlab.ui.parts import figure as part
+from tests.ui.conftest import PAGES, visited
 
-PAGES = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / "pages").glob("*.py"))
-SMALL = {"steps": "24", "hidden_size": "6", "input_size": "3", "batch_size": "2", "depth": "2"}
-TINY = {"task_steps": "12", "task_batch": "4", "updates": "20", "text_updates": "20"}
 MORE = {  # settings at which a page shows more of what it can
-    "gradient_flow": {"loss": "every", "state": "both"},
+    "gradient_flow": {"loss": "every", "state": "all"},
     "one_unit": {"weight": "1.1", "gate": "0.7", "lags": "50"},
     "why_addition": {"cuts": ["direct", "forget"]},
     "gates": {"inputs": "text", "unit": "3", "sequence": "1", "layer": "1"},
@@ -26,49 +19,6 @@ MORE = {  # settings at which a page shows more of what it can
     "truncation": {"state": "c", "truncation": "windows", "k1": "2", "k2": "5"},
     "training": {"truncation": "chunks", "k2": "4", "state": "c"},
 }
-
-
-class Drawn(NamedTuple):
-    """What a page draws at one visit."""
-
-    asked: list  # (question, reduction, the rows on the screen) of every figure
-    exported: list  # (name, chart of every row, all rows) of every figure with tools
-    charts: list  # that Streamlit was handed
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures and the charts of the pages that are visited."""
-    seen = Drawn([], [], [])
-    ask, draw, chart = part.ask, part.export_bar, st.altair_chart
-
-    def asked(question, reduction):
-        rows = ask(question, reduction)
-        seen.asked.append((question, reduction, rows))
-        return rows
-
-    def exported(taken, table, question, words, **options):
-        seen.exported.append((words.name, taken, table))
-        draw(taken, table, question, words, **options)
-
-    def charted(*arguments, **options):
-        seen.charts.append(arguments[0])
-        return chart(*arguments, **options)
-
-    monkeypatch.setattr(part, "ask", asked)
-    monkeypatch.setattr(part, "export_bar", exported)
-    monkeypatch.setattr(st, "altair_chart", charted)
-    return seen
-
-
-def visited(open_app, drawn, page, query):
-    """The figures of a page at some settings."""
-    app = open_app(page, **SMALL | TINY | query)
-    for seen in drawn:
-        seen.clear()  # of the home page, where every visit begins
-    app.run()
-    assert not app.exception, app.exception
-    return drawn
 
 
 @pytest.mark.slow

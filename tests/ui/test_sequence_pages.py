@@ -2,13 +2,15 @@
 
 import json
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 import gradlab
 from gradlab.analyses.itemised import itemised, pairs
-from gradlab.analyses.truncation import Schedule, cost, kept_by
-from gradlab.words.sequences import KINDS, percent, size
+from gradlab.analyses.truncation import Schedule, cost, departure, gradient, kept_by
+from gradlab.words.numbers import number
+from gradlab.words.sequences import KINDS, hiding, percent, statement
 from tests.ui.conftest import SMALL
 
 PAGES = ("sequence_types", "itemised", "truncation")
@@ -42,15 +44,25 @@ def test_the_share_of_the_first_step_is_the_traces(open_app):
     one = app.session_state["settings"].one
     assert (one.reads, one.loss) == (20, "many_to_many_delayed")
     left = gradlab.trace(one).table.query("state == 'h' and step == 0").log10_relative.item()
-    remaining = f"Remaining at step 0 of the bottom layer, relative to the injected gradient: {size(left)}."
+    remaining = f"Remaining at step 0 of the bottom layer, relative to the injected gradient: {number(left)}."
     assert f"a loss at 10 steps of 30. {remaining}" in words(app)
 
 
 def test_the_statement_about_a_window_is_computed(open_app):
     app = open_app("truncation", **SMALL, truncation="windows", k1="3", k2="6", loss="every", forget_bias="3.0")
     for one in app.session_state["settings"].subjects:
-        share = kept_by(pairs(one), Schedule("windows", 3, 6)).mean()
-        assert f"{percent(share)} of this {gradlab.CELLS[one.cell].title}'s" in app.subheader[0].value
+        title, states = gradlab.CELLS[one.cell].title, gradlab.CELLS[one.cell].states
+        flat = [
+            np.concatenate([array.reshape(-1) for layer in gradient(one, schedule=schedule) for array in layer])
+            for schedule in (Schedule("windows", 3, 6), Schedule("full"))
+        ]
+        error = np.linalg.norm(flat[0] - flat[1]) / np.linalg.norm(flat[1])
+        cosine = flat[0] @ flat[1] / (np.linalg.norm(flat[0]) * np.linalg.norm(flat[1]))
+        stated = f"{100 * error:.2g} % off the full one (cosine {cosine:.2g}) for this {title}"
+        assert stated in app.subheader[0].value
+        for state in states:
+            share = kept_by(pairs(one), Schedule("windows", 3, 6), 0, state).mean()
+            assert f"{percent(share)} at {state}" in words(app)
     assert "A window of 6, every 3 steps" in app.subheader[0].value
 
 
@@ -108,7 +120,7 @@ def test_the_sentence_compares_the_last_loss_alone_with_the_sum(open_app):
         at = f"layer == 1 and step == 0 and state == '{gradlab.CELLS[one.cell].states[-1]}'"
         alone = itemised(one, loss_steps=[29]).query(at)["log10_norm"].item()
         total = gradlab.trace(one).table.query(at)["log10_norm"].item()
-        assert f"{gradlab.CELLS[one.cell].title} {size(alone)} and {size(total)}" in app.markdown[0].value
+        assert f"{gradlab.CELLS[one.cell].title} {number(alone)} and {number(total)}" in app.markdown[0].value
 
 
 def test_the_gallery_draws_the_five_types_on_one_scale_and_the_chosen_one_over_its_own_steps(open_app):
@@ -128,3 +140,40 @@ def test_what_a_schedule_saves_is_counted_for_it_alone(open_app):
         f"{row.share_of_bytes:.1%} of the memory for states, {row.share_of_multiply_adds:.2f} times the multiply-adds"
     )
     assert told in words(app)
+
+
+def test_a_truncation_that_keeps_all_of_h_may_lose_most_of_the_parameters_gradient():
+    e = gradlab.Experiment(cell="lstm", gain=0.0, forget_bias=5.0, loss="every", truncation="windows", k1=10, k2=20)
+    found = departure(e, schedule=Schedule.of(e))
+    said = statement(Schedule.of(e), [e], [found])
+    assert found.relative_error > 0.8
+    assert 0.78 < found.cosine < 0.8
+    assert said == (
+        "A window of 20, every 10 steps, gives a parameter gradient that is 81 % off the full one (cosine 0.79) for "
+        "this LSTM."
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "hides"),
+    [
+        ({"cell": "rnn"}, True),
+        ({"cell": "rnn", "gain": 3.0, "initialization": "gaussian"}, False),
+        ({"cell": "rnn_linear", "initialization": "orthogonal"}, False),  # all of 200 losses have the same part
+    ],
+)
+def test_a_sum_is_said_to_hide_the_last_loss_only_where_it_does(settings, hides):
+    e = gradlab.Experiment(loss="every").replace(**settings)
+    found = gradlab.trace(e)
+    each = itemised(e).query("step == 0")["log10_norm"].to_numpy()
+    typical = np.sqrt(np.mean(10.0 ** (2 * each)))
+    assert bool(10.0 ** each[-1] < 0.1 * typical) is hides
+    said = hiding([pairs(e)], [found], 0, "h")
+    assert ("The sum says next to nothing about the last loss" in said) is hides
+    assert ("In the sum the last loss has its part" in said) is not hides
+
+
+def test_the_explorer_draws_what_arrives_beside_what_propagates_where_they_differ(open_app):
+    queries = ({}, {"loss": "every"})
+    once, several = (len(open_app("gradient_flow", **SMALL, **query).get("vega_lite_chart")) for query in queries)
+    assert several == once + 1

@@ -182,7 +182,7 @@ def test_a_window_longer_than_the_task_is_shortened_with_it(open_app):
     assert app.session_state["job training"][1].runs[0].schedule.k2 == 10
 
 
-@pytest.mark.parametrize(("state", "shown"), [("h", ["h"]), ("c", ["h", "c"]), ("both", ["h", "c"])])
+@pytest.mark.parametrize(("state", "shown"), [("h", ["h"]), ("c", ["h", "c"]), ("all", ["h", "c"])])
 def test_the_state_chosen_is_drawn_before_and_after_and_h_of_cells_without_it(open_app, state, shown):
     app = open_app("training", **TINY | {"cells": ["RNN", "LSTM"], "state": state})
     spec = json.loads(app.get("vega_lite_chart")[-1].proto.spec)

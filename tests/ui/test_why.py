@@ -12,8 +12,9 @@ from playwright.sync_api import Page, expect
 
 import gradlab
 from gradlab.analyses.paths import change_over, cut, decompose, edges, letters, lowest, microscope, summary
+from gradlab.cells.contract import additive_name
 from gradlab.words import paths as sentences
-from gradlab.words.numbers import number
+from gradlab.words.numbers import counted, number
 from gradlab.words.paths import percent, resting_gate
 from tests.ui.browser import CHART, visit
 from tests.ui.conftest import SMALL
@@ -58,7 +59,7 @@ def test_the_story_says_the_share_and_norms_that_decompose_gives(open_app):
 @pytest.mark.parametrize(("bias", "steps"), [(0, 1.0), (1, 2.213), (2, 5.461), (3, 14.266), (4, 38.190), (5, 103.218)])
 def test_the_half_life_is_read_out_from_the_forget_bias(bias, steps):
     experiment = gradlab.Experiment(forget_bias=bias, steps=20, hidden_size=4)
-    assert f"would halve the direct path every **{steps:.3g} steps**" in resting_gate(
+    assert f"would halve the direct path every **{counted(f'{steps:.3g}', 'step')}**" in resting_gate(
         experiment, summary_of(experiment)
     )
 
@@ -246,3 +247,22 @@ def test_a_click_on_a_row_chooses_its_unit(page: Page, app_url: str):
     picture.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 10.5 / 16)
     expect(page.get_by_role("heading", name=f"Unit {units[10]}", exact=True)).to_be_visible()
     expect(page).to_have_url(re.compile(f"unit={units[10]}"))
+
+
+def test_the_mean_number_of_passes_is_said_and_drawn_and_is_that_of_the_orders(open_app):
+    app = open_app("why_addition", **SMALL, forget_bias="3.0")
+    said = next(text.value for text in app.markdown if "came back over" in text.value)
+    for name in ("rnn", "lstm_squashed", "lstm"):
+        e = one_of(app).replace(cell=name)
+        T, state = e.steps, additive_name(gradlab.CELLS[name])
+        parts = decompose(e, orders=T).query(f"layer == 0 and lag == lag.max() and state == {state!r}")
+        orders = parts[parts["path"].str.startswith("order")]
+        mean = (orders["path"].str.split().str[1].astype(int) * orders["share"]).sum()
+        if name == "rnn":
+            assert mean == pytest.approx(T - 1)
+            assert "RNN, h: through U at every step" in said
+        else:
+            assert (
+                f"{gradlab.CELLS[name].title}, c: **{mean:.1f}** times through U, **{T - 1 - mean:.1f}** times by"
+                in said
+            )

@@ -15,6 +15,7 @@ Norms of parts do not add. So each part also has its signed *share*, ⟨part, to
 and one is negative where the part points against the total.
 
     orders      `decompose`: direct, orders 1 … K, rest and total, with shares
+    passes      `mean_passes`: how often what arrives has passed U, on average, at any order
     cuts        `cut`: the same forward pass, with routes left out of the adjoint alone
     products    `gate_product`: the direct path by the textbook's formula
     gates       `gate_statistics`; `microscope`: every unit's states, gates and gradient in one sequence
@@ -32,6 +33,7 @@ from gradlab.analyses.paths.diagram import Diagram, diagram
 from gradlab.analyses.paths.edges import decades, edges
 from gradlab.analyses.paths.gates import Microscope, gate_statistics, letters, microscope, unit_values
 from gradlab.analyses.paths.orders import decompose
+from gradlab.analyses.paths.passes import Passes, mean_passes, passes_at, steps_by_way
 from gradlab.analyses.paths.products import gate_product
 from gradlab.analyses.paths.scalar import one_unit
 from gradlab.analyses.paths.summary import (
@@ -50,6 +52,7 @@ __all__ = [
     "ChangeOver",
     "Diagram",
     "Microscope",
+    "Passes",
     "Summary",
     "Textbook",
     "change_over",
@@ -64,9 +67,12 @@ __all__ = [
     "half_life",
     "letters",
     "lowest",
+    "mean_passes",
     "microscope",
     "one_unit",
+    "passes_at",
     "routes",
+    "steps_by_way",
     "summary",
     "textbook",
     "unit_values",

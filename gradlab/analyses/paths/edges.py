@@ -20,7 +20,7 @@ from numpy import ndarray
 
 from gradlab.analyses.paths.run import forward
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number
-from gradlab.analyses.traces import log10_entered
+from gradlab.analyses.traces import log10_entered, relative
 from gradlab.cells import CELLS
 from gradlab.cells.contract import Cell
 from gradlab.engine import Progress, log10_norms, plan
@@ -82,8 +82,7 @@ def edge_table(problem: Problem, found: Sequence[Edge]) -> pd.DataFrame:
     for edge in found:
         norms = log10_norms(edge.vector, edge.exponent)
         place = (problem.cell, edge.layer, edge.step, T - 1 - edge.step, edge.kind, edge.state)
-        relative = np.where(np.isneginf(norms), -np.inf, norms - entered)  # nothing stays nothing where none entered
-        rows.append((*place, norms.mean(), relative.mean()))
+        rows.append((*place, norms.mean(), relative(norms, entered).mean()))
     return pd.DataFrame(rows, columns=list(EDGE_COLUMNS))
 
 
@@ -118,7 +117,10 @@ def edge_vectors(problem: Problem, steps: Sequence[int], progress: Progress | No
             if t < T - 1:
                 back = own.a_h_bar[t + 1].reshape(B, -1) @ weights.U
                 found.append(Edge("recurrent", layer, t, "h", back, own.exponents[t + 1]))
-                brought = _direct(cell, saved[layer, t + 1], states[layer, t], states[layer, t + 1], own.totals[t + 1])
+                with np.errstate(invalid="ignore"):  # NaN from where the forward pass overflowed
+                    brought = _direct(
+                        cell, saved[layer, t + 1], states[layer, t], states[layer, t + 1], own.totals[t + 1]
+                    )
                 for state, direct in list(zip(cell.states, brought, strict=True))[len(brought) > 1 :]:
                     found.append(Edge("direct", layer, t, state, direct, own.exponents[t + 1]))
             if layer == 0:

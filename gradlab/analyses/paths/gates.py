@@ -29,6 +29,7 @@ from gradlab.engine import Progress, Size, log10_norms, plan
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.inputs import vocabulary
+from gradlab.settings.meant import knows_its_options
 from gradlab.settings.subject import Subject
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
@@ -149,11 +150,12 @@ class Microscope(NamedTuple):
     @property
     def panels(self) -> dict[str, tuple[str, ...]]:
         """The quantities that share an axis: the states, the gates with the direct factor, the gradient."""
-        states = tuple(name for name in ("h", "c") if name in self.values)
+        states = CELLS[self.cell].states
         gates = tuple(name for name in self.values if name not in (*states, "log10 gradient"))
         return {"state": states, "gates": gates, "log10 |∂L/∂s|": ("log10 gradient",)}
 
 
+@knows_its_options
 def unit_values(scope: Microscope, quantities: Sequence[str], unit: int | None = None) -> pd.DataFrame:
     """The rows of `scope.table` of some quantities, of all units or of one; no others are made.
 
@@ -211,7 +213,7 @@ def microscope(
 ) -> Microscope:
     """All units of a layer over one sequence: states, gates, direct-path factor and gradient at every step.
 
-    The quantities are the cell's states ("h", "c") after the step, its gates and candidate by name, and
+    The quantities are the cell's states (h, c, …) after the step, its gates and candidate by name, and
 
         direct factor     ∂s'/∂s of the additive state s (c, else h) along the direct path of that step: f, z, …
         log10 gradient    log10 |∂L/∂s_t| of the unit's own additive state, -inf where it is exactly zero
@@ -241,7 +243,8 @@ def direct_factor(cell: Cell, saved: ndarray, before: ndarray, after: ndarray) -
     old, new = (record(*values.swapaxes(0, 1)) for values in (before, after))
     place = additive_state(cell)
     seed = record(*(np.full_like(value, kind == place) for kind, value in enumerate(new)))
-    return cell.adjoint(tuple(saved.swapaxes(0, 1)), old, new, seed)[2][place]
+    with np.errstate(invalid="ignore"):  # NaN from where the forward pass overflowed
+        return cell.adjoint(tuple(saved.swapaxes(0, 1)), old, new, seed)[2][place]
 
 
 def _unheard(fraction: float) -> None:

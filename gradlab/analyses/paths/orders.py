@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.paths.run import forward, over_slices, table
+from gradlab.analyses.paths.run import forward, loss_of, over_slices, table
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number
+from gradlab.analyses.traces import ALL
 from gradlab.cells import CELLS
-from gradlab.engine import Progress, Swept, cotangents_of_slice, plan, times_power
+from gradlab.engine import Cotangents, Progress, Swept, cotangents_of_slice, plan, times_power
 from gradlab.engine.progress import part_of
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
@@ -35,11 +36,11 @@ class Split(NamedTuple):
         for begin in range(0, T, STEPS_AT_ONCE):
             some = slice(begin, begin + STEPS_AT_ONCE)
             apart = parts.exponents[some].reshape(-1, len(self.names), B) - total.exponents[some, None]
-            shares[:, some] = _projections(parts.totals[some], total.totals[some], np.moveaxis(apart, 1, 0))
+            shares[:, some] = projections(parts.totals[some], total.totals[some], np.moveaxis(apart, 1, 0))
         return shares
 
 
-def _projections(parts: ndarray, total: ndarray, exponents: ndarray) -> ndarray:
+def projections(parts: ndarray, total: ndarray, exponents: ndarray) -> ndarray:
     """⟨part, total⟩ / ⟨total, total⟩ · 2^exponents, [P, T, B, S]; parts [T, P·B, S, H], total [T, B, S, H]."""
     whole = total.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -51,7 +52,7 @@ def _projections(parts: ndarray, total: ndarray, exponents: ndarray) -> ndarray:
         return times_power(along / largest[..., 0], exponents)
 
 
-def _need(problem: Problem, orders: int = 8) -> Need:
+def _need(problem: Problem, orders: int = 8, losses: str = ALL) -> Need:
     size = problem.size
     rows = (orders + 2) * size.sequences
     states = len(CELLS[size.cell].states)
@@ -68,24 +69,31 @@ def decompose(
     initial_state: StatesLike | None = None,
     *,
     orders: int = 8,
+    losses: str = "all",
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """log10 norms and shares of the direct path, orders 1 … `orders`, the rest and the total.
 
+    losses    "all": what a loss injects at a step counts as that step's direct path; or "last": each sequence's last
+              loss alone, of the steps up to it, with lags from it: how one injection comes back
     Columns of a trace and `SHARE_COLUMNS`; a share is NaN where the total is exactly zero or not finite.
     Arguments, units and errors as in `gradlab.trace`; ValueError also for `orders` outside 0 … 64.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
-    split = split_by_order(problem, orders, progress)
+    orders = whole_number("orders", orders, 0, MOST_ORDERS)
+    problem.refuse(_need(problem, orders))
+    loss = loss_of(problem, losses)
+    split = split_by_order(problem, orders, progress, loss)
     T, B = problem.size.steps, problem.size.sequences
     parts = split.parts.log10_norms.reshape(problem.size.depth, T, -1, B, split.parts.log10_norms.shape[-1])
-    shares = [split.shares(layer) for layer in range(problem.size.depth)]
+    kept = T if losses == ALL or not len(loss.steps) else int(loss.steps.max()) + 1
+    shares = [split.shares(layer)[:, :kept] for layer in range(problem.size.depth)]
     tables = [
-        _with_shares(table(problem, parts[:, :, number], name), [share[number] for share in shares])
+        _with_shares(table(problem, loss, parts[:, :, number], name), [share[number] for share in shares])
         for number, name in enumerate(split.names)
     ]
     of_all = [np.where(np.isnan(share[0]), np.nan, 1.0) for share in shares]
-    tables.append(_with_shares(table(problem, split.total.log10_norms, "total"), of_all))
+    tables.append(_with_shares(table(problem, loss, split.total.log10_norms, "total"), of_all))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -96,12 +104,14 @@ def _with_shares(norms: pd.DataFrame, shares: list[ndarray]) -> pd.DataFrame:
     return norms.assign(**dict(zip(SHARE_COLUMNS, values, strict=True)))
 
 
-def split_by_order(problem: Problem, orders: int, progress: Progress | None = None) -> Split:
-    """The same as vectors: every ∂L/∂s_t of every part. One forward pass, two adjoints."""
+def split_by_order(
+    problem: Problem, orders: int, progress: Progress | None = None, loss: Cotangents | None = None
+) -> Split:
+    """The same as vectors: every ∂L/∂s_t of every part, of the whole loss if None. One forward pass, two adjoints."""
     orders = whole_number("orders", orders, 0, MOST_ORDERS)
     names = ("direct", *(f"order {k}" for k in range(1, orders + 1)), "rest")
     problem.refuse(_need(problem, orders))
-    B, whole = problem.size.sequences, problem.loss
+    B, whole = problem.size.sequences, loss or problem.loss
     in_groups = whole._replace(rows=len(names) * B)
 
     def run(sequences: slice, progress: Progress) -> tuple[Swept, Swept]:

@@ -62,7 +62,7 @@ def gate_product(
         ]
         norms[layer], a_x_bar = _product(cell, keep, values, arriving)
         arriving = _Scaled(a_x_bar.values @ stack.layers[layer].W.astype(np.float64), a_x_bar.exponents)
-    return table(problem, norms, "gate product")
+    return table(problem, problem.loss, norms, "gate product")
 
 
 Keep = Callable[[Any, Any], Any]  # a cell's `keep`

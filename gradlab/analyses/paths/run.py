@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import Problem
-from gradlab.analyses.traces import GradientTrace, log10_entered
+from gradlab.analyses.problem import Problem, of_last_loss
+from gradlab.analyses.traces import ALL, LAST, log10_entered, norm_table
 from gradlab.cells import CELLS
-from gradlab.engine import Progress, Sweep, Swept, in_threads, joined, slices_of
+from gradlab.engine import Cotangents, Progress, Sweep, Swept, in_threads, joined, slices_of
 from gradlab.engine.progress import silent
 
 
@@ -38,8 +38,18 @@ def over_slices(run: Callable, work: int, sequences: int, progress: Progress | N
     return [joined(list(parts)) for parts in zip(*results, strict=True)]
 
 
-def table(problem: Problem, norms: ndarray, path: str) -> pd.DataFrame:
-    """Log10 norms [L, T, B, S] as rows of a trace's table."""
-    loss = problem.loss
-    entered = log10_entered(loss, problem.inputs.shape[1])
-    return GradientTrace(problem.stack, problem.settings, norms, entered, loss.steps, None).table.assign(path=path)
+def table(problem: Problem, loss: Cotangents, norms: ndarray, path: str) -> pd.DataFrame:
+    """Log10 norms [L, T, B, S] of a loss's gradient as rows of a trace's table, of the steps up to the last loss alone
+    where that is all of the loss; lags then count from it."""
+    entered = log10_entered(loss, problem.size.sequences)
+    if loss is problem.loss or not len(loss.steps):
+        return norm_table(problem.cell, norms, entered, path)
+    last = int(loss.steps.max())
+    return norm_table(problem.cell, norms[:, : last + 1], entered, path, lag_from=last)
+
+
+def loss_of(problem: Problem, losses: str) -> Cotangents:
+    """The problem's whole loss ("all"), or each sequence's last one alone ("last"); ValueError for another name."""
+    if losses not in (ALL, LAST):
+        raise ValueError(f"losses = {losses!r} is not allowed: use {ALL} or {LAST}")
+    return problem.loss if losses == ALL else of_last_loss(problem.loss)

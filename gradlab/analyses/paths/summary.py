@@ -1,6 +1,6 @@
 """What a gradient's parts come to: the direct path's half-life, where it changes over, and textbook claims about it.
 
-All of it is read off the rows of the lowest layer's additive state (`lowest`), c where there is one, else h.
+All of it is read off the rows of the lowest layer's additive state (`lowest`).
 """
 
 import math
@@ -10,10 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from gradlab.analyses.diagnosis import Diagnosis, diagnose
 from gradlab.analyses.paths.orders import _need, decompose
 from gradlab.analyses.problem import ALL_GROUPS, Need, Problem, analysis
+from gradlab.analyses.propagation import way_back
+from gradlab.analyses.traces import ALL, LAST, GradientTrace
 from gradlab.cells import CELLS
-from gradlab.cells.contract import keep_of
+from gradlab.cells.contract import additive_name, keep_of
 from gradlab.engine import Progress
 from gradlab.engine.progress import part_of, silent
 from gradlab.settings.catalogue import GROUPS
@@ -29,7 +32,7 @@ BIASES_COLUMNS = ("bias", "lag", "log10_direct", "log10_total", "share")
 
 def lowest(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the lowest layer's additive state: c where there is one, else h."""
-    state = "c" if (table["state"] == "c").any() else "h"
+    state = additive_name(CELLS[str(table["cell"].iloc[0])])
     return table[(table["layer"] == 0) & (table["state"] == state)].reset_index(drop=True)
 
 
@@ -65,12 +68,14 @@ class Summary(NamedTuple):
 
     @property
     def norm_ratio(self) -> float:
-        """The direct path's norm as a multiple of the whole's."""
+        """The direct path's norm as a multiple of the whole's; NaN where the whole is exactly zero or not finite."""
+        if not math.isfinite(self.log10_norm["total"]):
+            return math.nan
         return 10 ** (self.log10_norm["direct"] - self.log10_norm["total"])
 
 
 def summary(parts: pd.DataFrame, lag: int = LAG) -> Summary:
-    """Reads `lowest(decompose(…))` at a lag, or at the farthest there is."""
+    """Reads `lowest(decompose(…, losses="last"))` at a lag, or at the farthest there is."""
     lag = min(lag, int(parts["lag"].max()))
     at = parts[parts["lag"] == lag].set_index("path")
     direct = parts[parts["path"] == "direct"]
@@ -108,7 +113,7 @@ def _need_of_biases(problem: Problem, biases: Sequence[float] = BIASES) -> Need:
 def direct_at_biases(
     subject: Subject, biases: Sequence[float] = BIASES, *, progress: Progress | None = None
 ) -> pd.DataFrame:
-    """How much of the gradient is direct at several forget biases, at lag 100 or the farthest there is.
+    """How much of the last loss's gradient is direct at several forget biases, at lag 100 or the farthest there is.
 
     Columns `BIASES_COLUMNS`. Raises ValueError for cells without a forget gate and for weights that were learned.
     """
@@ -117,40 +122,52 @@ def direct_at_biases(
     rows = []
     for number, bias in enumerate(biases):
         part = part_of(progress or silent, number / len(biases), (number + 1) / len(biases))
-        parts = summary(lowest(decompose(subject.replace(forget_bias=bias), orders=0, progress=part)))
+        parts = summary(lowest(decompose(subject.replace(forget_bias=bias), orders=0, losses=LAST, progress=part)))
         norms, share = parts.log10_norm, parts.share
         rows.append((bias, parts.lag, norms["direct"], norms["total"], share["direct"]))
     return pd.DataFrame(rows, columns=list(BIASES_COLUMNS))
 
 
 class Textbook(NamedTuple):
-    """Whether textbook claims about such a cell hold; None where a claim is not made of this cell."""
+    """Whether textbook claims about such a cell hold; None where a claim is not made, or cannot be judged."""
 
     product: bool | None  # the gradient is the product of the gates that keep the state
-    keeps: bool  # the gradient does not vanish
+    keeps: bool | None  # the gradient does not vanish
     more: bool | None  # it keeps more than the RNN
-    verdict: str  # of h's gradient
-    log10_left: float  # of the injected gradient, at the summary's lag
+    diagnosis: Diagnosis  # of the cell's whole state
+    log10_left: float  # of the last loss's gradient in the whole state, at the summary's lag, relative to its injection
     log10_left_rnn: float
 
 
-def textbook(parts: Summary, rnn: pd.DataFrame, verdict: str) -> Textbook:
-    """Judges three textbook claims by numbers.
+def textbook(parts: Summary, own: GradientTrace, rnn: GradientTrace) -> Textbook:
+    """Judges three textbook claims by the gradient of the last loss alone.
 
-    parts      the `summary` of the cell's parts
-    rnn        the RNN's whole gradient, `lowest` rows of `cut` with nothing left out
-    verdict    the verdict of `diagnose` on the cell's h
+    parts    the `summary` of the cell's parts, of the last loss
+    own      the cell's trace
+    rnn      the RNN's: like is compared with like, the whole state of both at the same lag
     """
     share, ratio = parts.share["direct"], parts.norm_ratio
     is_whole = CARRIES <= share <= 1 / CARRIES and CARRIES <= ratio <= 1 / CARRIES
-    left = float(parts.log10_relative["total"])
-    nearest = int(np.argmin(np.abs(rnn["lag"].to_numpy() - parts.lag)))
-    rnn_left = float(rnn["log10_relative"].to_numpy()[nearest])
+    diagnosis = diagnose(own)
+    left, left_rnn = _left(own, parts.lag), _left(rnn, parts.lag)
+    known = parts.lag > 0 and not (math.isnan(left) or math.isnan(left_rnn))
+    speaks_of_product = keep_of(CELLS[parts.cell]) is not None and not math.isnan(share) and parts.lag > 0
     return Textbook(
-        product=None if keep_of(CELLS[parts.cell]) is None else bool(is_whole),
-        keeps=verdict in ("steady", "exploding"),
-        more=None if parts.cell == "rnn" else left > rnn_left,
-        verdict=verdict,
+        product=bool(is_whole) if speaks_of_product else None,
+        keeps=None if diagnosis.verdict == "undefined" else diagnosis.verdict in ("steady", "exploding"),
+        more=None if parts.cell == "rnn" or not known else left > left_rnn,
+        diagnosis=diagnosis,
         log10_left=left,
-        log10_left_rnn=rnn_left,
+        log10_left_rnn=left_rnn,
     )
+
+
+def _left(trace: GradientTrace, lag: int) -> float:
+    """log10 of the last loss's gradient in the whole state of the lowest layer, `lag` steps back, relative to its
+    injection; mean over the batch's sequences in which it is not exactly zero."""
+    way = way_back(trace.log10_relative(ALL, LAST)[0], trace.last_loss)
+    if lag >= len(way.norms):
+        return -math.inf  # no loss enters so far from the first step, or none at all
+    left = way.norms[lag][way.length >= lag]
+    alive = left[~np.isneginf(left)]
+    return float(alive.mean()) if len(alive) else -math.inf

@@ -4,7 +4,7 @@ schedules    `Schedule` and its spans; which pairs receive gradient, what share 
 gradient     the parameter gradient under a schedule, beside the full gradient
 """
 
-from gradlab.analyses.truncation.gradient import BIAS_COLUMNS, bias, gradient
+from gradlab.analyses.truncation.gradient import BIAS_COLUMNS, Departure, bias, departure, gradient
 from gradlab.analyses.truncation.schedules import (
     BEYOND_COLUMNS,
     COST_COLUMNS,
@@ -27,11 +27,13 @@ __all__ = [
     "COST_COLUMNS",
     "OUTLINE_COLUMNS",
     "SHARE_COLUMNS",
+    "Departure",
     "Schedule",
     "Span",
     "beyond",
     "bias",
     "cost",
+    "departure",
     "gradient",
     "kept_by",
     "receives",

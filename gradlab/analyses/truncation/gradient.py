@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from gradlab.analyses.problem import (
     sizes,
     sparse,
 )
-from gradlab.analyses.truncation.schedules import Schedule, Span
+from gradlab.analyses.truncation.schedules import Schedule, Span, several
 from gradlab.engine import Cotangents, Progress, Sweep, sweep
 from gradlab.engine.progress import silent
 from gradlab.network.arrays import ArrayLike, StatesLike
@@ -87,7 +88,7 @@ def bias(
     report = progress or silent
     full = _gradient(problem, before, Schedule("full"), None)
     rows = []
-    for count, schedule in enumerate(schedules):
+    for count, schedule in enumerate(several(schedules)):
         report(count / len(schedules))
         truncated = _gradient(problem, before, schedule, None)
         for layer, (part, whole) in enumerate(zip(truncated, full, strict=True)):
@@ -103,6 +104,37 @@ def bias(
                     )
                 )
     return pd.DataFrame(rows, columns=list(BIAS_COLUMNS))
+
+
+class Departure(NamedTuple):
+    """How far a truncated parameter gradient, of all layers as one vector, is from the full one."""
+
+    relative_error: float  # ‖truncated - full‖ / ‖full‖; NaN where the full one is exactly zero
+    cosine: float  # of the angle between them; NaN where either is exactly zero
+
+
+@analysis(_need)
+def departure(
+    subject: Subject | Stack | Problem,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
+    *,
+    schedule: Schedule,
+    progress: Progress | None = None,
+) -> Departure:
+    """What an optimizer gets under a schedule: the whole parameter gradient beside the full one, summed over the batch.
+
+    Arguments and errors as in `bias`.
+    """
+    problem = problem_of(subject, inputs, cotangents, initial_state)
+    problem.refuse(_need(problem))
+    before = _states_before(problem)
+    truncated, full = (_gradient(problem, before, one, progress) for one in (schedule, Schedule("full")))
+    error, cosine, _ = _compared(
+        *(np.concatenate([_vector(layer, "all") for layer in part]) for part in (truncated, full))
+    )
+    return Departure(error, cosine)
 
 
 def _states_before(problem: Problem) -> ndarray:

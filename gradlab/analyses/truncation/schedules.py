@@ -102,6 +102,13 @@ def windows_of(schedule: Schedule, steps: int, most: int = 12) -> tuple[Schedule
     return tuple(Schedule(schedule.kind, k1, k2) for k2, k1 in sorted(lengths.items()))
 
 
+def several(schedules: Sequence[Schedule]) -> Sequence[Schedule]:
+    """The schedules. Raises ValueError for a single one, which Python would take for a sequence of its parts."""
+    if isinstance(schedules, Schedule):
+        raise ValueError(f"schedules = {schedules!r} is a single schedule: pass a list of schedules")
+    return schedules
+
+
 def receives(schedule: Schedule, steps: int) -> ndarray:
     """Which pairs receive gradient, [T, T]: True at (t', t) where the loss at t' reaches the state at t."""
     step = np.arange(steps)
@@ -145,7 +152,7 @@ def cost(
 
     _, full_bytes, full_work = counted(Schedule("full"))
     table = []
-    for schedule in schedules:
+    for schedule in several(schedules):
         stored, held, work = counted(schedule)
         table.append((schedule.k1, schedule.k2, stored, held, work, held / full_bytes, work / full_work))
     return pd.DataFrame(table, columns=list(COST_COLUMNS))

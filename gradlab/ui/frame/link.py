@@ -4,7 +4,9 @@ Streamlit's bound widgets write the address bar themselves and leave out what is
 not do: say which value of a link was bad and why, accept every spelling that Experiment accepts, and copy a full link.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,11 +17,12 @@ from gradlab.settings.catalogue import SETTINGS, default
 from gradlab.settings.links import read_query, to_query
 from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
-from gradlab.ui.frame.shown import DEFAULT_CELLS, DISPLAY, TITLES, Settings
+from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings, display, titles
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
-PAGES_OWN = (  # settings of single pages
-    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours", "of",
+# Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
+PAGES_OWN = (
+    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours",
 )  # fmt: skip
 PASSED_ON += PAGES_OWN
 ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by themselves from what is not allowed
@@ -27,7 +30,20 @@ ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by th
     "reads_text", "text_updates", "hello_rate", "text_rate", "temperature", "shown_text", "learned_text", "shading",
     "first_shown", "prediction_at", "watched_unit", "watched_layer", "watched_state",
 )  # fmt: skip
-OWN_KEYS = ("cells", *DISPLAY, *ON_PAGES, *PASSED_ON[1:])
+TEXTS = ("shown_text", "learned_text")  # of ON_PAGES: whatever they say is text
+MOST = 1e15  # of a page's number; every setting's bounds are far below
+OWN_KEYS = ("cells", *display(), *ON_PAGES, *PASSED_ON[1:])
+PAGES = Path(__file__).resolve().parents[3] / "pages"
+
+
+@cache
+def _prefixes() -> tuple[str, ...]:
+    return tuple(f"{path.stem}_" for path in PAGES.glob("*.py"))
+
+
+def of_pages(names: Iterable[Any]) -> list[str]:
+    """The settings of single pages among some names."""
+    return [str(name) for name in names if name in PAGES_OWN or str(name).startswith(_prefixes())]
 
 
 def read_first_address() -> None:
@@ -39,28 +55,56 @@ def read_first_address() -> None:
         return
     st.session_state["visited"] = True
     query = st.query_params
-    experiment, problems = read_query(query, ignore=OWN_KEYS)
+    experiment, problems = read_query(query, ignore=(*OWN_KEYS, *of_pages(query)))
     st.session_state["address"] = experiment
     cells, cell_problems = _cells(query)
-    display = {}
-    for name in DISPLAY.keys() & query.keys():
-        asked = CELLS[query[name].lower()].title if query[name].lower() in CELLS else query[name]
-        same = [option for option in DISPLAY[name] if option.lower() == asked.lower()]
-        if same:
-            display[name] = same[0]
+    shown = {}
+    for name, options in display().items():
+        if name not in query:
+            continue
+        option = _option(name, query[name], options)
+        if option is None:
+            problems.append(_not_allowed(name, query[name]))
         else:
-            problems.append(f"{name} = {query[name][:40]!r} is not allowed: use one of {', '.join(DISPLAY[name])}.")
+            shown[name] = option
     report(problems + cell_problems)
+    if "cell" in query and "one_cell" not in query:
+        shown["one_cell"] = CELLS[experiment.cell].title
+    of_page = _of_page(query)
+    st.session_state["asked"] = {name: ",".join(values) for name, values in of_page.items()}
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
-    spelt = {name: str(value) for name, value in settings.items()}
-    spelt |= display | {name: query[name] for name in (*PASSED_ON, *ON_PAGES) if name in query}
+    spelt: dict[str, Any] = {name: str(value) for name, value in settings.items()}
+    spelt |= shown | {name: values if len(values) > 1 else values[0] for name, values in of_page.items()}
     if (task := spelt.get("task", "").lower()) in TASKS:
         spelt["task"] = TASKS[task].title
     if cells:
         spelt["cells"] = as_widgets({"cells": cells})["cells"]
-    if spelt != {name: values if name == "cells" else values[0] for name, values in _all(query)}:
+    if spelt != {name: values if name == "cells" or len(values) > 1 else values[0] for name, values in _all(query)}:
         query.from_dict(spelt)
         st.rerun()
+
+
+def _of_page(query: Any) -> dict[str, list[str]]:
+    """What an address asks of single pages, without numbers that no widget can hold: these are reported."""
+    names = dict.fromkeys((*PASSED_ON, *ON_PAGES, *of_pages(query)))
+    asked = {name: query.get_all(name) for name in names if name in query}
+    for name in [name for name, values in asked.items() if name not in TEXTS and any(map(_is_no_number, values))]:
+        value = asked.pop(name)[0]
+        report([f"{name} = {value[:40]!r} is no number that can be used: the default is used instead."])
+    return asked
+
+
+def _is_no_number(text: str) -> bool:
+    """Whether a text is a number that no widget can hold: infinite, undefined, or of more digits than any needs."""
+    try:
+        return not abs(float(text)) < MOST
+    except ValueError:
+        return False
+
+
+def asked_of_page(name: str) -> str | None:
+    """What a visit's first address asks of a page's widget, once; None where it asks nothing."""
+    return st.session_state.get("asked", {}).pop(name, None)
 
 
 def _all(query: Any) -> list[tuple[str, list[str]]]:
@@ -82,22 +126,32 @@ def _cells_called(words: list[str]) -> tuple[list[str], list[str]]:
 
 def read(query: list[tuple[str, str]]) -> tuple[Settings, list[str]]:
     """What a full link's query shows, for those that have no page: settings, and what of it is not allowed."""
-    experiment, problems = read_query(dict(query), ignore=OWN_KEYS)
+    asked = dict(query)
+    experiment, problems = read_query(asked, ignore=(*OWN_KEYS, *of_pages(asked)))
     cells, unknown = _cells_called([value for name, value in query if name == "cells"])
     names = [name for name in CELLS if name in cells] or DEFAULT_CELLS
-    display = dict(query)
-    state = display.get("state", "h")
     problems += [_no_cell(word) for word in unknown]
-    if state not in DISPLAY["state"]:
-        problems.append(f"state = {state[:40]!r} is not allowed: use one of {', '.join(DISPLAY['state'])}.")
+    shown = {name: _option(name, asked[name], options) for name, options in display().items() if name in asked}
+    problems += [_not_allowed(name, asked[name]) for name, option in shown.items() if option is None]
     subjects = tuple(experiment.replace(cell=name) for name in names)
-    examined = TITLES.get(display.get("one_cell", ""), subjects[0].cell)
-    relative = display.get("relative", "true") == "true"
-    return Settings(subjects, experiment.replace(cell=examined), state, relative), problems
+    examined = titles().get(shown.get("one_cell") or "", subjects[0].cell)
+    relative = shown.get("relative", "true") == "true"
+    return Settings(subjects, experiment.replace(cell=examined), shown.get("state") or "h", relative), problems
+
+
+def _option(name: str, text: str, options: Iterable[str]) -> str | None:
+    """The option of a setting of the display that a link means; None where there is none."""
+    text = CELLS[text.lower()].title if text.lower() in CELLS else text
+    text = EVERY_STATE if name == "state" and text == "both" else text  # as links had it where all were two
+    return next((option for option in options if option.lower() == text.lower()), None)
+
+
+def _not_allowed(name: str, text: str) -> str:
+    return f"{name} = {text[:40]!r} is not allowed: use one of {', '.join(display()[name])}."
 
 
 def _no_cell(word: str) -> str:
-    close, use = closest(word, TITLES), f"se any of {', '.join(TITLES)}"
+    close, use = closest(word, titles()), f"se any of {', '.join(titles())}"
     advice = f"did you mean {close}? U{use}" if close else f"u{use}"
     return f"cells = {word[:40]!r} is not a cell: {advice}; it is left out."
 
@@ -114,7 +168,7 @@ def as_widgets(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def cell_called(title: str) -> str:
     """A cell's name by its title."""
-    return TITLES[title]
+    return titles()[title]
 
 
 def value_in_address(name: str) -> Any:
@@ -151,16 +205,24 @@ def tell(settings: Settings) -> None:
             st.text(sentence)
 
 
+def tell_of_page(before: int) -> None:
+    """Shows what the page itself could not use; from the next run on `tell` does."""
+    if more := st.session_state.get("problems", [])[before:]:
+        with st.container(border=True, key="problems of the page"):
+            for sentence in more:
+                st.text(sentence)
+
+
 def full_query(settings: Settings) -> str:
     """Every setting, the display's too, and the version, whatever the defaults are."""
     shared = to_query(settings.subjects[0].settings)
     cells = [subject.title for subject in settings.subjects]
-    display = {"state": settings.state, "relative": str(settings.relative).lower()}
-    display["one_cell"] = settings.one.title
-    display |= {name: str(st.session_state[name]) for name in ON_PAGES if name in st.session_state}
-    display |= {name: st.session_state[name] for name in PAGES_OWN if st.session_state.get(name) is not None}
+    shown = {"state": settings.state, "relative": str(settings.relative).lower()}
+    shown["one_cell"] = settings.one.title
+    shown |= {name: str(st.session_state[name]) for name in ON_PAGES if name in st.session_state}
+    shown |= {name: st.session_state[name] for name in of_pages(st.session_state) if st.session_state[name] is not None}
     query: dict[str, Any] = {name: value for name, value in shared.items() if name != "cell"}
-    return urlencode(query | {"cells": cells} | display, True)
+    return urlencode(query | {"cells": cells} | shown, True)
 
 
 def copy(settings: Settings) -> None:

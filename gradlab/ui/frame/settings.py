@@ -11,7 +11,7 @@ from gradlab.settings.links import read_query
 from gradlab.ui.frame import link, linked
 from gradlab.ui.frame import opened_runs as opened
 from gradlab.ui.frame.presets import PRESETS
-from gradlab.ui.frame.shown import DEFAULT_CELLS, Settings
+from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings
 from gradlab.ui.frame.widgets import widget
 
 AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
@@ -42,8 +42,8 @@ def current() -> Settings:
 
 
 def of_state(state: str) -> str:
-    """The rows of one state, or of both, as a Table's `where`."""
-    return "" if state == "both" else f"state == {state!r}"
+    """The rows of one state, or of all, as a Table's `where`."""
+    return "" if state == EVERY_STATE else f"state == {state!r}"
 
 
 def layer(depth: int) -> int:

@@ -2,14 +2,27 @@
 
 from typing import NamedTuple
 
-from gradlab.cells import CELLS
+from gradlab.cells import CELLS, state_names
 from gradlab.settings.subject import Subject
 from gradlab.ui.frame import opened_runs
 
 DEFAULT_CELLS = ("rnn", "lstm", "gru")
-TITLES = {cell.title: name for name, cell in CELLS.items()}
 ONE_CELL = CELLS["lstm"].title
-DISPLAY = {"state": ("h", "c", "both"), "relative": ("true", "false"), "one_cell": tuple(TITLES)}
+EVERY_STATE = "all"
+
+
+def titles() -> dict[str, str]:
+    """The cells' names by their titles."""
+    return {cell.title: name for name, cell in CELLS.items()}
+
+
+def display() -> dict[str, tuple[str, ...]]:
+    """What each setting of the display may be."""
+    return {
+        "state": (*state_names(), EVERY_STATE),
+        "relative": ("true", "false"),
+        "one_cell": tuple(titles()),
+    }
 
 
 class Settings(NamedTuple):
@@ -17,7 +30,7 @@ class Settings(NamedTuple):
 
     subjects: tuple[Subject, ...]
     one: Subject  # of the cell that pages about a single stack show
-    state: str  # "h", "c" or "both"
+    state: str  # "h", "c", … or EVERY_STATE
     relative: bool  # to the injected gradient
 
     def of(self, cell: str) -> Subject:

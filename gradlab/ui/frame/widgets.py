@@ -11,7 +11,7 @@ import streamlit as st
 from gradlab.cells import CELLS
 from gradlab.settings.catalogue import CHOICES, allowed, bounds, choices, default, description, if_none, meaning, unit
 from gradlab.ui.frame import link, linked
-from gradlab.ui.frame.shown import DEFAULT_CELLS, DISPLAY, ONE_CELL, TITLES
+from gradlab.ui.frame.shown import DEFAULT_CELLS, ONE_CELL, display, titles
 
 
 def _rungs(*pieces: tuple[int, int, int]) -> tuple[int, ...]:
@@ -89,7 +89,7 @@ def _help(name: str) -> str:
 def _cells() -> None:
     help_text = f"{description('cell')} Any set can be compared: all read the same input."
     standard = [CELLS[name].title for name in DEFAULT_CELLS]
-    linked.multiselect("Cells to compare", list(TITLES), standard, key="cells", help=help_text)
+    linked.multiselect("Cells to compare", list(titles()), standard, key="cells", help=help_text)
 
 
 def _text() -> None:
@@ -115,8 +115,8 @@ def _take_upload() -> None:
 
 
 def _state() -> None:
-    help_text = "h is the hidden state, c the cell state, which not every cell has."
-    states = list(DISPLAY["state"])
+    help_text = "h is the hidden state, c the cell state. Cells have different states; each has h."
+    states = list(display()["state"])
     linked.segmented_control("State", states, default="h", required=True, key="state", help=help_text)
 
 
@@ -125,9 +125,9 @@ def _relative() -> None:
 
 
 def _one_cell() -> None:
-    titles = list(DISPLAY["one_cell"])
+    names = list(titles())
     help_text = "The cell shown on pages about a single stack."
-    linked.selectbox("Cell examined", titles, titles.index(ONE_CELL), key="one_cell", help=help_text)
+    linked.selectbox("Cell examined", names, names.index(ONE_CELL), key="one_cell", help=help_text)
 
 
 SPECIAL: dict[str, Callable[[], None]] = {

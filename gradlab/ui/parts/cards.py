@@ -11,17 +11,12 @@ from gradlab.analyses.diagnosis import Diagnosis, diagnose
 from gradlab.analyses.thinning import Lines
 from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.cells import CELLS
+from gradlab.charts.colours import CARD_COLOURS
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import ask, result
+from gradlab.ui.frame.shown import EVERY_STATE
 from gradlab.words import flow
 
-COLOURS = {
-    "rnn": "orange",
-    "lstm": "blue",
-    "gru": "green",
-    "rnn_relu": "violet",
-    "rnn_linear": "gray",
-}  # config.toml's names
 SPARKLINE = Lines(points=400)
 
 
@@ -38,8 +33,8 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
     for subject, place in zip(subjects, places, strict=True):
         call = Call.of(trace, subject)
         diagnosis = result(call.then(diagnose))
-        curve = ask(Table.of(call, "table", "layer == 0 and state == 'h'"), SPARKLINE)["log10_relative"]
-        colour = COLOURS.get(diagnosis.cell, "gray")
+        curve = ask(Table.of(call, "propagation", "layer == 0 and path == 'last loss'"), SPARKLINE)["log10_relative"]
+        colour = CARD_COLOURS.get(diagnosis.cell, "gray")
         label, value, delta = face(diagnosis)
         place.metric(
             label,
@@ -55,19 +50,19 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
 
 def face(diagnosis: Diagnosis) -> tuple[str, str, str]:
     """A card's label, value and line below it, in markdown."""
-    colour = COLOURS.get(diagnosis.cell, "gray")
+    colour = CARD_COLOURS.get(diagnosis.cell, "gray")
     label = f":{colour}[**{CELLS[diagnosis.cell].title}**] {diagnosis.verdict}"
     return label, flow.rate(diagnosis), flow.half_life(diagnosis)
 
 
 def state_of(traces: Sequence[GradientTrace], state: str) -> str:
     """The state to draw: h where no cell has the one asked for."""
-    return state if state in ("h", "both") or any(state in trace.states for trace in traces) else "h"
+    return state if state in ("h", EVERY_STATE) or any(state in trace.states for trace in traces) else "h"
 
 
 def state_shown(traces: Sequence[GradientTrace], state: str) -> str:
     """The state to draw: h, with a word about it, where no cell has the one asked for."""
     if state_of(traces, state) == state:
         return state
-    st.info("None of the cells compared has a cell state c, so h is shown: add the LSTM under Network.")
+    st.info(flow.without_state(state))
     return "h"

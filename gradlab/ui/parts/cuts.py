@@ -23,11 +23,11 @@ def chosen(cell: str) -> tuple[str, ...]:
 
 
 def whole(subject: Subject) -> Call:
-    """The gradient by all routes."""
-    return Call.of(cut, subject, without=()).then(lowest)
+    """The last loss's gradient by all routes."""
+    return Call.of(cut, subject, without=(), losses="last").then(lowest)
 
 
 def left(subject: Subject, names: Sequence[str], beside: Subject) -> Table:
     """The whole of a subject, what each cut leaves of it, and the whole of another cell beside it."""
-    calls = [whole(subject), *(Call.of(cut, subject, without=(name,)).then(lowest) for name in names)]
+    calls = [whole(subject), *(Call.of(cut, subject, without=(name,), losses="last").then(lowest) for name in names)]
     return Table.of(calls if beside.settings.cell == subject.settings.cell else [*calls, whole(beside)])

@@ -5,12 +5,10 @@ from typing import Any
 import streamlit as st
 
 from gradlab.analyses.call import Call, Table
-from gradlab.analyses.diagnosis import diagnose
 from gradlab.analyses.paths import Summary, direct_at_biases, textbook
 from gradlab.analyses.traces import trace
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import ask, result
-from gradlab.ui.parts import cuts
 from gradlab.words import paths as sentences
 
 
@@ -25,7 +23,7 @@ def say(place: Any, subject: Subject, summary: Summary) -> None:
 
 def claims(subject: Subject, summary: Summary, rnn: Subject) -> None:
     """Each textbook sentence, with whether it holds."""
-    verdict = result(Call.of(trace, subject).then(diagnose)).verdict
-    judged = textbook(summary, ask(Table.of(cuts.whole(rnn))), verdict)
+    st.subheader("Textbook claims, at these settings", anchor=False)
+    judged = textbook(summary, *(result(Call.of(trace, one)) for one in (subject, rnn)))
     for sentence in sentences.textbook(subject, summary, judged):
         st.markdown(sentence)

@@ -12,7 +12,8 @@ from gradlab.ui.ask import ask, every_row
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import live
 from gradlab.ui.parts.export_bar import export_bar
-from gradlab.words.how_to_read import READINGS, Words
+from gradlab.words.flow import NOTHING_INJECTED
+from gradlab.words.how_to_read import Words
 
 Draw = Callable[..., Any]  # (rows, dark=…, and each name of `beside`) -> chart
 Width = Literal["stretch", "content"]
@@ -57,11 +58,15 @@ def figure(
     def chart(draw: Draw, rows: pd.DataFrame) -> Any:
         return draw(rows, dark=dark, **{name: make(rows) for name, make in (beside or {}).items()})
 
+    rows = ask(question, reduction)
+    if rows.empty:
+        st.info(f"{words.title}: nothing to draw. {words.sentence or NOTHING_INJECTED}")
+        return
     description = f"{words.title}. {words.sentence}".replace("**", "")
     if follows and live.follows(settings.current()):
         live.show(follows, settings.current(), words.title)
     else:
-        show(chart(draw, ask(question, reduction)), description, width, chosen)
+        show(chart(draw, rows), description, width, chosen)
     if not tools:
         return
     with st.container(horizontal=True):
@@ -93,11 +98,6 @@ def show(chart: Any, description: str, width: Width = "stretch", chosen: Chosen 
     )
 
 
-def show_vega(specification: dict[str, Any], description: str) -> None:
-    """Draws a compiled chart. The browser keeps the one it has for the same specification and description."""
-    st.vega_lite_chart(specification, theme=None, width="stretch", alt=description)
-
-
 class _Checked:
     """A chart that the tests have held against Vega-Lite's schema, for Streamlit, which would do so at every run."""
 
@@ -110,7 +110,6 @@ class _Checked:
 
 def how_to_read(words: Words) -> None:
     """Behind a click: what the chart shows as a formula, and how to read it in a line."""
-    formula, text = READINGS[words.reading]
     with st.popover("How to read it", key=f"read {words.name}"):
-        st.latex(formula)
-        st.markdown(text)
+        st.latex(words.reading.formula)
+        st.markdown(words.reading.text)

@@ -12,6 +12,7 @@ from gradlab.settings.subject import Subject
 from gradlab.ui.ask import ask, result
 from gradlab.ui.parts.figure import figure
 from gradlab.words.how_to_read import Words
+from gradlab.words.numbers import counted
 from gradlab.words.sequences import KINDS, Kind, kind_of, type_name
 
 STEPS, MOST_STEPS = 5, 12  # of a small diagram; of the large one
@@ -30,7 +31,7 @@ def draw(subject: Subject) -> None:
             words = Words(
                 f"small {kind.loss}",
                 kind.name,
-                f"{kind.task}, over {example.settings.steps} steps",
+                f"{kind.task}, over {counted(example.settings.steps, 'step')}",
                 "unrolled network",
             )
             figure(small, rows, words, tools=False)

@@ -16,6 +16,7 @@ from gradlab.charts.axes import decades_domain
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import ask
 from gradlab.ui.frame import settings
+from gradlab.ui.frame.shown import EVERY_STATE
 from gradlab.ui.parts.figure import figure
 from gradlab.words.how_to_read import Words
 
@@ -39,7 +40,7 @@ class Place(NamedTuple):
 
 def place(shared: settings.Settings) -> Place:
     """The place that the visitor chose; the layer is asked for where there are several."""
-    return Place(settings.layer(shared.one.settings.depth), "c" if shared.state == "c" else "h")
+    return Place(settings.layer(shared.one.settings.depth), "h" if shared.state == EVERY_STATE else shared.state)
 
 
 def in_threes(subjects: Sequence[Subject]) -> Iterator[tuple[Any, Subject]]:

@@ -10,19 +10,21 @@ from gradlab.analyses.thinning import Lines, line_ends
 from gradlab.analyses.traces import trace
 from gradlab.charts.traces import opening
 from gradlab.settings.subject import Subject
+from gradlab.ui.parts import live
 from gradlab.ui.parts.cards import traces_of
 from gradlab.ui.parts.figure import figure
 from gradlab.words import flow
 from gradlab.words.how_to_read import Words
 
 
-def totals(subjects: Sequence[Subject], relative: bool, name: str, caption: str) -> None:
-    """Says how much of the gradient arrives, and draws it."""
+def totals(subjects: Sequence[Subject], relative: bool, name: str, caption: str = "", follows: str = "") -> None:
+    """Says how much of the gradient arrives, and draws it; `follows` as in `figure`."""
     traces = traces_of(subjects)
     sentence = flow.opening(traces)
-    st.markdown(sentence)
-    st.caption(caption)
+    live.sentence(sentence)
+    if caption:
+        st.caption(caption)
     rows = Table.of(each(trace, subjects), "table", "layer == 0 and state == 'h'")
     words = Words(name, f"Gradient norms: {flow.names(traces)}", sentence, "gradient norms")
     draw = partial(opening, relative=relative, marks=flow.marks(traces))
-    figure(draw, rows, words, Lines(), beside={"ends": partial(line_ends, relative=relative)})
+    figure(draw, rows, words, Lines(), beside={"ends": partial(line_ends, relative=relative)}, follows=follows)

@@ -8,7 +8,8 @@ import streamlit as st
 
 from gradlab.analyses.call import Call, Question, Table, each
 from gradlab.analyses.thinning import PairBins, Reduction
-from gradlab.analyses.truncation import Schedule, beyond, bias, cost, windows_of
+from gradlab.analyses.truncation import Schedule, beyond, bias, cost, kept_by, windows_of
+from gradlab.cells import CELLS
 from gradlab.charts import itemised, truncation
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import result
@@ -24,6 +25,12 @@ def choose(asked: Subject) -> None:
         kwargs = {"truncation": "windows"}
         label = "Choose the window: k1 and k2"
         st.button(label, key="choose window", on_click=st.session_state.update, kwargs=kwargs)
+
+
+def kept(subject: Subject, schedule: Schedule, layer: int) -> list[Any]:
+    """The share of the gradient reaching each state of a layer that the truncation keeps, by sequence."""
+    pairs = matrices.pairs_of(subject)
+    return [result(pairs.then(kept_by, schedule, layer, state)) for state in CELLS[subject.settings.cell].states]
 
 
 def band(subject: Subject, at: matrices.Place, schedule: Schedule, sentence: str) -> None:

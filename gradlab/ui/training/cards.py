@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from gradlab.ui.parts.cards import COLOURS
+from gradlab.charts.colours import CARD_COLOURS
 from gradlab.ui.training.job import Job
 from gradlab.words import training as words
 
@@ -13,7 +13,7 @@ def cards(job: Job) -> None:
     """One card per run, side by side."""
     tables = job.histories()
     for column, run, table in zip(st.columns(len(tables)), job.runs, tables, strict=True):
-        colour: Any = COLOURS.get(run.experiment.cell, "gray")
+        colour: Any = CARD_COLOURS.get(run.experiment.cell, "gray")
         column.metric(
             f":{colour}[**{run.experiment.title}**] loss",
             words.recent_loss(table),

@@ -15,7 +15,7 @@ from gradlab.settings.tasks import HELLO, TASKS, characters
 from gradlab.training import Recipe, Run
 from gradlab.training.replay import Reading, Snapshot
 from gradlab.ui.ask import ask
-from gradlab.ui.frame import settings
+from gradlab.ui.frame import linked, settings
 from gradlab.ui.frame.widgets import MOST_TEXT
 from gradlab.ui.parts.figure import figure
 from gradlab.ui.training import job_controls, training_page
@@ -44,14 +44,11 @@ def choose() -> Choice:
     """The page's own settings, the shared network, and of the shared text what is to be read."""
     left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
     with left:
-        reads = st.segmented_control(
+        reads = linked.segmented_control(
             "What it learns", READS, default=HELLO, required=True, key="reads_text",
-            bind="query-params", persist_state="session",
         )  # fmt: skip
     with middle:
-        updates = st.select_slider(
-            "Updates", UPDATES, 300, key="text_updates", bind="query-params", persist_state="session"
-        )
+        updates = linked.select_slider("Updates", UPDATES, 300, key="text_updates")
     network = settings.current().one.settings
     if reads == "text":
         with right:
@@ -68,10 +65,9 @@ def _text_to_learn(shared: str | None) -> str:
         file = st.file_uploader(
             "Upload a text (UTF-8)", ["txt", "md"], key="learned_file", max_upload_size=MOST_TEXT
         )  # fmt: skip
-        typed = st.text_area(
+        typed = linked.text_area(
             "or type or paste it", max_chars=int(bounds("text")[1]), key="learned_text",
             placeholder="Empty: English prose from Python's own reference",
-            bind="query-params", persist_state="session",
         )  # fmt: skip
         if file is not None:
             try:
@@ -112,10 +108,9 @@ def text_to_read(job: Job) -> str:
     if text == HELLO:
         return HELLO
     standard = text[:STANDARD]
-    typed = st.text_input(
+    typed = linked.text_input(
         "Text it reads here", placeholder=standard, max_chars=LONGEST, key="shown_text",
         help="Characters that the training text does not have are left out.",
-        bind="query-params", persist_state="session",
     )  # fmt: skip
     known = snapshot(job).model.knows(typed or standard)
     return known if len(known) > 1 else standard
@@ -129,9 +124,7 @@ def learning(job: Job, text: str) -> None:
         _loss(job)
     with right:
         st.markdown("**It writes**")
-        temperature = st.slider(
-            "Temperature", 0.0, 2.0, 0.8, 0.1, key="temperature", bind="query-params", persist_state="session"
-        )
+        temperature = linked.slider("Temperature", 0.0, 2.0, 0.8, 0.1, key="temperature")
         st.code(_written(job, temperature), None, wrap_lines=True)
         st.markdown("**It expects** :small[(green: the character that follows)]")
         most = max(len(text) - 1 - charts.MOST_STEPS, 0)
@@ -174,16 +167,15 @@ def looking_back(job: Job, text: str) -> None:
 
 def _place(label: str, most: int, standard: int, key: str) -> int:
     """A character of the text, counted from 0."""
-    return st.slider(label, 0, most, standard, key=key, bind="query-params", persist_state="session")
+    return linked.slider(label, 0, most, standard, key=key)
 
 
 def _shading() -> tuple[float, float] | None:
     """The decades from dark to bright: fixed ones, or None for those of the text itself."""
-    chosen = st.segmented_control(
+    chosen = linked.segmented_control(
         "Shade", SHADINGS, default=SHADINGS[0], required=True, key="shading",
         help="Absolute: the same colour is the same gradient on every text and at every update. Relative: from the "
         "smallest to the largest value shown.",
-        bind="query-params", persist_state="session",
     )  # fmt: skip
     return None if chosen == SHADINGS[1] else charts.ABSOLUTE
 
@@ -197,9 +189,8 @@ def one_unit(job: Job, text: str) -> None:
     with second:
         layer = _index("Layer", experiment.depth - 1, "watched_layer")
     with third:
-        state = st.segmented_control(
+        state = linked.segmented_control(
             "Of state", CELLS[experiment.cell].states, default="h", required=True, key="watched_state",
-            bind="query-params", persist_state="session",
         )  # fmt: skip
     state = state or "h"
     draw = partial(charts.shaded, value="value", quantity=f"{state}[{unit}]", log10=False)
@@ -207,7 +198,7 @@ def one_unit(job: Job, text: str) -> None:
 
 
 def _index(label: str, most: int, key: str) -> int:
-    return st.number_input(label, 0, most, 0, key=key, bind="query-params", persist_state="session")
+    return linked.number_input(label, 0, most, 0, key=key)
 
 
 def _reading(job: Job, function: Any, *arguments: Any) -> Reading:

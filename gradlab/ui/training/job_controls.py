@@ -11,7 +11,7 @@ from gradlab.settings.catalogue import default
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.trained import kept_as
 from gradlab.training import OPTIMIZERS, Recipe, Run, checkpoints
-from gradlab.ui.frame import opened_runs
+from gradlab.ui.frame import linked, opened_runs
 from gradlab.ui.frame.settings import OF_THE_TASK
 from gradlab.ui.training.job import Job
 from gradlab.words import training as words
@@ -27,9 +27,7 @@ MAPS_EVERY = 6.0
 def recipe(updates: int, rate_key: str, rate: float) -> Recipe:
     """How it is trained; the learning rate is asked for under a key of the page's own, since tasks need their own."""
     with st.popover("Optimizer", width="stretch"):
-        optimizer = st.selectbox(
-            "Optimizer", list(OPTIMIZERS), key="optimizer", bind="query-params", persist_state="session"
-        )
+        optimizer = linked.selectbox("Optimizer", list(OPTIMIZERS), key="optimizer")
         learning_rate = _stops("Learning rate", RATES, rate, rate_key)
         clip_norm = _stops("Clip the gradient's norm at", CLIPS, 1.0, "clip_norm")
         clip_value = _stops("Clip every entry at", CLIPS, "none", "clip_value")
@@ -44,7 +42,7 @@ def recipe(updates: int, rate_key: str, rate: float) -> Recipe:
 
 
 def _stops(label: str, stops: Sequence[Any], standard: Any, key: str) -> Any:
-    return st.select_slider(label, stops, standard, key=key, bind="query-params", persist_state="session")
+    return linked.select_slider(label, stops, standard, key=key)
 
 
 def sized(experiment: Experiment, *, steps: int, batch_size: int) -> Experiment:

@@ -12,13 +12,13 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 from numpy import ndarray
 
 from gradlab.charts import training
 from gradlab.charts.polled import polled
 from gradlab.training.tables import curve_at, extremes
 from gradlab.ui.frame import settings
-from gradlab.ui.parts.figure import show_vega
 from gradlab.ui.training.job import Job
 
 COLUMNS = ("loss", "gradient_norm")
@@ -75,7 +75,8 @@ def draw(job: Job, column: str, rules: pd.DataFrame, quantity: str) -> None:
     levels = tuple(rules.itertuples(index=False, name=None))
     dark = settings.dark()
     specification = _compiled(names, domain, levels, job.updates, quantity, dark, address(job, column))
-    show_vega(specification, f"{quantity} by update")
+    # The browser keeps the chart that it has for the same specification and description.
+    st.vega_lite_chart(specification, theme=None, width="stretch", alt=f"{quantity} by update")
 
 
 @lru_cache(maxsize=60)  # compiling takes some 80 ms; Streamlit's cache would make a copy every time

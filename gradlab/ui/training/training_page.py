@@ -13,7 +13,7 @@ from gradlab.settings.tasks import TASKS
 from gradlab.training import Recipe, Run
 from gradlab.training.replay import History, Reach, Traces
 from gradlab.training.tables import Curve, traced_updates
-from gradlab.ui.frame import settings
+from gradlab.ui.frame import linked, settings
 from gradlab.ui.parts.figure import figure
 from gradlab.ui.training import job_controls, live
 from gradlab.ui.training.cards import cards
@@ -67,14 +67,14 @@ def _task() -> str:
     """The name of the task chosen by its title."""
     names = {TASKS[name].title: name for name in TASKS if TASKS[name].text is None}
     help_text = "\n".join(f"- **{title}**: {TASKS[name].meaning}" for title, name in names.items())
-    title = st.selectbox(
-        "Task", list(names), key="task", help=help_text, bind="query-params", persist_state="session"
+    title = linked.selectbox(
+        "Task", list(names), key="task", help=help_text
     )  # fmt: skip
     return names[title]
 
 
 def _stops(label: str, stops: tuple[int, ...], standard: int, key: str) -> int:
-    return st.select_slider(label, stops, standard, key=key, bind="query-params", persist_state="session")
+    return linked.select_slider(label, stops, standard, key=key)
 
 
 def training_job(choice: Choice) -> Job:

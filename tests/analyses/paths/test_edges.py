@@ -10,6 +10,7 @@ from gradlab.analyses.paths.edges import EDGE_COLUMNS, edge_vectors
 from gradlab.analyses.problem import problem_of, sparse
 from gradlab.cells import CELLS
 from gradlab.engine import Sweep, autograd, sweep, times_power
+from gradlab.network.stack import Layer, Stack
 from tests.networks import drawn_case
 
 
@@ -29,14 +30,16 @@ def test_what_arrives_at_a_node_sums_to_its_total(cell):
             h = totals[layer, t, :, 0]
             arrived, size = sums.get((layer, t, "h"), 0 * h), sizes.get((layer, t, "h"), 0)
             assert arrived == pytest.approx(h, abs=1e-11 * size)
-            if "c" in CELLS[cell].states and t < T - 1:
-                passed = passed_on(case, layer, t, h)
-                both = sums[layer, t, "c"] + passed
-                assert both == pytest.approx(totals[layer, t, :, 1], abs=1e-11 * np.abs(both).max(initial=1e-30))
+            states = CELLS[cell].states
+            if len(states) > 1 and t < T - 1:
+                arrived = [sums.get((layer, t, state), 0 * h) for state in states]
+                for kind, total in enumerate(with_passes_within(case, layer, t, arrived)):
+                    size = np.abs(total).max(initial=1e-30)
+                    assert total == pytest.approx(totals[layer, t, :, kind], abs=1e-11 * size)
 
 
-def passed_on(case, layer, t, h_bar):
-    """What h of a step passes on to its own c, from the cell's adjoint with nothing at c."""
+def with_passes_within(case, layer, t, arrived):
+    """What arrives at each state of a step, with what the states pass to each other within it: h to c, say."""
     cell = CELLS[case.stack.cell]
     record = cell.record
     run = Sweep(case.stack, case.inputs, case.initial_state)
@@ -44,7 +47,7 @@ def passed_on(case, layer, t, h_bar):
     states, saved = run.values()
     new = record(*states[layer, t].swapaxes(0, 1))
     old = new  # the total does not read it
-    return cell.adjoint(tuple(saved[layer, t].swapaxes(0, 1)), old, new, record(h_bar, 0 * h_bar))[3][1]
+    return cell.adjoint(tuple(saved[layer, t].swapaxes(0, 1)), old, new, record(*arrived))[3]
 
 
 def test_the_input_edge_is_the_inputs_gradient():
@@ -126,3 +129,17 @@ def test_decades_run_from_the_least_to_the_most_finite_value_of_all_tables():
     tables = [pd.DataFrame({"log10_relative": values}) for values in ([-3.0, -np.inf], [np.nan, 2.0], [-1.0])]
     assert decades(*tables) == (-3.0, 2.0)
     assert decades(tables[0].iloc[1:]) == (-1.0, 0.0)
+
+
+def test_a_vertical_edge_has_the_exponent_of_the_layer_above():
+    """Two linear layers of one unit: what comes down is w u^lag, far beyond the range, whatever lies below."""
+    T, w, u = 400, 0.7, 0.01
+    one, none = np.ones((1, 1)), np.zeros(1)
+    stack = Stack("rnn_linear", (Layer(one, 0.9 * one, none, none), Layer(w * one, u * one, none, none)))
+    cotangents = np.zeros((T, 1, 1))
+    cotangents[-1] = 1
+    problem = problem_of(stack, np.zeros((T, 1, 1)), cotangents)
+    down = {edge.step: edge for edge in edge_vectors(problem, range(T)) if edge.kind == "vertical"}
+    for t in range(T):
+        found = np.log10(abs(down[t].vector[0, 0])) + np.log10(2) * down[t].exponent[0]
+        assert found == pytest.approx(np.log10(w) + (T - 1 - t) * np.log10(u), rel=1e-12)

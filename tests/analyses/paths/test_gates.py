@@ -10,7 +10,8 @@ from gradlab.analyses.paths import Microscope, gate_statistics, letters, microsc
 from gradlab.analyses.paths.gates import STATISTICS_COLUMNS, UNITS_COLUMNS, drawn_gates
 from gradlab.analyses.problem import problem_of
 from gradlab.cells import CELLS
-from gradlab.cells.activations import sigmoid, tanh
+from gradlab.cells.activations import sigmoids, tanh
+from gradlab.cells.contract import additive_name, additive_state
 from gradlab.cells.states import Hidden
 from gradlab.engine import TooLarge, autograd
 from gradlab.settings.drawing import inputs_of
@@ -61,7 +62,7 @@ def test_every_cell_has_statistics_of_its_gates_or_no_rows(cell):
     assert tuple(table.columns) == STATISTICS_COLUMNS
     gated = table[table["saturated_low"].notna()]
     assert set(gated["gate"]) == set(CELLS[cell].gates)
-    assert set(table["gate"]) - set(gated["gate"]) == ({"candidate"} if CELLS[cell].saved else set())
+    assert set(table["gate"]) - set(gated["gate"]) == ({"candidate"} & set(CELLS[cell].saved))
 
 
 class Remembering(NamedTuple):
@@ -76,7 +77,7 @@ class Remembering(NamedTuple):
 
     @staticmethod
     def step(a_x, a_h, state):
-        m, n = sigmoid(a_x[0] + a_h[0]), tanh(a_x[1] + a_h[1])
+        (m, _), (n, _) = sigmoids(a_x[0] + a_h[0]), tanh(a_x[1] + a_h[1])
         return Hidden(m * state.h + (1 - m) * n), (m, n)
 
     @staticmethod
@@ -110,9 +111,9 @@ def test_the_microscope_shows_autograds_gradient_of_every_unit(cell):
     for layer in range(2):
         found = microscope(experiment, layer=layer, sequence=2).values["log10 gradient"]
         with np.errstate(divide="ignore"):
-            expected = np.log10(np.abs(exact[layer, :, 2, -1]))
+            expected = np.log10(np.abs(exact[layer, :, 2, additive_state(CELLS[cell])]))
         assert found == pytest.approx(expected, abs=1e-6)  # single units cancel to some digits
-    state = CELLS[cell].states[-1]
+    state = additive_name(CELLS[cell])
     with np.errstate(divide="ignore"):
         norms = 0.5 * np.log10((10 ** (2 * found)).sum(axis=1))
     assert norms == pytest.approx(trace(experiment).log10_norm(state)[1, :, 2], abs=1e-9)
@@ -237,3 +238,15 @@ def test_letters_are_the_text_from_where_the_sequence_begins():
     assert letters(SMALL) is None
     with pytest.raises(ValueError, match="sequence = 3"):
         letters(text, sequence=3)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_microscope_of_a_sequence_is_that_of_the_sequence_alone_with_its_own_initial_state(cell):
+    case = drawn_case(cell, depth=2, T=6, B=3, seed=8)
+    alone = [value[:, 2:] for value in (*case[1:3],)], [state[:, 2:] for state in case.initial_state]
+    both = (
+        microscope(*case, layer=1, sequence=2),
+        microscope(case.stack, *alone[0], alone[1], layer=1, sequence=0),
+    )
+    for name, values in both[0].values.items():
+        assert values == pytest.approx(both[1].values[name], rel=1e-9, abs=1e-9), name

@@ -5,8 +5,9 @@ import pytest
 
 from gradlab import Experiment
 from gradlab.analyses.paths import decompose, gate_product
+from gradlab.analyses.paths.cuts import cut
 from gradlab.cells import CELLS
-from gradlab.cells.contract import keep_of
+from gradlab.cells.contract import keep_of, peepholes_of
 from tests.networks import drawn_case
 
 WITH_PRODUCT = [cell for cell in CELLS if keep_of(CELLS[cell])]
@@ -48,5 +49,8 @@ def test_cells_whose_direct_path_is_no_product_of_gates_say_so(cell):
         gate_product(Experiment(cell=cell, steps=5))
 
 
-def test_the_additive_cells_are_those_with_a_product_or_a_peephole():
-    assert set(CELLS) - set(WITH_PRODUCT) == {"rnn", "rnn_relu", "rnn_linear", "lstm_peephole"}
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell not in WITH_PRODUCT])
+def test_a_cell_without_a_product_has_no_direct_path_or_one_that_a_peephole_bends(cell):
+    direct = cut(Experiment(cell=cell, steps=5, hidden_size=3), without=["recurrent"])
+    arrives = direct[direct["lag"] > 0]["log10_norm"] > -np.inf
+    assert arrives.any() == bool(peepholes_of(CELLS[cell]))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradlab import CELLS, Experiment, diagnose, trace
+from gradlab import CELLS, Experiment, trace
 from gradlab.analyses.paths import (
     change_over,
     cut,
@@ -18,6 +18,7 @@ from gradlab.analyses.paths import (
     textbook,
 )
 from gradlab.analyses.paths.summary import BIASES_COLUMNS
+from gradlab.analyses.problem import problem_of
 
 SMALL = Experiment(hidden_size=6, steps=25, batch_size=2, input_size=3, depth=2)
 
@@ -86,9 +87,8 @@ def test_a_comparison_of_forget_biases_does_not_depend_on_the_forget_bias_and_ne
 
 
 def judged(experiment):
-    found = summary(lowest(decompose(experiment)))
-    rnn = lowest(cut(experiment.replace(cell="rnn"), without=()))
-    return textbook(found, rnn, diagnose(trace(experiment)).verdict)
+    found = summary(lowest(decompose(experiment, losses="last")))
+    return textbook(found, trace(experiment), trace(experiment.replace(cell="rnn")))
 
 
 def test_textbook_sentences_hold_where_they_must():
@@ -109,8 +109,43 @@ def test_textbook_sentences_are_not_judged_of_cells_that_they_do_not_speak_of():
 
 
 @pytest.mark.parametrize(
-    ("verdict", "keeps"), [("steady", True), ("exploding", True), ("vanishing", False), ("zero", False)]
+    ("cell", "settings", "verdict", "keeps"),
+    [
+        ("rnn_linear", {"gain": 1.0}, "steady", True),
+        ("rnn_linear", {"gain": 1.5}, "exploding", True),
+        ("rnn_linear", {"gain": 0.5}, "vanishing", False),
+        ("rnn_linear", {"gain": 0.0}, "zero", False),
+        ("rnn_linear", {"steps": 2}, "undefined", None),
+    ],
 )
-def test_a_gradient_that_is_steady_or_grows_does_not_vanish(verdict, keeps):
-    parts, rnn = lowest(decompose(SMALL, orders=1)), lowest(cut(SMALL.replace(cell="rnn"), without=()))
-    assert textbook(summary(parts), rnn, verdict).keeps is keeps
+def test_a_gradient_that_is_steady_or_grows_does_not_vanish(cell, settings, verdict, keeps):
+    found = judged(Experiment(cell=cell, initialization="orthogonal", hidden_size=6).replace(**settings))
+    assert (found.diagnosis.verdict, found.keeps) == (verdict, keeps)
+
+
+@pytest.mark.parametrize(
+    "placed", [{"loss": "every"}, {"loss": "steps", "loss_steps": "10,50"}, {"loss": "one_to_many"}]
+)
+def test_textbook_claims_are_judged_alike_wherever_else_the_loss_enters(placed):
+    """An injection at a step is no path to it, and lags count from the last loss."""
+    e = Experiment(cell="lstm", hidden_size=32).replace(**placed)
+    found = judged(e)
+    assert (found.product, found.keeps, found.more) == (False, False, True)
+    parts = summary(lowest(decompose(e, losses="last")))
+    assert abs(parts.share["direct"]) < 1e-3
+    assert math.isfinite(parts.norm_ratio)
+    assert parts.lag == min(100, int(e.injection_steps[-1]))
+
+
+def test_the_last_loss_s_parts_are_those_of_a_problem_with_that_loss_alone():
+    e = SMALL.replace(loss="steps", loss_steps="3,17")
+    problem = problem_of(e)
+    only = np.zeros_like(problem.cotangents)
+    only[17] = problem.cotangents[17]
+    expected = decompose(problem.stack, problem.inputs, only, orders=2).query("step <= 17").reset_index(drop=True)
+    found = decompose(e, orders=2, losses="last")
+    assert (found["lag"] == 17 - found["step"]).all()
+    for column in ("log10_norm", "log10_relative", "share"):
+        assert np.allclose(found[column], expected[column], atol=1e-9, equal_nan=True), column
+    whole = cut(e, without=(), losses="last").query("state == 'h'")["log10_norm"].to_numpy()
+    assert whole == pytest.approx(trace(e).log10_norm("h", "last")[:, :18].mean(axis=-1).reshape(-1), abs=1e-9)

@@ -1,0 +1,53 @@
+"""Every page shows a cell with any number of states: menus, lines, maps and sentences follow its record."""
+
+import json
+
+import pytest
+
+from gradlab.cells import CELLS
+from tests.ui.conftest import PAGES, SMALL, visited
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("state", ["all", "m"])
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_draws_a_cell_of_four_states(open_app, drawn, four_states, page, state):
+    title = CELLS[four_states].title
+    query = {"cells": [title, "LSTM"], "one_cell": title, "state": state}
+    asked, exported, charts = visited(open_app, drawn, page, query)
+    assert len(asked) == len(charts) > 0
+    for question, _, shown in asked:
+        assert len(shown), question
+    for figure, taken, table in exported:
+        assert len(table()), figure
+        assert taken().to_dict(), figure
+
+
+def test_the_menu_of_states_has_those_of_every_cell_and_each_is_drawn_in_a_dash_of_its_own(open_app, four_states):
+    app = open_app("gradient_flow", **SMALL, cells=[CELLS[four_states].title], state="all")
+    assert app.button_group(key="state").options[-1] == "all"
+    assert set(CELLS[four_states].states) < set(app.button_group(key="state").options)
+    spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
+    dashes = next(layer["encoding"]["strokeDash"] for layer in spec["layer"] if "strokeDash" in layer["encoding"])
+    assert set(dashes["scale"]["domain"]) == set(CELLS[four_states].states)
+    assert len({tuple(dash) for dash in dashes["scale"]["range"]}) == 4
+
+
+def test_the_states_share_an_axis_and_none_stands_among_the_gates(open_app, four_states):
+    app = open_app("gates", **SMALL, one_cell=CELLS[four_states].title)
+    specs = {chart.proto.alt: json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")}
+    shown = {
+        panel: spec["layer"][0]["encoding"]["color"]["scale"]["domain"]
+        for panel in ("state", "gates")
+        for alt, spec in specs.items()
+        if alt.startswith("Unit ") and f": {panel}." in alt
+    }
+    assert shown["state"] == list(CELLS[four_states].states)
+    assert shown["gates"] == ["input", "forget", "candidate", "output", "direct factor"]
+
+
+def test_a_link_of_when_there_were_two_states_shows_all(open_app):
+    app = open_app(**SMALL, state="both")
+    assert app.session_state["settings"].state == "all"
+    assert not app.text
