@@ -28,8 +28,12 @@ WATCH = """() => {
 RESTS = """setting => {
   window.rests = [];
   const thumb = document.querySelector(`.st-key-${setting} input[type=range]`);
-  let moved = performance.now();
-  new MutationObserver(() => { moved = performance.now(); })
+  let moved = performance.now(), stop = thumb.getAttribute('aria-valuetext');
+  const look = () => {  // Streamlit writes the same stop again whenever it draws the slider
+    if (stop !== thumb.getAttribute('aria-valuetext')) moved = performance.now();
+    stop = thumb.getAttribute('aria-valuetext');
+  };
+  new MutationObserver(look)
     .observe(thumb, { attributes: true, attributeFilter: ["aria-valuetext"] });
   window.addEventListener("gradlab-home", () => window.rests.push(performance.now() - moved));
 }"""
