@@ -187,10 +187,10 @@ def main() -> None:
             pass
         report("Smallest page", measure(bare_url, "Slope", presses, psutil.Process(bare.pid)))
         for address in ("", "gradient_flow"):
-            for slider in ("Steps", "Gain", "Forget bias"):
+            for slider in ("Steps", "Gain", "Keep-gate bias"):
                 report(f"{address or 'home'}, {slider}", measure(f"{url}/{address}", slider, presses, server))
         for cells in ("cells=LSTM", ""):
-            for setting in ("forget_bias", "gain"):
+            for setting in ("keep_bias", "gain"):
                 drawn, stops = drags(f"{url}/?{cells}", setting)
                 print(
                     f"Drag of {setting}, {cells or 'three cells'}: {drawn:.0f} drawings of {stops:.0f} stops a second"

@@ -5,5 +5,6 @@ from gradlab.ui.parts.cards import cards
 from gradlab.ui.parts.totals import totals
 
 shared = settings.current()
+settings.first_presets()
 totals(shared.subjects, shared.relative, "gradient norms", follows="home")
 cards(shared.subjects, [settings.aside() for _ in shared.subjects])

@@ -26,8 +26,8 @@ for column, subject in matrices.in_threes(subjects):
         words = Words(f"{subject.title} matrix", title, sentence, "itemised matrix")
         matrices.matrix(subject, place, domain, words)
 
-st.subheader("Why a loss at every step hides vanishing", anchor=False)
-st.markdown(sequences.losses_and_sum())
+st.subheader("Individual losses and their sum", anchor=False)
+st.markdown(sequences.losses_and_sum(computed, layer, state))
 for column, subject in matrices.in_threes(subjects):
     with column:
         title = f"Individual losses and their sum: {subject.title}"

@@ -9,7 +9,7 @@ from gradlab.analyses.paths import decades, edges
 from gradlab.analyses.thinning import Lines
 from gradlab.analyses.traces import trace
 from gradlab.charts.unrolled import network
-from gradlab.ui.ask import ask
+from gradlab.ui.ask import ask, result
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import walk
 from gradlab.ui.parts.figure import figure
@@ -20,7 +20,7 @@ one = settings.current().one
 first, last, is_whole = walk.chosen(one.settings.steps)
 rows = Table.of(Call.of(edges, one, first=first, last=last))
 sequence = [ask(Table.of(Call.of(trace, one), "table"), Lines())] if is_whole else []
-sentence = sentences.of_edges(ask(rows))
+sentence = sentences.of_edges(ask(rows), result(Call.of(trace, one)).loss_steps)
 
 st.markdown(sentence)
 words = Words("unrolled", "The unrolled network", sentence)

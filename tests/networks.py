@@ -66,3 +66,14 @@ def log10_norms(vectors: ndarray) -> ndarray:
     with np.errstate(divide="ignore"):
         scale = np.where(largest == 0, 1, largest)
         return np.log10(np.linalg.norm(vectors / scale, axis=-1)) + np.log10(scale[..., 0])
+
+
+def over_finite(values: ndarray, of=np.mean) -> ndarray:
+    """A mean, minimum or maximum over the finite values of the last axis; where there are none, -inf if all of them are
+    exact zeros, else NaN."""
+    rows = values.reshape(-1, values.shape[-1])
+    found = [
+        of(row[np.isfinite(row)]) if np.isfinite(row).any() else (-np.inf if np.isneginf(row).all() else np.nan)
+        for row in rows
+    ]
+    return np.array(found).reshape(values.shape[:-1])

@@ -21,7 +21,7 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.settings"],
     ["gradlab.engine"],
     ["gradlab.network"],
-    ["gradlab.cells", "gradlab.words.numbers"],  # numbers as text know nothing of what they count
+    ["gradlab.cells", "gradlab.words.numbers", "gradlab.words.letters"],  # they know nothing of what they write
 ]
 ROOMS_OF_UI = [
     ["gradlab.ui.main"],

@@ -11,6 +11,7 @@ Tables, one row per character of a text: `step` counts from 0, `character` stand
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 from numbers import Real
 from typing import NamedTuple, Protocol, Self
@@ -99,13 +100,18 @@ def predictions(model: CharacterModel, text: str, temperature: float = 1.0) -> p
     np.put_along_axis(rank, order, np.arange(V)[None].repeat(T, axis=0), axis=1)
     columns = {
         "step": np.repeat(np.arange(T), V),
-        "character": np.repeat(list(text), V),
-        "following": np.repeat([*text[1:], ""], V),
-        "symbol": np.tile(model.symbols, T),
+        "character": np.repeat(_each(text), V),
+        "following": np.repeat(_each([*text[1:], ""]), V),
+        "symbol": np.tile(_each(model.symbols), T),
         "rank": rank.reshape(-1),
         "probability": probability.reshape(-1),
     }
     return pd.DataFrame(columns)
+
+
+def _each(characters: Iterable[str]) -> ndarray:
+    """An array of characters as objects: numpy's own texts drop a NUL."""
+    return np.array(list(characters), object)
 
 
 def sample(model: CharacterModel, length: int, temperature: float = 1.0, seed: int = 0, start: str = "") -> str:

@@ -38,7 +38,7 @@ from gradlab.analyses.propagation import FEWEST_POINTS, Line, Lines, Way, first_
 from gradlab.analyses.traces import ALL, LAST, GradientTrace, whole_state
 from gradlab.cells import CELLS
 from gradlab.settings.meant import knows_its_options
-from gradlab.words.numbers import counted, every, number
+from gradlab.words.numbers import counted, every, number, rounded
 
 DECADES = 1.0  # over the span
 SPAN = 100  # steps at least
@@ -50,6 +50,7 @@ RULE = (
     f"the rate's 95 % interval lies below 0; exploding: likewise above; steady: at most {DECADES:g} decade either way, "
     f"known to {DECADES:g} decade; undefined: anything else."
 )
+LINEAR_IN_STATE = ("rnn_linear", "rnn_relu", "min_gru", "min_lstm")  # piecewise: rounding stays as small beside states
 LOG10_2 = math.log10(2)
 FLOAT32_OVERFLOW = 128 * LOG10_2  # the first power of two beyond its largest number
 FLOAT32_NORMAL = -126 * LOG10_2  # below it float32's numbers are subnormal
@@ -247,19 +248,21 @@ def _said(
     if verdict == "undefined":
         return f"undefined. {_why_undefined(trace, way, line)}"
     if verdict == "zero":
-        return _how_much_is_zero(way)
+        return (
+            _how_much_is_zero(way) if len(trace.loss_steps) else "zero. Nothing is injected: the loss has no gradient."
+        )
     if verdict == "steady" and line.slope == 0 and line.half_width == 0:
         return "steady. The gradient's norm does not change on its way back."
     does = "loses" if line.slope < 0 else "gains"
     rate = f"The last loss's gradient {does} {_rate(line)} decades per 100 steps"
     if verdict == "steady":
         length = int(way.length.max())
-        over = f", {_decades(abs(line.slope) * length)} over its way back of {counted(length, 'step')}"
+        over = f", {rounded(abs(line.slope) * length)} over its way back of {counted(length, 'step')}"
         return f"steady. {rate}{over if way.length.max() > SPAN else ''}."
     if verdict == "exploding":
-        grows = f"exploding. {rate}: it doubles {every(f'{-_half_life(line.slope):.3g}', 'step')}."
+        grows = f"exploding. {rate}: it doubles {every(rounded(-_half_life(line.slope)), 'step')}."
         return f"{grows} {_out_of_float32(way, FLOAT32_OVERFLOW + equal)}".strip()
-    falls = f"vanishing. {rate}: it halves {every(f'{_half_life(line.slope):.3g}', 'step')}."
+    falls = f"vanishing. {rate}: it halves {every(rounded(_half_life(line.slope)), 'step')}."
     return f"{falls} {_in_float32(norm_zero, subnormal)}".strip()
 
 
@@ -267,13 +270,9 @@ def _rate(line: Line) -> str:
     """Size and interval of a rate, decades per 100 steps: "28.2 ± 0.3"."""
     rate, margin = 100 * abs(line.slope), 100 * line.half_width
     if margin < 5e-4 * rate or rate < 1e-3:
-        return f"{rate:.3g}"
+        return rounded(rate)
     digits = max(0, 1 - math.floor(math.log10(margin))) if margin < 10 else 0
     return f"{rate:.{digits}f} ± {margin:.{digits}f}"
-
-
-def _decades(size: float) -> str:
-    return f"{size:.2g}"
 
 
 def _in_float32(norm_zero: _Steps, subnormal: _Steps) -> str:
@@ -349,6 +348,12 @@ def _arrival(left: float, arrives: float, losses: int, length: int) -> str:
     return f"{text}; of all {losses} losses together, {number(arrives)} arrives there." if losses > 1 else f"{text}."
 
 
+def _is_chaotic(trace: GradientTrace, way: Way) -> bool:
+    """Whether a rounding of the first state reaches the size of the states at the last loss."""
+    grown = way.at_start[way.alive].max(initial=-math.inf) - way.norms[0][way.alive].max(initial=-math.inf)
+    return trace.cell not in LINEAR_IN_STATE and grown > -math.log10(np.finfo(trace.stack.dtype).eps)
+
+
 def _notes(
     trace: GradientTrace, way: Way, sequences: tuple[OfSequence, ...], verdict: str, line: Line, good: bool
 ) -> tuple[str, ...]:
@@ -367,6 +372,11 @@ def _notes(
                 f"A straight line fits poorly: the norms lie {line.rms_residual:.2g} decades from it (rms), so the "
                 "rate is that of a mean and changes on the way."
             )
+    if verdict == "exploding" and _is_chaotic(trace, way):
+        notes.append(
+            "Rounding in the forward pass grows as the gradient does, until it changes the states themselves: the "
+            "numbers hold for the pass as it was computed, and another order of its sums gives others."
+        )
     if trace.cancels:
         notes.append(
             "Sequences that read the same input get gradients that cancel: summed over the batch, the parameters' "

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.batch import of_batch
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_number
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Progress, Sweep, in_threads, plan, threads, times_power
@@ -53,7 +54,7 @@ class Pairs(NamedTuple):
             "step": np.tile(np.arange(T), K * depth * len(states)),
             "layer": np.repeat(np.arange(depth), K * T * len(states)),
             "state": np.tile(np.repeat(np.array(states, object), K * T), depth),
-            "log10_norm": np.moveaxis(self.log10_norms, 4, 1).mean(axis=-1).reshape(-1),
+            "log10_norm": of_batch(np.moveaxis(self.log10_norms, 4, 1)).mean.reshape(-1),
         }
         return pd.DataFrame(columns)[list(TABLE_COLUMNS)]
 
@@ -105,7 +106,8 @@ def itemised(
     inputs [T, B, X], cotangents [T, B, H] and initial_state as `gradlab.trace` takes them; or an Experiment alone
     loss_steps     the rows t' wanted; every step at which the loss enters if None
     most           at most so many of those, spread evenly
-    log10_norm     mean over the batch of log10 ‖∂ℓ_{t'}/∂s_t‖₂; -inf for t > t', where it is exactly zero
+    log10_norm     mean of log10 ‖∂ℓ_{t'}/∂s_t‖₂ over the sequences of the batch in which it is neither exactly zero
+                   nor undefined; -inf where it is zero in all, as for t > t'
     progress       called with the fraction done; an exception it raises aborts
 
     Raises ValueError for shapes that do not fit, for loss steps outside the sequence, and where memory does not reach.

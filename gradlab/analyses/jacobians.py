@@ -75,13 +75,13 @@ class ProductJacobians:
         steps      those wanted, all if None
         index      0 for the largest
         resolved   False where a value is below n · ε times the largest: rounding has then decided its digits. Products
-                   lose their small singular values this way, whatever computes them from the product.
+                   lose their small singular values this way, whatever computes them from the product. -inf, and not
+                   resolved either, are those that are exactly zero because rows or columns of J are.
         """
         chosen = np.arange(self.steps) if steps is None else np.array(list(steps), int)
         if chosen.size and (chosen.min() < 0 or chosen.max() >= self.steps):
             raise ValueError(f"steps = {chosen.min()} to {chosen.max()} leave the sequence: use 0 to {self.steps - 1}")
-        scaled, exponents = _common_scale(self.rows[chosen], self.exponents[chosen])
-        logarithms, resolved = _singular_values(scaled, exponents, self.rows.dtype)
+        logarithms, resolved = _singular_values(self.rows[chosen], self.exponents[chosen])
         table = self._tidy(chosen, logarithms.shape[1])
         table |= {"log10_singular_value": logarithms.reshape(-1), "resolved": resolved.reshape(-1)}
         return pd.DataFrame(table)[list(SINGULAR_COLUMNS)]
@@ -222,11 +222,9 @@ def singular_values_by_lag(
     even = np.linspace(0, products.steps - 1, most - 1).round().astype(int)
     steps = np.unique([*even, max(products.steps - 2, 0)])
     block = _block(problem.size, of)
-    scaled, exponents = _common_scale(
-        products.rows[steps][:, block[:, None], block], products.exponents[steps][:, block]
-    )
-    logarithms, resolved = _singular_values(scaled, exponents, products.rows.dtype)
-    stretches = {SINGULAR_VALUE: logarithms, RANDOM_COTANGENT: _seen(scaled, exponents, seed)[:, None]}
+    rows, exponents = products.rows[steps][:, block[:, None], block], products.exponents[steps][:, block]
+    logarithms, resolved = _singular_values(rows, exponents)
+    stretches = {SINGULAR_VALUE: logarithms, RANDOM_COTANGENT: _seen(rows, exponents, seed)[:, None]}
     bound = spectral_norm_bound(problem.stack)
     if bound is not None:
         stretches[BOUND] = _multiple(products.steps - 1 - steps, bound)[:, None]
@@ -245,6 +243,7 @@ class Farthest(NamedTuple):
     lag: int
     count: int  # of singular values
     resolved: int  # of them, those that rounding has not decided
+    zero: int  # of them, those that are exactly 0
     largest: float
     smallest: float  # of the resolved ones
     keep_half: int  # resolved ones above 1/2
@@ -261,6 +260,7 @@ def farthest(table: pd.DataFrame) -> Farthest:
         lag=int(at["lag"].iloc[0]),
         count=len(values[SINGULAR_VALUE]),
         resolved=len(singular),
+        zero=int(np.isneginf(values[SINGULAR_VALUE]).sum()),
         largest=float(values[SINGULAR_VALUE].iloc[0]),
         smallest=float(singular.min()),
         keep_half=int((singular > -LOG10_2).sum()),
@@ -337,18 +337,28 @@ def _block(size: Size, of: str) -> ndarray:
     return (every if of == "state" else every[:, :1]).reshape(-1)
 
 
-def _singular_values(scaled: ndarray, exponents: ndarray, dtype: np.dtype) -> tuple[ndarray, ndarray]:
-    """log10 singular values [T, n] of matrices of one exponent each, and which of them are resolved."""
+def _singular_values(rows: ndarray, exponents: ndarray) -> tuple[ndarray, ndarray]:
+    """log10 singular values [T, n] of matrices with an exponent for each row, and which of them are resolved."""
+    scaled, exponents = _common_scale(rows, exponents)
     n = scaled.shape[-1]
     defined = np.isfinite(scaled).all(axis=(1, 2))
     values = np.full((len(scaled), n), np.nan)
     values[defined] = np.linalg.svd(scaled[defined].astype(np.float64), compute_uv=False)
+    values[_beyond_rank(rows)] = 0.0
     with np.errstate(divide="ignore"):
-        return np.log10(values) + LOG10_2 * exponents[:, None], values > n * np.finfo(dtype).eps * values[:, :1]
+        return np.log10(values) + LOG10_2 * exponents[:, None], values > n * np.finfo(rows.dtype).eps * values[:, :1]
 
 
-def _seen(scaled: ndarray, exponents: ndarray, seed: int) -> ndarray:
+def _beyond_rank(matrices: ndarray) -> ndarray:
+    """Which singular values [T, n], the largest first, are exactly 0 because whole rows or columns are."""
+    filled = matrices != 0  # NaN is not 0
+    rank = np.minimum(filled.any(axis=2).sum(axis=1), filled.any(axis=1).sum(axis=1))
+    return np.arange(matrices.shape[-1]) >= rank[:, None]
+
+
+def _seen(rows: ndarray, exponents: ndarray, seed: int) -> ndarray:
     """log10 ‖Jᵀ v‖ of a random unit v, [T]."""
+    scaled, exponents = _common_scale(rows, exponents)
     with np.errstate(divide="ignore"):
         norms = np.linalg.norm(random_unit(scaled.shape[-1], seed) @ scaled.astype(np.float64), axis=-1)
         return np.log10(norms) + LOG10_2 * exponents

@@ -128,7 +128,7 @@ def fitted(norms: ndarray, within: ndarray, length: ndarray) -> Lines:
         if len(x) < FEWEST_POINTS:
             continue
         y = norms[np.ix_(x, columns)]
-        slope[columns], intercept[columns] = _least_squares(x, y)
+        slope[columns], intercept[columns] = least_squares(x, y)
         rms[columns] = np.sqrt(np.mean((y - slope[columns] * x[:, None] - intercept[columns]) ** 2, axis=0))
         half[columns] = half_width(_block_slopes(x, y))
     return Lines(slope, half, intercept, first, last, chosen.sum(axis=0), rms)
@@ -173,11 +173,11 @@ def _alike(chosen: ndarray) -> list[ndarray]:
     return [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
 
 
-def _least_squares(x: ndarray, y: ndarray) -> tuple[ndarray, ndarray]:
-    """Slopes and intercepts of lines through y [n, B] at x [n]."""
+def least_squares(x: ndarray, y: ndarray) -> tuple[ndarray, ndarray]:
+    """Slopes and intercepts of lines through y [n, B] at x [n]; what changes by no more than rounding is constant."""
     centred = x - x.mean()
     slope = centred @ (y - y.mean(axis=0)) / (centred @ centred)
-    slope[np.abs(slope) * np.ptp(x) < ROUNDING * np.maximum(1.0, np.abs(y).max(axis=0))] = 0.0  # a constant norm
+    slope[np.abs(slope) * np.ptp(x) < ROUNDING * np.maximum(1.0, np.abs(y).max(axis=0))] = 0.0
     return slope, y.mean(axis=0) - slope * x.mean()
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.batch import of_batch
 from gradlab.analyses.exact_zeros import at_kink, cancels
 from gradlab.analyses.problem import Problem, analysis, last_losses, of_last_loss, problem_of
 from gradlab.analyses.propagation import Way, way_back
@@ -31,7 +32,7 @@ from gradlab.settings.subject import Subject
 TABLE_COLUMNS = (
     "cell", "layer", "step", "lag", "state", "path",
     "log10_norm", "log10_norm_min", "log10_norm_max",
-    "log10_relative", "log10_relative_min", "log10_relative_max",
+    "log10_relative", "log10_relative_min", "log10_relative_max", "left_out",
 )  # fmt: skip
 RATE_COLUMNS = (
     "cell", "layer", "state", "decades_per_step", "half_width", "intercept", "lag_from", "lag_to", "rms_residual",
@@ -131,7 +132,11 @@ class GradientTrace:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Tidy: one row per layer, state and step, columns `TABLE_COLUMNS`; mean, min and max are over the batch."""
+        """Tidy: one row per layer, state and step, columns `TABLE_COLUMNS`.
+
+        Mean, min and max are over the sequences of the batch in which the gradient is neither exactly zero nor
+        undefined; left_out counts the others. Where there are only others: -inf if it is exactly zero in all, or NaN.
+        """
         return norm_table(self.cell, self.log10_norms, self.log10_cotangent)
 
     @cached_property
@@ -218,9 +223,9 @@ def norm_table(
             columns |= {"state": state, "path": path}
             norms = log10_norms[layer, ..., kind]
             for name, values in (("norm", norms), ("relative", relative(norms, log10_entered))):
-                columns[f"log10_{name}"] = values.mean(axis=-1)
-                columns[f"log10_{name}_min"] = values.min(axis=-1)
-                columns[f"log10_{name}_max"] = values.max(axis=-1)
+                found = of_batch(values)
+                columns |= {f"log10_{name}": found.mean, f"log10_{name}_min": found.least}
+                columns |= {f"log10_{name}_max": found.most, "left_out": found.left_out}
             parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)[list(TABLE_COLUMNS)]
 

@@ -1,6 +1,7 @@
 """The cells by name; `contract` says what a cell is.
 
-The setting `forget_bias` is the bias of a gate named "forget", which near 1 keeps the old state.
+The setting `keep_bias` is the bias, toward keeping, of the gate that keeps the old state, whatever its name;
+`forget_bias` that of a gate named "forget" alone.
 
 A new cell is one file here and one line in `CELLS`.
 """

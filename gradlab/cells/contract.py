@@ -9,10 +9,11 @@ Some cells also declare
     peepholes               pairs (gate, weight) by which the gate sees the cell state, names in `pre_activations`; the
                             weight stands in b_W, as the bias of a pre-activation without W and U
     without_W, without_U    pre-activations that read no input, no recurrent state
+    keep_gate               (gate, sign): a larger bias of this gate keeps more of the old state (1), or less (-1)
     keep                    (saved, new) -> the factor by which the additive update multiplies the old state [..., H]:
                             a gate, or what is made of gates; no cell has it whose direct path is no such product
 
-which are read by `peepholes_of`, `without` and `keep_of`.
+which are read by `peepholes_of`, `without`, `keep_gate_of` and `keep_of`.
 """
 
 from collections.abc import Callable
@@ -88,6 +89,12 @@ def without(cell: Cell, weight: str) -> tuple[str, ...]:
     """The pre-activations whose rows of `weight`, "W" or "U" (then also of b_U), are zero and no parameters."""
     names = {*peepholes_of(cell).values(), *getattr(cell, f"without_{weight}", ())}
     return tuple(name for name in cell.pre_activations if name in names)
+
+
+def keep_gate_of(cell: Cell) -> tuple[str, int] | None:
+    """The gate that decides how much of the old state is kept, and whether a larger bias of it keeps more (1) or less
+    (-1); None for a cell without such a gate."""
+    return getattr(cell, "keep_gate", None)
 
 
 def keep_of(cell: Cell) -> Callable[[Any, Any], Any] | None:

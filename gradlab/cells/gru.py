@@ -20,6 +20,7 @@ class GRU(NamedTuple):
     title = "GRU"
     pre_activations = ("reset", "update", "candidate")
     gates = ("reset", "update")
+    keep_gate = ("update", 1)
     record = Hidden
     states = record._fields
     saved = (

@@ -20,6 +20,7 @@ class LSTM(NamedTuple):
     title = "LSTM"
     pre_activations = ("input", "forget", "candidate", "output")
     gates = ("input", "forget", "output")
+    keep_gate = ("forget", 1)
     record = HiddenAndCell
     states = record._fields
     saved = (

@@ -18,6 +18,7 @@ class CoupledLSTM(NamedTuple):
     title = "LSTM (coupled gates)"
     pre_activations = ("forget", "candidate", "output")
     gates = ("forget", "output")
+    keep_gate = ("forget", 1)
     record = HiddenAndCell
     states = record._fields
     saved = (

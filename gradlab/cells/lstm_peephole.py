@@ -24,6 +24,7 @@ class PeepholeLSTM(NamedTuple):
     pre_activations = ("input", "forget", "candidate", "output", "peephole_input", "peephole_forget", "peephole_output")
     peepholes = (("input", "peephole_input"), ("forget", "peephole_forget"), ("output", "peephole_output"))
     gates = ("input", "forget", "output")
+    keep_gate = ("forget", 1)
     record = HiddenAndCell
     states = record._fields
     saved = (

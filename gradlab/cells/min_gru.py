@@ -20,6 +20,7 @@ class MinGRU(NamedTuple):
     pre_activations = ("update", "candidate")
     without_U = pre_activations
     gates = ("update",)
+    keep_gate = ("update", -1)
     record = Hidden
     states = record._fields
     saved = ("update", "candidate", "not_update")

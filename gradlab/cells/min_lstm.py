@@ -21,6 +21,7 @@ class MinLSTM(NamedTuple):
     pre_activations = ("input", "forget", "candidate")
     without_U = pre_activations
     gates = ("input", "forget", "kept")
+    keep_gate = ("forget", 1)
     record = Hidden
     states = record._fields
     saved = ("input", "forget", "candidate", "kept", "not_input", "not_forget", "not_kept")

@@ -21,6 +21,7 @@ class MinimalGatedUnit(NamedTuple):
     title = "minimal gated unit"
     pre_activations = ("update", "candidate")
     gates = ("update",)
+    keep_gate = ("update", -1)
     record = Hidden
     states = record._fields
     saved = ("update", "candidate", "recurrent_candidate", "not_update", "candidate_slope")

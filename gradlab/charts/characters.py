@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import colours, theme
+from gradlab.words.letters import visible
 from gradlab.words.numbers import number
 
 PREDICTION_COLUMNS = ("step", "character", "following", "symbol", "rank", "probability")
@@ -19,7 +20,6 @@ SHADED_COLUMNS = ("step", "character")  # and that of the values
 ABSOLUTE = (-12.0, 1.0)  # decades from dark to bright, the same for every text, model and prediction
 MOST_STEPS, MOST_SYMBOLS = 6, 6  # of the bars
 CHARACTERS_PER_ROW = 40
-INVISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 RIGHT = {False: "#009E73", True: "#2CCB9B"}
 OTHER = {False: "#B9C0CA", True: "#56606E"}
 ROW_PIXELS = 30
@@ -93,11 +93,6 @@ def _bars(table: pd.DataFrame, first: int) -> pd.DataFrame:
             "expected": table["symbol"] == table["following"],
         }
     )
-
-
-def visible(character: str) -> str:
-    """A character that can be seen: the space as an open box."""
-    return INVISIBLE.get(character, character)
 
 
 def _squares(table: pd.DataFrame, value: str) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from gradlab.cells import CELLS, SATURATED, state_names
 from gradlab.charts import axes, colours, raster, theme
+from gradlab.words.letters import visible
 
 ONE_UNIT_COLUMNS = ("unit", "step", "lag", "quantity", "value")
 SPREAD_COLUMNS = ("gate", "step", "lag", "mean", "median", "q05", "q95", "saturated_low", "saturated_high")
@@ -168,7 +169,7 @@ def _legend(scale: raster.Scale, first: int, x: alt.X) -> alt.Chart:
 
 def _letters(letters: pd.Series, first: int, last: int, middle: float) -> list[alt.Chart]:
     """What is read, below the picture, each under the middle of its step; smaller where there is less room."""
-    shown = pd.DataFrame({"step": letters.index + middle, "letter": letters.str.replace(" ", "␣").to_numpy()})
+    shown = pd.DataFrame({"step": letters.index + middle, "letter": letters.map(visible).to_numpy()})
     size = alt.ExprRef(f"min(14, 1.5 * width / {last - first + 1})")
     text = alt.Chart(shown).mark_text(baseline="top", dy=4, fontSize=size)
     return [text.encode(x=axes.steps(first, last), y=alt.YValue("height"), text="letter:N")]

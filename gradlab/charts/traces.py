@@ -25,11 +25,11 @@ KEYS = ("cell", "layer", "state", "step", "lag")
 RELATIVE = ("log10_relative", "log10_relative_min", "log10_relative_max")
 ABSOLUTE = ("log10_norm", "log10_norm_min", "log10_norm_max")
 COLUMNS = (*KEYS, *RELATIVE, *ABSOLUTE)
-PARTS = ("limits", "zeros", "marks")  # datasets that not every picture has
-DATASETS = ("lines", *PARTS, "last zero", "ends", "hover", "lags")
+PATH_DASHES = {"all losses": [1, 0], "last loss": [6, 4]}
+PARTS = ("limits", "zeros", "marks", "promised")  # datasets that not every picture has
+DATASETS = ("lines", *PARTS, "last zero", "promise", "ends", "hover", "lags")
 FOLLOWED = "followed"  # signal of a picture whose rows arrive: its datasets and the domains of its axes
 LABELS = 50  # pixels: "1e-3000"
-PATH_DASHES = {"all losses": [1, 0], "last loss": [6, 4]}
 MOST_NAMES = 6  # more names than this find no room at the ends of their lines, and legends take their place
 MOST_BANDS = 8  # bands over the batch of more lines than this would hide the lines
 
@@ -41,7 +41,7 @@ class Look(NamedTuple):
     relative: bool
     named: bool  # at the lines' left ends, and not in legends
     first_picture: bool
-    parts: frozenset[str]  # of what not every picture has: "limits", "zeros", "marks"
+    parts: frozenset[str]  # of what not every picture has, of PARTS
     dark: bool
 
     @property
@@ -82,12 +82,16 @@ def opening(
     title: str = "",
     subtitle: str = "",
     marks: pd.DataFrame | None = None,
+    promised: pd.DataFrame | None = None,
     dark: bool = False,
     width: int | str = "container",
-    height: int = 460,
+    height: int = 400,
 ) -> alt.LayerChart:
-    """The first picture: one bold line per cell, named at its end; one layer and one state; the rest as `lines`."""
-    rows, domains = datasets(table, relative=relative, ends=ends, marks=marks)
+    """The first picture: one bold line per cell, named at its end; one layer and one state; the rest as `lines`.
+
+    promised    rows of a trace that another setting gives, with a `label` that says which: a thin dashed line
+    """
+    rows, domains = datasets(table, relative=relative, ends=ends, marks=marks, promised=promised)
     look = look_of(table, rows, relative=relative, first_picture=True, dark=dark)
     height += theme.legend_room(table) if len(ends) > MOST_NAMES else 0
     return theme.finished(_layers(rows, domains, look), title, subtitle, dark, width, height, two_x_axes=True)
@@ -121,8 +125,8 @@ def propagation(
             detail=[alt.Detail("cell:N"), alt.Detail("path:N")],
         )
     )
-    limits = annotations.float32_limits(annotations.limit_rows(domain), dark)
-    layers = [*limits, line, axes.lags(int(table["lag"].min()), int(table["lag"].max()))]
+    limits, lags = annotations.limit_rows(domain), axes.lags(int(table["lag"].min()), int(table["lag"].max()))
+    layers = [*annotations.float32_limits(limits, dark), line, lags]
     return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
 
 
@@ -134,7 +138,7 @@ def followed(look: Look, *, width: int | str = "container") -> alt.LayerChart:
     look = look._replace(parts=frozenset(PARTS))
     rows = {name: alt.NamedData(name) for name in DATASETS}
     domains = {name: f"{FOLLOWED}.{name}" for name in ("norms", "steps", "lags")}
-    height = 460 if look.first_picture else 440
+    height = 400 if look.first_picture else 440
     if not (look.first_picture and look.named):
         height += theme.legend_room(look.table)
     return theme.finished(_layers(rows, domains, look), "", "", look.dark, width, height, two_x_axes=True)
@@ -155,6 +159,7 @@ def datasets(
     relative: bool = True,
     ends: pd.DataFrame | None = None,
     marks: pd.DataFrame | None = None,
+    promised: pd.DataFrame | None = None,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Sequence[float]]]:
     """Every row that the picture draws, by dataset (`DATASETS`), and the domains of its axes: norms, steps, lags.
 
@@ -166,7 +171,9 @@ def datasets(
     drawn = drawn.assign(**{name: drawn[name].where(np.isfinite(drawn[name])) for name in names})
     first, last = int(table["step"].min()), int(table["step"].max())
     lags = [int(table["lag"].min()), int(table["lag"].max())]
-    domain = axes.decades_domain(drawn[name] for name in names)
+    other = pd.DataFrame({name: [] for name in ("cell", "step", mean, "label")}) if promised is None else promised
+    other = other.loc[np.isfinite(other[mean]), ["cell", "step", mean, "label"]]
+    domain = axes.decades_domain([*(drawn[name] for name in names), other[mean]])
     is_absolute = not relative or (table[mean] - table[ABSOLUTE[0]]).abs().max() < annotations.SAME
     zeros = table[np.isneginf(table[mean])]
     named = ends if ends is not None and 0 < len(ends) <= MOST_NAMES else None
@@ -180,6 +187,8 @@ def datasets(
         "zeros": annotations.zero_rows(zeros),
         "last zero": annotations.last_zero(zeros, last),
         "marks": annotations.mark_rows(marks, last),
+        "promised": other,
+        "promise": other.nsmallest(1, "step"),
         "ends": labelled,
         "hover": annotations.hover_rows(table, mean),
         "lags": pd.DataFrame({"lag": lags}),
@@ -223,6 +232,7 @@ def _layers(rows: Mapping[str, Any], domains: Mapping[str, axes.Domain], look: L
     zeros = rows["zeros"], rows["last zero"]
     return [
         *(annotations.float32_limits(rows["limits"], dark) if "limits" in look.parts else []),
+        *(_promised(rows, mean, x, colour) if "promised" in look.parts else []),
         *([band] if len(look.lines) <= MOST_BANDS else []),
         line,
         *(annotations.exact_zeros(*zeros, x, colour, dimmed, dark) if "zeros" in look.parts else []),
@@ -231,6 +241,15 @@ def _layers(rows: Mapping[str, Any], domains: Mapping[str, axes.Domain], look: L
         *annotations.hover(rows["hover"], rows["lines"], mean, x, colour, dark),
         axes.back(domains["lags"], rows["lags"]),
     ]
+
+
+def _promised(rows: Mapping[str, Any], mean: str, x: alt.X, colour: alt.Color) -> list[alt.Chart]:
+    """What another setting gives: a thin dashed line in its cell's colour, and above its left end which setting."""
+    y = alt.Y(f"{mean}:Q")
+    line = alt.Chart(rows["promised"]).mark_line(strokeWidth=1.5, strokeDash=[3, 4], opacity=0.9)
+    name = alt.Chart(rows["promise"]).mark_text(align="left", baseline="bottom", dx=4, dy=-4, fontSize=12)
+    text = alt.Text("label:N")
+    return [line.encode(x=x, y=y, color=colour), name.encode(x=x, y=y, color=colour, text=text)]
 
 
 def _title(table: pd.DataFrame, mean: str) -> list[str]:

@@ -15,14 +15,14 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-import vl_convert
 
+from gradlab.exports.converter import CONVERTER
 from gradlab.exports.record import TRACES, one_line, record
 from gradlab.settings.subject import Subject
+from gradlab.words.letters import printable
 from gradlab.words.numbers import PLAIN_POWER_LABEL, POWER_LABEL, plain
 
 WIDTH = 900  # pixels, where a chart takes its width from its surroundings
-FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 POINTER = "pointer"  # the charts' style of marks that are seen only under the pointer
 TITLE_LINE, SUBTITLE_LINE = 21, 18  # pixels a line of a chart's heading needs
 
@@ -67,7 +67,7 @@ def specification(
 def png(chart: Any, subjects: Sequence[Subject] = (), *, scale: float = 2.0, **options: Any) -> bytes:
     """PNG, `scale` pixels of the picture for each pixel of the chart; `options` as of `specification`."""
     spec = _still(specification(chart, subjects, **options))
-    data = vl_convert.vegalite_to_png(spec, scale=scale, allowed_base_urls=[])
+    data = _converted("png", spec, scale=scale)
     text = b"gradlab\0" + one_line(spec["usermeta"]["gradlab"]).encode("ascii")
     chunk = struct.pack(">I", len(text)) + b"tEXt" + text + struct.pack(">I", zlib.crc32(b"tEXt" + text))
     after_header = 8 + 4 + 4 + 13 + 4  # signature; length, type, data and checksum of IHDR, which comes first
@@ -77,7 +77,7 @@ def png(chart: Any, subjects: Sequence[Subject] = (), *, scale: float = 2.0, **o
 def svg(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
     """SVG whose text stays text; `options` as of `specification`."""
     spec = _still(specification(chart, subjects, **options))
-    drawing = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    drawing = _converted("svg", spec).decode()
     title, subtitle = (" ".join(spec.get("title", {}).get(key, [])) for key in ("text", "subtitle"))
     elements = {"title": title, "desc": subtitle, "metadata": one_line(spec["usermeta"])}
     inside = "".join(f"<{tag}>{html_module.escape(text)}</{tag}>" for tag, text in elements.items() if text)
@@ -91,7 +91,7 @@ def pdf(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
     The record goes in by an incremental update (ISO 32000-1, 7.5.6): a new information dictionary behind the file.
     """
     spec = _still(specification(chart, subjects, **options))
-    data = vl_convert.vegalite_to_pdf(spec, allowed_base_urls=[])
+    data = _converted("pdf", spec)
     end = re.search(rb"/Size (\d+)\s+/Root (\d+ 0 R)\s+/Info (\d+) 0 R\s+>>\s+startxref\s+(\d+)\s+%%EOF\s*$", data)
     if end is None:
         raise ValueError("the PDF ends in no trailer that an incremental update could follow")
@@ -164,7 +164,13 @@ h1 { font-size: 1.25rem; margin: 0; } p { margin: .25rem 0 1rem; opacity: .8; } 
 
 @functools.cache
 def _scripts() -> str:
-    return vl_convert.javascript_bundle()  # pyright: ignore[reportCallIssue]  its stub names no default
+    return CONVERTER.convert("HTML page", "javascript_bundle").decode()
+
+
+def _converted(kind: str, spec: dict[str, Any], **options: Any) -> bytes:
+    """The document as a file of the kind "png", "svg" or "pdf"; nothing in it is fetched."""
+    drawn = {key: value for key, value in spec.items() if key != "usermeta"}
+    return CONVERTER.convert(kind.upper(), f"vegalite_to_{kind}", vl_spec=drawn, allowed_base_urls=[], **options)
 
 
 def _named(chart: Any, tables: dict[int, pd.DataFrame]) -> Any:
@@ -183,24 +189,19 @@ def _named(chart: Any, tables: dict[int, pd.DataFrame]) -> Any:
 
 def _still(spec: dict[str, Any]) -> dict[str, Any]:
     """The document as a still picture holds it: no marks for a pointer, and numbers that every font can write."""
-    return _in_plain_text(_without_pointer(spec))
+    return _in_plain_text(_without_pointer(spec)) | {"usermeta": spec["usermeta"]}  # the record stays as it is
 
 
 def _in_plain_text(part: Any) -> Any:
     """A part of a document with its numbers in e-notation, as few fonts hold superscripts, and no character that XML
-    forbids, at which the converter would end the whole process."""
+    forbids, at which vl-convert would end its process."""
     if isinstance(part, dict):
         return {key: _in_plain_text(value) for key, value in part.items()}
     if isinstance(part, list):
         return [_in_plain_text(value) for value in part]
     if isinstance(part, str):
-        return _visible(plain(part).replace(POWER_LABEL, PLAIN_POWER_LABEL))
+        return printable(plain(part).replace(POWER_LABEL, PLAIN_POWER_LABEL))
     return part
-
-
-def _visible(text: str) -> str:
-    """The text with a picture of each control character (␛, ␌) and � for what else XML 1.0 does not hold."""
-    return FORBIDDEN.sub(lambda found: chr(0x2400 + ord(found[0])) if found[0] < " " else "�", text)
 
 
 def _without_pointer(spec: dict[str, Any]) -> dict[str, Any]:

@@ -12,21 +12,25 @@ import pyarrow.parquet as pq
 
 from gradlab.exports.record import TRACES, one_line, record
 from gradlab.settings.subject import Subject
+from gradlab.words.letters import printable
 
 
 def csv(table: pd.DataFrame) -> bytes:
     """CSV (RFC 4180, UTF-8) of every row; numbers read back to the bit, -inf and nan are spelled out.
 
     Text that a spreadsheet would run as a formula (beginning with = + - @, a tab or a return) gets an apostrophe.
+    Control characters, which a terminal would obey and few readers of CSV take, become visible ones: ␛.
     """
-    safe = table.rename(columns=_not_a_formula)
+    safe = table.rename(columns=_harmless)
     text = [str(name) for name in safe if not pd.api.types.is_numeric_dtype(safe[name])]
-    safe = safe.assign(**{name: safe[name].map(_not_a_formula) for name in text})
+    safe = safe.assign(**{name: safe[name].map(_harmless) for name in text})
     return safe.to_csv(index=False, na_rep="nan", lineterminator="\r\n").encode()
 
 
-def _not_a_formula(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+def _harmless(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    return printable(f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell)
 
 
 def parquet(table: pd.DataFrame, subjects: Sequence[Subject] = (), code: str = TRACES) -> bytes:

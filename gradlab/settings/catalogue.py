@@ -74,11 +74,20 @@ class Fields(BaseModel):
         "How weights are drawn: U one gate's block at a time, W and, unless stated, the biases as PyTorch does.",
     )
     gain: float = _setting("network", 1.0, "1", "Factor on the recurrent weight U after it is drawn.", (0, 10))
+    keep_bias: float | None = _setting(
+        "network",
+        None,
+        "1",
+        "How open the gate that keeps the old state starts: 0 is half open, 3 is 95 %. It is the sum of PyTorch's two "
+        "biases, on every layer: of f in the LSTM, of z in the GRU, of such a gate in the other cells.",
+        (-20, 20),
+        "the initialization's own",
+    )
     forget_bias: float | None = _setting(
         "network",
         None,
         "1",
-        "Effective bias of the forget gate, the sum of PyTorch's two, on every layer.",
+        "The same for cells whose gate is named forget alone; it leaves the GRU as it is. keep_bias takes its place.",
         (-20, 20),
         "the initialization's own",
     )

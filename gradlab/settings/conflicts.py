@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from gradlab.cells import CELLS
+from gradlab.cells.contract import keep_gate_of
 from gradlab.settings.catalogue import Fields
-from gradlab.settings.losses import LOSSES, Placement, clipped, source, step_set
+from gradlab.settings.losses import LOSSES, Placement, source
+from gradlab.settings.step_sets import StepSet
 
 
 def placement(e: Fields) -> Placement:
@@ -41,9 +43,19 @@ def unused(e: Fields) -> frozenset[str]:
         "output_size": e.objective == "direction" or e.inputs == "text",
         "k1": e.truncation != "windows",
         "k2": e.truncation == "full",
-        "forget_bias": "forget" not in CELLS[e.cell].pre_activations,
+        "forget_bias": "forget" not in CELLS[e.cell].pre_activations or e.keep_bias is not None,
+        "keep_bias": keep_gate_of(CELLS[e.cell]) is None,
     }
     return frozenset(name for name, is_idle in idle.items() if is_idle)
+
+
+def bias_to_keep(e: Fields) -> float | None:
+    """The bias, toward keeping, of the gate that keeps the old state; None where the initialization decides it, or no
+    gate does."""
+    gate = keep_gate_of(CELLS[e.cell])
+    if gate is None:
+        return None
+    return e.forget_bias if e.keep_bias is None and gate[0] == "forget" else e.keep_bias
 
 
 def same_source(e: Fields) -> dict[str, Any]:
@@ -64,7 +76,7 @@ def _loss(e: Fields) -> tuple[str, str] | None:
     if e.loss_step is not None and e.loss_step >= e.steps:
         return "loss_step", f"loss_step = {e.loss_step} lies beyond the sequence of steps = {e.steps}: {use}"
     placed_by = LOSSES[e.loss].placed_by
-    if "loss_steps" in placed_by and e.loss_steps is not None and (end := step_set(e.loss_steps)[-1]) >= e.steps:
+    if "loss_steps" in placed_by and e.loss_steps is not None and (end := StepSet.parse(e.loss_steps).last) >= e.steps:
         return "loss_steps", f"loss_steps names step {end}, which lies beyond the sequence of steps = {e.steps}: {use}"
     if LOSSES[e.loss].needs_states and e.objective != "direction":
         return "objective", (
@@ -116,7 +128,7 @@ def over_fewer_steps(e: Fields, steps: int) -> dict[str, Any]:
     if e.loss_step is not None:
         changes["loss_step"] = min(e.loss_step, T - 1)
     if e.loss_steps is not None:
-        changes["loss_steps"] = clipped(e.loss_steps, T - 1)
+        changes["loss_steps"] = str(StepSet.parse(e.loss_steps).clipped(T - 1))
     if "reads" in LOSSES[e.loss].placed_by:
         changes |= {"reads": min(source(e.steps, placement(e)), max(T // 2, 1)), "writes": None}
     return changes

@@ -13,13 +13,13 @@ import torch
 from numpy import ndarray
 
 from gradlab.cells import CELLS
-from gradlab.cells.contract import without
+from gradlab.cells.contract import keep_gate_of, without
 from gradlab.engine import Cotangents, Size, Sweep
 from gradlab.network.readout import Read, Readout, drawn, drawn_targets, read
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import Fields
-from gradlab.settings.conflicts import placement
-from gradlab.settings.initializations import INITIALIZATIONS, LayerShape, with_forget_bias
+from gradlab.settings.conflicts import bias_to_keep, placement
+from gradlab.settings.initializations import INITIALIZATIONS, LayerShape, with_bias
 from gradlab.settings.inputs import INPUTS, vocabulary
 from gradlab.settings.losses import LOSSES
 
@@ -114,12 +114,13 @@ def drawn_stack(e: Fields, dtype: str | None = None) -> Stack:
 
 
 def _drawn_layer(e: Fields, number: int, random: Streams, dtype: str) -> Layer:
-    """One layer by the initialization's law, with the forget bias set and zeros for what the cell does not read."""
+    """One layer by the initialization's law, with the keep-gate bias set and zeros for what the cell does not read."""
     columns = e.hidden_size if number else input_size_of(e)
     law = INITIALIZATIONS[e.initialization]
     shape = LayerShape(e.cell, e.hidden_size, columns, e.steps if reads_length(e) else None, e.gain, number)
-    if e.forget_bias is not None:
-        law = with_forget_bias(law, e.forget_bias)
+    bias, gate = bias_to_keep(e), keep_gate_of(CELLS[e.cell])
+    if bias is not None and gate is not None:
+        law = with_bias(law, gate[0], gate[1] * bias)
     layer = Layer(*(np.array(part, np.float64) for part in law(shape, random)))
     for gate in without(CELLS[e.cell], "W"):
         layer.W[shape.rows(gate)] = 0

@@ -22,8 +22,8 @@ from gradlab.network.readout import Readout
 from gradlab.network.stack import Stack
 from gradlab.settings import conflicts, drawing
 from gradlab.settings.catalogue import CHOICES, GROUPS, SETTINGS, Fields, allowed, default
-from gradlab.settings.losses import step_set
 from gradlab.settings.meant import closest, did_you_mean
+from gradlab.settings.step_sets import StepSet
 
 TEXT_BYTES = 46_000  # of percent-encoded text; the whole address then stays below 48,000, which servers accept
 
@@ -95,7 +95,7 @@ class Experiment(Fields):
             raise _plain(name, f"{name} = {shown(value)} is not allowed: {_advice(name, value)}") from None
         if name == "loss_steps" and checked is not None:
             try:
-                step_set(checked)
+                StepSet.parse(checked)
             except ValueError as error:
                 raise _plain(name, f"{name} = {shown(value)} is not allowed: {error}; use {allowed(name)}") from None
         if name == "text" and checked is not None and (size := len(quote(checked, safe=""))) > TEXT_BYTES:
@@ -238,4 +238,6 @@ def _refusal_of(problem: Any) -> Refusal:
     """One of pydantic's problems as a sentence of ours."""
     if problem["type"] == "extra_forbidden":
         return Refusal(problem["loc"][0], unknown(problem["loc"][0], problem["input"]))
+    if "setting" not in problem.get("ctx", {}):  # a name that is no Unicode text: pydantic names no place
+        return Refusal("", f"{shown(problem['input'])} is not a setting")
     return Refusal(problem["ctx"]["setting"], problem["msg"])

@@ -9,7 +9,7 @@ experiment, so that float32 and float64 see the same weights. Laws are made of s
 
     by_blocks      a law of one gate's square block of U becomes a law of the layer: the rest as PyTorch draws it
     with_biases    a layer with other effective biases, gate by gate
-    with_gain, with_forget_bias         a law with U multiplied, with the forget gate's bias set
+    with_gain, with_bias                a law with U multiplied, with the bias of one gate set
 
 A block is square, so Xavier's fan-in and fan-out are both H: its variance is 1/H, whatever the number of gates.
 
@@ -29,7 +29,7 @@ from torch import Generator, Tensor
 from torch.nn import init
 
 from gradlab.cells import CELLS
-from gradlab.cells.contract import peepholes_of
+from gradlab.cells.contract import Cell, keep_gate_of, keep_of, peepholes_of
 from gradlab.network.stack import Layer, gate_rows
 
 
@@ -109,9 +109,21 @@ def with_gain(law: Law) -> Law:
     return scaled
 
 
-def with_forget_bias(law: Law, bias: float) -> Law:
-    """The law with the effective bias of the gate named "forget" set, where the cell has one."""
-    return lambda shape, random: with_biases(law(shape, random), shape, {"forget": bias})
+def with_bias(law: Law, gate: str, bias: float) -> Law:
+    """The law with the effective bias of a gate set."""
+    return lambda shape, random: with_biases(law(shape, random), shape, {gate: bias})
+
+
+def kept_at_rest(cell: Cell, bias: float) -> float:
+    """What the additive update multiplies the old state by where every pre-activation is 0 but that of the gate that
+    keeps, which has the bias. Raises ValueError for a cell without a `keep`, or a gate for it."""
+    keep, gate = keep_of(cell), keep_gate_of(cell)
+    if keep is None or gate is None:
+        raise ValueError(f"{cell.title} keeps its old state by no product of gates")
+    none = torch.zeros((), dtype=torch.float64)
+    at_rest = tuple(none + (gate[1] * bias if name == gate[0] else 0.0) for name in cell.pre_activations)
+    new, saved = cell.step(at_rest, tuple(none for _ in at_rest), cell.record(*(none for _ in cell.states)))
+    return float(keep(saved, new))
 
 
 def with_biases(layer: Layer, shape: LayerShape, effective: Mapping[str, ndarray | float]) -> Layer:

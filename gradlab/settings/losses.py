@@ -19,6 +19,8 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator
 
+from gradlab.settings.step_sets import StepSet
+
 
 class Placement(NamedTuple):
     """The settings that place a loss, each None where it is left open; every loss reads those that concern it."""
@@ -68,7 +70,7 @@ def source(steps: int, placement: Placement) -> int:
 class Loss:
     """Where a loss enters, what it injects there, and how many leading steps have an input."""
 
-    steps: Callable[[int, Placement], Sequence[int]]  # of T: the m loss steps, in order
+    steps: Callable[[int, Placement], Sequence[int] | ndarray]  # of T: the m loss steps, in order
     meaning: str
     reads: Callable[[int, Placement], int] = all_steps  # of T: how many leading steps have an input
     entries: Callable[..., ndarray] = directions  # (shape, generator, states): values at the loss steps, [m, B, H]
@@ -113,39 +115,19 @@ def chosen_step(steps: int, placement: Placement) -> Sequence[int]:
     return [at]
 
 
-def chosen_steps(steps: int, placement: Placement) -> Sequence[int]:
+def chosen_steps(steps: int, placement: Placement) -> Sequence[int] | ndarray:
     """`loss_steps`, or the ends of the four quarters. Raises ValueError for steps beyond the sequence."""
     if placement.loss_steps is None:
         return sorted({max(steps * quarter // 4 - 1, 0) for quarter in (1, 2, 3, 4)})
-    chosen = step_set(placement.loss_steps)
-    if chosen[-1] >= steps:
+    chosen = StepSet.parse(placement.loss_steps)
+    if chosen.last >= steps:
         raise ValueError(f"loss_steps = {placement.loss_steps!r} goes beyond the sequence: use 0 to {steps - 1}")
-    return chosen
+    return chosen.array
 
 
 def behind_the_source(steps: int, placement: Placement) -> Sequence[int]:
     """The steps that the delayed type writes."""
     return range(source(steps, placement), steps)
-
-
-def step_set(text: str) -> list[int]:
-    """The steps that "9, 49, 90-99" names, in order, each once. Raises ValueError for anything else."""
-    steps: set[int] = set()
-    for part in text.split(","):
-        first, dash, end = part.strip().partition("-")
-        if not all(number.isascii() and number.isdigit() and len(number) < 8 for number in (first, end or "0")):
-            raise ValueError(f"{part.strip()!r} is neither a step nor a range of steps such as 90-99")
-        low, high = int(first), int(end) if dash and end else int(first)
-        if (dash and not end) or high < low:
-            raise ValueError(f"{part.strip()!r} is not a range from a lower to a higher step")
-        steps.update(range(low, high + 1))
-    return sorted(steps)
-
-
-def clipped(text: str, last: int) -> str:
-    """The same steps and ranges, none beyond the step `last`: what lies beyond is moved there."""
-    parts = [part.strip().split("-") for part in text.split(",")]
-    return ",".join("-".join(str(min(int(number), last)) for number in part) for part in parts)  # never longer
 
 
 LOSSES: dict[str, Loss] = {

@@ -8,6 +8,8 @@ from functools import wraps
 from inspect import signature
 from typing import ParamSpec, TypeVar
 
+LONGEST = 60  # characters of what may mean a name; the search's time and memory grow with them
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -41,7 +43,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 def closest(name: object, known: Iterable[str]) -> str | None:
     """The name that is nearest in spelling, in whatever case, or has these initials (lr); None where none is near."""
-    if not isinstance(name, str):
+    if not isinstance(name, str) or len(name) > LONGEST:
         return None
     spelt = {word.lower(): word for word in known}
     near = get_close_matches(name.lower(), spelt, 1) or [word for word in spelt if _initials(word) == name.lower()]

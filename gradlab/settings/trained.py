@@ -21,7 +21,7 @@ from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import Batch, Task
 
 DECIDED = ("cell", "depth", "hidden_size", "inputs", "input_size", "text", "output_size")  # settings, by the weights
-REPLACED = frozenset(("initialization", "gain", "forget_bias"))  # do not apply to learned weights
+REPLACED = frozenset(("initialization", "gain", "keep_bias", "forget_bias"))  # do not apply to learned weights
 
 
 @dataclass(frozen=True)

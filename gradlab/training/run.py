@@ -24,6 +24,7 @@ from gradlab.analyses.truncation import Schedule
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.inputs import default_text
 from gradlab.settings.meant import refuse_unknown_options
+from gradlab.settings.step_sets import StepSet
 from gradlab.settings.tasks import TASKS, Batch, Task, characters
 from gradlab.settings.trained import Trained, Weights
 from gradlab.training.divergence import Diverged, forward_divergence, gradient_divergence, weights_divergence
@@ -248,7 +249,7 @@ def fitted(experiment: Experiment, task: Task) -> Experiment:
     scored = np.flatnonzero(task.draw(steps, 1, np.random.default_rng(0)).scored)
     loss = {"loss": "last"} if len(scored) == 1 else {"loss": "every"}
     if 1 < len(scored) < steps:
-        loss = {"loss": "steps", "loss_steps": _ranges(scored.tolist())}
+        loss = {"loss": "steps", "loss_steps": str(StepSet.of(range(step, step + 1) for step in scored.tolist()))}
     reads: dict[str, Any] = {"inputs": "noise", "input_size": task.input_size, "output_size": task.output_size}
     if task.text is not None:
         reads = {"inputs": "text", "text": None if task.text == default_text() else task.text}
@@ -261,11 +262,3 @@ def fitted(experiment: Experiment, task: Task) -> Experiment:
     # A text too long to be a setting: its vocabulary decides the sizes.
     sizes = {"inputs": "noise", "input_size": task.input_size, "output_size": task.output_size}
     return shorter.replace(**settings | {"text": None} | sizes)
-
-
-def _ranges(steps: list[int]) -> str:
-    """Steps in order as a setting names them: "3, 9-11, 20"."""
-    known = set(steps)
-    starts = [step for step in steps if step - 1 not in known]
-    ends = [step for step in steps if step + 1 not in known]
-    return ", ".join(f"{a}-{b}" if a < b else str(a) for a, b in zip(starts, ends, strict=True))

@@ -35,10 +35,12 @@ SECTIONS = {
 }
 
 ICON = str(Path(__file__).with_name("icon.svg"))
+STYLE = Path(__file__).with_name("frame") / "style.css"
 
 st.set_page_config(page_title="gradlab", page_icon=ICON, layout="wide")
+st.html(STYLE)
 st.logo(ICON, size="large")
-page = st.navigation(SECTIONS, expanded=True)
+page = st.navigation(SECTIONS, position="top")
 notices = st.container()
 is_home = page.url_path == ""
 column, st.session_state["aside"] = st.columns([3, 1]) if is_home else (st.container(), None)
@@ -46,6 +48,7 @@ column.title(page.title, anchor=False)
 above, below = column.container(), column.container()
 body, at_hand = (above, below) if is_home else (below, above)
 settings.draw(page.url_path, at_hand)
+st.set_page_config(page_title=f"{page.title}{settings.differences()} · gradlab")
 with notices:
     link.tell(settings.current())
     opened_runs.notice(SECTIONS["See"][1])

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from gradlab.analyses.batch import of_batch
 from gradlab.analyses.diagnosis import Diagnosis
-from gradlab.analyses.traces import ALL, LAST, GradientTrace
+from gradlab.analyses.traces import ALL, LAST, GradientTrace, whole_state
 from gradlab.cells import CELLS
-from gradlab.words.numbers import counted, every, listed, number
+from gradlab.words.numbers import counted, every, listed, number, rounded, signed
 
+OTHER = 1.0  # decades: what a state holds is told apart from what all hold together
 NOTHING_INJECTED = "Nothing is injected: at these settings the loss has no gradient, so none arrives anywhere."
 
 
@@ -23,23 +25,32 @@ def names(traces: Sequence[GradientTrace]) -> str:
     return listed([title(trace) for trace in traces])
 
 
-def arriving(trace: GradientTrace, losses: str = ALL) -> float:
-    """log10 of what reaches h at step 0 of the bottom layer, relative to what those losses inject.
+def arriving(trace: GradientTrace, losses: str = ALL, state: str = "h") -> float:
+    """log10 of what reaches a state, or all, at step 0 of the bottom layer, relative to what those losses inject.
 
-    Mean over the sequences in which it is not exactly zero; -inf where it is zero in all.
+    Mean over the sequences in which it is neither exactly zero nor undefined; -inf where it is zero in all.
     """
-    left = trace.log10_relative("h", losses)[0, 0]
-    alive = ~np.isneginf(left)
-    return float(left[alive].mean()) if alive.any() else -math.inf
+    return float(of_batch(trace.log10_relative(state, losses)[0, 0]).mean)
 
 
 def remaining(traces: Sequence[GradientTrace], losses: str = ALL) -> str:
-    """What is left of the gradient at step 0 of the bottom layer, for every cell."""
+    """What is left of the gradient in h at step 0 of the bottom layer, for every cell.
+
+    Where all states of a cell together hold another amount, a decade off at least, that is said too.
+    """
     parts = []
     for trace in traces:
-        zero = np.isneginf(trace.log10_relative("h", losses)[0, 0])
-        some = f" (exactly 0 in {zero.sum()} of {len(zero)} sequences)" if zero.any() and not zero.all() else ""
-        parts.append(f"{title(trace)} {number(arriving(trace, losses))}{some}")
+        in_h, in_all = (arriving(trace, losses, state) for state in ("h", ALL))
+        left = trace.log10_relative("h", losses)[0, 0]
+        whole = (
+            "" if math.isnan(in_all) or not in_all - in_h > OTHER else f"{whole_state(trace.cell)}: {number(in_all)}"
+        )
+        missing = (
+            f"{words} in {some.sum()} of {len(left)} sequences" if some.any() and not some.all() else ""
+            for words, some in (("exactly 0", np.isneginf(left)), ("not finite", np.isnan(left)))
+        )
+        aside = "; ".join(filter(None, (whole, *missing)))
+        parts.append(f"{title(trace)} {number(in_h)}{f' ({aside})' if aside else ''}")
     return ", ".join(parts)
 
 
@@ -50,25 +61,36 @@ def several_losses(traces: Sequence[GradientTrace]) -> bool:
 
 def opening(traces: Sequence[GradientTrace]) -> str:
     """How much of the injected gradient reaches h at the first step of the bottom layer, for every cell."""
-    first = traces[0]
-    steps = set(first.loss_steps.tolist())
-    last_loss = max(steps, default=0)
-    layer = " in the bottom layer" if first.stack.depth > 1 else ""
-    if not steps:
-        return NOTHING_INJECTED
-    if len(steps) > 1:
+    alike: dict[tuple[int, ...], list[GradientTrace]] = {}
+    for trace in traces:  # a loss may inject nothing into the states that one of the cells has
+        alike.setdefault(tuple(sorted(set(trace.loss_steps.tolist()))), []).append(trace)
+    return " ".join(_opening(steps, some, len(alike) == 1) for steps, some in alike.items())
+
+
+def _opening(loss_steps: Sequence[int], traces: Sequence[GradientTrace], is_all: bool) -> str:
+    """The sentence about cells into which the loss injects at the same steps."""
+    if not loss_steps:
         return (
-            f"The loss enters at {len(steps)} of {first.steps} steps. Of the last loss's gradient, injected at step "
-            f"{last_loss}, this much is left{layer} at step 0: {remaining(traces, LAST)}. Of all losses together, "
-            f"relative to all that they inject: {remaining(traces)}."
+            NOTHING_INJECTED
+            if is_all
+            else f"{names(traces)}: nothing is injected, since the loss has no gradient there."
+        )
+    first, last_loss = traces[0], loss_steps[-1]
+    place = "h of the bottom layer" if first.stack.depth > 1 else "h"
+    if len(loss_steps) > 1:
+        return (
+            f"The loss enters at {len(loss_steps)} of {first.steps} steps. Of the last loss's gradient, injected at "
+            f"step {last_loss}, this much is left in {place} at step 0: {remaining(traces, LAST)}. Of all losses "
+            f"together, relative to all that they inject: {remaining(traces)}."
         )
     at = "the last step" if last_loss == first.steps - 1 else f"step {last_loss}"
     if last_loss == 0:
         return (
-            f"The loss enters at step 0 alone, so no gradient goes back through time. There it is: {remaining(traces)}."
+            "The loss enters at step 0 alone, so no gradient goes back through time. In "
+            f"{place} it is there: {remaining(traces)}."
         )
     earlier = f"{counted(last_loss, 'step')} earlier"
-    return f"Of the gradient injected at {at}, this much remains{layer} {earlier}: {remaining(traces)}."
+    return f"Of the gradient injected at {at}, this much remains in {place} {earlier}: {remaining(traces)}."
 
 
 def without_state(state: str) -> str:
@@ -92,19 +114,23 @@ def marks(traces: Sequence[GradientTrace]) -> pd.DataFrame:
 def rate(diagnosis: Diagnosis) -> str:
     """Decades per 100 steps of propagation, for a card."""
     decades, margin = diagnosis.decades_per_100_steps, diagnosis.half_width
-    if math.isnan(decades):
+    if math.isnan(decades) or diagnosis.verdict == "zero":
         return "no rate"
-    interval = f" ± {margin:.1g}" if margin >= 0.05 * abs(decades) and margin > 0 else ""
-    return f"{decades:+.3g}{interval} :small[decades per 100 steps]".replace("-", "−")
+    size = f"{margin:.1g}" if 1e-3 <= margin < 9.5 else rounded(round(margin) if margin >= 9.5 else margin)
+    interval = f" ± {size}" if margin >= 0.05 * abs(decades) and margin > 0 else ""
+    return f"{signed(decades)}{interval} :small[decades per 100 steps]"
 
 
 def half_life(diagnosis: Diagnosis) -> str:
-    """How fast it halves or doubles, or why that is not said, for a card."""
-    steps = diagnosis.half_life
+    """How fast it halves or doubles, how little a steady one changes, or why that is not said, for a card."""
+    length = diagnosis.half_life
     if diagnosis.verdict == "zero":
         return "exactly 0 at step 0"
-    if math.isnan(steps) or diagnosis.verdict == "undefined":
+    if math.isnan(length) or diagnosis.verdict == "undefined":
         return "not known"
-    if math.isinf(steps):
+    if math.isinf(length):
         return "keeps its size"
-    return f"{'halves' if steps > 0 else 'doubles'} {every(f'{abs(steps):.3g}', 'step')}"
+    if diagnosis.verdict == "steady":
+        factor = abs(diagnosis.decades_per_100_steps) / 100 * diagnosis.length
+        return f"within a factor of {number(factor)}"
+    return f"{'halves' if length > 0 else 'doubles'} {every(rounded(abs(length)), 'step')}"

@@ -27,8 +27,12 @@ def of_singular_values(subject: Subject, block: str, farthest: Farthest) -> str:
         return f"{subject.title}: {jacobian} is undefined, since the forward pass overflows."
     if not farthest.resolved:
         return f"{subject.title}: {jacobian} is exactly 0: no direction arrives. {_bound(subject, farthest)}"
-    below = farthest.count - farthest.resolved
-    rest = f"; {below} of {farthest.count} are lost to rounding" if below else ""
+    below = farthest.count - farthest.resolved - farthest.zero
+    rest = "".join(
+        f"; {some} of {farthest.count} are {what}"
+        for some, what in ((farthest.zero, "exactly 0"), (below, "lost to rounding"))
+        if some
+    )
     return (
         f"{subject.title}: the singular values of {jacobian}, run from **{number(farthest.largest)}** down to "
         f"{number(farthest.smallest)}{rest}. Directions that keep more than half their norm: **{farthest.keep_half} of "

@@ -40,6 +40,24 @@ def number(log10_value: float) -> str:
     return f"{mantissa}{TIMES}10{''.join(SUPERSCRIPTS[mark] for mark in str(exponent))}"
 
 
+def rounded(value: float) -> str:
+    """A positive number with three digits, "1.64", "789"; from 1,000 on and below 0.001 as `number` writes it."""
+    text = f"{value:.3g}"
+    return number(math.log10(value)) if "e" in text or 0 < value < 10**PLAIN_FROM else text
+
+
+def signed(value: float) -> str:
+    """The same with its sign: "+9.4", "−28.2"."""
+    return ("−" if value < 0 else "+") + rounded(abs(value))
+
+
+def up_to_one(value: float, digits: int) -> str:
+    """A number of size up to 1 with so many decimals, so that one below 1 is never written as 1: "1 − 2.1 × 10⁻⁹"."""
+    if 0 < 1 - abs(value) < 0.5 * 10**-digits:
+        return f"{'−(' if value < 0 else ''}1 − {number(math.log10(1 - abs(value)))}{')' if value < 0 else ''}"
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
 def plain(text: str) -> str:
     """The text with every number of `number` in e-notation: 2.2e-57."""
 

@@ -1,7 +1,7 @@
 """Sentences of the pages that ask why: every number is read from the records and tables given."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,19 +9,25 @@ import pandas as pd
 from gradlab.analyses.paths import ChangeOver, Microscope, Passes, Summary, Textbook
 from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.contract import additive_name, keep_of
+from gradlab.settings.conflicts import bias_to_keep
+from gradlab.settings.initializations import kept_at_rest
 from gradlab.settings.subject import Subject
+from gradlab.words.flow import NOTHING_INJECTED
 from gradlab.words.how_to_read import Reading
-from gradlab.words.numbers import counted, number
+from gradlab.words.numbers import counted, number, rounded, signed, up_to_one
 from gradlab.words.routes import line_title
 
 VERDICTS = {True: ":green[**holds**]", False: ":red[**does not hold**]", None: ":gray[**cannot be said**]"}
 COMPARED = ("rnn", "lstm", "gru", "lstm_squashed")  # the last is the control
 
 
+def _nothing(log10_total: float) -> str:
+    """Why no path has a share of the gradient."""
+    return "nothing arrives" if log10_total == -math.inf else "the gradient is not finite"
+
+
 def percent(share: float) -> str:
-    """A share in words: tiny ones as powers of ten."""
-    if not math.isfinite(share):
-        return "no share (nothing arrives)"
+    """A finite share in words: tiny ones as powers of ten."""
     if 0 < abs(share) < 5e-4:
         return ("−" if share < 0 else "") + number(math.log10(abs(share)))
     return f"{share:.1%}".replace("-", "−")
@@ -49,28 +55,32 @@ def what_parts_are(subject: Subject) -> str:
 
 
 def resting_gate(subject: Subject, summary: Summary) -> str:
-    """The gate's resting value under the forget bias, and the measured half-life of the direct path."""
+    """The resting value of the gate that keeps, under its bias, and the measured half-life of the direct path."""
     if summary.half_life is None:
         return ""
     does = "halves" if summary.half_life > 0 else "doubles"
     fate = f"{does} every **{_steps(summary.half_life)}** of lag"
     measured = f"direct path of this network {fate if math.isfinite(summary.half_life) else 'loses nothing'}."
-    if "forget_bias" in subject.unused():
+    cell = CELLS[subject.settings.cell]
+    if "keep_bias" in subject.unused():
         return f"The {measured}"
-    bias = subject.settings.forget_bias
+    bias = bias_to_keep(subject.settings)
     if bias is None:
-        return f"Forget bias as drawn, around 0: the gate's resting value is near σ(0) = 0.5. The {measured}"
-    keep = 1 / (1 + math.exp(-bias))
-    steps = math.log(2) / -math.log(keep) if keep < 1 else math.inf
-    return (
-        f"A forget bias of {bias:g} puts the gate's resting value at σ(b) = {keep:.3f}, which alone would halve the "
-        f"direct path every **{counted(f'{steps:.3g}', 'step')}**. The {measured}"
-    )
+        return f"Keep-gate bias as drawn, around 0: the gate's resting value is near σ(0) = 0.5. The {measured}"
+    gate = 1 / (1 + math.exp(-bias))
+    keep = kept_at_rest(cell, bias) if keep_of(cell) else gate
+    kept = "" if math.isclose(gate, keep) else f", of which the cell, at rest, makes a factor of {keep:.3f}"
+    alone = f"halve the direct path every **{_steps(math.log(2) / -math.log(keep))}**" if keep < 1 else "lose nothing"
+    rests = f"A keep-gate bias of {bias:g} puts the gate's resting value at σ(b) = {up_to_one(gate, 3)}{kept}"
+    return f"{rests}, which alone would {alone}. The {measured}"
 
 
 def of_parts(summary: Summary) -> str:
     """Where the gradient changes over from around U to through it."""
     orders = len(summary.share) - 3  # beside direct, rest and total
+    if math.isnan(summary.share["direct"]):
+        text = f"{CELLS[summary.cell].title}, lag {summary.lag}: {_nothing(summary.log10_norm['total'])}."
+        return f"{text} {change_over(summary.change_over)}" if summary.change_over.known else text
     share = percent(summary.share["direct"])
     text = (
         f"{CELLS[summary.cell].title}, lag {summary.lag}: the direct path makes up **{share}** of "
@@ -95,12 +105,17 @@ def _passes(one: Passes) -> str:
     name = f"{CELLS[one.cell].title}, {one.state}"
     if math.isnan(one.through):
         return f"{name}: nothing arrives."
+    without = f", without {counted(one.left_out, 'sequence')} in which nothing arrives" if one.left_out else ""
     if one.cancels:
-        return f"{name}: parts cancel so far that the mean, {one.through:.1f} times through U, is no number of steps."
+        range_ = dict.fromkeys(f"{passes:.1f}".replace("-", "−") for passes in (one.least, one.most))
+        return (
+            f"{name}: parts of opposite sign cancel, so the mean over paths, {' to '.join(range_)} times through U by "
+            f"sequence, is no number of steps{without}."
+        )
     if one.additions < 0.05:
-        return f"{name}: through U at every step, by addition at none."
+        return f"{name}: through U at every step, by addition at none{without}."
     times = f"**{one.through:.1f}** times through U, **{one.additions:.1f}** times by addition"
-    return f"{name}: {times}."
+    return f"{name}: {times}{without}."
 
 
 HOW_TO_READ_PASSES = Reading(
@@ -116,25 +131,30 @@ def change_over(change: ChangeOver) -> str:
     """The lag from which on less than half of the gradient takes the direct path."""
     if not change.known:
         return "Nothing arrives from any earlier step."
+    all_known = change.known == change.lags
+    every_lag = "At every lag" if all_known else f"At all {change.known} of {change.lags} lags from which some arrives,"
     if change.around == change.known:
-        return "At every lag most of the gradient goes around U."
+        return f"{every_lag} most of the gradient goes around U."
     if not change.around:
-        return "At every lag most of the gradient goes through U and not around it."
+        return f"{every_lag} most of the gradient goes through U and not around it."
     if change.lag is None:
         return (
             f"At {change.around} of {change.known} lags most of the gradient goes around U, at the others through it."
         )
-    return f"From lag {change.lag} on, most of the gradient goes through U and not around it."
+    far = "" if all_known else ", as far as some arrives"
+    return f"From lag {change.lag} on{far}, most of the gradient goes through U and not around it."
 
 
 def at_biases(table: pd.DataFrame) -> str:
-    """The direct share at several forget biases."""
+    """The direct share at several biases of the gate that keeps."""
     lag = int(table["lag"].iloc[0])
     pieces = [
-        f"at {bias:g} **{percent(share)}** (norm {number(direct)} of {number(total)})"
+        f"at {bias:g} {_nothing(total)}"
+        if math.isnan(share)
+        else f"at {bias:g} **{percent(share)}** (norm {number(direct)} of {number(total)})"
         for bias, share, direct, total in table[["bias", "share", "log10_direct", "log10_total"]].to_numpy(float)
     ]
-    return f"Share of the direct path in what arrives from lag {lag}, by forget bias: {'; '.join(pieces)}."
+    return f"Share of the direct path in what arrives from lag {lag}, by keep-gate bias: {'; '.join(pieces)}."
 
 
 def textbook(subject: Subject, summary: Summary, judged: Textbook) -> list[str]:
@@ -143,7 +163,7 @@ def textbook(subject: Subject, summary: Summary, judged: Textbook) -> list[str]:
     rate = (
         ""
         if math.isnan(found.decades_per_100_steps)
-        else f", {_signed(found.decades_per_100_steps)} decades per 100 steps"
+        else f", {signed(found.decades_per_100_steps)} decades per 100 steps"
     )
     left = f"; {number(found.log10_left)} is left at step 0" if found.log10_left < math.inf else ""
     sentences = [
@@ -159,10 +179,6 @@ def textbook(subject: Subject, summary: Summary, judged: Textbook) -> list[str]:
         whole = f" ({found.state} against the RNN's h)" if len(cell.states) > 1 else ""
         sentences.append((judged.more, f"“It keeps more than the RNN”: {kept}{whole}, at lag {lag}."))
     return [f"{VERDICTS[holds]} {claim}" for holds, claim in sentences]
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3g}".replace("-", "−")
 
 
 def _gates_product(subject: Subject, summary: Summary) -> str:
@@ -251,15 +267,19 @@ def _fate(half_life: float) -> str:
 
 
 def _steps(half_life: float) -> str:
-    return counted(f"{abs(half_life):.3g}", "step")
+    return counted(rounded(abs(half_life)), "step")
 
 
-def of_edges(table: pd.DataFrame) -> str:
-    """How the horizontal flow divides at the earliest step shown."""
-    at = table[(table["step"] == table["step"].min()) & (table["layer"] == 0)]
-    lag = int(table["lag"].max())
+def of_edges(table: pd.DataFrame, loss_steps: Collection[int]) -> str:
+    """How the horizontal flow divides at the earliest step shown; the loss enters at the steps given."""
+    step, lag = int(table["step"].min()), int(table["lag"].max())
+    at = table[(table["step"] == step) & (table["layer"] == 0)]
+    if not len(loss_steps):
+        return NOTHING_INJECTED
     if "recurrent" not in set(at["edge"]):
-        return "The last step: the loss enters here."
+        return f"Step {step} is the last: the loss enters {'here' if step in loss_steps else 'at earlier steps alone'}."
+    if step > max(loss_steps):
+        return f"The loss enters at step {max(loss_steps)} at the latest: at the steps shown there is no gradient."
     state = additive_name(CELLS[str(table["cell"].iloc[0])])
     sizes = at.set_index(["edge", "state"])["log10_relative"]
     return (

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.batch import of_batch
 from gradlab.analyses.itemised import Pairs, state_of
 from gradlab.analyses.traces import ALL, LAST, GradientTrace
 from gradlab.analyses.truncation import Departure, Schedule
@@ -15,7 +16,7 @@ from gradlab.cells import CELLS
 from gradlab.settings.drawing import read_steps_of
 from gradlab.settings.subject import Subject
 from gradlab.words.flow import NOTHING_INJECTED, arriving
-from gradlab.words.numbers import counted, every, listed, number
+from gradlab.words.numbers import counted, every, listed, number, up_to_one
 
 ROUNDING = 1e-12  # a relative error below it is none
 LITTLE = -1.0  # decades: a loss that gives less than a tenth of what the others do is not seen in the sum
@@ -63,28 +64,34 @@ def type_sentence(subject: Subject, trace: GradientTrace) -> str:
     if not len(trace.loss_steps):
         return f"{has} {NOTHING_INJECTED}"
     return (
-        f"{has} Remaining at step 0 of the bottom layer, relative to the injected gradient: {number(arriving(trace))}."
+        f"{has} Remaining in h at step 0 of the bottom layer, relative to the injected gradient: "
+        f"{number(arriving(trace))}."
     )
 
 
 def hiding(matrices: Sequence[Pairs], traces: Sequence[GradientTrace], layer: int, state: str) -> str:
     """The gradient of the last loss at step 0 beside the sum over all losses there, and whether the sum shows it."""
-    parts, hidden, shown = [], [], []
+    parts, hidden, shown, dead = [], [], [], []
     for pairs, trace in zip(matrices, traces, strict=True):
         title, of = CELLS[pairs.cell].title, state_of(trace.cell, state)
-        last, total = (_mean_alive(trace.log10_norm(of, losses)[layer, 0]) for losses in (LAST, ALL))
+        last, total = (_mean(trace.log10_norm(of, losses)[layer, 0]) for losses in (LAST, ALL))
         parts.append(f"{title} {number(last)} and {number(total)}")
         each = pairs.norms(layer, state)[:, 0]  # [K, B]
-        typical = _root_mean_square(np.array([_mean_alive(one) for one in each]))
-        (hidden if not last - typical > LITTLE else shown).append(title)
+        typical = _root_mean_square(np.array([_mean(one) for one in each]))
+        if typical == -math.inf:
+            dead.append(title)
+        elif not math.isnan(last - typical):
+            (shown if last - typical > LITTLE else hidden).append(title)
     if not any(len(pairs.loss_steps) for pairs in matrices):
         return NOTHING_INJECTED
     text = f"The gradient at step 0, of the last loss alone and of all losses together: {'; '.join(parts)}."
+    if dead:
+        text += f" Of the {listed(dead)} nothing arrives at step 0, of any loss."
     if hidden:
-        whose = "" if not shown else f" of the {listed(hidden)}"
+        whose = "" if not (shown or dead) else f" of the {listed(hidden)}"
         text += f" The sum{whose} says next to nothing about the last loss: it is made up by nearer ones."
     if shown:
-        whose = "" if not hidden else f" of the {listed(shown)}"
+        whose = "" if not (hidden or dead) else f" of the {listed(shown)}"
         text += f" In the sum{whose} the last loss has its part: at least a tenth of what a loss contributes (rms)."
     return text
 
@@ -97,19 +104,33 @@ def _root_mean_square(log10_sizes: ndarray) -> float:
     return float(largest + 0.5 * np.log10(np.mean(10.0 ** (2 * (log10_sizes - largest)))))
 
 
-def _mean_alive(norms: ndarray) -> float:
-    """Mean of log10 norms that are not exact zeros; -inf where all are."""
-    alive = norms[~np.isneginf(norms)]
-    return float(alive.mean()) if len(alive) else -math.inf
+def _mean(norms: ndarray) -> float:
+    return float(of_batch(norms).mean)
 
 
-def losses_and_sum() -> str:
-    """What the thin lines and the bold line show."""
-    return (
+def losses_and_sum(matrices: Sequence[Pairs], layer: int, state: str) -> str:
+    """What the thin lines and the bold line show, and what the sum cannot do where the loss enters at every step."""
+    first = matrices[0]
+    depth, _, steps = first.log10_norms.shape[:3]
+    if not len(first.loss_steps):
+        return NOTHING_INJECTED
+    text = (
         "Each thin line is the gradient of one individual loss; the bold line is the norm of their vector sum, which "
-        "is what a trace shows. Gradient is injected at every step, so the sum cannot fall below what the nearest "
-        "losses inject, however fast the individual gradients fall, unless they cancel."
+        "is what a trace shows. "
     )
+    if first.losses == 1:
+        return f"{text}The loss enters at one step, so the two are the same."
+    if first.losses < steps:
+        return (
+            f"{text}The loss enters at {first.losses} of {steps} steps. Between two of them the sum goes back as each "
+            "individual gradient does; where the bold line rises abruptly, a loss enters."
+        )
+    if layer == depth - 1 and {state_of(pairs.cell, state) for pairs in matrices} == {"h"}:
+        return (
+            f"{text}Gradient is injected into this state at every step, so the sum cannot fall below what that step's "
+            "loss injects, however fast the individual gradients fall, unless they cancel."
+        )
+    return f"{text}Gradient is injected into h of the top layer at every step, and the nearest losses reach this state."
 
 
 def rows_note(matrices: Sequence[Pairs], shown: Subject, asked: Subject, layer: int, state: str) -> str:
@@ -118,10 +139,13 @@ def rows_note(matrices: Sequence[Pairs], shown: Subject, asked: Subject, layer: 
     notes = [] if len(first.loss_steps) else [NOTHING_INJECTED]
     if shown.settings.loss != loss and first.losses > 1 and loss != "every":
         notes.append(f"The chosen loss, {loss}, enters once; here it enters at every step.")
-    if len(first.loss_steps) < first.losses:
+    if 0 < len(first.loss_steps) < first.losses:
         notes.append(f"{len(first.loss_steps)} of {first.losses} loss steps were computed, evenly spread.")
     states = " or ".join(dict.fromkeys(state_of(pairs.cell, state) for pairs in matrices))
-    notes.append(f"State {states} of layer {layer}, mean over the batch; the state is chosen under Display.")
+    notes.append(
+        f"State {states} of layer {layer}, mean over the batch's sequences in which it is not exactly zero; the state "
+        "is chosen under Display."
+    )
     return " ".join(notes)
 
 
@@ -156,8 +180,8 @@ def _departure(found: Departure) -> str:
         return "undefined (the full one is exactly zero or not finite)"
     if found.relative_error < ROUNDING:
         return "the full one"
-    cosine = "" if math.isnan(found.cosine) else f" (cosine {found.cosine:.2g})".replace("-", "−")
-    return f"{100 * found.relative_error:.2g} % off the full one{cosine}"
+    angle = "" if math.isnan(found.cosine) else f" (cosine {up_to_one(found.cosine, 2)})"
+    return f"{number(2 + math.log10(found.relative_error))} % off the full one{angle}"
 
 
 def kept_of_states(subjects: Sequence[Subject], kept: Sequence[Sequence[ndarray]], layer: int) -> str:
@@ -165,7 +189,7 @@ def kept_of_states(subjects: Sequence[Subject], kept: Sequence[Sequence[ndarray]
     parts = []
     for subject, shares in zip(subjects, kept, strict=True):
         states = CELLS[subject.settings.cell].states
-        each = [f"{percent(float(share.mean()))} at {state}" for state, share in zip(states, shares, strict=True)]
+        each = [f"{percent(_mean(share))} at {state}" for state, share in zip(states, shares, strict=True)]
         parts.append(f"{subject.title} {listed(each)}")
     return f"Of the gradient that reaches the states of layer {layer}, as a sum of norms, is kept: {'; '.join(parts)}."
 
@@ -178,11 +202,11 @@ def percent(share: float) -> str:
         return "more than 99.99 %" if share < 1 - 1e-12 else "all"
     if share > 0.99:
         return f"{100 * share:.2f} %"
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{number(2 + math.log10(share)) if share else 0} %"
 
 
 def savings(cost: pd.DataFrame) -> str:
     """What a schedule saves by count; `cost` of it alone."""
     ((memory, work),) = cost[["share_of_bytes", "share_of_multiply_adds"]].to_numpy(float)
-    compared = "the same multiply-adds" if abs(work - 1) < 0.005 else f"{work:.2f} times the multiply-adds"
-    return f"Counted, not timed: {memory:.1%} of the memory for states, {compared} of full back-propagation."
+    compared = "as many multiply-adds" if abs(work - 1) < 0.005 else f"{work:.2f} times as many multiply-adds"
+    return f"Counted, not timed: {memory:.1%} of the memory for states, {compared} as full back-propagation."

@@ -150,7 +150,7 @@ def test_one_step_up_to_the_loss_is_no_line_and_not_called_zero():
 def test_without_a_loss_no_gradient_arrives():
     found = diagnose(scalar(0.9, 20, size=0.0))
     assert found.verdict == "zero"
-    assert found.sentence.endswith("zero. No gradient arrives at all: it is exactly zero.")
+    assert found.sentence.endswith("zero. Nothing is injected: the loss has no gradient.")
 
 
 def test_a_gradient_that_dies_on_its_way_is_zero_from_there_on_and_no_steady_one():

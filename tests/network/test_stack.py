@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from gradlab.cells import CELLS
-from gradlab.cells.contract import without
+from gradlab.cells.contract import keep_gate_of, keep_of, without
 from gradlab.network.stack import PYTORCH_NAMES, Layer, Stack, gate_rows
 from gradlab.settings.drawing import cotangents_of, input_size_of, inputs_of, streams
 from gradlab.settings.experiment import Experiment
-from gradlab.settings.initializations import INITIALIZATIONS
+from gradlab.settings.initializations import INITIALIZATIONS, kept_at_rest
 from gradlab.settings.inputs import INPUTS, default_text
 from gradlab.settings.losses import LOSSES
 
@@ -421,3 +421,36 @@ def test_a_stack_says_in_a_line_what_it_is():
     stack = Stack.from_experiment(Experiment(cell="lstm", depth=2, hidden_size=64, input_size=16))
     assert repr(stack) == "Stack(lstm, depth 2, 64 units, 16 inputs, float64)"
     assert repr(stack.layers[1]) == "Layer(64 units, 64 inputs, 256 rows, float64)"
+
+
+@pytest.mark.parametrize("cell", [name for name, cell in CELLS.items() if keep_gate_of(cell)])
+def test_the_keep_gate_bias_opens_the_gate_that_keeps_of_every_gated_cell_and_changes_nothing_else(cell):
+    gate, sign = keep_gate_of(CELLS[cell])
+    e = SMALL.replace(cell=cell, depth=2)
+    plain, biased = Stack.from_experiment(e), Stack.from_experiment(e.replace(keep_bias=2.5))
+    for before, after in zip(plain.layers, biased.layers, strict=True):
+        rows = gate_rows(cell, gate, e.hidden_size)
+        assert after.b_W[rows] + after.b_U[rows] == pytest.approx(sign * 2.5)
+        others = np.setdiff1d(np.arange(len(before.b_W)), np.arange(len(before.b_W))[rows])
+        assert np.array_equal(before.b_W[others], after.b_W[others])
+        assert np.array_equal(before.W, after.W)
+        assert np.array_equal(before.U, after.U)
+    if keep_of(CELLS[cell]):
+        assert kept_at_rest(CELLS[cell], 2.5) > kept_at_rest(CELLS[cell], 0.0) > kept_at_rest(CELLS[cell], -2.5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_forget_bias_means_what_it_meant_and_gives_way_to_a_keep_gate_bias(cell):
+    e = SMALL.replace(cell=cell)
+    has_forget = "forget" in CELLS[cell].pre_activations
+    old = Stack.from_experiment(e.replace(forget_bias=1.5))
+    assert equal(old, Stack.from_experiment(e.replace(keep_bias=1.5) if has_forget else e))
+    both = Stack.from_experiment(e.replace(forget_bias=1.5, keep_bias=-1.0))
+    assert equal(both, Stack.from_experiment(e.replace(keep_bias=-1.0)))
+
+
+@pytest.mark.parametrize("cell", [name for name, cell in CELLS.items() if keep_gate_of(cell) is None])
+def test_cells_without_a_gate_that_keeps_have_no_keep_gate_bias(cell):
+    e = SMALL.replace(cell=cell)
+    assert "keep_bias" in e.unused()
+    assert equal(Stack.from_experiment(e), Stack.from_experiment(e.replace(keep_bias=5.0)))

@@ -30,9 +30,9 @@ from gradlab.settings.meant import did_you_mean
 FIELDS = tuple(Experiment.model_fields)
 TEXTS = ("text", "loss_steps")
 NUMBERS = tuple(name for name in FIELDS if name not in (*CHOICES, *TEXTS))
-WHOLE = tuple(name for name in NUMBERS if name not in ("gain", "forget_bias"))
+WHOLE = tuple(name for name in NUMBERS if name not in ("gain", "keep_bias", "forget_bias"))
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
-NULLABLE = ("forget_bias", "text", "loss_step", "loss_steps", "reads", "writes", "k1", "k2")
+NULLABLE = ("keep_bias", "forget_bias", "text", "loss_step", "loss_steps", "reads", "writes", "k1", "k2")
 
 
 def values(name):
@@ -87,7 +87,14 @@ def refusal(**settings):
 
 def test_the_defaults_are_the_promised_ones():
     promised = {"cell": "lstm", "depth": 1, "hidden_size": 64, "input_size": 16, "steps": 200, "batch_size": 8}
-    promised |= {"initialization": "pytorch", "gain": 1.0, "forget_bias": None, "inputs": "noise", "text": None}
+    promised |= {
+        "initialization": "pytorch",
+        "gain": 1.0,
+        "keep_bias": None,
+        "forget_bias": None,
+        "inputs": "noise",
+        "text": None,
+    }
     promised |= {"loss": "last", "loss_step": None, "loss_steps": None, "reads": None, "writes": None}
     promised |= {"objective": "direction", "output_size": 16, "truncation": "full", "k1": None, "k2": None}
     promised |= {"seed": 0, "dtype": "float64"}
@@ -385,6 +392,8 @@ def test_settings_without_effect_are_named():
     assert Experiment().unused() == {"text", "output_size", "k1", "k2"} | placed
     gru = Experiment(cell="gru", inputs="text", loss="step", truncation="windows")
     assert gru.unused() == {"input_size", "forget_bias", "output_size"} | placed - {"loss_step"}
+    assert "keep_bias" in Experiment(cell="leaky").unused()
+    assert "forget_bias" in Experiment(keep_bias=1.0, forget_bias=3.0).unused()
     assert Experiment(loss="many_to_many_delayed").unused().isdisjoint({"reads", "writes"})
     assert "k2" not in Experiment(truncation="chunks").unused()
     assert "output_size" not in Experiment(objective="squared_error").unused()

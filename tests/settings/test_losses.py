@@ -6,7 +6,7 @@ import torch
 
 from gradlab.settings.drawing import cotangents_of, inputs_of
 from gradlab.settings.experiment import Experiment
-from gradlab.settings.losses import LOSSES, Placement, clipped, step_set
+from gradlab.settings.losses import LOSSES, Placement
 
 T, B, H = 8, 3, 20
 RANDOM = ("last", "every", "step")
@@ -122,22 +122,9 @@ def test_a_type_that_is_an_older_loss_by_another_name_has_its_numbers():
     assert np.array_equal(cotangents("many_to_many"), cotangents("every"))
 
 
-@pytest.mark.parametrize("text", ["", "a", "1,,2", "5-3", "-3", "3-", "1.5", "٣", "99999999"])
-def test_what_names_no_steps_is_refused(text):
-    with pytest.raises(ValueError, match="range"):
-        step_set(text)
-
-
 def test_a_step_of_a_set_beyond_the_sequence_is_refused():
     with pytest.raises(ValueError, match=f"beyond the sequence: use 0 to {T - 1}"):
         cotangents("steps", loss_steps=f"0, {T}")
-
-
-def test_a_set_of_steps_stays_short_enough_to_be_a_setting_when_it_is_clipped():
-    many = ",".join(map(str, range(122)))
-    e = Experiment(loss="steps", loss_steps=many, steps=300)
-    assert len(clipped(many, 50)) <= len(many)
-    assert e.shortened(50).steps == 50
 
 
 @pytest.mark.parametrize("T", range(1, 12))

@@ -14,6 +14,7 @@ from gradlab.analyses.traces import trace
 from gradlab.analyses.truncation import Schedule
 from gradlab.analyses.weights import gate_biases
 from gradlab.cells import CELLS
+from gradlab.cells.contract import keep_gate_of
 from gradlab.network.stack import Stack
 from gradlab.settings.catalogue import GROUPS, SETTINGS
 from gradlab.settings.drawing import read_steps_of, reads_length
@@ -31,12 +32,13 @@ EXPERIMENTS = {  # in each, other settings are used
         truncation="windows", k1=2, k2=4, forget_bias=1.0, **SIZES,
     ),
     "a text": Experiment(inputs="text", text="abcab", loss="steps", loss_steps="3, 7", **SIZES),
-    "a step": Experiment(cell="gru", loss="step", loss_step=4, truncation="chunks", k2=5, **SIZES),
+    "a step": Experiment(cell="gru", keep_bias=1.5, loss="step", loss_step=4, truncation="chunks", k2=5, **SIZES),
     "a delay": Experiment(cell="min_gru", loss="many_to_many_delayed", writes=4, **SIZES),
 }  # fmt: skip
 OTHERWISE = {
     "cell": ["lstm_coupled"], "depth": [1], "hidden_size": [4], "initialization": ["gaussian", "irnn"], "gain": [1.5],
-    "forget_bias": [0.5], "steps": [13], "batch_size": [3], "inputs": ["sines", "impulse"], "input_size": [4],
+    "keep_bias": [0.5], "forget_bias": [0.5], "steps": [13], "batch_size": [3], "inputs": ["sines", "impulse"],
+    "input_size": [4],
     "text": ["abca"], "loss": ["every", "last", "one_to_many", "half_square"], "loss_step": [2], "loss_steps": ["2"],
     "reads": [6], "writes": [3], "objective": ["direction", "cross_entropy"], "output_size": [4],
     "truncation": ["full", "chunks"], "k1": [1], "k2": [3], "seed": [9], "dtype": ["float32"],
@@ -100,7 +102,7 @@ CASES = [
     pytest.param(function, e, id=f"{name}-{of}", marks=pytest.mark.slow if name == "check" else ())
     for name, function in OF_SUBJECTS.items()
     for of, e in EXPERIMENTS.items()
-    if name != "direct_at_biases" or "forget" in CELLS[e.cell].pre_activations  # which compares forget biases
+    if name != "direct_at_biases" or keep_gate_of(CELLS[e.cell])  # which compares keep-gate biases
 ]
 
 

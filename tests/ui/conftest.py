@@ -15,6 +15,7 @@ PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 SMALL = {"steps": "30", "hidden_size": "8", "input_size": "4", "batch_size": "2"}
 FIGURES = {"steps": "24", "hidden_size": "6", "input_size": "3", "batch_size": "2", "depth": "2"}
 FIGURES |= {"task_steps": "12", "task_batch": "4", "updates": "20", "text_updates": "20"}
+SECTIONS = {"why_addition": {"why_addition_cuts": "true", "why_addition_orders": "true"}}  # of pages, all open
 PROBES = ("/_stcore/health", "/_stcore/host-config")  # below a page's address Streamlit looks for its server, in vain
 
 
@@ -23,6 +24,7 @@ def open_app():
     """open_app(page="gradient_flow", **query) runs the app at that address and fails on any exception of the script."""
 
     def run(page: str = "home", **query) -> AppTest:
+        query = SECTIONS.get(page, {}) | query
         app = AppTest.from_file(ROOT / "gradlab" / "ui" / "main.py", default_timeout=120)
         for name, value in query.items():
             app.query_params[name] = value
@@ -63,6 +65,12 @@ def drawn(monkeypatch):
         seen.charts.append(arguments[0])
         return chart(*arguments, **options)
 
+    def followed(specification, **options):
+        seen.charts.append(specification)
+        return followed_chart(specification, **options)
+
+    followed_chart = st.vega_lite_chart
+    monkeypatch.setattr(st, "vega_lite_chart", followed)
     monkeypatch.setattr(part, "ask", asked)
     monkeypatch.setattr(part, "export_bar", exported)
     monkeypatch.setattr(st, "altair_chart", charted)

@@ -29,9 +29,11 @@ def test_the_menu_of_states_has_those_of_every_cell_and_each_is_drawn_in_a_dash_
     assert app.button_group(key="state").options[-1] == "all"
     assert set(CELLS[four_states].states) < set(app.button_group(key="state").options)
     spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
-    dashes = next(layer["encoding"]["strokeDash"] for layer in spec["layer"] if "strokeDash" in layer["encoding"])
-    assert set(dashes["scale"]["domain"]) == set(CELLS[four_states].states)
-    assert len({tuple(dash) for dash in dashes["scale"]["range"]}) == 4
+    dashes = next(
+        scale for group in spec["marks"] for scale in group.get("scales", []) if scale["name"] == "strokeDash"
+    )
+    assert set(dashes["domain"]) == set(CELLS[four_states].states)
+    assert len({tuple(dash) for dash in dashes["range"]}) == 4
 
 
 def test_the_states_share_an_axis_and_none_stands_among_the_gates(open_app, four_states):

@@ -17,8 +17,8 @@ from gradlab.ui.parts import live
 from tests.ui.conftest import SMALL
 
 MOVES = [
-    ("forget_bias", "3.0"),
-    ("forget_bias", "none"),
+    ("keep_bias", "3.0"),
+    ("keep_bias", "none"),
     ("gain", "1.5"),
     ("steps", "60"),
     ("hidden_size", "16"),
@@ -40,7 +40,7 @@ def asked(data: dict, setting: str, *values: str) -> dict:
 @pytest.mark.parametrize("page", ["home", "gradient_flow"])
 @pytest.mark.parametrize(("setting", "value"), MOVES)
 def test_what_follows_the_finger_is_what_the_page_shows_on_release(open_app, page, setting, value):
-    query = SMALL | {"cells": ["RNN", "LSTM"], "forget_bias": "1.0"}
+    query = SMALL | {"cells": ["RNN", "LSTM"], "keep_bias": "1.0"}
     before = sent(open_app(page, **query))
     released = {name: given for name, given in (query | {setting: value}).items() if given != "none"}
     after = sent(open_app(page, **released))
@@ -59,7 +59,7 @@ def test_a_picture_that_follows_holds_the_rows_that_the_export_takes(open_app, p
 
 
 def test_a_full_link_is_read_as_the_page_that_wrote_it(open_app):
-    query = SMALL | {"cells": ["GRU", "RNN"], "gain": "0.5", "state": "all", "relative": "false"}
+    query = SMALL | {"cells": ["GRU", "RNN"], "gain": "0.5", "state": "both", "relative": "false"}
     app = open_app("gradient_flow", **query)
     shared, problems = link.read(parse_qsl(sent(app)["query"], keep_blank_values=True))
     assert problems == []
@@ -96,7 +96,7 @@ def test_a_stop_whose_curves_take_too_long_is_left_to_the_release(open_app):
 def test_a_setting_that_a_cell_does_not_read_costs_that_cell_nothing(open_app):
     data = sent(open_app(**SMALL, cells=["RNN", "LSTM"]))
     base, _ = link.read(parse_qsl(data["query"]))
-    moved, _ = link.read([*((n, v) for n, v in parse_qsl(data["query"]) if n != "forget_bias"), ("forget_bias", "2.0")])
+    moved, _ = link.read([*((n, v) for n, v in parse_qsl(data["query"]) if n != "keep_bias"), ("keep_bias", "2.0")])
     assert [subject.settings.cell for subject in live._changed(base, moved)] == ["lstm"]
 
 

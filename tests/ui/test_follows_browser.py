@@ -66,7 +66,7 @@ def look(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("address", ["", "gradient_flow"])
-@pytest.mark.parametrize(("setting", "by"), [("forget_bias", 40), ("gain", 20), ("hidden_size", -30), ("steps", 30)])
+@pytest.mark.parametrize(("setting", "by"), [("keep_bias", 40), ("gain", 20), ("hidden_size", -30), ("steps", 30)])
 def test_the_picture_follows_and_stays_as_it_is_on_release(page, app_url, address, setting, by):
     visit(page, f"{app_url}/{address}")
     if not page.locator(f".st-key-{setting}").is_visible():
@@ -90,10 +90,10 @@ def test_the_picture_follows_and_stays_as_it_is_on_release(page, app_url, addres
 
 
 def test_the_axis_stays_under_the_finger_and_is_the_pages_own_on_release(page, app_url):
-    visit(page, f"{app_url}/?forget_bias=6.0&cells=LSTM")
+    visit(page, f"{app_url}/?keep_bias=6.0&cells=LSTM")
     ticks = f"{CHART} .role-axis-label text"
     seen = set()
-    x, y = place(page, "forget_bias")
+    x, y = place(page, "keep_bias")
     page.mouse.move(x, y)
     page.mouse.down()
     for move in range(60):
@@ -111,7 +111,7 @@ def test_the_axis_stays_under_the_finger_and_is_the_pages_own_on_release(page, a
 
 def test_a_key_press_is_followed_before_the_page_has_run(page, app_url):
     visit(page, app_url)
-    slider = page.get_by_role("slider", name="Forget bias")
+    slider = page.get_by_role("slider", name="Keep-gate bias")
     slider.focus()
     page.wait_for_timeout(1000)
     before = look(page)
@@ -127,7 +127,7 @@ def test_a_finger_on_a_touch_screen_is_followed(browser, app_url):
     page = context.new_page()
     visit(page, app_url)
     before = look(page)
-    x, y = place(page, "forget_bias")
+    x, y = place(page, "keep_bias")
     session = context.new_cdp_session(page)
     session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
     for move in range(1, 11):
@@ -135,9 +135,9 @@ def test_a_finger_on_a_touch_screen_is_followed(browser, app_url):
         page.wait_for_timeout(30)
     moving = look(page)
     assert moving[0] != before[0]
-    assert "forget_bias" not in page.url
+    assert "keep_bias" not in page.url
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    expect(page).to_have_url(re.compile("forget_bias="))
+    expect(page).to_have_url(re.compile("keep_bias="))
     idle(page)
     assert look(page)[0] == moving[0]
     context.close()
@@ -147,8 +147,8 @@ def test_less_motion_waits_for_the_finger_to_rest(page, app_url):
     page.emulate_media(reduced_motion="reduce")
     visit(page, app_url)
     before = page.locator(SENTENCE).inner_text()
-    page.evaluate(RESTS, "forget_bias")
-    drag(page, "forget_bias", 40)
+    page.evaluate(RESTS, "keep_bias")
+    drag(page, "keep_bias", 40)
     expect(page.locator(SENTENCE)).not_to_have_text(before)
     rests = page.evaluate("window.rests")
     assert rests
@@ -158,12 +158,12 @@ def test_less_motion_waits_for_the_finger_to_rest(page, app_url):
 
 def test_what_is_known_is_forgotten_when_another_setting_changes(page, app_url):
     visit(page, f"{app_url}/?cells=LSTM")
-    drag(page, "forget_bias", 40)
+    drag(page, "keep_bias", 40)
     page.mouse.up()
-    expect(page).to_have_url(re.compile("forget_bias="))
+    expect(page).to_have_url(re.compile("keep_bias="))
     press(page, "Steps", "ArrowRight")
-    with page.expect_request(lambda request: "setting=forget_bias" in request.url and "steps=250" in request.url):
-        drag(page, "forget_bias", -40)
+    with page.expect_request(lambda request: "setting=keep_bias" in request.url and "steps=250" in request.url):
+        drag(page, "keep_bias", -40)
     moving = look(page)
     page.mouse.up()
     idle(page)
@@ -175,11 +175,11 @@ def test_what_is_known_is_forgotten_when_another_setting_changes(page, app_url):
 def test_a_slider_whose_curves_take_too_long_says_so_and_acts_on_release(page, app_url):
     visit(page, f"{app_url}/?steps=1000&cells=LSTM&hidden_size=256")
     before = look(page)
-    drag(page, "forget_bias", 40)
-    expect(page.locator(".st-key-forget_bias")).to_have_attribute("data-follows", "on release")
+    drag(page, "keep_bias", 40)
+    expect(page.locator(".st-key-keep_bias")).to_have_attribute("data-follows", "on release")
     assert look(page) == before
     page.mouse.up()
-    expect(page).to_have_url(re.compile("forget_bias="))
+    expect(page).to_have_url(re.compile("keep_bias="))
     expect(page.locator(SENTENCE)).not_to_have_text(before[0])
 
 
@@ -196,8 +196,8 @@ def test_without_what_it_stands_on_the_page_behaves_as_before(page, app_url, wit
     page.add_init_script(without)
     visit(page, app_url)
     before = look(page)
-    drag(page, "forget_bias", 40)
+    drag(page, "keep_bias", 40)
     assert look(page) == before
     page.mouse.up()
-    expect(page).to_have_url(re.compile("forget_bias="))
+    expect(page).to_have_url(re.compile("keep_bias="))
     expect(page.locator(SENTENCE)).not_to_have_text(before[0])

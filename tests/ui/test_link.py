@@ -96,7 +96,7 @@ numbers = {
     "steps": st.integers(2, 60),
     "batch_size": st.integers(1, 4),
     "gain": st.floats(0, 10),
-    "forget_bias": st.none() | st.floats(-20, 20),
+    "keep_bias": st.none() | st.floats(-20, 20),
     "initialization": st.sampled_from(["pytorch", "orthogonal", "zeros"]),
     "inputs": st.sampled_from(["noise", "sines", "zero"]),
     "loss": st.sampled_from(["last", "every"]),
@@ -128,12 +128,47 @@ def test_a_copied_link_restores_every_setting_on_a_new_visit(open_app, values, c
     assert again.subjects[0].model_dump(exclude={"cell"}) == Experiment(**values).model_dump(exclude={"cell"})
 
 
+def test_a_link_with_a_forget_bias_means_what_it_meant_and_shows_it(open_app):
+    app = open_app("home", **SMALL, forget_bias="3.0", cells=["LSTM", "GRU"])
+    lstm, gru = app.session_state["settings"].subjects
+    assert lstm.network().layers[0].b_W[8:16] + lstm.network().layers[0].b_U[8:16] == pytest.approx(3.0)
+    assert equal_layers(gru, gru.replace(forget_bias=None))
+    assert app.select_slider(key="forget_bias").value == 3.0
+    plain = open_app("home", **SMALL)
+    assert not [slider for slider in plain.select_slider if slider.key == "forget_bias"], "a new visit has one bias"
+    both = open_app("home", **SMALL, keep_bias="1.0", cells=["LSTM", "GRU"]).session_state["settings"].subjects
+    assert not any(equal_layers(one, one.replace(keep_bias=None)) for one in both)
+
+
+def equal_layers(one, other):
+    first, second = (subject.network().layers[0] for subject in (one, other))
+    return all((a == b).all() for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "reason"),
+    [
+        ("gates", {"one_cell": "leaky RNN"}, "leaky RNN has no gate that keeps the old state."),
+        ("weights", {"one_cell": "RNN"}, "RNN has no gate that keeps the old state."),
+        ("home", {"cells": ["RNN", "leaky RNN"]}, "RNN and leaky RNN have no gate that keeps the old state."),
+        ("gates", {"one_cell": "GRU"}, ""),
+        ("home", {"cells": ["RNN", "GRU"]}, ""),
+        ("why_addition", {"one_cell": "RNN"}, ""),
+    ],
+)
+def test_the_keep_gate_bias_is_inactive_with_the_reason_where_no_cell_has_such_a_gate(open_app, page, query, reason):
+    app = open_app(page, **SMALL, **query)
+    slider = app.select_slider(key="keep_bias")
+    assert slider.disabled == bool(reason)
+    assert not reason or reason in [caption.value for caption in app.caption]
+
+
 def test_every_setting_stands_in_one_expander_and_the_task_decides_sequence_and_loss():
     drawn = [name for names in EXPANDERS.values() for name in names]
     assert len(set(drawn)) == len(drawn)
     assert set(drawn) == {*Experiment.model_fields, "cells", "state", "relative", "one_cell"} - {"cell"}
     assert EXPANDERS["Network"] == (
-        "cells", "depth", "hidden_size", "initialization", "gain", "forget_bias", "seed", "dtype",
+        "cells", "depth", "hidden_size", "initialization", "gain", "keep_bias", "forget_bias", "seed", "dtype",
     )  # fmt: skip
     assert EXPANDERS["Sequence"] == ("steps", "batch_size", "inputs", "input_size", "text")
     assert OF_THE_TASK.isdisjoint({"truncation", "k1", "k2", "seed", "hidden_size"})
@@ -141,7 +176,7 @@ def test_every_setting_stands_in_one_expander_and_the_task_decides_sequence_and_
 
 
 def test_widgets_are_called_by_the_words_of_the_field(open_app):
-    app = open_app(**SMALL, truncation="windows")
+    app = open_app("truncation", **SMALL, truncation="windows")
     labels = {widget.label for widget in (*app.selectbox, *app.number_input, *app.toggle)}
     assert {"Loss placement", "k1: steps between updates", "k2: truncation length"} <= labels
-    assert "Relative to the injected gradient" in labels
+    assert "Relative to the injected gradient" in {widget.label for widget in open_app(**SMALL).toggle}

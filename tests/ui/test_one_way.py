@@ -42,15 +42,15 @@ def test_a_visit_reads_its_address_and_then_each_run_reads_the_settings_once(ope
     assert stays == {"read_query": 1}  # nothing moved: every answer is there, none is asked whether it fits
 
 
-def test_a_moved_forget_bias_passes_each_stay_once_and_the_other_cells_none(open_app, stays):
+def test_a_moved_keep_gate_bias_passes_each_stay_once_a_gated_cell_and_the_rnn_none(open_app, stays):
     app = open_app("home", steps="20", hidden_size="4")
     stays.clear()
-    app.select_slider(key="forget_bias").set_value(2.0).run()
+    app.select_slider(key="keep_bias").set_value(2.0).run()
     assert not app.exception
     assert stays["read_query"] == 1
-    assert stays["_drawn_layer"] == stays["sweep"] == 1  # the LSTM's
-    assert stays["result_of"] == 2  # its trace, its diagnosis
-    assert stays["rows_of"] == 2  # of the picture, and of the small curve of the LSTM's card
+    assert stays["_drawn_layer"] == stays["sweep"] == 2  # the LSTM's and the GRU's
+    assert stays["result_of"] == 4  # a trace and a diagnosis of each
+    assert stays["rows_of"] == 1  # of the picture
     stays.clear()
     app.run()
     assert stays == {"read_query": 1}

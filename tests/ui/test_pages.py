@@ -72,13 +72,13 @@ def test_every_page_survives_unusual_settings(open_app, page, query):
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ({}, "injected at the last step, this much remains 29 steps earlier"),
-        ({"loss": "step", "loss_step": "7"}, "injected at step 7, this much remains 7 steps earlier"),
+        ({}, "injected at the last step, this much remains in h 29 steps earlier"),
+        ({"loss": "step", "loss_step": "7"}, "injected at step 7, this much remains in h 7 steps earlier"),
         (
             {"loss": "every"},
-            "enters at 30 of 30 steps. Of the last loss's gradient, injected at step 29, this much is left at step 0",
+            "enters at 30 of 30 steps. Of the last loss's gradient, injected at step 29, this much is left in h at",
         ),
-        ({"depth": "2"}, "remains in the bottom layer 29 steps earlier"),
+        ({"depth": "2"}, "remains in h of the bottom layer 29 steps earlier"),
     ],
     ids=["last", "step", "every", "depth"],
 )
@@ -100,7 +100,7 @@ def test_a_request_too_large_for_memory_is_refused_with_an_estimate_and_what_to_
 
 def test_settings_survive_a_change_of_page(open_app):
     app = open_app(**SMALL)
-    app.select_slider(key="forget_bias").set_value(3.0).run()
+    app.select_slider(key="keep_bias").set_value(3.0).run()
     before = app.session_state["settings"]
     for page in ("gradient_flow", "weights", "home"):
         app.switch_page(str(ROOT / "pages" / f"{page}.py")).run()

@@ -21,9 +21,11 @@ def test_with_pytorchs_defaults_all_three_cells_vanish_and_the_gated_ones_slower
     assert rates["rnn"] < min(rates["lstm"], rates["gru"])
 
 
-def test_an_open_forget_gate_keeps_the_lstms_gradient_alone():
-    verdicts = {cell: diagnosis.verdict for cell, diagnosis in found("Open forget gate").items()}
+def test_open_keep_gates_keep_the_lstms_gradient_and_far_more_of_the_grus_than_the_default():
+    verdicts = {cell: diagnosis.verdict for cell, diagnosis in found("Open the keep gate").items()}
     assert verdicts == {"rnn": "vanishing", "lstm": "steady", "gru": "vanishing"}
+    opened, default = found("Open the keep gate")["gru"], found("PyTorch defaults")["gru"]
+    assert opened.log10_left > default.log10_left + 30
 
 
 def test_an_orthogonal_linear_rnn_neither_grows_nor_shrinks_and_tanh_shrinks():

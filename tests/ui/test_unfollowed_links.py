@@ -14,11 +14,12 @@ def said(app):
 @pytest.mark.parametrize(
     ("page", "query", "sentence"),
     [
-        ("one_unit", {"weight": "0"}, "weight = '0' is not a value of “Weight w”: 0.9 is used instead."),
-        ("one_unit", {"gate": "2"}, "gate = '2' is not a value of “Gate z”: 0.9 is used instead."),
-        ("jacobians", {"jacobians_of": "h"}, "jacobians_of = 'h' is not a value of “Jacobian of”: full state is"),
+        ("one_unit", {"weight": "0"}, "weight = '0' is not allowed: use one of -1.5, "),
+        ("one_unit", {"gate": "2"}, "gate = '2' is not allowed: use one of "),
+        ("jacobians", {"jacobians_of": "h"}, "jacobians_of = 'h' is not allowed: use one of full state, "),
         ("gates", {"layer": "7", "depth": "2"}, "layer = '7'"),
-        ("gates", {"layer": "inf", "depth": "2"}, "layer = 'inf'"),
+        ("gates", {"layer": "inf", "depth": "2"}, "layer = 'inf' is not allowed: use a whole number from 0 to 1; 0"),
+        ("jacobians", {"jacobians_of": ""}, "jacobians_of = '' is not allowed: use one of full state"),
         ("gates", {"layer": "9" * 400, "depth": "2"}, "layer = '99999"),
         ("gates", {"unit": "1e400"}, "unit = '1e400'"),
         ("gates", {"sequence": "-1"}, "sequence = '-1'"),

@@ -13,12 +13,15 @@ from playwright.sync_api import Page, expect
 import gradlab
 from gradlab.analyses.paths import change_over, cut, decompose, edges, letters, lowest, microscope, summary
 from gradlab.cells.contract import additive_name
+from gradlab.ui.frame.link import of_pages
+from gradlab.ui.parts import cuts, direct_path
 from gradlab.words import paths as sentences
 from gradlab.words.numbers import counted, number
 from gradlab.words.paths import percent, resting_gate
 from tests.ui.browser import CHART, visit
 from tests.ui.conftest import SMALL
 
+left = cuts.left
 FAR = "layer == 0 and state == 'c' and lag == 29"  # the first step of 30, as drawn
 
 
@@ -81,9 +84,9 @@ def test_a_direct_path_that_loses_nothing_or_is_not_there_is_not_given_a_half_li
     assert resting_gate(rnn, summary_of(rnn)) == ""
 
 
-def test_cells_without_a_forget_gate_have_no_forget_bias_to_read_out(open_app):
-    app = open_app("why_addition", **SMALL, one_cell="GRU")
-    assert "forget bias" not in said(app).lower()
+def test_cells_without_a_gate_that_keeps_have_no_bias_to_read_out(open_app):
+    app = open_app("why_addition", **SMALL, one_cell="RNN (ReLU)")
+    assert "keep-gate bias" not in said(app).lower()
 
 
 @pytest.mark.parametrize(
@@ -103,18 +106,17 @@ def test_where_the_gradient_changes_over_is_true_of_every_later_lag(shares, word
 
 def test_a_toggle_adds_the_line_of_its_cut_and_says_what_it_leaves(open_app):
     app = open_app("why_addition", **SMALL, depth="2")
-    cuts = app.get("vega_lite_chart")
-    assert lines_of(app, len(cuts) - 1) == [
+    assert lines_of(app, 2) == [
         "LSTM", "without the additive path", "without the recurrent weight U", "RNN",
     ]  # fmt: skip
     app.button_group(key="cuts").set_value(["forget"]).run()
     assert not app.exception
-    assert lines_of(app, len(cuts) - 1) == ["LSTM", "without the forget gate", "RNN"]
+    assert lines_of(app, 2) == ["LSTM", "without the forget gate", "RNN"]
     left = cut(one_of(app), without="forget").query(FAR)["log10_relative"].item()
     assert f"without the forget gate: **{number(left)}**" in said(app)
     app.selectbox(key="one_cell").set_value("GRU").run()
     assert not app.exception, "the GRU has no forget gate: that toggle is let go"
-    assert lines_of(app, len(cuts) - 1)[0] == "GRU"
+    assert lines_of(app, 2)[0] == "GRU"
 
 
 @pytest.mark.slow
@@ -266,3 +268,17 @@ def test_the_mean_number_of_passes_is_said_and_drawn_and_is_that_of_the_orders(o
                 f"{gradlab.CELLS[name].title}, c: **{mean:.1f}** times through U, **{T - 1 - mean:.1f}** times by"
                 in said
             )
+
+
+def test_a_closed_section_computes_nothing_and_an_open_one_stands_in_the_link(open_app, monkeypatch):
+    computed = []
+    monkeypatch.setattr(direct_path, "orders", lambda *given: computed.append("orders"))
+    monkeypatch.setattr(cuts, "left", lambda *given, **options: computed.append("cuts") or left(*given, **options))
+    open_app("why_addition", **SMALL, why_addition_cuts="false", why_addition_orders="false")
+    assert computed == []
+    open_app("why_addition", **SMALL, why_addition_cuts="false", why_addition_orders="true")
+    assert computed == ["orders"]
+    app = open_app("why_addition", **SMALL, why_addition_cuts="true", why_addition_orders="false")
+    assert computed == ["orders", "cuts"]
+    assert app.session_state["why_addition_cuts"] is True
+    assert of_pages(["why_addition_cuts"]), "a link carries it as a setting of the page"

@@ -24,6 +24,7 @@ from gradlab.network.stack import Stack
 from gradlab.settings.drawing import read_steps_of
 from gradlab.settings.inputs import vocabulary
 from gradlab.settings.subject import Subject
+from gradlab.words.letters import visible
 
 STEP_COLUMNS = ("step", "reads", "has_loss", "label")
 
@@ -111,5 +112,5 @@ def _labels(problem: Problem, drawn: list[int]) -> list[str]:
     symbols = ["x"] * len(drawn)
     if problem.settings is not None and problem.settings.inputs == "text":
         known = vocabulary(problem.settings.text)
-        symbols = [known[i].replace(" ", "␣") for i in problem.inputs[drawn, 0].argmax(axis=1)]
+        symbols = [visible(known[i]) for i in problem.inputs[drawn, 0].argmax(axis=1)]
     return [symbol if step < _reads(problem) else "0" for step, symbol in zip(drawn, symbols, strict=True)]

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.batch import of_batch
 from gradlab.analyses.paths.run import forward
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number
 from gradlab.analyses.traces import log10_entered, relative
@@ -29,7 +30,7 @@ from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
 EDGES = ("loss", "vertical", "recurrent", "direct", "input")
-EDGE_COLUMNS = ("cell", "layer", "step", "lag", "edge", "state", "log10_norm", "log10_relative")
+EDGE_COLUMNS = ("cell", "layer", "step", "lag", "edge", "state", "log10_norm", "log10_relative", "left_out")
 MOST_STEPS = 200
 
 
@@ -62,7 +63,7 @@ def edges(
 ) -> pd.DataFrame:
     """log10 norms of what flows through every edge that arrives at steps first … last (default: as many as allowed).
 
-    Columns `EDGE_COLUMNS`, means over the batch; relative to the injected gradient; -inf for exactly nothing. Other
+    Columns `EDGE_COLUMNS`, means over the batch as in `GradientTrace.table`; relative to the injected gradient. Other
     arguments and errors as in `gradlab.trace`; ValueError for steps that are not there or more than 200 of them.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
@@ -82,7 +83,8 @@ def edge_table(problem: Problem, found: Sequence[Edge]) -> pd.DataFrame:
     for edge in found:
         norms = log10_norms(edge.vector, edge.exponent)
         place = (problem.cell, edge.layer, edge.step, T - 1 - edge.step, edge.kind, edge.state)
-        rows.append((*place, norms.mean(), relative(norms, entered).mean()))
+        over_batch, relative_mean = of_batch(norms), of_batch(relative(norms, entered)).mean
+        rows.append((*place, float(over_batch.mean), float(relative_mean), int(over_batch.left_out)))
     return pd.DataFrame(rows, columns=list(EDGE_COLUMNS))
 
 

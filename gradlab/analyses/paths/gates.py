@@ -189,7 +189,7 @@ def letters(
     if settings is None or settings.inputs != "text":
         return None
     read = problem.inputs[:, whole_number("sequence", sequence, 0, problem.size.sequences - 1)]
-    known = np.array([*vocabulary(settings.text), " "])
+    known = np.array([*vocabulary(settings.text), " "], object)  # numpy's own texts drop a NUL
     return pd.Series(known[np.where(read.any(axis=1), read.argmax(axis=1), len(known) - 1)])
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.batch import of_batch
 from gradlab.analyses.paths.run import forward, loss_of, over_slices, table
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number
 from gradlab.analyses.traces import ALL
@@ -16,7 +17,7 @@ from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
-SHARE_COLUMNS = ("share", "share_min", "share_max")  # mean, min and max over the batch
+SHARE_COLUMNS = ("share", "share_min", "share_max")  # mean, min and max over the sequences that have a share
 MOST_ORDERS = 64
 STEPS_AT_ONCE = 256  # while shares are formed
 
@@ -76,7 +77,7 @@ def decompose(
 
     losses    "all": what a loss injects at a step counts as that step's direct path; or "last": each sequence's last
               loss alone, of the steps up to it, with lags from it: how one injection comes back
-    Columns of a trace and `SHARE_COLUMNS`; a share is NaN where the total is exactly zero or not finite.
+    Columns of a trace and `SHARE_COLUMNS`; NaN where the total is exactly zero or not finite in every sequence.
     Arguments, units and errors as in `gradlab.trace`; ValueError also for `orders` outside 0 … 64.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
@@ -100,8 +101,7 @@ def decompose(
 def _with_shares(norms: pd.DataFrame, shares: list[ndarray]) -> pd.DataFrame:
     """A trace's table with `SHARE_COLUMNS`; shares [T, B, S], one per layer."""
     by_state = np.concatenate([share[..., kind] for share in shares for kind in range(share.shape[-1])])
-    values = (by_state.mean(axis=-1), by_state.min(axis=-1), by_state.max(axis=-1))
-    return norms.assign(**dict(zip(SHARE_COLUMNS, values, strict=True)))
+    return norms.assign(**dict(zip(SHARE_COLUMNS, of_batch(by_state)[:3], strict=True)))
 
 
 def split_by_order(

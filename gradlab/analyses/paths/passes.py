@@ -6,14 +6,17 @@ Scale U by a factor ε in the adjoint alone: the gradient becomes g(ε) = Σ_k �
     Σ_k k ⟨g_k, g⟩ / ⟨g, g⟩  =  ⟨g'(1), g(1)⟩ / ⟨g(1), g(1)⟩
 
 One adjoint carries g and its derivative side by side, so that no order is left out, at any length. At the other steps
-the path took the additive update. Shares may be negative, so parts that cancel can make the mean leave 0 … lag.
+the path took the additive update. Shares may be negative, so parts that cancel can make the mean leave 0 … lag; by no
+more than rounding it does not leave it: each of the steps rounds once, relative to no more passes than steps.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy import ndarray
 
+from gradlab.analyses.batch import of_batch
 from gradlab.analyses.paths.orders import _need as need_of_parts
 from gradlab.analyses.paths.orders import projections
 from gradlab.analyses.paths.run import forward, loss_of, over_slices
@@ -27,10 +30,9 @@ from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
-ROUNDING = 1e-6  # steps: a mean that is no further out is one of 0 or of all steps
 THROUGH, BY_ADDITION = "through U", "by addition"
 WAY_COLUMNS = ("cell", "state", "lag", "way", "steps")
-PASSES_COLUMNS = ("cell", "layer", "step", "lag", "state", "passes", "passes_min", "passes_max")
+PASSES_COLUMNS = ("cell", "layer", "step", "lag", "state", "passes", "passes_min", "passes_max", "left_out")
 
 
 def _need(problem: Problem, losses: str = ALL) -> Need:
@@ -49,8 +51,10 @@ def mean_passes(
 ) -> pd.DataFrame:
     """The mean number of passes of U of ∂L/∂s_t: one row per layer, state and step, columns `PASSES_COLUMNS`.
 
-    passes                    mean over the batch, a pure number; NaN where nothing arrives or a pass was not finite
-    passes_min, passes_max    over the batch
+    passes                    mean over the sequences of the batch in which something arrives and passes are finite, a
+                              pure number; NaN where there is none
+    passes_min, passes_max    over the same
+    left_out                  how many the others are
     losses                    "all", or "last": each sequence's last loss alone, of the steps up to it, with lags from
                               it; what a loss injects at a step has not passed U
 
@@ -74,14 +78,23 @@ def mean_passes(
     for layer, adjoints in enumerate(swept.adjoints):
         pair = adjoints.totals.reshape(T, 2, B, *adjoints.totals.shape[2:])
         apart = adjoints.exponents.reshape(T, 2, B)
-        passes = projections(pair[:, 1], pair[:, 0], (apart[:, 1] - apart[:, 0])[None])[0]  # [T, B, S]
+        passes = projections(pair[:, 1], pair[:, 0], (apart[:, 1] - apart[:, 0])[None])[0][:kept]  # [T, B, S]
+        passes = _without_rounding(passes, kept, np.finfo(pair.dtype).eps)
         for kind, state in enumerate(states):
-            values = passes[:kept, ..., kind]
+            found = of_batch(passes[..., kind])
             columns: dict[str, Any] = {"cell": problem.cell, "layer": layer, "state": state}
-            columns |= {"step": np.arange(kept), "lag": np.arange(kept)[::-1], "passes": values.mean(axis=1)}
-            columns |= {"passes_min": values.min(axis=1), "passes_max": values.max(axis=1)}
+            columns |= {"step": np.arange(kept), "lag": np.arange(kept)[::-1]}
+            columns |= dict(zip(PASSES_COLUMNS[-4:], found, strict=True))
             tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)[list(PASSES_COLUMNS)]
+
+
+def _without_rounding(passes: ndarray, kept: int, eps: float) -> ndarray:
+    """Numbers of passes [T, B, S] that leave 0 … lag by no more than rounding, put on the bound that they left."""
+    lag = np.arange(kept, dtype=np.float64)[::-1, None, None]
+    rounding = eps * (lag + 1) ** 2
+    within = np.clip(passes, 0, lag)
+    return np.where(np.abs(passes - within) <= rounding, within, passes)
 
 
 class Passes(NamedTuple):
@@ -90,13 +103,20 @@ class Passes(NamedTuple):
     cell: str
     state: str
     lag: int  # steps gone back
-    through: float  # of them through U; NaN where nothing arrives
-    additions: float  # the others, by the additive update
+    through: float  # of them through U, mean over sequences; NaN where nothing arrives
+    least: float  # the same of the sequence with the fewest
+    most: float
+    left_out: int  # sequences in which nothing arrives, or a pass is not finite
+
+    @property
+    def additions(self) -> float:
+        """The other steps, by the additive update."""
+        return self.lag - self.through
 
     @property
     def cancels(self) -> bool:
-        """Whether parts cancel so far that the mean is no number of steps."""
-        return self.through < -ROUNDING or self.additions < -ROUNDING
+        """Whether in some sequence parts cancel so far that its mean is no number of steps."""
+        return self.least < 0 or self.most > self.lag
 
 
 def passes_at(table: pd.DataFrame, lag: int = LAG) -> Passes:
@@ -104,11 +124,13 @@ def passes_at(table: pd.DataFrame, lag: int = LAG) -> Passes:
     rows = lowest(table)
     lag = min(lag, int(rows["lag"].max()))
     row = rows[rows["lag"] == lag].iloc[0]
-    return Passes(row["cell"], row["state"], lag, row["passes"], lag - row["passes"])
+    return Passes(
+        row["cell"], row["state"], lag, row["passes"], row["passes_min"], row["passes_max"], int(row["left_out"])
+    )
 
 
 def steps_by_way(table: pd.DataFrame, lag: int = LAG) -> pd.DataFrame:
     """The same as a table: columns `WAY_COLUMNS`, a row for the steps through U and one for the additions."""
     at = passes_at(table, lag)
-    ways = {THROUGH: at.through, BY_ADDITION: 0.0 if abs(at.additions) < ROUNDING else at.additions}
+    ways = {THROUGH: at.through, BY_ADDITION: at.additions}
     return pd.DataFrame([(at.cell, at.state, at.lag, *way) for way in ways.items()], columns=list(WAY_COLUMNS))

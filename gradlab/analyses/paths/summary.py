@@ -10,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from gradlab.analyses.batch import of_batch
 from gradlab.analyses.diagnosis import Diagnosis, diagnose
 from gradlab.analyses.paths.orders import _need, decompose
 from gradlab.analyses.problem import ALL_GROUPS, Need, Problem, analysis
-from gradlab.analyses.propagation import way_back
+from gradlab.analyses.propagation import least_squares, way_back
 from gradlab.analyses.traces import ALL, LAST, GradientTrace
 from gradlab.cells import CELLS
 from gradlab.cells.contract import additive_name, keep_of
@@ -23,10 +24,10 @@ from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.subject import Subject
 
 LAG = 100  # at which parts are compared, where the sequence is long enough
-LEVEL = 1e-9  # decades per step: less is rounding
 CARRIES = 0.95  # share from which the direct path may pass for the whole gradient
 BIASES = (0.0, 1.0, 3.0)
-EVERYTHING_ELSE = [name for group in ALL_GROUPS for name in GROUPS[group] if name != "forget_bias"]
+BIASED = ("keep_bias", "forget_bias")  # settings of the gate that keeps
+EVERYTHING_ELSE = [name for group in ALL_GROUPS for name in GROUPS[group] if name not in BIASED]
 BIASES_COLUMNS = ("bias", "lag", "log10_direct", "log10_total", "share")
 
 
@@ -41,6 +42,7 @@ class ChangeOver(NamedTuple):
 
     around: int  # lags at which it has
     known: int  # lags at which a share is defined, without lag 0
+    lags: int  # all lags, without lag 0
     lag: int | None  # from which on it has less at every lag; None where it has at the farthest, or nothing is known
 
 
@@ -92,17 +94,19 @@ def half_life(direct: pd.DataFrame, lag: int) -> float | None:
     some = direct[(direct["lag"] <= lag) & np.isfinite(direct["log10_norm"])]
     if len(some) < 2:
         return None
-    slope = np.polyfit(some["lag"], some["log10_norm"], 1)[0]
-    return math.inf if abs(slope) < LEVEL else float(-math.log10(2) / slope)
+    slope, _ = least_squares(some["lag"].to_numpy(float), some[["log10_norm"]].to_numpy())
+    return math.inf if slope[0] == 0 else float(-math.log10(2) / slope[0])
 
 
 def change_over(direct: pd.DataFrame) -> ChangeOver:
     """Reads the direct path's share; columns lag and share."""
-    known = direct[direct["share"].notna() & (direct["lag"] > 0)]
+    back = direct[direct["lag"] > 0]
+    known = back[back["share"].notna()]
     around = known.loc[known["share"] >= 0.5, "lag"]
+    counts = (len(around), len(known), len(back))
     if known.empty or around.max() == known["lag"].max():
-        return ChangeOver(len(around), len(known), None)
-    return ChangeOver(len(around), len(known), 1 if around.empty else int(around.max()) + 1)
+        return ChangeOver(*counts, None)
+    return ChangeOver(*counts, 1 if around.empty else int(around.max()) + 1)
 
 
 def _need_of_biases(problem: Problem, biases: Sequence[float] = BIASES) -> Need:
@@ -113,16 +117,19 @@ def _need_of_biases(problem: Problem, biases: Sequence[float] = BIASES) -> Need:
 def direct_at_biases(
     subject: Subject, biases: Sequence[float] = BIASES, *, progress: Progress | None = None
 ) -> pd.DataFrame:
-    """How much of the last loss's gradient is direct at several forget biases, at lag 100 or the farthest there is.
+    """How much of the last loss's gradient is direct at several biases of the gate that keeps the old state, at lag 100
+    or the farthest there is.
 
-    Columns `BIASES_COLUMNS`. Raises ValueError for cells without a forget gate and for weights that were learned.
+    Columns `BIASES_COLUMNS`. Raises ValueError for cells without such a gate and for weights that were learned.
     """
-    if "forget_bias" in subject.unused():
-        raise ValueError(f"{subject.title} has no forget bias to set: use a cell with a forget gate and drawn weights")
+    if "keep_bias" in subject.unused():
+        use = "use a cell with a gate that keeps its state, and drawn weights"
+        raise ValueError(f"{subject.title} has no keep_bias to set: {use}")
     rows = []
     for number, bias in enumerate(biases):
         part = part_of(progress or silent, number / len(biases), (number + 1) / len(biases))
-        parts = summary(lowest(decompose(subject.replace(forget_bias=bias), orders=0, losses=LAST, progress=part)))
+        biased = subject.replace(keep_bias=bias, forget_bias=None)
+        parts = summary(lowest(decompose(biased, orders=0, losses=LAST, progress=part)))
         norms, share = parts.log10_norm, parts.share
         rows.append((bias, parts.lag, norms["direct"], norms["total"], share["direct"]))
     return pd.DataFrame(rows, columns=list(BIASES_COLUMNS))
@@ -150,11 +157,12 @@ def textbook(parts: Summary, own: GradientTrace, rnn: GradientTrace) -> Textbook
     is_whole = CARRIES <= share <= 1 / CARRIES and CARRIES <= ratio <= 1 / CARRIES
     diagnosis = diagnose(own)
     left, left_rnn = _left(own, parts.lag), _left(rnn, parts.lag)
-    known = parts.lag > 0 and not (math.isnan(left) or math.isnan(left_rnn))
+    injected = len(own.loss_steps) > 0
+    known = parts.lag > 0 and injected and len(rnn.loss_steps) and not (math.isnan(left) or math.isnan(left_rnn))
     speaks_of_product = keep_of(CELLS[parts.cell]) is not None and not math.isnan(share) and parts.lag > 0
     return Textbook(
         product=bool(is_whole) if speaks_of_product else None,
-        keeps=None if diagnosis.verdict == "undefined" else diagnosis.verdict in ("steady", "exploding"),
+        keeps=diagnosis.verdict in ("steady", "exploding") if injected and diagnosis.verdict != "undefined" else None,
         more=None if parts.cell == "rnn" or not known else left > left_rnn,
         diagnosis=diagnosis,
         log10_left=left,
@@ -164,10 +172,8 @@ def textbook(parts: Summary, own: GradientTrace, rnn: GradientTrace) -> Textbook
 
 def _left(trace: GradientTrace, lag: int) -> float:
     """log10 of the last loss's gradient in the whole state of the lowest layer, `lag` steps back, relative to its
-    injection; mean over the batch's sequences in which it is not exactly zero."""
+    injection; mean over the batch's sequences in which it is neither exactly zero nor undefined."""
     way = way_back(trace.log10_relative(ALL, LAST)[0], trace.last_loss)
     if lag >= len(way.norms):
         return -math.inf  # no loss enters so far from the first step, or none at all
-    left = way.norms[lag][way.length >= lag]
-    alive = left[~np.isneginf(left)]
-    return float(alive.mean()) if len(alive) else -math.inf
+    return float(of_batch(way.norms[lag][way.length >= lag]).mean)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.batch import of_batch
 from gradlab.analyses.itemised import Pairs, with_rows
 from gradlab.analyses.problem import Problem, analysis, without_loss
 from gradlab.cells import CELLS
@@ -162,9 +163,10 @@ def share_by_lag(pairs: Pairs, layer: int = 0, state: str = "h") -> pd.DataFrame
     """How much of all gradient that reaches a layer's states came from each lag, columns `SHARE_COLUMNS`.
 
     lag          t' - t of a pair
-    share        Σ ‖∂ℓ_{t'}/∂s_t‖ over the pairs of that lag, as a share of the sum over all pairs; mean over the batch
+    share        Σ ‖∂ℓ_{t'}/∂s_t‖ over the pairs of that lag, as a share of the sum over all pairs; mean over the
+                 sequences in which the sum is neither zero nor undefined
     kept         the shares of all lags up to this one: what a window of lag + 1 steps behind each loss keeps, and its
-                 range over the batch
+                 range over the same sequences
 
     Norms are summed, so parts that would cancel are counted in full. NaN where a pass was not finite.
     """
@@ -180,7 +182,7 @@ def share_by_lag(pairs: Pairs, layer: int = 0, state: str = "h") -> pd.DataFrame
     with np.errstate(invalid="ignore", divide="ignore"):
         share = by_lag / by_lag.sum(axis=0)
     kept = share.cumsum(axis=0)
-    columns = (np.arange(len(share)), share.mean(axis=1), kept.mean(axis=1), kept.min(axis=1), kept.max(axis=1))
+    columns = (np.arange(len(share)), of_batch(share).mean, *of_batch(kept)[:3])
     return pd.DataFrame(dict(zip(SHARE_COLUMNS, columns, strict=True)))
 
 

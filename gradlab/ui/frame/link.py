@@ -14,10 +14,11 @@ import streamlit as st
 
 from gradlab.cells import CELLS
 from gradlab.settings.catalogue import SETTINGS, default
+from gradlab.settings.experiment import shown
 from gradlab.settings.links import read_query, to_query
 from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
-from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings, display, titles
+from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings, display, titles
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 # Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
@@ -30,9 +31,13 @@ ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by th
     "reads_text", "text_updates", "hello_rate", "text_rate", "temperature", "shown_text", "learned_text", "shading",
     "first_shown", "prediction_at", "watched_unit", "watched_layer", "watched_state",
 )  # fmt: skip
-TEXTS = ("shown_text", "learned_text")  # of ON_PAGES: whatever they say is text
+MAY_BE_EMPTY = ("shown_text", "learned_text", "cuts")  # texts, which may say anything, and a set
+MOST_SENTENCES = 12  # that a page shows about what could not be used
 MOST = 1e15  # of a page's number; every setting's bounds are far below
 OWN_KEYS = ("cells", *display(), *ON_PAGES, *PASSED_ON[1:])
+DISPLAY: dict[str, Any] = {  # at first
+    "state": "h", "relative": "true", "one_cell": ONE_CELL, "cells": [CELLS[name].title for name in DEFAULT_CELLS],
+}  # fmt: skip
 PAGES = Path(__file__).resolve().parents[3] / "pages"
 
 
@@ -58,23 +63,28 @@ def read_first_address() -> None:
     experiment, problems = read_query(query, ignore=(*OWN_KEYS, *of_pages(query)))
     st.session_state["address"] = experiment
     cells, cell_problems = _cells(query)
-    shown = {}
+    displayed = {}
     for name, options in display().items():
         if name not in query:
             continue
-        option = _option(name, query[name], options)
-        if option is None:
-            problems.append(_not_allowed(name, query[name]))
+        asked = CELLS[query[name].lower()].title if query[name].lower() in CELLS else query[name]
+        asked = EVERY_STATE if name == "state" and asked == "both" else asked  # as links had it where all were two
+        same = [option for option in options if option.lower() == asked.lower()]
+        if same:
+            displayed[name] = same[0]
         else:
-            shown[name] = option
+            problems.append(f"{name} = {shown(query[name])} is not allowed: use one of {', '.join(options)}.")
     report(problems + cell_problems)
     if "cell" in query and "one_cell" not in query:
-        shown["one_cell"] = CELLS[experiment.cell].title
+        displayed["one_cell"] = CELLS[experiment.cell].title
+    compared = as_widgets({"cells": cells}) if cells else {}
+    st.session_state["display"] = DISPLAY | displayed | compared
     of_page = _of_page(query)
     st.session_state["asked"] = {name: ",".join(values) for name, values in of_page.items()}
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
     spelt: dict[str, Any] = {name: str(value) for name, value in settings.items()}
-    spelt |= shown | {name: values if len(values) > 1 else values[0] for name, values in of_page.items()}
+    usable = {n: values for n, values in of_page.items() if n in MAY_BE_EMPTY or not any(map(_is_unusable, values))}
+    spelt |= displayed | {name: values if len(values) > 1 else values[0] for name, values in usable.items()}
     if (task := spelt.get("task", "").lower()) in TASKS:
         spelt["task"] = TASKS[task].title
     if cells:
@@ -85,19 +95,15 @@ def read_first_address() -> None:
 
 
 def _of_page(query: Any) -> dict[str, list[str]]:
-    """What an address asks of single pages, without numbers that no widget can hold: these are reported."""
+    """What an address asks of single pages."""
     names = dict.fromkeys((*PASSED_ON, *ON_PAGES, *of_pages(query)))
-    asked = {name: query.get_all(name) for name in names if name in query}
-    for name in [name for name, values in asked.items() if name not in TEXTS and any(map(_is_no_number, values))]:
-        value = asked.pop(name)[0]
-        report([f"{name} = {value[:40]!r} is no number that can be used: the default is used instead."])
-    return asked
+    return {name: query.get_all(name) for name in names if name in query}
 
 
-def _is_no_number(text: str) -> bool:
-    """Whether a text is a number that no widget can hold: infinite, undefined, or of more digits than any needs."""
+def _is_unusable(text: str) -> bool:
+    """Whether no widget may see a text: it is empty, or a number that is infinite, undefined or of too many digits."""
     try:
-        return not abs(float(text)) < MOST
+        return not text or not abs(float(text)) < MOST
     except ValueError:
         return False
 
@@ -121,39 +127,29 @@ def _cells_called(words: list[str]) -> tuple[list[str], list[str]]:
     """Names of cells by name or title, and the words that are neither."""
     by_word = {word.lower(): name for name, cell in CELLS.items() for word in (name, cell.title)}
     known = [by_word[word.lower()] for word in words if word.lower() in by_word]
-    return known, [word for word in words if word.lower() not in by_word]
+    return known, list(dict.fromkeys(word for word in words if word.lower() not in by_word))[:MOST_SENTENCES]
 
 
 def read(query: list[tuple[str, str]]) -> tuple[Settings, list[str]]:
     """What a full link's query shows, for those that have no page: settings, and what of it is not allowed."""
-    asked = dict(query)
-    experiment, problems = read_query(asked, ignore=(*OWN_KEYS, *of_pages(asked)))
+    given = dict(query)
+    experiment, problems = read_query(given, ignore=(*OWN_KEYS, *of_pages(given)))
     cells, unknown = _cells_called([value for name, value in query if name == "cells"])
     names = [name for name in CELLS if name in cells] or DEFAULT_CELLS
+    state = given.get("state", "h")
     problems += [_no_cell(word) for word in unknown]
-    shown = {name: _option(name, asked[name], options) for name, options in display().items() if name in asked}
-    problems += [_not_allowed(name, asked[name]) for name, option in shown.items() if option is None]
+    if state not in display()["state"]:
+        problems.append(f"state = {shown(state)} is not allowed: use one of {', '.join(display()['state'])}.")
     subjects = tuple(experiment.replace(cell=name) for name in names)
-    examined = titles().get(shown.get("one_cell") or "", subjects[0].cell)
-    relative = shown.get("relative", "true") == "true"
-    return Settings(subjects, experiment.replace(cell=examined), shown.get("state") or "h", relative), problems
-
-
-def _option(name: str, text: str, options: Iterable[str]) -> str | None:
-    """The option of a setting of the display that a link means; None where there is none."""
-    text = CELLS[text.lower()].title if text.lower() in CELLS else text
-    text = EVERY_STATE if name == "state" and text == "both" else text  # as links had it where all were two
-    return next((option for option in options if option.lower() == text.lower()), None)
-
-
-def _not_allowed(name: str, text: str) -> str:
-    return f"{name} = {text[:40]!r} is not allowed: use one of {', '.join(display()[name])}."
+    examined = titles().get(given.get("one_cell", ""), subjects[0].cell)
+    relative = given.get("relative", "true") == "true"
+    return Settings(subjects, experiment.replace(cell=examined), state, relative), problems
 
 
 def _no_cell(word: str) -> str:
     close, use = closest(word, titles()), f"se any of {', '.join(titles())}"
     advice = f"did you mean {close}? U{use}" if close else f"u{use}"
-    return f"cells = {word[:40]!r} is not a cell: {advice}; it is left out."
+    return f"cells = {shown(word)} is not a cell: {advice}; it is left out."
 
 
 def as_widgets(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,6 +170,11 @@ def cell_called(title: str) -> str:
 def value_in_address(name: str) -> Any:
     """What the address bar says of a setting, or its default."""
     return getattr(st.session_state["address"], name)
+
+
+def display_in_address(name: str) -> Any:
+    """What the address bar says of a setting of the display, or of the cells compared, or its default."""
+    return st.session_state["display"][name]
 
 
 def apply(settings: Mapping[str, Any]) -> None:
@@ -201,16 +202,21 @@ def tell(settings: Settings) -> None:
     st.session_state["problems_at"] = settings
     with st.container(border=True, key="problems"):
         st.markdown("**Not everything asked for could be used.**")
-        for sentence in st.session_state["problems"]:
-            st.text(sentence)
+        _show(st.session_state["problems"])
 
 
 def tell_of_page(before: int) -> None:
     """Shows what the page itself could not use; from the next run on `tell` does."""
     if more := st.session_state.get("problems", [])[before:]:
         with st.container(border=True, key="problems of the page"):
-            for sentence in more:
-                st.text(sentence)
+            _show(more)
+
+
+def _show(sentences: list[str]) -> None:
+    for sentence in sentences[:MOST_SENTENCES]:
+        st.text(sentence)
+    if (more := len(sentences) - MOST_SENTENCES) > 0:
+        st.text(f"And {more} more.")
 
 
 def full_query(settings: Settings) -> str:

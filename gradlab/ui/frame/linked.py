@@ -2,22 +2,26 @@
 
 `linked.slider("Temperature", 0.0, 2.0, 0.8, key="temperature")` takes the arguments of `st.slider` and draws into the
 container that is open (`with column:`); the key is the name in the address bar. Where a visit's first address asks for
-what the widget does not have, the widget stands at its default, and a sentence says so.
+what the widget does not have, the widget stands at its default, and a sentence says so and what is allowed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 
+from gradlab.settings.experiment import shown
 from gradlab.ui.frame import link
 
 P = ParamSpec("P")
 R = TypeVar("R")
+MOST_OPTIONS = 16  # that a sentence lists
 
 
-def _linked(widget: Callable[P, R]) -> Callable[P, R]:
+def _linked(widget: Callable[P, R], allowed: Callable[[Mapping[str, Any]], str]) -> Callable[P, R]:
+    """The widget with its value in the address; `allowed` says of a call's arguments, by name, what it may hold."""
     untyped: Any = widget
     bound: Any = partial(untyped, bind="query-params", persist_state="session")
 
@@ -26,10 +30,11 @@ def _linked(widget: Callable[P, R]) -> Callable[P, R]:
         asked = link.asked_of_page(name)
         if asked is not None and spell is not None:
             _by_name(name, asked, arguments[1], several=options.get("selection_mode") == "multi")
-        value = bound(*arguments, **options)
+        value: Any = bound(*arguments, **options)
         if asked is not None and not _is_spelt(value, asked, spell):
-            refused = f"{name} = {asked[:40]!r} is not a value of “{arguments[0]}”"
-            link.report([f"{refused}: {_shown(value)} is used instead."])
+            use = allowed(signature(untyped).bind(*arguments, **options).arguments)
+            instead = _spelt(value, spell or str)
+            link.report([f"{name} = {shown(asked)} is not allowed: use {use}; {instead} is used instead."])
         return value
 
     return draw
@@ -55,17 +60,43 @@ def _is_spelt(value: Any, asked: str, format_func: Any) -> bool:
         return False
 
 
-def _shown(value: Any) -> str:
-    return "nothing" if value is None or value == [] else str(value)
+def _spelt(value: Any, spell: Any) -> str:
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    return ", ".join(map(spell, values)) or "nothing"
 
 
-multiselect = _linked(st.multiselect)
-number_input = _linked(st.number_input)
-pills = _linked(st.pills)
-segmented_control = _linked(st.segmented_control)
-select_slider = _linked(st.select_slider)
-selectbox = _linked(st.selectbox)
-slider = _linked(st.slider)
-text_area = _linked(st.text_area)
-text_input = _linked(st.text_input)
-toggle = _linked(st.toggle)
+def _one(arguments: Mapping[str, Any]) -> str:
+    """The options of a widget that has one of them, the first and the last of many."""
+    spell = arguments.get("format_func", str)
+    options = [spell(option) for option in arguments["options"]]
+    few = options if len(options) <= MOST_OPTIONS else [*options[:2], "…", options[-1]]
+    return f"one of {', '.join(few)}"
+
+
+def _any(arguments: Mapping[str, Any]) -> str:
+    return _one(arguments).replace("one of", "any of", 1)
+
+
+def _number(arguments: Mapping[str, Any]) -> str:
+    low, high = arguments["min_value"], arguments["max_value"]
+    return f"a {'whole ' if isinstance(low, int) else ''}number from {low} to {high}"
+
+
+def _text(arguments: Mapping[str, Any]) -> str:
+    return f"at most {arguments['max_chars']} characters"
+
+
+def _switch(arguments: Mapping[str, Any]) -> str:
+    return "true or false"
+
+
+multiselect = _linked(st.multiselect, _any)
+number_input = _linked(st.number_input, _number)
+pills = _linked(st.pills, _any)
+segmented_control = _linked(st.segmented_control, _one)
+select_slider = _linked(st.select_slider, _one)
+selectbox = _linked(st.selectbox, _one)
+slider = _linked(st.slider, _number)
+text_area = _linked(st.text_area, _text)
+text_input = _linked(st.text_input, _text)
+toggle = _linked(st.toggle, _switch)

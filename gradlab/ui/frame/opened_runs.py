@@ -40,7 +40,8 @@ def open_runs(runs: Sequence[Run]) -> None:
     chosen = {name: getattr(settings, name) for name in OPEN if name != "seed"}
     chosen["batch_size"] = min(settings.batch_size, SEQUENCES)
     titles = [run.title for run in trained]
-    chosen["one_cell"] = min(titles, key=lambda title: title != st.session_state["one_cell"])
+    examined = st.session_state["settings"].one.title
+    chosen["one_cell"] = min(titles, key=lambda title: title != examined)
     st.session_state["before opening"] = {name: st.session_state[name] for name in chosen if name in st.session_state}
     st.session_state.update(chosen)
 

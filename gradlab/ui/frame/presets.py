@@ -13,9 +13,10 @@ PRESETS = {
         {},
         "Gates alone do not keep the gradient: with PyTorch's defaults the LSTM and the GRU vanish too, only slower.",
     ),
-    "Open forget gate": Preset(
-        {"forget_bias": 3.0},
-        "A large forget bias holds the LSTM's forget gate near 1, so its direct path keeps the gradient.",
+    "Open the keep gate": Preset(
+        {"keep_bias": 3.0},
+        "A large bias holds the gate that keeps the old state near 1: the LSTM's gradient stays, and the GRU's shrinks "
+        "far less than by default.",
     ),
     "Orthogonal": Preset(
         {"cells": ("rnn_linear", "rnn", "lstm"), "initialization": "orthogonal"},
@@ -36,7 +37,8 @@ PRESETS = {
         "Gradient is injected at every step, so the curves stay flat, yet the gradient of each loss still vanishes.",
     ),
     "Real text": Preset(
-        {"inputs": "text", "forget_bias": 1.0},
+        {"inputs": "text", "keep_bias": 1.0},
         "The same cells reading English prose, one character per step: type or paste your own under Sequence.",
     ),
 }
+FIRST = ("PyTorch defaults", "Open the keep gate", "Orthogonal", "Exploding")  # above the opening picture

@@ -5,27 +5,29 @@ from typing import Any
 import streamlit as st
 
 from gradlab.cells import CELLS
-from gradlab.settings.catalogue import GROUPS, SETTINGS, Fields
+from gradlab.cells.contract import keep_gate_of
+from gradlab.settings.catalogue import GROUPS, SETTINGS, Fields, default
 from gradlab.settings.conflicts import unused
 from gradlab.settings.links import read_query
 from gradlab.ui.frame import link, linked
 from gradlab.ui.frame import opened_runs as opened
-from gradlab.ui.frame.presets import PRESETS
+from gradlab.ui.frame.presets import FIRST, PRESETS
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings
 from gradlab.ui.frame.widgets import widget
+from gradlab.words.numbers import listed
 
 AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
-    "": ("steps", "forget_bias", "gain", "initialization"),
-    "why_addition": ("one_cell", "forget_bias", "gain", "depth", "steps", "initialization"),
-    "gates": ("one_cell", "forget_bias", "inputs", "steps"),
-    "unrolled": ("one_cell", "forget_bias", "depth", "steps"),
-    "jacobians": ("one_cell", "forget_bias", "gain", "initialization", "steps"),
-    "weights": ("one_cell", "initialization", "gain", "forget_bias"),
+    "": ("steps", "keep_bias", "gain", "initialization"),
+    "why_addition": ("one_cell", "keep_bias", "gain", "depth", "steps", "initialization"),
+    "gates": ("one_cell", "keep_bias", "inputs", "steps"),
+    "unrolled": ("one_cell", "keep_bias", "depth", "steps"),
+    "jacobians": ("one_cell", "keep_bias", "gain", "initialization", "steps"),
+    "weights": ("one_cell", "initialization", "gain", "keep_bias"),
     "sequence_types": ("one_cell", "loss", "inputs", "steps"),
-    "itemised": ("steps", "forget_bias", "gain", "initialization"),
-    "truncation": ("truncation", "k1", "k2", "forget_bias", "steps"),
-    "training": ("cells", "hidden_size", "forget_bias", "truncation", "k1", "k2"),
-    "character_model": ("one_cell", "hidden_size", "forget_bias", "truncation", "k1", "k2"),
+    "itemised": ("steps", "keep_bias", "gain", "initialization"),
+    "truncation": ("truncation", "k1", "k2", "keep_bias", "steps"),
+    "training": ("cells", "hidden_size", "keep_bias", "truncation", "k1", "k2"),
+    "character_model": ("one_cell", "hidden_size", "keep_bias", "truncation", "k1", "k2"),
 }
 EXPANDERS = {  # of the sidebar; the cells compared stand for the setting `cell`
     "Network": ("cells", *(name for name in (*GROUPS["network"], *GROUPS["numerics"]) if name != "cell")),
@@ -33,6 +35,26 @@ EXPANDERS = {  # of the sidebar; the cells compared stand for the setting `cell`
     "Loss": (*GROUPS["loss"], *GROUPS["truncation"]),
     "Display": ("state", "relative", "one_cell"),
 }
+DRAWN = (*(name for name in (*GROUPS["network"], *GROUPS["numerics"]) if name != "cell"), *GROUPS["sequence"])
+INPUT = ("inputs", "input_size", "text")  # which decide how many columns W has
+COMPARED, EXAMINED, INJECTED = ("cells", *DRAWN, *GROUPS["loss"]), ("one_cell", *DRAWN), GROUPS["loss"]
+ACTS_ON = {  # the settings that can change what a page shows, by the page's address; it asks for no others
+    "": (*COMPARED, "relative"),
+    "gradient_flow": (*COMPARED, "state", "relative"),
+    "one_unit": (),
+    "why_addition": (*EXAMINED, *INJECTED, "relative"),
+    "gates": (*EXAMINED, *INJECTED),
+    "unrolled": (*EXAMINED, *INJECTED),
+    "jacobians": (*EXAMINED, "loss", "reads", "writes"),  # which steps have an input
+    "weights": ("one_cell", *(name for name in DRAWN if name in INPUT or name not in GROUPS["sequence"])),
+    "sequence_types": ("one_cell", *COMPARED, "state", "relative"),
+    "itemised": (*(name for name in COMPARED if name != "loss_step"), "state"),
+    "truncation": ("one_cell", *(name for name in COMPARED if name != "loss_step"), *GROUPS["truncation"], "state"),
+    "training": ("cells", *DRAWN, *GROUPS["truncation"]),
+    "character_model": (*EXAMINED, *GROUPS["truncation"]),
+}
+ONE_STACK = frozenset(page for page, names in ACTS_ON.items() if "cells" not in names and page != "why_addition")
+MOST_CHANGES = 3  # in a tab's title
 OF_THE_TASK = frozenset((*GROUPS["sequence"], *GROUPS["loss"]))  # where something is trained, its task decides these
 
 
@@ -64,27 +86,38 @@ def dark() -> bool:
     return st.context.theme.type == "dark"
 
 
+def differences() -> str:
+    """What differs from the defaults, for the tab's title: " (depth 2, keep bias 3.0)"; the first three at most."""
+    shared = current().subjects[0].settings
+    changed = [
+        f"{name.replace('_', ' ')} {value}" for name, value in shared if name != "cell" and value != default(name)
+    ]
+    return f" ({', '.join(changed[:MOST_CHANGES])})" if changed else ""
+
+
 def draw(page: str, at_hand: Any) -> None:
     """Draws every setting and keeps their values for `current`; the page's own go into the container `at_hand`."""
     link.read_first_address()
     _send_again(page)
     idle = _idle(page)
     elsewhere = OF_THE_TASK if page in opened.LEARN else frozenset()
+    acts = frozenset(ACTS_ON.get(page, (*SETTINGS, "cells", "one_cell", "state", "relative")))
     at_hand_names = [name for name in AT_HAND.get(page, ()) if name not in idle]
     with st.sidebar:
-        _starting_points()
+        _starting_points(page)
         for group, names in EXPANDERS.items():
-            shown = [name for name in names if name not in at_hand_names and name not in idle and name not in elsewhere]
+            left_out = {*at_hand_names, *idle, *elsewhere}
+            shown = [name for name in names if name in acts and name not in left_out]
             if shown:
                 with st.expander(group, expanded=page != "" and group != "Loss"):
                     for name in shown:
-                        widget(name)
+                        widget(name, _why_not(page, name))
     if at_hand_names:
         with at_hand:
             widths = [2 if name == "cells" else 1 for name in at_hand_names]
             for column, name in zip(st.columns(widths), at_hand_names, strict=True):
                 with column:
-                    widget(name)
+                    widget(name, _why_not(page, name))
     settings = _settings(page, idle)
     st.session_state["settings"] = settings
     with st.sidebar:
@@ -112,27 +145,69 @@ def _values() -> dict[str, Any]:
 def _idle(page: str) -> frozenset[str]:
     """Settings that change nothing, because of another one: they are neither drawn nor handed to the pages."""
     values: dict[str, Any] = _values() | {"cell": "lstm"}  # which gates a cell has is not asked here
-    return unused(Fields.model_construct(None, **values)) | opened.decided(page)
+    superseded = frozenset(("forget_bias",) if values["forget_bias"] is None else ())  # by keep_bias; old links have it
+    return unused(Fields.model_construct(None, **values)) | opened.decided(page) | superseded
+
+
+def _why_not(page: str, name: str) -> str:
+    """Why a setting changes nothing of what the page shows, though other cells have it; "" where it does."""
+    if name != "keep_bias" or (page not in ONE_STACK and "cells" not in ACTS_ON.get(page, ("cells",))):
+        return ""
+    titles = [_of_display("one_cell")] if page in ONE_STACK else _of_display("cells")
+    shown = [link.cell_called(title) for title in titles] or list(DEFAULT_CELLS)
+    if any(keep_gate_of(CELLS[cell]) for cell in shown):
+        return ""
+    names = listed([CELLS[cell].title for cell in shown])
+    return f"{names} {'has' if len(shown) == 1 else 'have'} no gate that keeps the old state."
+
+
+def _of_display(name: str) -> Any:
+    """What the display, or the cells compared, are set to: by their widget, or by the address where none was drawn."""
+    return st.session_state.get(name, link.display_in_address(name))
 
 
 def _settings(page: str, idle: frozenset[str]) -> Settings:
-    state = st.session_state
     experiment, problems = read_query({n: v for n, v in _values().items() if n not in {*idle, "cell"}})
     link.report(problems)
-    shown_state, relative = state["state"] or "h", bool(state["relative"])
-    examined = link.cell_called(state["one_cell"])
+    state, relative = _of_display("state") or "h", str(_of_display("relative")).lower() == "true"
+    examined = link.cell_called(_of_display("one_cell"))
     if trained := opened.networks(page):
         subjects = tuple(opened.with_settings(run, experiment) for run in trained)
-        settings = Settings(subjects, subjects[0], shown_state, relative)
+        settings = Settings(subjects, subjects[0], state, relative)
         return settings._replace(one=settings.of(examined))
-    names = [name for name, cell in CELLS.items() if cell.title in state["cells"]] or DEFAULT_CELLS
+    names = [name for name, cell in CELLS.items() if cell.title in _of_display("cells")] or DEFAULT_CELLS
     subjects = tuple(experiment.replace(cell=name) for name in names)
-    return Settings(subjects, experiment.replace(cell=examined), shown_state, relative)
+    return Settings(subjects, experiment.replace(cell=examined), state, relative)
 
 
-def _starting_points() -> None:
-    with st.popover("Presets", width="stretch"):
+def first_presets() -> None:
+    """The presets that a lesson begins with, as buttons, and why the one that is set does what it does."""
+    with st.container(horizontal=True, key="first presets"):
+        for name in FIRST:
+            kind = "primary" if name == _active() else "secondary"
+            st.button(name, key=f"preset {name}", on_click=link.apply, args=(PRESETS[name].settings,), type=kind)
+    if (name := _active()) is not None:
+        st.caption(PRESETS[name].why)
+
+
+def _active() -> str | None:
+    """The preset that the settings are, if they are one."""
+    shared = current()
+    now = {name: value for name, value in shared.subjects[0].settings if name != "cell"}
+    now["cells"] = tuple(subject.settings.cell for subject in shared.subjects)
+    standard = {name: default(name) for name in SETTINGS if name != "cell"} | {"cells": DEFAULT_CELLS}
+    for name, preset in PRESETS.items():
+        wanted = standard | preset.settings
+        if now | {"cells": sorted(now["cells"])} == wanted | {"cells": sorted(wanted["cells"])}:
+            return name
+    return None
+
+
+def _starting_points(page: str) -> None:
+    with st.expander("Presets"):
         for name, preset in PRESETS.items():
+            if page == "" and name in FIRST:
+                continue
             st.button(name, key=f"preset {name}", on_click=link.apply, args=(preset.settings,), width="stretch")
             st.caption(preset.why)
     st.button("Reset every setting", key="reset", on_click=link.apply, args=({},), width="stretch")

@@ -18,6 +18,7 @@ def _rungs(*pieces: tuple[int, int, int]) -> tuple[int, ...]:
     return tuple(sorted({value for low, high, by in pieces for value in range(low, high + 1, by)}))
 
 
+BIASES = (*(n / 2 for n in range(-8, 0)), None, *(n / 2 for n in range(13)), 8.0, 10.0)
 LADDERS: dict[str, tuple] = {
     "steps": _rungs(
         (10, 100, 10), (120, 200, 20), (250, 500, 50), (600, 1000, 100), (1500, 5000, 500), (6000, 10000, 1000)
@@ -27,31 +28,38 @@ LADDERS: dict[str, tuple] = {
     "input_size": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
     "batch_size": (1, 2, 4, 8, 16, 32, 64, 128, 256),
     "gain": tuple(n / 20 for n in range(41)) + tuple(n / 4 for n in range(9, 17)) + (5.0, 6.0, 8.0, 10.0),
-    "forget_bias": (*(n / 2 for n in range(-8, 0)), None, *(n / 2 for n in range(13)), 8.0, 10.0),
+    "keep_bias": BIASES,
+    "forget_bias": BIASES,
 }
 LABELS = {
     "depth": "Depth (layers)",
     "hidden_size": "Hidden size (units)",
     "input_size": "Input size (channels)",
     "batch_size": "Batch (sequences)",
+    "keep_bias": "Keep-gate bias",
+    "forget_bias": "Forget-gate bias alone",
     "inputs": "Input",
     "loss": "Loss placement",
     "k1": "k1: steps between updates",
     "k2": "k2: truncation length",
     "dtype": "Precision",
 }
-AS_DRAWN = "as drawn"  # a forget bias that the initialization decides; PyTorch's is spread around 0, so it stands there
+AS_DRAWN = "as drawn"  # a bias that the initialization decides; PyTorch's is spread around 0, so it stands there
 MOST_TEXT = 5  # MB of an uploaded text
 
 
-def widget(name: str) -> None:
-    """Draws the widget of one setting, of an Experiment or of the display."""
+def widget(name: str, why_not: str = "") -> None:
+    """Draws the widget of one setting, of an Experiment or of the display; inactive where a reason is given."""
     if name in SPECIAL:
         SPECIAL[name]()
         return
     label = LABELS.get(name, name.replace("_", " ").capitalize())
     if name in LADDERS:
-        linked.select_slider(label, stops(name), default(name), format_func=stop_text, key=name, help=_help(name))
+        about, is_off = f"{why_not}\n\n{_help(name)}" if why_not else _help(name), bool(why_not)
+        value = default(name)
+        linked.select_slider(label, stops(name), value, format_func=stop_text, key=name, help=about, disabled=is_off)
+        if why_not:
+            st.caption(why_not)
     elif name in CHOICES:
         linked.selectbox(label, choices(name), choices(name).index(default(name)), key=name, help=_help(name))
     elif unit(name) == "characters":

@@ -1,23 +1,19 @@
-"""One card per cell: its verdict, its rate and a small drawing of its curve; and what went wrong, above them."""
+"""One card per cell: its verdict and its rate; and what went wrong, above them."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
-from gradlab.analyses.call import Call, Table
+from gradlab.analyses.call import Call
 from gradlab.analyses.diagnosis import Diagnosis, diagnose
-from gradlab.analyses.thinning import Lines
 from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.cells import CELLS
 from gradlab.charts.colours import CARD_COLOURS
 from gradlab.settings.subject import Subject
-from gradlab.ui.ask import ask, result
+from gradlab.ui.ask import result
 from gradlab.ui.frame.shown import EVERY_STATE
 from gradlab.words import flow
-
-SPARKLINE = Lines(points=400)
 
 
 def traces_of(subjects: Sequence[Subject]) -> list[GradientTrace]:
@@ -33,7 +29,6 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
     for subject, place in zip(subjects, places, strict=True):
         call = Call.of(trace, subject)
         diagnosis = result(call.then(diagnose))
-        curve = ask(Table.of(call, "propagation", "layer == 0 and path == 'last loss'"), SPARKLINE)["log10_relative"]
         colour = CARD_COLOURS.get(diagnosis.cell, "gray")
         label, value, delta = face(diagnosis)
         place.metric(
@@ -44,14 +39,13 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
             delta_arrow="off",
             border=True,
             help=f"{diagnosis.sentence}\n\n{diagnosis.rule}",
-            chart_data=curve[np.isfinite(curve)].tolist(),
         )
 
 
 def face(diagnosis: Diagnosis) -> tuple[str, str, str]:
     """A card's label, value and line below it, in markdown."""
     colour = CARD_COLOURS.get(diagnosis.cell, "gray")
-    label = f":{colour}[**{CELLS[diagnosis.cell].title}**] {diagnosis.verdict}"
+    label = f":{colour}[**{CELLS[diagnosis.cell].title}**] {diagnosis.state}: {diagnosis.verdict}"
     return label, flow.rate(diagnosis), flow.half_life(diagnosis)
 
 

@@ -1,29 +1,36 @@
-"""Sentences on the direct path: its half-life, its share by forget bias, and textbook claims."""
+"""The direct path: the parts of the gradient by path, its share by keep-gate bias, and textbook claims."""
 
-from typing import Any
+from functools import partial
 
 import streamlit as st
 
 from gradlab.analyses.call import Call, Table
 from gradlab.analyses.paths import Summary, direct_at_biases, textbook
+from gradlab.analyses.thinning import EvenSteps, Lines
 from gradlab.analyses.traces import trace
+from gradlab.charts import paths
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import ask, result
+from gradlab.ui.parts.figure import figure
 from gradlab.words import paths as sentences
+from gradlab.words.how_to_read import Words
 
 
-def say(place: Any, subject: Subject, summary: Summary) -> None:
-    """What the parts come to, here; where the forget bias puts the gate, in a place at the page's top."""
-    place.markdown(sentences.resting_gate(subject, summary))
+def orders(subject: Subject, parts: Call, summary: Summary, relative: bool) -> None:
+    """Shares and norms of the parts, in words and two figures."""
     st.caption(sentences.what_parts_are(subject))
-    st.markdown(sentences.of_parts(summary))
-    if "forget_bias" not in subject.unused():
+    st.markdown(sentence := sentences.of_parts(summary))
+    if "keep_bias" not in subject.unused():
         st.markdown(sentences.at_biases(ask(Table.of(Call.of(direct_at_biases, subject)))))
+    words = Words("shares", "The gradient by path", sentence)
+    draw = partial(paths.shares, cell=subject.settings.cell)
+    figure(draw, Table.of(parts, where="path != 'total'"), words, EvenSteps())
+    lines = Lines(("log10_relative",), ("path",))
+    figure(partial(paths.parts, relative=relative), Table.of(parts), words._replace(name="parts"), lines)
 
 
 def claims(subject: Subject, summary: Summary, rnn: Subject) -> None:
     """Each textbook sentence, with whether it holds."""
-    st.subheader("Textbook claims, at these settings", anchor=False)
     judged = textbook(summary, *(result(Call.of(trace, one)) for one in (subject, rnn)))
     for sentence in sentences.textbook(subject, summary, judged):
         st.markdown(sentence)

@@ -3,7 +3,8 @@
 Files are made when asked for, not at every run: a download button holds a function, and Streamlit calls it then.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -23,13 +24,23 @@ EVERY_ROW = (
 )
 
 
+@contextmanager
+def tool(name: str, icon: str, key: str) -> Iterator[bool]:
+    """A popover behind an icon, whose name screen readers and the pointer's hint have; gives whether it is open."""
+    popover = st.popover(name, key=key, icon=icon, type="tertiary", help=name, on_change="rerun")
+    with popover:
+        yield bool(popover.open)
+
+
 def export_bar(
     chart: Callable[[], Any], table: Callable[[], pd.DataFrame], question: Question, words: Words, *, is_reduced: bool
 ) -> None:
     """A button that opens all formats of one chart; `table` makes the rows of its CSV: all, not the thinned ones."""
     subjects, code = question.subjects, question.code
     heading = {"code": code, "title": words.title, "subtitle": words.sentence.replace("**", "")}
-    with st.popover(f"Export {words.name}", key=f"export {words.name}"):
+    with tool(f"Export {words.name}", ":material/download:", f"export {words.name}") as opened:
+        if not opened:
+            return
         scale = st.segmented_control("Scale of the PNG", SCALES, default=2, required=True, key=f"scale {words.name}")
         for label, kinds in (("Picture", PICTURES), ("Numbers", TABLES), ("Settings", SETTINGS)):
             st.caption(f"{label}: {EVERY_ROW}" if is_reduced and kinds is PICTURES else label)

@@ -8,10 +8,11 @@ import streamlit as st
 
 from gradlab.analyses.call import Question
 from gradlab.analyses.thinning import AllRows, Reduction
+from gradlab.exports import python_code
 from gradlab.ui.ask import ask, every_row
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import live
-from gradlab.ui.parts.export_bar import export_bar
+from gradlab.ui.parts.export_bar import export_bar, tool
 from gradlab.words.flow import NOTHING_INJECTED
 from gradlab.words.how_to_read import Words
 
@@ -67,17 +68,18 @@ def figure(
         live.show(follows, settings.current(), words.title)
     else:
         show(chart(draw, rows), description, width, chosen)
-    if not tools:
-        return
-    with st.container(horizontal=True):
+    if tools:
+        _tools(lambda: chart(taken or draw, reduction.taken(every_row(question))), question, words, reduction, export)
+
+
+@st.fragment
+def _tools(picture: Callable[[], Any], question: Question, words: Words, reduction: Reduction, export: bool) -> None:
+    """Quiet icons at the chart's corner. A fragment, so that one that opens is made then, and the page does not run."""
+    with st.container(horizontal=True, horizontal_alignment="right", gap=None, key=f"tools {words.name}"):
         if export:
-            export_bar(
-                lambda: chart(taken or draw, reduction.taken(every_row(question))),
-                lambda: every_row(question),
-                question,
-                words,
-                is_reduced=not isinstance(reduction, AllRows),
-            )
+            is_reduced = not isinstance(reduction, AllRows)
+            export_bar(picture, lambda: every_row(question), question, words, is_reduced=is_reduced)
+            program(question, words)
         how_to_read(words)
 
 
@@ -109,7 +111,15 @@ class _Checked:
 
 
 def how_to_read(words: Words) -> None:
-    """Behind a click: what the chart shows as a formula, and how to read it in a line."""
-    with st.popover("How to read it", key=f"read {words.name}"):
-        st.latex(words.reading.formula)
-        st.markdown(words.reading.text)
+    """How to read the chart in a line, and what it shows as a formula."""
+    with tool(f"How to read {words.name}", ":material/help:", f"read {words.name}") as opened:
+        if opened:
+            st.markdown(words.reading.text)
+            st.latex(words.reading.formula)
+
+
+def program(question: Question, words: Words) -> None:
+    """The Python program that computes the chart's numbers."""
+    with tool(f"Python program of {words.name}", ":material/code:", f"program {words.name}") as opened:
+        if opened:
+            st.code(python_code(question.subjects, question.code).decode(), language="python", width=560)

@@ -83,7 +83,10 @@ async function ask() {
         for (const stop of want) known.set(stop, found[stop] ?? null);
         if (own === drag) tell(own, known.get(stops[own.at]) === null);
       })
-      .catch(() => setTimeout(() => want.forEach(stop => asked.delete(stop)), 300))
+      .catch(() => setTimeout(() => {
+        want.forEach(stop => asked.delete(stop));
+        if (own === drag) ask();
+      }, 300))
       .finally(() => {
         own.flying--;
         if (own !== drag || !page) return;

@@ -29,6 +29,7 @@ from gradlab.ui.ask import answer, rows_on_screen
 from gradlab.ui.frame import link, settings, widgets
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts.cards import face, state_of
+from gradlab.ui.parts.promise import promised
 from gradlab.words import flow
 
 MOST_STOPS = 8  # of a request
@@ -76,7 +77,8 @@ def frame(picture: str, shared: Settings) -> Frame:
     found = [answer(call) for call in calls]
     rows = rows_on_screen(Table.of(calls, "table", where(shared, found)), Lines())
     ends = line_ends(rows, shared.relative) if first_picture else None
-    drawn, domains = traces.datasets(rows, relative=shared.relative, ends=ends, marks=flow.marks(found))
+    other = promised(shared.subjects, where(shared, found)) if first_picture else None
+    drawn, domains = traces.datasets(rows, relative=shared.relative, ends=ends, marks=flow.marks(found), promised=other)
     look = traces.look_of(rows, drawn, relative=shared.relative, first_picture=first_picture, dark=False)
     look = look._replace(parts=frozenset(traces.PARTS))
     cards = [face(answer(call.then(diagnose))) for call in calls]

@@ -13,8 +13,11 @@ from gradlab.settings.subject import Subject
 from gradlab.ui.parts import live
 from gradlab.ui.parts.cards import traces_of
 from gradlab.ui.parts.figure import figure
+from gradlab.ui.parts.promise import promised
 from gradlab.words import flow
 from gradlab.words.how_to_read import Words
+
+WHERE = "layer == 0 and state == 'h'"
 
 
 def totals(subjects: Sequence[Subject], relative: bool, name: str, caption: str = "", follows: str = "") -> None:
@@ -24,7 +27,8 @@ def totals(subjects: Sequence[Subject], relative: bool, name: str, caption: str 
     live.sentence(sentence)
     if caption:
         st.caption(caption)
-    rows = Table.of(each(trace, subjects), "table", "layer == 0 and state == 'h'")
+    rows = Table.of(each(trace, subjects), "table", WHERE)
     words = Words(name, f"Gradient norms: {flow.names(traces)}", sentence, "gradient norms")
-    draw = partial(opening, relative=relative, marks=flow.marks(traces))
+    other = promised(subjects, WHERE) if follows else None
+    draw = partial(opening, relative=relative, marks=flow.marks(traces), promised=other)
     figure(draw, rows, words, Lines(), beside={"ends": partial(line_ends, relative=relative)}, follows=follows)

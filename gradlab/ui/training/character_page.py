@@ -22,6 +22,7 @@ from gradlab.ui.training import job_controls, training_page
 from gradlab.ui.training.job import Job
 from gradlab.words import characters as words
 from gradlab.words.how_to_read import Words
+from gradlab.words.letters import printable
 from gradlab.words.training import description, loss_levels
 
 READS = ("hello", "text")
@@ -125,7 +126,7 @@ def learning(job: Job, text: str) -> None:
     with right:
         st.markdown("**It writes**")
         temperature = linked.slider("Temperature", 0.0, 2.0, 0.8, 0.1, key="temperature")
-        st.code(_written(job, temperature), None, wrap_lines=True)
+        st.code(printable(_written(job, temperature)), None, wrap_lines=True)
         st.markdown("**It expects** :small[(green: the character that follows)]")
         most = max(len(text) - 1 - charts.MOST_STEPS, 0)
         first = _place("From character", most, 0, "first_shown") if most else 0

@@ -24,10 +24,10 @@ from gradlab.words.how_to_read import Words
 LENGTHS = (10, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500)
 BATCHES = (1, 4, 8, 16, 32, 64, 128)
 UPDATES = (20, 100, 200, 500, 1000, 2000, 3000, 5000, 10000)
-_COPYING = {"initialization": "orthogonal", "hidden_size": 128, "forget_bias": 3.0, "dtype": "float32"}
+_COPYING = {"initialization": "orthogonal", "hidden_size": 128, "keep_bias": 3.0, "dtype": "float32"}
 WHERE_CELLS_DIFFER: dict[str, dict[str, Any]] = {  # some of RNN, LSTM and GRU learn it and others do not, in a minute
     "adding": {"task_steps": 50, "updates": 1000, "learning_rate": 3e-3},
-    "delayed_recall": {"task_steps": 30, "updates": 1000, "learning_rate": 1e-2, "forget_bias": 3.0},
+    "delayed_recall": {"task_steps": 30, "updates": 1000, "learning_rate": 1e-2, "keep_bias": 3.0},
     "copy_memory": {"task_steps": 25, "updates": 2000, "learning_rate": 1e-2, **_COPYING},
     "temporal_order": {"task_steps": 30, "updates": 500, "learning_rate": 3e-3},
 }

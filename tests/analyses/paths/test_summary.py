@@ -51,7 +51,7 @@ def test_a_half_life_is_of_the_lags_asked_for_alone():
 
 def test_a_change_over_counts_lags_beyond_the_first_at_which_a_share_is_known():
     found = change_over(pd.DataFrame({"lag": range(6), "share": [0.2, 0.9, math.nan, 0.6, 0.3, 0.2]}))
-    assert found == (2, 4, 4)
+    assert found == (2, 4, 5, 4)
 
 
 def test_a_summary_has_the_numbers_of_its_lag():
@@ -78,12 +78,15 @@ def test_forget_biases_are_compared_as_each_of_them_alone():
         assert (row.log10_direct, row.log10_total) == tuple(alone["log10_norm"][["direct", "total"]])
 
 
-def test_a_comparison_of_forget_biases_does_not_depend_on_the_forget_bias_and_needs_one():
-    assert "forget_bias" not in direct_at_biases.reads
+def test_a_comparison_of_biases_does_not_depend_on_the_bias_and_needs_a_gate_that_keeps():
+    assert {"keep_bias", "forget_bias"}.isdisjoint(direct_at_biases.reads)
     assert {"seed", "gain", "loss", "steps"} <= direct_at_biases.reads
-    assert direct_at_biases(SMALL).equals(direct_at_biases(SMALL.replace(forget_bias=5.0)))
-    with pytest.raises(ValueError, match="has no forget bias to set"):
-        direct_at_biases(SMALL.replace(cell="gru"))
+    for name in ("keep_bias", "forget_bias"):
+        assert direct_at_biases(SMALL).equals(direct_at_biases(SMALL.replace(**{name: 5.0})))
+    gru = direct_at_biases(SMALL.replace(cell="gru"))
+    assert gru["share"].is_monotonic_increasing
+    with pytest.raises(ValueError, match="has no keep_bias to set"):
+        direct_at_biases(SMALL.replace(cell="rnn"))
 
 
 def judged(experiment):

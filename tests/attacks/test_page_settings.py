@@ -1,0 +1,62 @@
+"""Settings of single pages at values that no widget has: a sentence with the setting, the value and what is allowed."""
+
+import pytest
+
+from gradlab.ui.frame.link import MAY_BE_EMPTY, ON_PAGES, PAGES, of_pages
+from tests.ui.conftest import FIGURES
+
+pytestmark = pytest.mark.slow
+
+QUERY = {**FIGURES, "steps": "12", "hidden_size": "4", "task_steps": "10", "task_batch": "4", "text_updates": "100"}
+BAD = [
+    "inf", "-inf", "nan", "1e400", "-1e400", "9" * 400, "-1", "99999", "1e15", "x", "", " ", "[1]", "0x1", "\x00",
+    "\uffff", "**x**", "[a](http://b)", "$x$", ":red[x]", "<b>", "true", "1;2", "x" * 5000,
+]  # fmt: skip
+NAMES = sorted(path.stem for path in PAGES.glob("*.py"))
+
+
+def own_settings(app):
+    """The settings of the page alone that its widgets hold."""
+    state = app.session_state.to_dict()
+    return sorted({*of_pages(state), *(name for name in ON_PAGES if name in state)} - {"shown_text", "learned_text"})
+
+
+def refusals(app):
+    return [text.value for text in app.text if " is not allowed: use " in text.value]
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_every_setting_of_a_page_at_every_bad_value_is_refused_in_a_sentence(open_app, page):
+    names = own_settings(open_app(page, **QUERY))
+    for value in BAD if names else []:
+        asked = [name for name in names if value or name not in MAY_BE_EMPTY]
+        app = open_app(page, **QUERY | dict.fromkeys(asked, value))
+        assert own_settings(app) == names
+        said = refusals(app)
+        for name in asked:
+            sentence = next((one for one in said if one.startswith(f"{name} = ")), None)
+            assert sentence, (name, value, said)
+            assert value[:20] in sentence or repr(value)[1:-1] in sentence
+            assert sentence.endswith(" is used instead.")
+            assert len(sentence) < 400
+
+
+def test_the_pages_with_settings_of_their_own_are_found(open_app):
+    found = {page: own_settings(open_app(page, **QUERY)) for page in ("gates", "character_model", "why_addition")}
+    assert found["gates"] == ["layer", "sequence", "unit"]
+    assert {"watched_unit", "watched_layer", "temperature"} <= {*found["character_model"]}
+    assert found["why_addition"] == ["cuts"]
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-1", "9" * 400, ""])
+def test_one_bad_setting_leaves_the_others_of_its_page_as_they_are_asked(open_app, value):
+    app = open_app("gates", **QUERY, unit="3", sequence="1", layer=value)
+    state = app.session_state
+    assert (state["unit"], state["sequence"], state["layer"]) == (3, 1, 0)
+    assert len(refusals(app)) == 1
+
+
+def test_an_empty_set_of_cuts_is_a_set(open_app):
+    app = open_app("why_addition", **QUERY, cuts="")
+    assert refusals(app) == []
+    assert app.session_state["cuts"] == []
