@@ -47,6 +47,12 @@ def press(page: Page, slider: str, key: str) -> None:
     pytest.fail("the chart did not change")
 
 
+def go(page: Page, section: str, title: str) -> None:
+    """To another page by the navigation across the top."""
+    page.get_by_test_id("stTopNavSection").filter(has_text=section).click()
+    page.get_by_role("menuitem", name=title, exact=True).click()
+
+
 def download(page: Page, subject: str, kind: str) -> bytes:
     opener = page.get_by_role("button", name=f"Export {subject}")
     button = page.get_by_role("button", name=kind, exact=True)

@@ -20,6 +20,7 @@ from tests.ui.browser import (
     comes_to_rest,
     download,
     drawing,
+    go,
     idle,
     press,
     server_of,
@@ -81,7 +82,11 @@ def test_every_other_format_downloads_too(page, app_url, kind, start):
 
 @pytest.mark.parametrize(
     ("address", "subject", "lines"),
-    [("", "gradient norms", 3), ("gradient_flow?", "layers and steps", 4), ("why_addition?", "parts", 11)],
+    [
+        ("", "gradient norms", 3),
+        ("gradient_flow?", "layers and steps", 4),
+        ("why_addition?why_addition_orders=true&", "parts", 11),
+    ],
 )
 def test_a_picture_taken_home_holds_every_row_where_the_screen_has_fewer(page, app_url, address, subject, lines):
     steps = 3000
@@ -118,7 +123,7 @@ def test_back_and_forward_restore_each_page_as_it_was_left_and_reload_keeps(page
     steps = page.get_by_role("slider", name="Steps")
     press(page, "Steps", "ArrowRight")
     expect(page).to_have_url(re.compile(r"/\?steps=250$"))
-    page.get_by_role("link", name="Gradient flow").click()
+    go(page, "See", "Gradient flow")
     expect(page).to_have_url(re.compile(r"/gradient_flow\?steps=250$"))
     expect(page.get_by_role("heading", name="Every layer at every step")).to_be_visible()
     press(page, "Steps", "ArrowRight")

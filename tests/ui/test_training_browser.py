@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gradlab.ui.training.job import PATIENCE
-from tests.ui.browser import CHART, WAIT, comes_to_rest, drawing, idle, server_of, works
+from tests.ui.browser import CHART, WAIT, comes_to_rest, drawing, go, idle, server_of, works
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -50,7 +50,7 @@ def test_the_training_ends_soon_after_its_page_is_left_or_its_tab_closed(page: P
     start(page, f"{app_url}/{LONG}")
     assert works(server)
     if leave == "page":
-        page.get_by_role("link", name="One unit, one weight").click()
+        go(page, "Why", "One unit, one weight")
         expect(page.get_by_role("heading", name="One unit, one weight")).to_be_visible()
     else:
         page.close()
@@ -62,10 +62,10 @@ def test_a_training_goes_on_where_it_was_when_the_visitor_comes_back(page: Page,
     start(page, f"{app_url}/{LONG}")
     page.wait_for_function("/Update [0-9]{3,} of/.test(document.body.innerText)", timeout=WAIT)
     before = update(page)
-    page.get_by_role("link", name="One unit, one weight").click()
+    go(page, "Why", "One unit, one weight")
     expect(page.get_by_role("heading", name="One unit, one weight")).to_be_visible()
     time.sleep(SECONDS)
-    page.get_by_role("link", name="Training", exact=True).click()
+    go(page, "Learn", "Training")
     expect(page.get_by_test_id("stProgress").first).to_contain_text("s left")
     assert update(page) >= before >= 100, "it began anew: a hundred updates take seconds"
 
