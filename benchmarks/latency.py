@@ -78,6 +78,13 @@ setting => {
 }
 """
 
+SLIDERS = {  # of each page, those whose key presses are timed
+    "": ("Steps", "Gain", "Keep-gate bias"), "gradient_flow": ("Steps", "Gain", "Keep-gate bias"),
+    "one_unit": ("Weight w",), "why_addition": ("Keep-gate bias",), "gates": ("Keep-gate bias",),
+    "unrolled": ("Keep-gate bias",), "jacobians": ("Keep-gate bias",), "weights": ("Gain",),
+    "sequence_types": ("Steps",), "itemised": ("Keep-gate bias",), "truncation": ("Keep-gate bias",),
+}  # fmt: skip
+
 
 def idle(page) -> None:
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
@@ -186,8 +193,8 @@ def main() -> None:
         while server.cpu_percent(interval=2.0) > 5:  # the kernels are compiled in the background
             pass
         report("Smallest page", measure(bare_url, "Slope", presses, psutil.Process(bare.pid)))
-        for address in ("", "gradient_flow"):
-            for slider in ("Steps", "Gain", "Keep-gate bias"):
+        for address, sliders in SLIDERS.items():
+            for slider in sliders:
                 report(f"{address or 'home'}, {slider}", measure(f"{url}/{address}", slider, presses, server))
         for cells in ("cells=LSTM", ""):
             for setting in ("keep_bias", "gain"):

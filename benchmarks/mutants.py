@@ -13,14 +13,15 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
-import copy
 import importlib.abc
 import importlib.util
+import io
 import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 
 ROOT = Path(__file__).resolve().parents[1]
 SWAPPED = {
@@ -35,37 +36,42 @@ OTHER_NAME = {
 SECONDS = 120  # that a mutant may take: one that hangs is seen as well
 
 
-def mutants(tree: ast.Module) -> Iterator[tuple[int, str, ast.Module]]:
-    """(line, what changed, the whole module changed) for every place that can be changed."""
-    for number, node in enumerate(ast.walk(tree)):
-        for change in range(2):
-            changed = copy.deepcopy(tree)
-            other = next(node for place, node in enumerate(ast.walk(changed)) if place == number)
-            before = ast.unparse(other) if isinstance(other, ast.expr) else ""
-            if not _is_text(tree, node) and _change(other, change):
-                ast.fix_missing_locations(changed)
-                yield node.lineno, f"{before[:60]} -> {ast.unparse(other)[:60]}", changed
+def places(tree: ast.Module) -> list[tuple[ast.AST, int]]:
+    """Every node that can be changed, once for each of its ways."""
+    texts = _texts(tree)
+    found = []
+    for node in list(ast.walk(tree)):
+        for way in range(2):
+            if id(node) not in texts:
+                with mutant(node, way) as what:
+                    found += [(node, way)] if what else []
+    return found
 
 
-def _is_text(tree: ast.Module, node: ast.AST) -> bool:
-    """Whether a node stands in an error's text, an annotation or a representation, which decide no result."""
-    return id(node) in _texts(tree)
+@contextlib.contextmanager
+def mutant(node: ast.AST, way: int) -> Iterator[str]:
+    """The tree around a node changed while the block runs; gives what changed, "" where the node has no such way."""
+    kept = {name: list(value) if isinstance(value, list) else value for name, value in vars(node).items()}
+    before = ast.unparse(node) if isinstance(node, ast.expr) else ""
+    try:
+        yield f"{before[:60]} -> {ast.unparse(node)[:60]}" if _change(node, way) else ""
+    finally:
+        vars(node).update(kept)
 
 
 def _texts(tree: ast.Module) -> set[int]:
-    if not hasattr(tree, "texts"):
-        parts: list[ast.AST] = []
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Raise):
-                parts.append(node)
-            elif isinstance(node, ast.FunctionDef | ast.AnnAssign | ast.arg):
-                annotation = node.returns if isinstance(node, ast.FunctionDef) else node.annotation
-                parts += [annotation] if annotation else []
-                parts += [node] if getattr(node, "name", "") == "__repr__" else []
-            elif isinstance(node, ast.Assign) and "Callable" in ast.unparse(node.value):
-                parts.append(node)
-        tree.texts = {id(inner) for part in parts for inner in ast.walk(part)}  # type: ignore[attr-defined]
-    return tree.texts  # type: ignore[attr-defined]
+    """The nodes of an error's text, an annotation or a representation, which decide no result."""
+    parts: list[ast.AST] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise):
+            parts.append(node)
+        elif isinstance(node, ast.FunctionDef | ast.AnnAssign | ast.arg):
+            annotation = node.returns if isinstance(node, ast.FunctionDef) else node.annotation
+            parts += [annotation] if annotation else []
+            parts += [node] if getattr(node, "name", "") == "__repr__" else []
+        elif isinstance(node, ast.Assign) and "Callable" in ast.unparse(node.value):
+            parts.append(node)
+    return {id(inner) for part in parts for inner in ast.walk(part)}
 
 
 def _change(node: ast.AST, change: int) -> bool:
@@ -105,10 +111,10 @@ def _one_argument() -> ast.arguments:
 
 
 class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports one module from a changed syntax tree."""
+    """Imports one module from changed code."""
 
-    def __init__(self, name: str, path: Path, tree: ast.Module):
-        self.name, self.path, self.tree = name, path, tree
+    def __init__(self, name: str, path: Path, code: CodeType):
+        self.name, self.path, self.code = name, path, code
 
     def find_spec(self, name, path=None, target=None):
         if name != self.name:
@@ -117,24 +123,70 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.util.spec_from_file_location(name, self.path, loader=self, submodule_search_locations=package)
 
     def exec_module(self, module):
-        exec(compile(self.tree, str(self.path), "exec"), module.__dict__)
+        exec(self.code, module.__dict__)
 
 
-def survives(name: str, path: Path, tree: ast.Module, tests: list[str]) -> bool:
-    """Whether every test passes with the changed module, in a process of its own."""
+def importers(name: str) -> set[str]:
+    """The modules of `gradlab/` that import a module, directly or through others, and itself; by their syntax."""
+    files = {_name_of(path): path for path in ROOT.glob("gradlab/**/*.py")}
+    imports = {}
+    for module, path in files.items():
+        imports[module] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imports[module] |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                named = {f"{node.module}.{alias.name}" for alias in node.names}
+                imports[module] |= named if node.module == "gradlab" and named <= set(files) else {node.module, *named}
+    found, before = {name, "gradlab"}, set()
+    while found != before:
+        before = set(found)
+        found |= {module for module, names in imports.items() if names & found}
+    return found
+
+
+def forget(names: set[str]) -> None:
+    """Takes modules out of this process, under all their names, and the tests: the next import runs them again."""
+    tests = str(ROOT / "tests")
+    for entry, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or ""
+        if getattr(module, "__name__", "") in names or entry in names or file.startswith(tests):
+            del sys.modules[entry]
+            parent, _, last = entry.rpartition(".")
+            if parent in sys.modules and getattr(sys.modules[parent], last, None) is module:
+                delattr(sys.modules[parent], last)
+
+
+def run_tests(tests: list[str]) -> int:
+    import pytest
+
+    return pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow and not browser", *tests])
+
+
+def survives(name: str, path: Path, code: CodeType, tests: list[str], stale: set[str]) -> bool:
+    """Whether every test passes with the changed module, in a process of its own.
+
+    The process has what the tests loaded before, but for the `stale` modules: all that could know the module itself.
+    """
     child = os.fork()
     if child == 0:
-        import pytest
-
-        sys.meta_path.insert(0, Mutated(name, path, tree))
         if not os.environ.get("MUTANTS_VERBOSE"):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
-        code = 1
+        result = 1
         with contextlib.suppress(BaseException):
-            code = pytest.main(["-x", "-q", "-n", "0", "-m", "not slow and not browser", *tests])
-        os._exit(int(code != 0))
+            if slices := sys.modules.get("gradlab.engine.slices"):
+                slices._pool.cache_clear()  # its threads are the parent's
+            forget(stale)
+            sys.meta_path.insert(0, Mutated(name, path, code))
+            kept = {entry: module for entry, module in sys.modules.items() if entry.startswith("gradlab.")}
+            package = importlib.import_module("gradlab")
+            for entry, module in kept.items():
+                if entry.count(".") == 1:
+                    setattr(package, entry.rpartition(".")[2], module)
+            result = run_tests(tests)
+        os._exit(int(result != 0))
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -146,29 +198,41 @@ def survives(name: str, path: Path, tree: ast.Module, tests: list[str]) -> bool:
     return False
 
 
+def _name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("module", type=Path, help="a file of gradlab/")
     arguments.add_argument("tests", nargs="+", help="test files or folders")
     arguments.add_argument("--every", type=int, default=1, help="only every so many mutants")
     arguments.add_argument("--lines", default="1-100000", help="only of these lines: 20-80")
+    arguments.add_argument("--cold", action="store_true", help="each mutant in a process that has loaded no test")
     asked = arguments.parse_args()
     os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     path = asked.module.resolve()
-    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    name = _name_of(path)
     low, high = map(int, asked.lines.split("-"))
     tree = ast.parse(path.read_text())
     for heavy in ("numpy", "pandas", "torch", "numba", "pydantic"):
         importlib.import_module(heavy)
-    if not survives(name, path, tree, asked.tests):
+    if not asked.cold:  # once in this process: the libraries, the kernels and the modules below are then loaded
+        with contextlib.redirect_stdout(io.StringIO()):
+            run_tests(asked.tests)
+    stale = importers(name)
+    if not survives(name, path, compile(tree, str(path), "exec"), asked.tests, stale):
         sys.exit("the tests fail as they are")
-    chosen = [mutant for mutant in mutants(tree) if low <= mutant[0] <= high][:: asked.every]
+    chosen = [(node, way) for node, way in places(tree) if low <= getattr(node, "lineno", 0) <= high][:: asked.every]
     alive = 0
-    for line, what, changed in chosen:
-        if survives(name, path, changed, asked.tests):
+    for node, way in chosen:
+        with mutant(node, way) as what:
+            code = compile(ast.fix_missing_locations(tree), str(path), "exec")
+        if survives(name, path, code, asked.tests, stale):
             alive += 1
-            print(f"{asked.module}:{line}: {what}", flush=True)
+            print(f"{asked.module}:{node.lineno}: {what}", flush=True)
     print(f"{len(chosen)} mutants of {asked.module}, {alive} survive")
 
 

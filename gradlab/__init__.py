@@ -1,7 +1,7 @@
 """gradlab: see, measure and repair gradient flow in recurrent networks.
 
 >>> import gradlab
->>> trace = gradlab.trace(gradlab.Experiment(cell="lstm", steps=1000, forget_bias=1.0))
+>>> trace = gradlab.trace(gradlab.Experiment(cell="lstm", steps=1000, keep_bias=1.0))
 >>> trace.table, trace.rate(), gradlab.diagnose(trace).sentence
 
 Every module of the analyses, and those of `ELSEWHERE`, belong to the package's top wherever their files lie:

@@ -10,7 +10,7 @@ from gradlab.analyses.traces import trace
 from gradlab.charts.heatmap import layers_by_steps
 from gradlab.charts.traces import lines
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import check_section, last_loss, live
+from gradlab.ui.parts import check_section, last_loss, live, remedies
 from gradlab.ui.parts.cards import cards, state_shown, traces_of
 from gradlab.ui.parts.figure import figure
 from gradlab.words import flow
@@ -24,7 +24,9 @@ rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state))
 live.sentence(sentence)
 draw = partial(lines, relative=shared.relative, marks=flow.marks(traces))
 figure(draw, rows, Words("gradient norms", f"Gradient norms: {names}", sentence), Lines(), follows="gradient_flow")
-cards(shared.subjects, st.columns(len(traces)))
+places = st.columns(len(traces))
+cards(shared.subjects, places)
+remedies.draw(shared.subjects, places, "gradient_flow")
 last_loss.draw(shared.subjects, traces, sentence)
 
 st.subheader("Every layer at every step", anchor=False)

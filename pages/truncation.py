@@ -3,7 +3,7 @@
 import streamlit as st
 
 from gradlab.analyses.call import Call
-from gradlab.analyses.truncation import Schedule, departure, with_window
+from gradlab.analyses.truncation import Schedule, departure, window_for, with_window
 from gradlab.ui.ask import result
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import matrices, windows
@@ -17,8 +17,10 @@ departures = [result(Call.of(departure, subject, schedule=schedule)) for subject
 kept = [windows.kept(subject, schedule, layer) for subject in subjects]
 computed = [result(matrices.pairs_of(one))]
 sentence = sequences.statement(schedule, subjects, departures)
+lengths = [result(Call.of(window_for, subject, schedule=schedule)) for subject in subjects]
 
 st.subheader(sentence, anchor=False)
+st.markdown(sequences.needed(schedule, subjects, lengths))
 st.markdown(sequences.kept_of_states(subjects, kept, layer))
 windows.choose(shared.one)
 st.caption(sequences.window_note(shared.one, computed, one, layer, state))

@@ -84,7 +84,7 @@ def one_unit(
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
-    height: int = 180,
+    height: int = 150,
 ) -> alt.LayerChart:
     """One unit's quantities over the steps, a line each, on an axis of the given name; `letters` as of `heat_map`."""
     theme.refuse_empty(table)
@@ -95,7 +95,7 @@ def one_unit(
     states = [name for name in order if name in state_names()]
     looks = {name: ink.text if name == "h" else ink.muted for name in states} | {
         "direct factor": ink.text,
-        "log10 gradient": colours.cell_colour("rnn", dark),
+        "log10 gradient": ink.text,
     }
     scale = alt.Scale(domain=order, range=[looks.get(name) or colours.gate_colour(name, dark) for name in order])
     dashes = [

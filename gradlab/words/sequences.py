@@ -184,6 +184,17 @@ def _departure(found: Departure) -> str:
     return f"{number(2 + math.log10(found.relative_error))} % off the full one{angle}"
 
 
+def needed(schedule: Schedule, subjects: Sequence[Subject], lengths: Sequence[int | None], error: float = 0.01) -> str:
+    """How long a window each network needs, so that its optimizer gets all but an error of the parameter gradient."""
+    what = "chunks" if schedule.kind == "chunks" else "a window"
+    parts = [
+        f"{counted(length, 'step')} for this {one.title}"
+        for one, length in zip(subjects, lengths, strict=True)
+        if length is not None
+    ]
+    return f"To be within {error:.0%} of the full one takes {what} of {listed(parts)}." if parts else ""
+
+
 def kept_of_states(subjects: Sequence[Subject], kept: Sequence[Sequence[ndarray]], layer: int) -> str:
     """What share of the gradient that reaches each state of a layer is kept; `kept` by subject, state and sequence."""
     parts = []

@@ -11,10 +11,12 @@ from gradlab.analyses.truncation import (
     beyond,
     bias,
     cost,
+    departure,
     gradient,
     kept_by,
     receives,
     share_by_lag,
+    window_for,
     windows_of,
     with_window,
 )
@@ -268,3 +270,27 @@ def test_with_a_loss_at_every_step_kept_counts_every_pair_inside():
     assert kept_by(found, Schedule("full")) == pytest.approx(np.ones(8))
     assert kept_by(found, Schedule("chunks", k2=5)) == pytest.approx(np.full(8, 4 * 15 / 210))
     assert share_by_lag(found).share[3] == pytest.approx(17 / 210)
+
+
+@pytest.mark.parametrize("kind", ["windows", "chunks"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "rnn_linear"])
+def test_the_window_that_is_needed_is_enough_and_the_next_shorter_one_is_not(cell, kind):
+    e = Experiment(cell=cell, hidden_size=8, steps=40, loss="every", batch_size=2, keep_bias=2.0)
+    schedule = Schedule(kind, 2, 6) if kind == "windows" else Schedule(kind, 6, 6)
+    needed = window_for(e, schedule=schedule, error=0.05)
+    assert departure(e, schedule=schedule.of_length(needed)).relative_error <= 0.05
+    assert needed == 1 or departure(e, schedule=schedule.of_length(needed - 1)).relative_error > 0.05
+
+
+def test_a_network_that_forgets_at_once_needs_one_step_and_one_without_gradient_has_no_window():
+    e = Experiment(cell="rnn", hidden_size=4, steps=20, loss="every", gain=0.0)
+    assert window_for(e, schedule=Schedule("windows", 1, 2)) == 1
+    silent = e.replace(objective="cross_entropy", output_size=1)
+    assert window_for(silent, schedule=Schedule("windows", 1, 2)) is None
+
+
+def test_a_schedule_of_another_length_keeps_its_kind_and_ratio():
+    assert Schedule("windows", 5, 20).of_length(8) == ("windows", 2, 8)
+    assert Schedule("windows", 5, 20).of_length(1) == ("windows", 1, 1)
+    assert Schedule("full").of_length(10) == ("windows", 5, 10)
+    assert Schedule("chunks", 7, 7).of_length(3) == ("chunks", 3, 3)

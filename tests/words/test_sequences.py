@@ -210,3 +210,11 @@ def test_what_a_schedule_saves(work, said):
     cost = pd.DataFrame({"share_of_bytes": [0.125], "share_of_multiply_adds": [work]})
     expected = f"Counted, not timed: 12.5% of the memory for states, {said} full back-propagation."
     assert sequences.savings(cost) == expected
+
+
+def test_the_window_that_each_network_needs_is_said():
+    rnn, lstm = Experiment(cell="rnn"), Experiment(cell="lstm")
+    said = sequences.needed(Schedule("windows", 2, 6), [rnn, lstm], [1, 12])
+    assert said == "To be within 1% of the full one takes a window of 1 step for this RNN and 12 steps for this LSTM."
+    assert sequences.needed(Schedule("chunks", 6, 6), [rnn], [9]).endswith("takes chunks of 9 steps for this RNN.")
+    assert sequences.needed(Schedule("chunks", 6, 6), [rnn], [None]) == ""

@@ -4,7 +4,7 @@ schedules    `Schedule` and its spans; which pairs receive gradient, what share 
 gradient     the parameter gradient under a schedule, beside the full gradient
 """
 
-from gradlab.analyses.truncation.gradient import BIAS_COLUMNS, Departure, bias, departure, gradient
+from gradlab.analyses.truncation.gradient import BIAS_COLUMNS, Departure, bias, departure, gradient, window_for
 from gradlab.analyses.truncation.schedules import (
     BEYOND_COLUMNS,
     COST_COLUMNS,
@@ -38,6 +38,7 @@ __all__ = [
     "kept_by",
     "receives",
     "share_by_lag",
+    "window_for",
     "windows_of",
     "with_window",
 ]

@@ -137,6 +137,45 @@ def departure(
     return Departure(error, cosine)
 
 
+@analysis(_need)
+def window_for(
+    subject: Subject | Stack | Problem,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
+    *,
+    schedule: Schedule,
+    error: float = 0.01,
+    progress: Progress | None = None,
+) -> int | None:
+    """The length of a window that is needed: its gradient is at most `error` off the full one (relative), that of a
+    window one step shorter is further off.
+
+    schedule    its kind and its ratio k1 : k2; of a full one, windows whose updates are half their length apart
+
+    By bisection, so that where errors do not fall with the length another such length may lie below. None where the
+    full gradient is exactly zero or not finite. Other arguments and errors as in `bias`.
+    """
+    problem = problem_of(subject, inputs, cotangents, initial_state)
+    problem.refuse(_need(problem))
+    before, T, report = _states_before(problem), len(problem.inputs), progress or silent
+    full = np.concatenate([_vector(layer, "all") for layer in _gradient(problem, before, Schedule("full"), None)])
+    if not np.isfinite(full).all() or not full.any():
+        return None
+
+    def is_enough(k2: int) -> bool:
+        parts = _gradient(problem, before, schedule.of_length(k2), None)
+        found, *_ = _compared(np.concatenate([_vector(layer, "all") for layer in parts]), full)
+        return found <= error
+
+    short, long = 0, T
+    while long - short > 1:
+        report(1 - np.log2(long - short) / np.log2(T))
+        middle = (short + long) // 2
+        short, long = (short, middle) if is_enough(middle) else (middle, long)
+    return long
+
+
 def _states_before(problem: Problem) -> ndarray:
     """Every state before every step, [L, T, B, S, H]."""
     run = Sweep(problem.stack, problem.inputs, problem.initial_state)

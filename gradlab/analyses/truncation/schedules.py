@@ -66,6 +66,11 @@ class Schedule(NamedTuple):
         ends = [(first, min(first + self.k1, steps)) for first in range(0, steps, self.k1)]
         return [Span(max(end - self.k2, 0), first, end) for first, end in ends]
 
+    def of_length(self, k2: int) -> Schedule:
+        """The same kind and ratio k1 : k2 with another length; of a full one, windows half their length apart."""
+        often = 0.5 if self.kind == "full" else self.k1 / self.k2
+        return Schedule("chunks" if self.kind == "chunks" else "windows", max(1, round(often * k2)), k2)
+
     def first_states(self, steps: int) -> ndarray:
         """For each loss step, the earliest state that its gradient reaches, [T]."""
         first = np.empty(steps, np.int64)

@@ -1,0 +1,54 @@
+"""What would help: the same network under a few changes, each with what becomes of its gradient.
+
+Nothing is recommended that was not computed: every row is a trace of this very network, its other settings unchanged.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from gradlab.analyses.diagnosis import diagnose
+from gradlab.analyses.problem import analysis
+from gradlab.analyses.traces import trace
+from gradlab.engine import Progress
+from gradlab.engine.progress import part_of, silent
+from gradlab.settings.subject import Subject
+
+CHANGES: tuple[dict[str, Any], ...] = (
+    {"keep_bias": 1.0, "forget_bias": None},
+    {"keep_bias": 3.0, "forget_bias": None},
+    {"initialization": "orthogonal"},
+    {"initialization": "orthogonal", "keep_bias": 3.0, "forget_bias": None},
+)
+REMEDY_COLUMNS = ("setting", "value", "verdict", "log10_left", "change")
+
+
+@analysis()
+def remedies(subject: Subject, *, progress: Progress | None = None) -> pd.DataFrame:
+    """One row per change that is one here, the most helpful first: columns `REMEDY_COLUMNS`.
+
+    setting, value    what is changed and to what, several joined by " and "
+    verdict           of the changed network (`gradlab.diagnose`)
+    log10_left        of the last loss's gradient at step 0 in all states of the bottom layer, relative to its injection
+    change            the settings themselves, as `subject.replace` takes them
+
+    Columns without rows where no change applies: weights that were learned, cells whose weights have no other law.
+    """
+    changes = [change for change in CHANGES if _is_one(subject, change)]
+    rows = []
+    for number, change in enumerate(changes):
+        part = part_of(progress or silent, number / len(changes), (number + 1) / len(changes))
+        found = diagnose(trace(subject.replace(**change), progress=part))
+        told = {name: value for name, value in change.items() if value is not None}
+        values = " and ".join(f"{value:g}" if isinstance(value, float) else value for value in told.values())
+        rows.append((" and ".join(told), values, found.verdict, found.log10_left, change))
+    table = pd.DataFrame(rows, columns=list(REMEDY_COLUMNS))
+    return table.sort_values("log10_left", key=lambda left: left.abs(), kind="stable", ignore_index=True)
+
+
+def _is_one(subject: Subject, change: dict[str, Any]) -> bool:
+    """Whether every setting of a change decides something of this network, and one of them would be another."""
+    wanted = {name: value for name, value in change.items() if value is not None}
+    if not wanted.keys().isdisjoint(subject.unused()):
+        return False
+    return all(getattr(subject.settings, name) != value for name, value in wanted.items())

@@ -1,0 +1,33 @@
+"""What would help a gradient that vanishes: changes computed on this very network, one click away."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from gradlab.analyses.call import Call
+from gradlab.analyses.diagnosis import diagnose
+from gradlab.analyses.remedies import remedies
+from gradlab.analyses.traces import trace
+from gradlab.settings.subject import Subject
+from gradlab.ui.ask import result
+from gradlab.ui.parts.section import section
+from gradlab.words.remedies import NONE, remedy
+
+
+def draw(subjects: Sequence[Subject], places: Sequence[Any], page: str) -> None:
+    """A section under each card whose verdict is vanishing, in the card's place; its key begins with the page."""
+    for subject, place in zip(subjects, places, strict=True):
+        if result(Call.of(trace, subject).then(diagnose)).verdict != "vanishing":
+            continue
+        cell = subject.settings.cell
+        with place, section("Try on this network", f"{page}_remedies_{cell}") as is_open:
+            if not is_open:
+                continue
+            found = result(Call.of(remedies, subject))
+            if found.empty:
+                st.caption(NONE)
+            for number, row in found.iterrows():
+                kwargs = {name: value for name, value in row["change"].items() if name in st.session_state or value}
+                key = f"{page} remedy {cell} {number}"
+                st.button(remedy(row), key=key, on_click=st.session_state.update, kwargs=kwargs, width="stretch")

@@ -1,0 +1,38 @@
+"""A remedy is the network itself under a change, and only what changes something is one."""
+
+import pytest
+
+from gradlab import Experiment, diagnose, trace
+from gradlab.analyses.remedies import REMEDY_COLUMNS, remedies
+from gradlab.words.numbers import number
+from gradlab.words.remedies import remedy
+
+SMALL = Experiment(hidden_size=8, steps=60, batch_size=2)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "leaky", "min_lstm"])
+def test_every_row_is_the_diagnosis_of_the_changed_network_and_the_most_helpful_stands_first(cell):
+    e = SMALL.replace(cell=cell)
+    table = remedies(e)
+    assert tuple(table.columns) == REMEDY_COLUMNS
+    assert len(table) == (1 if "keep_bias" in e.unused() else 4)
+    for row in table.itertuples():
+        found = diagnose(trace(e.replace(**row.change)))
+        assert (row.verdict, row.log10_left) == (found.verdict, found.log10_left)
+    assert table["log10_left"].abs().is_monotonic_increasing
+    assert table["log10_left"].abs().iloc[0] < abs(diagnose(trace(e)).log10_left)
+
+
+def test_what_is_set_already_or_decides_nothing_is_no_remedy():
+    opened = remedies(SMALL.replace(keep_bias=3.0))
+    assert len(opened)
+    assert "3" not in set(opened["value"])
+    assert remedies(SMALL.replace(cell="rnn", initialization="orthogonal")).empty
+    assert set(remedies(SMALL.replace(cell="rnn"))["setting"]) == {"initialization"}
+
+
+def test_a_remedy_is_said_with_what_it_leaves():
+    row = remedies(SMALL).iloc[0]
+    said = remedy(row)
+    assert said.endswith(f": {number(row['log10_left'])} is left, {row['verdict']}")
+    assert said.startswith(("keep-gate bias", "weights orthogonal"))
