@@ -87,10 +87,10 @@ def test_an_experiment_with_a_value_that_is_none_is_refused(kept, name, value):
 
 def test_any_number_of_strange_settings_is_refused_at_once(kept):
     experiment = parts(kept)[1]["experiment"] | {f"x{n}": n for n in range(20_000)}
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(ValueError, match="settings cannot be used"):
         load(changed(kept, experiment=experiment))
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 @pytest.mark.parametrize("text", ["a\ud800b", "\udfff\ud800", "ab" * 50 + "\udc80"])
@@ -104,9 +104,9 @@ def test_a_small_file_that_claims_a_large_network_is_refused_before_memory_is_ta
     experiment = parts(kept)[1]["experiment"] | {"depth": 8, "hidden_size": 1024}
     data = changed(kept, experiment=experiment)
     tracemalloc.start()
-    begin = time.perf_counter()
+    begin = time.process_time()
     said = sentence(data)
-    took, (_, most) = time.perf_counter() - begin, tracemalloc.get_traced_memory()
+    took, (_, most) = time.process_time() - begin, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert "depth = 8 and hidden_size = 1024 need 201326592 for the recurrent ones alone" in said  # 8 · 3 · 1024² · 8
     assert took < 0.2

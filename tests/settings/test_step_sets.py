@@ -42,14 +42,15 @@ def test_what_names_no_steps_is_refused_in_a_short_sentence(text):
     with pytest.raises(ValueError, match="range") as refused:
         StepSet.parse(text)
     assert len(str(refused.value)) < 100
+    assert len(text) > 10 or any(f"{part.strip()!r} is " in str(refused.value) for part in text.split(","))
 
 
 def test_a_set_of_ten_million_steps_takes_no_more_than_one_of_ten():
     tracemalloc.start()
-    begin = time.perf_counter()
+    begin = time.process_time()
     e = Experiment(loss_steps=",".join(["0-9999999"] * 40))
     assert Experiment(**dict(e)) == e
-    took, (_, most) = time.perf_counter() - begin, tracemalloc.get_traced_memory()
+    took, (_, most) = time.process_time() - begin, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert took < 0.1
     assert most < 1e6
