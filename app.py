@@ -50,7 +50,7 @@ def curves(request: Request) -> Response:
 
 async def stops(request: Request) -> Response:
     """What a page shows at other stops of a slider that moves. All pages share `TURNS`."""
-    from gradlab.ui.parts import live
+    from gradlab.ui.parts import following
 
     if stops.waiting >= MOST_WAITING:
         return Response(status_code=503)
@@ -59,7 +59,7 @@ async def stops(request: Request) -> Response:
         async with TURNS:
             if await request.is_disconnected():
                 return Response(status_code=503)
-            rows = await run_in_threadpool(live.stops, request.url.query)
+            rows = await run_in_threadpool(following.stops, request.url.query)
     except ValueError as error:
         return Response(str(error), status_code=400, media_type="text/plain")
     finally:
@@ -70,7 +70,7 @@ async def stops(request: Request) -> Response:
 stops.waiting = 0
 
 # A page asks below its own address, which server.baseUrlPath or a slash at its end makes longer.
-ROUTES = [Route("/live/stops", stops), Route("/{before:path}/live/stops", stops)]
+ROUTES = [Route("/following/stops", stops), Route("/{before:path}/following/stops", stops)]
 ROUTES += [Route("/live/{token}/{column}", curves), Route("/{before:path}/live/{token}/{column}", curves)]
 
 app = st.App("gradlab/ui/main.py", lifespan=prepared, routes=ROUTES)

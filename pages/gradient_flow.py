@@ -10,7 +10,7 @@ from gradlab.analyses.traces import trace
 from gradlab.charts.heatmap import layers_by_steps
 from gradlab.charts.traces import lines
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import check_section, last_loss, live, remedies
+from gradlab.ui.parts import check_section, following, last_loss, remedies
 from gradlab.ui.parts.cards import cards, state_shown, traces_of
 from gradlab.ui.parts.figure import figure
 from gradlab.words import flow
@@ -21,7 +21,7 @@ traces = traces_of(shared.subjects)
 state, names, sentence = state_shown(traces, shared.state), flow.names(traces), flow.opening(traces)
 rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state))
 
-live.sentence(sentence)
+following.sentence(sentence)
 draw = partial(lines, relative=shared.relative, marks=flow.marks(traces))
 figure(draw, rows, Words("gradient norms", f"Gradient norms: {names}", sentence), Lines(), follows="gradient_flow")
 places = st.columns(len(traces))

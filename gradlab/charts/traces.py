@@ -137,7 +137,7 @@ def followed(look: Look, *, width: int | str = "container") -> alt.LayerChart:
     """
     look = look._replace(parts=frozenset(PARTS))
     rows = {name: alt.NamedData(name) for name in DATASETS}
-    domains = {name: f"{FOLLOWED}.{name}" for name in ("norms", "steps", "lags")}
+    domains = {name: f"{FOLLOWED}.domains.{name}" for name in ("norms", "steps", "lags")}
     height = 400 if look.first_picture else 440
     if not (look.first_picture and look.named):
         height += theme.legend_room(look.table)

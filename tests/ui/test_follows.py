@@ -13,7 +13,8 @@ from starlette.routing import Match
 from app import ROUTES, stops
 from gradlab.ui.frame import link, widgets
 from gradlab.ui.frame.shown import Settings
-from gradlab.ui.parts import live
+from gradlab.ui.parts import following
+from gradlab.words.following import NOT_ALLOWED, OTHER_PARTS, TOO_LONG
 from tests.ui.conftest import SMALL
 
 MOVES = [
@@ -28,13 +29,15 @@ MOVES = [
 
 def sent(app) -> dict:
     """What a page's run gave the browser: the rows on the screen among it."""
-    (component,) = [element for element in app.get("bidi_component") if "live" in element.proto.id]
-    return json.loads(component.proto.json)
+    (component,) = [element for element in app.get("bidi_component") if "following" in element.proto.id]
+    data = json.loads(component.proto.json)
+    return data | {"frame": json.loads(data["frame"])}
 
 
 def asked(data: dict, setting: str, *values: str) -> dict:
-    query = {"picture": data["picture"], "setting": setting, "stops": ",".join(values)}
-    return json.loads(live.stops(f"{urlencode(query)}&{data['query']}"))
+    query = {"page": data["page"], "setting": setting, "stops": ",".join(values)}
+    following.shown.cache_clear()  # what the page has made
+    return json.loads(following.stops(f"{urlencode(query)}&{data['query']}"))
 
 
 @pytest.mark.parametrize("page", ["home", "gradient_flow"])
@@ -53,7 +56,7 @@ def test_a_picture_that_follows_holds_the_rows_that_the_export_takes(open_app, p
     app = open_app(page, **SMALL, cells=["RNN", "LSTM"])
     lines = sent(app)["frame"]["rows"]["lines"]
     shared, _ = link.read(parse_qsl(sent(app)["query"]))
-    own = [live.answer(call).table for call in live.each(live.trace, shared.subjects)]
+    own = [following.answer(call).table for call in following.each(following.trace, shared.subjects)]
     whole = [table.query("layer == 0 and state == 'h'").log10_relative.tolist() for table in own]
     assert lines["log10_relative"] == [value for values in whole for value in values]
 
@@ -70,7 +73,7 @@ def test_a_full_link_is_read_as_the_page_that_wrote_it(open_app):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"picture": "elsewhere"}, "picture"),
+        ({"page": "elsewhere"}, "page"),
         ({"setting": "seed"}, "setting"),
         ({"stops": ",".join(["1.0"] * 9)}, "stops"),
         ({"hidden_size": "9999"}, "hidden_size = '9999' is not allowed"),
@@ -80,42 +83,46 @@ def test_a_full_link_is_read_as_the_page_that_wrote_it(open_app):
 )
 def test_a_request_that_no_page_makes_is_refused_by_name(open_app, change, named):
     data = sent(open_app(**SMALL))
-    query = dict(parse_qsl(data["query"])) | {"picture": "home", "setting": "gain", "stops": "1.0"} | change
+    query = dict(parse_qsl(data["query"])) | {"page": "home", "setting": "gain", "stops": "1.0"} | change
     with pytest.raises(ValueError, match=named):
-        live.stops(urlencode(query))
+        following.stops(urlencode(query))
 
 
-def test_a_stop_whose_curves_take_too_long_is_left_to_the_release(open_app):
+def test_a_stop_that_does_not_follow_says_why(open_app):
     data = sent(open_app(steps="1000"))
     answers = asked(data, "hidden_size", "8", "512")
-    assert answers["512"] is None
-    assert answers["8"] is not None
-    assert asked(data, "hidden_size", "9999") == {"9999": None}
+    assert answers["512"] == TOO_LONG
+    assert answers["8"]["rows"]
+    assert asked(data, "hidden_size", "9999") == {"9999": NOT_ALLOWED}
+    layers = sent(open_app("gradient_flow", **SMALL))
+    assert asked(layers, "depth", "2") == {"2": OTHER_PARTS}, "it has a line for each layer"
+    assert asked(sent(open_app(**SMALL)), "depth", "2")["2"]["rows"]
 
 
 def test_a_setting_that_a_cell_does_not_read_costs_that_cell_nothing(open_app):
     data = sent(open_app(**SMALL, cells=["RNN", "LSTM"]))
     base, _ = link.read(parse_qsl(data["query"]))
     moved, _ = link.read([*((n, v) for n, v in parse_qsl(data["query"]) if n != "keep_bias"), ("keep_bias", "2.0")])
-    assert [subject.settings.cell for subject in live._changed(base, moved)] == ["lstm"]
+    assert [subject.settings.cell for subject in following._changed("home", base, moved)] == ["lstm"]
 
 
 def test_every_slider_of_the_ladders_is_offered_with_its_own_stops(open_app):
     app = open_app(steps="37")
-    data = sent(app)
-    assert data["stops"].keys() == data["texts"].keys() == widgets.LADDERS.keys()
+    ladders = sent(app)["ladders"]
+    assert ladders.keys() == widgets.LADDERS.keys()
     for slider in app.select_slider:
-        assert data["texts"][slider.key] == slider.options
-        assert len(data["stops"][slider.key]) == len(slider.options)
-        assert data["values"][slider.key] in data["stops"][slider.key]
-    assert data["values"]["steps"] == "37"
+        ladder = ladders[slider.key]
+        assert ladder["texts"] == slider.options
+        assert len(ladder["stops"]) == len(slider.options)
+        assert ladder["value"] in ladder["stops"]
+    assert ladders["steps"]["value"] == "37"
 
 
 @pytest.mark.parametrize("before", ["", "/lab", "/gradient_flow", "/some/proxy/gradient_flow"])
 def test_the_route_answers_wherever_the_page_is(open_app, before):
     data = sent(open_app(**SMALL))
-    query = f"picture=home&setting=gain&stops=0.5&{data['query']}"
-    scope = {"type": "http", "method": "GET", "path": f"{before}/live/stops", "query_string": query.encode()}
+    query = f"page=home&setting=gain&stops=0.5&{data['query']}"
+    scope = {"type": "http", "method": "GET", "path": f"{before}/following/stops", "query_string": query.encode()}
     scope |= {"headers": [(b"host", b"here")], "scheme": "http", "server": ("here", 80)}
     route = next(route for route in ROUTES if route.matches(scope)[0] is Match.FULL)
     assert route.endpoint is stops
@@ -129,5 +136,5 @@ def test_the_route_answers_wherever_the_page_is(open_app, before):
 
     answer = answered(scope)
     assert json.loads(answer.body) == asked(data, "gain", "0.5")
-    refused = answered(scope | {"query_string": b"picture=home"})
+    refused = answered(scope | {"query_string": b"page=home"})
     assert refused.status_code == 400

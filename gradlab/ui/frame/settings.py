@@ -186,8 +186,9 @@ def first_presets() -> None:
         for name in FIRST:
             kind = "primary" if name == _active() else "secondary"
             st.button(name, key=f"preset {name}", on_click=link.apply, args=(PRESETS[name].settings,), type=kind)
-    if (name := _active()) is not None:
-        st.caption(PRESETS[name].why)
+    with st.container():  # always there: what comes and goes before a chart would have the browser draw it anew
+        if (name := _active()) is not None:
+            st.caption(PRESETS[name].why)
 
 
 def _active() -> str | None:

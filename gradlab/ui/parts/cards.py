@@ -19,8 +19,9 @@ from gradlab.words import flow
 def traces_of(subjects: Sequence[Subject]) -> list[GradientTrace]:
     """One trace per subject, with a warning for each pass that overflowed."""
     traces = [result(Call.of(trace, subject)) for subject in subjects]
-    for sentence in flow.non_finite(traces):
-        st.warning(sentence)
+    with st.container():  # always there: what comes and goes before a chart would have the browser draw it anew
+        for sentence in flow.non_finite(traces):
+            st.warning(sentence)
     return traces
 
 

@@ -11,7 +11,7 @@ from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.exports import python_code
 from gradlab.ui.ask import ask, every_row
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import live
+from gradlab.ui.parts import following
 from gradlab.ui.parts.export_bar import export_bar, tool
 from gradlab.words.flow import NOTHING_INJECTED
 from gradlab.words.how_to_read import Words
@@ -51,7 +51,7 @@ def figure(
     export      False while the rows still change
     tools       False for a small chart among many: neither exports nor how to read it
     chosen      what to do with what a click on the chart chooses
-    follows     its name in `live.PICTURES`, where it follows a slider before that is let go
+    follows     its name in `following.PAGES`, where it follows a slider before that is let go
     """
     reduction = reduction or AllRows()
     dark = settings.dark()
@@ -64,9 +64,7 @@ def figure(
         st.info(f"{words.title}: nothing to draw. {words.sentence or NOTHING_INJECTED}")
         return
     description = f"{words.title}. {words.sentence}".replace("**", "")
-    if follows and live.follows(settings.current()):
-        live.show(follows, settings.current(), words.title)
-    else:
+    if not (follows and following.show(follows, words.title)):
         show(chart(draw, rows), description, width, chosen)
     if tools:
         _tools(lambda: chart(taken or draw, reduction.taken(every_row(question))), question, words, reduction, export)

@@ -10,7 +10,7 @@ from gradlab.analyses.thinning import Lines, line_ends
 from gradlab.analyses.traces import trace
 from gradlab.charts.traces import opening
 from gradlab.settings.subject import Subject
-from gradlab.ui.parts import live
+from gradlab.ui.parts import following
 from gradlab.ui.parts.cards import traces_of
 from gradlab.ui.parts.figure import figure
 from gradlab.ui.parts.promise import promised
@@ -24,7 +24,7 @@ def totals(subjects: Sequence[Subject], relative: bool, name: str, caption: str 
     """Says how much of the gradient arrives, and draws it; `follows` as in `figure`."""
     traces = traces_of(subjects)
     sentence = flow.opening(traces)
-    live.sentence(sentence)
+    following.sentence(sentence)
     if caption:
         st.caption(caption)
     rows = Table.of(each(trace, subjects), "table", WHERE)

@@ -4,9 +4,10 @@
 const AT_ONCE = 2; // requests in flight
 const MOST_STOPS = 8; // of a request; the server takes no more
 const ANSWER = 100; // milliseconds that a request should take: as many stops as fit, for the finger goes on
-const AHEAD = 12; // stops beyond the present one that are asked for
+const AHEAD = 12; // stops beyond the present one that are asked for while a pointer is down
 const NEAR = 8; // stops from the present one within which a known one is drawn
 const REST = 150; // milliseconds without a move, for those who asked for less motion
+const AGAIN = 300; // milliseconds until a request that failed is made again
 const RUNGS = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 const CHART = '[data-testid="stVegaLiteChart"]';
 const PARTS = ["stMetricLabel", "stMetricValue", "stMetricDelta"];
@@ -16,7 +17,8 @@ let home = null; // the element of the component that shows it
 let drag = null; // the slider that moves or is about to: setting, context, known stops, place
 const drags = new Map(); // by context: what is known at the present values of the other settings
 let shown = null; // the frame on the screen
-let held = null; // the domain of norms while a slider moves
+let held = null; // the domain that only widens while a slider moves
+let isDown = false; // whether a pointer is
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -35,13 +37,23 @@ function write(element, texts) {
 }
 
 function show(frame, domain) {
-  shown = { ...frame, norms: domain };
+  shown = { ...frame, domains: { ...frame.domains, [frame.held]: domain } };
   window.dispatchEvent(new CustomEvent(page.event, { detail: shown }));
   write(document.querySelector(".st-key-followed_sentence"), frame.sentence);
   const cards = document.querySelectorAll('[data-testid="stMetric"]');
   frame.cards.forEach((card, n) => PARTS.forEach((part, k) => {
     write(cards[n]?.querySelector(`[data-testid="${part}"]`), card[k]);
   }));
+  name();
+}
+
+// What the picture says to those who cannot see it; a new description from the server would draw the chart anew.
+function name() {
+  const label = `${page.title}. ${shown.sentence.join("")}`;
+  for (const chart of document.querySelectorAll(CHART)) {
+    const before = chart.getAttribute("aria-label");
+    if (before?.startsWith(page.title) && before !== label) chart.setAttribute("aria-label", label);
+  }
 }
 
 function draw() {
@@ -49,22 +61,23 @@ function draw() {
   for (let distance = 0; distance <= NEAR; distance++) {
     for (const n of distance ? [at - distance, at + distance] : [at]) {
       const frame = known.get(stops[n]);
-      if (frame) {
+      if (frame?.rows) {
         if (drag.drawn === n && shown) return;
         drag.drawn = n;
-        return show(frame, widened(frame.norms));
+        return show(frame, widened(frame.domains[frame.held]));
       }
     }
   }
 }
 
+// A pointer that is down goes on to the stops ahead; a key press may be the only one.
 async function ask() {
   const own = drag;
   while (own === drag && page && own.flying < AT_ONCE) {
-    const { at, way, stops, known, asked, pace } = own, want = [];
+    const { at, way, stops, known, asked, pace } = own, want = [], ahead = isDown ? AHEAD : 1;
     const most = Math.max(1, Math.min(MOST_STOPS, Math.floor(ANSWER / pace)));
-    for (let distance = 0; distance <= AHEAD && want.length < most; distance++) {
-      for (const n of distance ? [at + way * distance, at - way * Math.ceil(distance / 3)] : [at]) {
+    for (let distance = 0; distance <= ahead && want.length < most; distance++) {
+      for (const n of distance && isDown ? [at + way * distance, at - way * Math.ceil(distance / 3)] : [at + way * distance]) {
         const stop = stops[n];
         if (stop !== undefined && !known.has(stop) && !asked.has(stop) && want.length < most) {
           want.push(stop);
@@ -74,19 +87,19 @@ async function ask() {
     }
     if (!want.length) return;
     own.flying++;
-    const query = new URLSearchParams({ picture: page.picture, setting: own.setting, stops: want.join(",") });
+    const query = new URLSearchParams({ page: page.page, dark: page.dark, setting: own.setting, stops: want.join(",") });
     const start = performance.now();
-    fetch(`live/stops?${query}&${page.query}`)
+    fetch(`following/stops?${query}&${page.query}`)
       .then(answer => (answer.ok ? answer.json() : Promise.reject(answer.status)))
       .then(found => {
         own.pace = (performance.now() - start) / want.length;
-        for (const stop of want) known.set(stop, found[stop] ?? null);
-        if (own === drag) tell(own, known.get(stops[own.at]) === null);
+        for (const stop of want) known.set(stop, found[stop]);
+        if (own === drag) tell(own);
       })
       .catch(() => setTimeout(() => {
         want.forEach(stop => asked.delete(stop));
         if (own === drag) ask();
-      }, 300))
+      }, AGAIN))
       .finally(() => {
         own.flying--;
         if (own !== drag || !page) return;
@@ -96,9 +109,10 @@ async function ask() {
   }
 }
 
-// Above the budget the picture follows on release, and the slider says so.
-function tell({ box }, late) {
-  if (late) box.setAttribute("data-follows", "on release");
+// Where the picture does not follow, the slider says why: the server's sentence stands in place of a frame.
+function tell({ box, known, stops, at }, isOver = false) {
+  const why = known.get(stops[at]);
+  if (typeof why === "string" && !isOver) box.setAttribute("data-follows", why);
   else box.removeAttribute("data-follows");
 }
 
@@ -106,56 +120,57 @@ function slider(target) {
   const input = target instanceof Element && (target.matches("input[type=range]") ? target : target.querySelector("input[type=range]"));
   const box = target instanceof Element && target.closest('[class*="st-key-"]');
   const setting = box && [...box.classList].find(name => name.startsWith("st-key-"))?.slice(7);
-  return page && setting && page.stops[setting] ? { input: input || box.querySelector("input[type=range]"), box, setting } : null;
+  return page && setting && page.ladders[setting] ? { input: input || box.querySelector("input[type=range]"), box, setting } : null;
 }
 
 const contextOf = setting => {
   const others = new URLSearchParams(page.query);
   others.delete(setting);
-  return `${page.picture} ${setting} ${others}`;
+  return `${page.page} ${page.dark} ${setting} ${others}`;
 };
 
 function begin({ input, box, setting }) {
-  const context = contextOf(setting);
-  const at = page.texts[setting].indexOf(input.getAttribute("aria-valuetext"));
+  const context = contextOf(setting), { texts, stops, value } = page.ladders[setting];
+  const at = texts.indexOf(input.getAttribute("aria-valuetext"));
   if (!drags.has(context)) {
-    const known = new Map([[page.values[setting], page.frame]]);
-    drags.set(context, { setting, context, stops: page.stops[setting], known, asked: new Set(), at, way: 1, flying: 0, moved: false, pace: 40 });
+    const known = new Map([[value, page.frame]]);
+    drags.set(context, { setting, context, stops, known, asked: new Set(), at, way: 1, flying: 0, moved: false, pace: 40 });
   }
-  if (drag && drag.context !== context) tell(drag, false);
+  if (drag && drag.context !== context) tell(drag, true);
   drag = drags.get(context);
   drag.box = box;
   return at;
 }
 
 // Streamlit writes a slider's text again whenever it draws it, a pointer passing over it being enough.
-const texts = new WeakMap();
+const seen = new WeakMap();
 function isNew({ input, setting }) {
-  const text = input.getAttribute("aria-valuetext");
-  const before = texts.get(input) ?? page.texts[setting][page.stops[setting].indexOf(page.values[setting])];
-  texts.set(input, text);
+  const text = input.getAttribute("aria-valuetext"), { texts, stops, value } = page.ladders[setting];
+  const before = seen.get(input) ?? texts[stops.indexOf(value)];
+  seen.set(input, text);
   return text !== before;
 }
 
 let resting;
 function moved(found) {
-  const before = drag?.setting === found.setting ? drag.at : null;
+  const before = drag?.setting === found.setting ? drag.at : page.ladders[found.setting].stops.indexOf(page.ladders[found.setting].value);
   const at = begin(found);
   if (at < 0) return;
-  if (before !== null && at !== before) drag.way = at < before ? -1 : 1;
+  if (at !== before) drag.way = at < before ? -1 : 1;
   drag.at = at;
   drag.moved = true;
   clearTimeout(resting);
   if (calm.matches) resting = setTimeout(draw, REST);
   else draw();
-  if (drag.known.has(drag.stops[at])) tell(drag, drag.known.get(drag.stops[at]) === null);
+  tell(drag);
   ask();
 }
 
-// A pointer over a slider, or the focus on it, asks for the stops beside the present one before anything moves.
-function near(event) {
+// A pointer that goes down on a slider asks for the stops beside the present one before anything moves.
+function down(event) {
+  isDown = true;
   const found = slider(event.target);
-  if (!found?.input || event.buttons) return; // a finger that drags may pass over another slider
+  if (!found?.input) return;
   const at = begin(found);
   if (at < 0) return;
   drag.at = at;
@@ -173,27 +188,31 @@ new MutationObserver(changes => {
       anew ||= [...addedNodes].some(node => node instanceof Element && (node.matches(".marks") || node.querySelector(".marks")));
     }
   }
-  if (anew && shown) window.dispatchEvent(new CustomEvent(page.event, { detail: shown }));
+  if (anew && shown) {
+    window.dispatchEvent(new CustomEvent(page.event, { detail: shown }));
+    name();
+  }
 }).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-valuetext"] });
-document.addEventListener("pointerover", near);
-document.addEventListener("focusin", near);
+document.addEventListener("pointerdown", down, true);
+for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { isDown = false; }, true);
 
 export default function ({ data, parentElement }) {
-  if (!page || page.run !== data.run) {
-    page = data;
+  const run = `${data.page} ${data.dark} ${data.query}`;
+  if (!page || page.run !== run) {
+    page = { ...data, run, frame: JSON.parse(data.frame) };
     home = parentElement;
     held = null;
     for (const [context, { setting }] of drags) if (context !== contextOf(setting)) drags.delete(context);
     if (drag && !drags.has(drag.context)) {
-      tell(drag, false);
+      tell(drag, true);
       drag = null;
     }
     for (const own of drags.values()) {
       own.moved = false;
       own.drawn = undefined;
-      own.known.set(page.values[own.setting], page.frame);
+      own.known.set(page.ladders[own.setting].value, page.frame);
     }
-    show(page.frame, page.frame.norms);
+    show(page.frame, page.frame.domains[page.frame.held]);
   }
   return () => { if (home === parentElement) { page = home = drag = shown = null; drags.clear(); } };
 }
