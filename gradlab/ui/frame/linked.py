@@ -90,6 +90,16 @@ def _switch(arguments: Mapping[str, Any]) -> str:
     return "true or false"
 
 
+def expander(label: str, expanded: bool, key: str) -> Any:
+    """A container that opens; whether it is open lives in the address."""
+    asked = link.asked_of_page(key)
+    part = st.expander(label, expanded, key=key, on_change="rerun", bind="query-params")
+    if asked is not None and asked.lower() not in ("true", "false"):
+        instead = "true" if part.open else "false"
+        link.report([f"{key} = {shown(asked)} is not allowed: use {_switch({})}; {instead} is used instead."])
+    return part
+
+
 multiselect = _linked(st.multiselect, _any)
 number_input = _linked(st.number_input, _number)
 pills = _linked(st.pills, _any)

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import streamlit as st
+from gradlab.ui.frame import linked
 
 
 @contextmanager
 def section(title: str, key: str, expanded: bool = False) -> Iterator[bool]:
     """Draws into the section, and gives whether it is open; a link says so by the key, which begins with its page."""
-    part = st.expander(title, expanded, key=key, on_change="rerun", bind="query-params")
+    part = linked.expander(title, expanded, key)
     with part:
         yield bool(part.open)
