@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import altair as alt
@@ -17,12 +18,10 @@ END_COLUMNS = ("cell", "layer", "state", "step", "label_at")  # `label_at`: heig
 MARK_COLUMNS = ("step", "label")
 
 _FLOAT32 = np.finfo(np.float32)
-FLOAT32_LIMITS = pd.DataFrame(
-    {
-        "log10": np.log10(np.array([_FLOAT32.tiny, _FLOAT32.smallest_subnormal], dtype=np.float64)),
-        "label": ["float32 smallest normal", "float32 smallest subnormal"],
-    }
-)
+FLOAT32_LIMITS = (
+    (math.log10(float(_FLOAT32.tiny)), "float32 smallest normal"),
+    (math.log10(float(_FLOAT32.smallest_subnormal)), "float32 smallest subnormal"),
+)  # log10, name
 CLOSE = 100  # decades in view, up to which there is room for a name between the two limits
 FAR_BELOW = -500  # log10; where lines go this far down, the limits share a name at the left, where the lines are low
 ZERO_PIXELS = 8  # height of the marks of exact zeros
@@ -32,11 +31,12 @@ SAME = 0.05  # decades; nearer than this, a relative norm is drawn as the norm i
 def limit_rows(domain: Sequence[float]) -> pd.DataFrame:
     """float32's limits that the drawn range of log10 norms reaches below: where, how named, and on which side."""
     lowest, highest = domain
-    limits = FLOAT32_LIMITS[FLOAT32_LIMITS["log10"] > lowest]
-    limits = limits.assign(above=[True, highest - lowest < CLOSE][: len(limits)], far=False)
-    if lowest < FAR_BELOW and len(limits):
-        limits = limits.assign(label=["", "float32 smallest normal, subnormal"][-len(limits) :], above=False, far=True)
-    return limits.reset_index(drop=True)
+    limits = [limit for limit in FLOAT32_LIMITS if limit[0] > lowest]
+    is_far = lowest < FAR_BELOW
+    names = ["", "float32 smallest normal, subnormal"] if is_far else [name for _, name in limits]
+    above = [not is_far and (n == 0 or highest - lowest < CLOSE) for n in range(len(limits))]
+    columns = {"log10": [log10 for log10, _ in limits], "label": names, "above": above, "far": [is_far] * len(limits)}
+    return pd.DataFrame(columns)
 
 
 def float32_limits(limits: Any, dark: bool) -> list[alt.Chart]:
@@ -54,14 +54,16 @@ def float32_limits(limits: Any, dark: bool) -> list[alt.Chart]:
 
 def zero_rows(zeros: pd.DataFrame) -> pd.DataFrame:
     """Exact zeros with the rank of their cell."""
-    rank = pd.Series(pd.factorize(zeros["cell"])[0], index=zeros.index, dtype="int64")
-    return zeros[["cell", "layer", "state", "step"]].assign(rank=rank).reset_index(drop=True)
+    columns = {name: zeros[name].to_numpy() for name in ("cell", "layer", "state", "step")}
+    return pd.DataFrame(columns | {"rank": pd.factorize(columns["cell"])[0]})
 
 
 def last_zero(zeros: pd.DataFrame, last: int) -> pd.DataFrame:
     """Where the zeros end, for their name: beyond it, or above it where it ends near the last step."""
-    end = zeros.nlargest(1, "step")[["step"]]
-    return end.assign(beyond=end["step"] < 0.7 * last, rows=zeros["cell"].nunique()).reset_index(drop=True)
+    if zeros.empty:
+        return pd.DataFrame({"step": [], "beyond": [], "rows": []})
+    end = int(zeros["step"].max())
+    return pd.DataFrame({"step": [end], "beyond": [end < 0.7 * last], "rows": [zeros["cell"].nunique()]})
 
 
 def exact_zeros(
@@ -124,12 +126,30 @@ def end_labels(ends: Any, x: alt.X, colour: alt.Color) -> alt.Chart:
 
 def hover_rows(table: pd.DataFrame, mean: str) -> pd.DataFrame:
     """One row per step that all lines have, with every line's value as text; a thinned table has some in common."""
-    rows = table.groupby("step")["cell"].transform("size")
-    shared = table[rows == rows.max()]
-    names = theme.line_names(table).loc[shared.index]
-    texts = shared.assign(line=names, text=shared[mean].map(number))
-    wide = texts.pivot(index=["step", "lag"], columns="line", values="text")[list(dict.fromkeys(names))].reset_index()
-    return wide.set_axis(wide["step"].astype(str))  # Streamlit would add an index of numbers to the tooltip
+    steps, values, lags = (table[name].to_numpy() for name in ("step", mean, "lag"))
+    every, first, counts = np.unique(steps, return_index=True, return_counts=True)
+    most = counts == counts.max()
+    shared, columns = every[most], {}
+    is_shared = np.isin(steps, shared)
+    for name, line in _lines(table):
+        chosen = line & is_shared
+        texts = np.full(len(shared), None, dtype=object)
+        texts[np.searchsorted(shared, steps[chosen])] = [number(value) for value in values[chosen]]
+        columns[name] = texts
+    # Streamlit would add an index of numbers to the tooltip.
+    return pd.DataFrame({"step": shared, "lag": lags[first[most]]} | columns, index=shared.astype(str))
+
+
+def _lines(table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+    """The name of every line of a table, and which rows are its own."""
+    code = np.zeros(len(table), np.int64)
+    for name in ("cell", "layer", "state"):
+        numbers, found = pd.factorize(table[name])
+        code = code * len(found) + numbers
+    kinds, first = np.unique(code, return_index=True)
+    names = theme.line_names(table.iloc[np.sort(first)])
+    for name, kind in zip(names, kinds[np.argsort(first)], strict=True):
+        yield name, code == kind
 
 
 def hover(wide: Any, drawn: Any, mean: str, x: alt.X, colour: alt.Color, dark: bool) -> list[alt.Chart]:

@@ -167,15 +167,16 @@ def datasets(
     """
     theme.refuse_empty(table)
     mean, *_ = names = RELATIVE if relative else ABSOLUTE
-    drawn = table[list(dict.fromkeys((*KEYS, *names)))]
-    drawn = drawn.assign(**{name: drawn[name].where(np.isfinite(drawn[name])) for name in names})
-    first, last = int(table["step"].min()), int(table["step"].max())
-    lags = [int(table["lag"].min()), int(table["lag"].max())]
+    columns = {name: table[name].to_numpy() for name in (*KEYS, *names)}
+    finite = {name: np.where(np.isfinite(columns[name]), columns[name], np.nan) for name in names}
+    drawn = pd.DataFrame(columns | finite)
+    first, last = int(columns["step"].min()), int(columns["step"].max())
+    lags = [int(columns["lag"].min()), int(columns["lag"].max())]
     other = pd.DataFrame({name: [] for name in ("cell", "step", mean, "label")}) if promised is None else promised
-    other = other.loc[np.isfinite(other[mean]), ["cell", "step", mean, "label"]]
-    domain = axes.decades_domain([*(drawn[name] for name in names), other[mean]])
+    other = other.loc[np.isfinite(other[mean].to_numpy()), ["cell", "step", mean, "label"]]
+    domain = axes.decades_domain([*finite.values(), other[mean]])
     is_absolute = not relative or (table[mean] - table[ABSOLUTE[0]]).abs().max() < annotations.SAME
-    zeros = table[np.isneginf(table[mean])]
+    zeros = table[np.isneginf(columns[mean])]
     named = ends if ends is not None and 0 < len(ends) <= MOST_NAMES else None
     labelled = pd.DataFrame({name: [] for name in (*annotations.END_COLUMNS, "label")})
     if named is not None:
