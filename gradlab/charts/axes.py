@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
+from numpy import ndarray
 
 from gradlab.words.numbers import POWER_LABEL
 
@@ -36,7 +37,7 @@ def ticks(side: str, pixels: int, span: float | str) -> alt.ExprRef:
     return alt.ExprRef(f"max(1, min(ceil({side} / {pixels}), {most}))")
 
 
-def decades_domain(columns: Iterable[pd.Series]) -> list[float]:
+def decades_domain(columns: Iterable[pd.Series | ndarray]) -> list[float]:
     """The range of the finite log10 values, and of the decades about 1."""
     finite = [column[np.isfinite(column)] for column in columns]
     return [
