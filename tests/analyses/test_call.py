@@ -22,6 +22,7 @@ SMALL = {"steps": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
 LSTM, GRU = (Experiment(cell=cell, depth=2, **SMALL) for cell in ("lstm", "gru"))
 WINDOWS = (Schedule("windows", 2, 4), Schedule("full"))
 OPTIONS = {"bias": {"schedules": WINDOWS}, "cost": {"schedules": WINDOWS}, "departure": {"schedule": WINDOWS[0]}}
+OPTIONS |= {"window_for": {"schedule": WINDOWS[0]}}
 TABLES = {
     "one subject": Table.of(Call.of(trace, LSTM), "table"),
     "each of several": Table.of(each(trace, (LSTM, GRU)), "table"),
@@ -127,10 +128,12 @@ def called(function, arguments):
 
 
 OF_A_SUBJECT = {name: f for name, f in ANALYSES.items() if next(iter(inspect.signature(f).parameters)) == "subject"}
-OF_SOME = {"direct_at_biases", "letters"}  # they speak of settings: of a forget bias, of a text
+OF_SOME = {"direct_at_biases", "remedies", "letters"}  # they speak of settings: of biases, of a text
 OF_STEPS = {name: function for name, function in OF_A_SUBJECT.items() if "steps" in function.reads}  # not weights alone
 BY_THE_STEP = [
-    name for name in OF_STEPS if name not in ("trace", "cut", "check", "itemised", "pairs", "cost", "letters")
+    name
+    for name in OF_STEPS
+    if name not in ("trace", "cut", "check", "itemised", "pairs", "cost", "letters", "remedies")
 ]  # all of every step
 LARGE = Experiment(cell="lstm", steps=1_000_000, batch_size=256, hidden_size=1024, depth=8, objective="cross_entropy")
 LONG = Experiment(cell="lstm", steps=1_000_000, objective="cross_entropy")  # of which a trace fits

@@ -39,6 +39,6 @@ def test_a_visitor_whose_picture_is_lost_gets_a_sentence_and_the_next_picture(pa
 
 
 def test_a_text_that_ended_the_server_is_exported(page, app_url):
-    visit(page, f"{app_url}/gates?inputs=text&text=ab%1bcab%1bc&steps=8&cells=LSTM")
+    visit(page, f"{app_url}/gates?inputs=text&text=ab%1bcab%1bc&steps=8&cells=LSTM&gates_units=true")
     assert download(page, "units h", "PNG").startswith(b"\x89PNG")
     assert "␛" in download(page, "units h", "SVG").decode()

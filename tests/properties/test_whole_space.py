@@ -108,6 +108,7 @@ def test_the_opening_sentence_and_the_diagnosis_hold_the_plain_routes_numbers(e)
 def test_every_analysis_gives_a_result_or_a_sentence(e):
     windows = Schedule("windows", 1, 2)
     options = {"bias": {"schedules": (windows,)}, "cost": {"schedules": (windows,)}, "departure": {"schedule": windows}}
+    options["window_for"] = {"schedule": windows}
     for name, function in ANALYSES.items():
         if name == "check":
             continue  # which runs autograd over and over: tests/analyses/test_check.py

@@ -82,6 +82,7 @@ def test_the_weights_page_shows_the_spectra_of_the_runs_stack(trained):
 def test_why_addition_splits_the_gradient_of_the_runs_stack_and_cells_not_trained_begin(trained):
     app, runs = trained
     app.session_state["one_cell"] = "GRU"
+    app.session_state["why_addition_orders"] = True
     page(app, "why_addition")
     one = app.session_state["settings"].one
     table = paths.decompose(*on_its_own_arrays(runs[1], one)).query("state == 'h' and step == 0").set_index("path")
@@ -104,7 +105,7 @@ def test_every_page_opens_and_says_what_is_open(trained, name):
 def test_the_sidebar_asks_for_what_the_weights_leave_open_and_the_steps_can_be_moved(trained):
     app, _ = trained
     keys = {widget.key for kind in ("select_slider", "selectbox", "multiselect") for widget in app.get(kind)}
-    assert {"steps", "loss", "one_cell"} <= keys
+    assert {"steps", "loss"} <= keys
     assert not {"hidden_size", "cells", "initialization", "forget_bias", "inputs", "objective"} & keys
     app.select_slider(key="steps").set_value(40).run()
     assert app.session_state["settings"].one.settings.steps == 40
