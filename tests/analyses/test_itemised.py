@@ -15,6 +15,7 @@ from gradlab.analyses.itemised import (
     vectors,
     with_rows,
 )
+from gradlab.analyses.problem import problem_of
 from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
 from gradlab.engine import autograd
@@ -129,7 +130,48 @@ def test_norms_beyond_the_floating_point_range_are_results():
     assert np.allclose(row, (2999 - np.arange(3000)) * np.log10(2), atol=1e-8)
 
 
-@pytest.mark.parametrize("chosen", [[-1], [20], []])
+def test_without_initial_states_they_are_zero():
+    stack, inputs, cotangents, states = case("lstm")
+    found = vectors(stack, inputs, cotangents)
+    zeros = vectors(stack, inputs, cotangents, tuple(np.zeros_like(value) for value in states))
+    for name in ("states_bar", "recurrent_bar", "previous"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(zeros, name))
+    assert not found.previous[:, 0].any()
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 24, 50])
+def test_at_most_so_many_rows_are_those_of_the_whole_matrix(most):
+    e = Experiment(hidden_size=4, steps=24, batch_size=2, loss="every")
+    whole, some = itemised(e), itemised(e, most=most)
+    kept = some["loss_step"].unique()
+    assert len(kept) == min(most, 24)
+    assert set(kept) >= ({0, 23} if most > 1 else set())
+    expected = whole[whole["loss_step"].isin(kept)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(some, expected)
+    with pytest.raises(ValueError, match="most = 0"):
+        itemised(e, most=0)
+
+
+def test_the_memory_stated_grows_by_the_arrays_that_are_returned():
+    e = Experiment(cell="lstm", hidden_size=6, depth=3, steps=9, batch_size=2, loss="every")
+    problem = problem_of(e)
+    sizes = [(pairs.needs(problem, loss_steps=rows), pairs(e, loss_steps=rows)) for rows in ([8], [0, 3, 4, 8])]
+    (less, few), (more, some) = sizes
+    assert more.bytes - less.bytes == some.log10_norms.nbytes - few.log10_norms.nbytes
+    assert pairs.needs(problem, most=4) == more
+    assert pairs.needs(problem).bytes - more.bytes == 5 * few.log10_norms.nbytes
+    assert pairs.needs(problem) == pairs.needs(problem, most=9)
+    for rows in ([8], [0, 3, 4, 8]):
+        found = vectors(e, loss_steps=rows)
+        assert vectors.needs(problem, loss_steps=rows).bytes > found.states_bar.nbytes + found.recurrent_bar.nbytes
+
+
+def test_the_first_step_is_one_that_can_be_chosen():
+    table = itemised(Experiment(steps=20, loss="every"), loss_steps=[3, 0])
+    assert table["loss_step"].unique().tolist() == [0, 3]
+
+
+@pytest.mark.parametrize("chosen", [[-1], [20], [], [1.5], [3, 1.5], [True], [2, "4"]])
 def test_loss_steps_outside_the_sequence_are_refused(chosen):
     with pytest.raises(ValueError, match="use whole numbers 0 to 19"):
         itemised(Experiment(steps=20), loss_steps=chosen)
@@ -169,6 +211,8 @@ def test_individual_losses_are_rows_of_the_matrix_the_last_among_them():
     assert 0 not in kept
     expected = whole[whole["loss_step"].isin(kept)]
     pd.testing.assert_frame_equal(rows, expected.reset_index(drop=True), check_exact=True)
+    two = found._replace(loss_steps=found.loss_steps[[4, 9]], log10_norms=found.log10_norms[:, [4, 9]])
+    assert individual_losses(two)["loss_step"].unique().tolist() == [9]
     alone = pairs(e.replace(loss="last"))
     pd.testing.assert_frame_equal(individual_losses(alone), alone.table)
 
@@ -190,3 +234,4 @@ def test_the_norms_of_a_state_that_a_cell_lacks_are_those_of_h():
     np.testing.assert_array_equal(found.norms(1, "c"), found.log10_norms[1, ..., 0])
     found = pairs(Experiment(cell="lstm", depth=2, hidden_size=4, steps=9, loss="every"))
     np.testing.assert_array_equal(found.norms(1, "c"), found.log10_norms[1, ..., 1])
+    np.testing.assert_array_equal(found.norms(), found.log10_norms[0, ..., 0])

@@ -304,6 +304,18 @@ def test_a_value_below_n_times_the_precision_is_lost_to_rounding():
         assert values["resolved"].to_list() == [True, resolved]
 
 
+def test_an_overflow_of_the_top_layer_alone_is_one_of_the_whole_state():
+    """The lower layer keeps 1e308, ten times which the upper one would have."""
+    none, one = np.zeros(1), np.ones((1, 1))
+    stack = Stack("rnn_relu", (Layer(one, 0 * one, none, none), Layer(10 * one, one, none, none)))
+    inputs = np.zeros((5, 1, 1))
+    inputs[2] = 1e308
+    assert product_jacobians(stack, inputs).non_finite
+    steps = step_jacobians(stack, inputs)
+    assert np.isfinite(steps[:2]).all()
+    assert np.isnan(steps[3:]).all()  # the state before is not finite in one of its two numbers
+
+
 @pytest.mark.parametrize("step", [0, 3, 5])
 def test_an_overflow_at_any_step_the_last_included_leaves_jacobians_undefined(step):
     inputs, none = np.zeros((6, 1, 1)), np.zeros(1)

@@ -21,6 +21,7 @@ from gradlab.analyses.truncation import (
     with_window,
 )
 from gradlab.cells import CELLS
+from gradlab.engine import Sweep
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.drawing import inputs_of
 from gradlab.settings.experiment import Experiment
@@ -214,6 +215,9 @@ def test_the_cost_of_a_subject_is_that_of_its_weights_and_sequence(cell):
     pd.testing.assert_frame_equal(table, cost(stack, steps=30, sequences=5, schedules=schedules))
     matrices = [matrix.size for layer in stack.layers for matrix in (layer.W, layer.U)]
     assert table.multiply_adds.iloc[0] == 30 * 5 * (3 * sum(matrices) - matrices[0])
+    run = Sweep(stack, inputs_of(e))
+    run.forward()
+    assert table.bytes.iloc[0] == sum(values.nbytes for values in run.values())
 
 
 def test_states_that_a_cell_does_not_have_are_its_h():
@@ -237,6 +241,15 @@ def test_windows_of_other_lengths_fit_and_keep_the_ratio(schedule, steps):
         assert window.spans(steps)
         if window.kind == "windows" and window.k2 < steps:
             assert window.k1 / window.k2 == pytest.approx(schedule.k1 / schedule.k2, rel=0.5 / window.k2 + 1e-9)
+        if window.kind == "chunks":
+            assert window.k1 == window.k2
+    assert windows[0].k1 == 1
+    assert windows[0].k2 == min(1 if schedule.kind == "chunks" else round(schedule.k2 / schedule.k1), steps)
+    assert len(windows_of(schedule, steps, 3)) <= 4
+
+
+def test_the_stride_of_chunks_which_is_ignored_changes_no_other_lengths():
+    assert windows_of(Schedule("chunks", 1, 9), 100) == windows_of(Schedule("chunks", 9, 9), 100)
 
 
 def test_without_a_truncation_windows_are_looked_at_and_another_is_left_alone():
@@ -262,6 +275,30 @@ def test_shares_by_lag_are_those_of_a_known_decay():
     assert np.allclose(table.share, 0.5**table.lag / (2 - 2.0**-39), rtol=1e-9)
     assert table.kept.iloc[-1] == pytest.approx(1)
     assert kept_by(pairs(e), Schedule("windows", 1, 8)) == pytest.approx(np.full(8, 1 - 2.0**-8), rel=1e-6)
+
+
+def test_what_lags_keep_is_what_windows_of_their_length_keep_in_each_sequence():
+    found = pairs(Experiment(cell="lstm", hidden_size=4, depth=2, steps=14, batch_size=3, loss="step", loss_step=10))
+    for layer, state in ((0, "h"), (1, "c")):
+        table = share_by_lag(found, layer, state)
+        assert table["lag"].tolist() == list(range(11))
+        each = np.array([kept_by(found, Schedule("windows", 1, lag + 1), layer, state) for lag in table["lag"]])
+        for name, of in (("kept", each.mean(axis=1)), ("kept_min", each.min(axis=1)), ("kept_max", each.max(axis=1))):
+            assert table[name].to_numpy() == pytest.approx(of, abs=1e-12)
+        lost = beyond(found, layer, state)
+        assert lost["lost_max"].to_numpy() == pytest.approx(1 - each.min(axis=1), abs=1e-12)
+    pd.testing.assert_frame_equal(beyond(found), beyond(found, 0, "h"))
+    pd.testing.assert_frame_equal(share_by_lag(found), share_by_lag(found, 0, "h"))
+
+
+@pytest.mark.parametrize("decades", [-500, 300, 500])
+def test_shares_of_gradients_of_any_size_are_those_of_their_ratios(decades):
+    found = pairs(Experiment(cell="gru", hidden_size=4, depth=2, steps=9, batch_size=2, loss="every"))
+    moved = found._replace(log10_norms=found.log10_norms + decades)
+    schedule = Schedule("windows", 2, 3)
+    assert kept_by(moved, schedule) == pytest.approx(kept_by(found, schedule), rel=1e-9)
+    assert kept_by(found, schedule) == pytest.approx(kept_by(found, schedule, 0, "h"))
+    assert share_by_lag(moved)["share"].to_numpy() == pytest.approx(share_by_lag(found)["share"].to_numpy(), rel=1e-9)
 
 
 def test_with_a_loss_at_every_step_kept_counts_every_pair_inside():

@@ -176,10 +176,7 @@ def share_by_lag(pairs: Pairs, layer: int = 0, state: str = "h") -> pd.DataFrame
     Norms are summed, so parts that would cancel are counted in full. NaN where a pass was not finite.
     """
     norms = pairs.norms(layer, state)  # [K, T, B]
-    with np.errstate(invalid="ignore"):
-        sizes = 10.0 ** (
-            norms - np.where(np.isneginf(norms), 0, norms).max(axis=(0, 1), keepdims=True, initial=-np.inf)
-        )
+    sizes = _sizes(norms)
     by_lag = np.zeros(norms.shape[1:])  # [lag, B]
     for loss_step, row in zip(pairs.loss_steps, sizes, strict=True):
         by_lag[: loss_step + 1] += row[loss_step::-1]
@@ -208,7 +205,13 @@ def kept_by(pairs: Pairs, schedule: Schedule, layer: int = 0, state: str = "h") 
     """The share of all gradient reaching a layer's states that a schedule keeps, of each sequence, [B]."""
     norms = pairs.norms(layer, state)
     inside = receives(schedule, norms.shape[1])[pairs.loss_steps]
-    highest = np.where(np.isneginf(norms), 0, norms).max(axis=(0, 1), initial=-np.inf)
+    sizes = _sizes(norms)
     with np.errstate(invalid="ignore", divide="ignore"):
-        sizes = 10.0 ** (norms - highest)
         return (sizes * inside[:, :, None]).sum(axis=(0, 1)) / sizes.sum(axis=(0, 1))
+
+
+def _sizes(log10_norms: ndarray) -> ndarray:
+    """Norms [K, T, B] relative to each sequence's largest, whatever their size; zeros where all of them are."""
+    largest = log10_norms.max(axis=(0, 1), initial=-np.inf)
+    with np.errstate(invalid="ignore"):
+        return 10.0 ** (log10_norms - np.where(np.isneginf(largest), 0, largest))

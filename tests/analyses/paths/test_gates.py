@@ -7,13 +7,13 @@ import pytest
 
 from gradlab import Experiment, Stack, trace
 from gradlab.analyses.paths import Microscope, gate_statistics, letters, microscope, unit_values
-from gradlab.analyses.paths.gates import STATISTICS_COLUMNS, UNITS_COLUMNS, drawn_gates
+from gradlab.analyses.paths.gates import STATISTICS_COLUMNS, UNITS_COLUMNS, drawn_gates, values_bytes
 from gradlab.analyses.problem import problem_of
 from gradlab.cells import CELLS
 from gradlab.cells.activations import sigmoids, tanh
 from gradlab.cells.contract import additive_name, additive_state
 from gradlab.cells.states import Hidden
-from gradlab.engine import TooLarge, autograd
+from gradlab.engine import Sweep, TooLarge, autograd
 from gradlab.settings.drawing import inputs_of
 from tests.networks import drawn_case
 
@@ -196,6 +196,19 @@ def test_all_states_and_gates_of_a_long_sequence_are_refused_by_size():
         gate_statistics(long)
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_the_memory_stated_has_room_for_all_states_and_gates(cell):
+    problem = problem_of(SMALL.replace(cell=cell, dtype="float32"))
+    run = Sweep(problem.stack, problem.inputs)
+    run.forward()
+    held = sum(values.nbytes for values in run.values())
+    assert values_bytes(problem.size) == held
+    assert gate_statistics.needs(problem).bytes > held
+    assert microscope.needs(problem).bytes > 2 * held / SMALL.batch_size
+    alone = problem_of(SMALL.replace(cell=cell, dtype="float32", batch_size=1))
+    assert microscope.needs(problem) == microscope.needs(alone)._replace(what=microscope.needs(problem).what)
+
+
 def test_the_table_holds_every_value_under_its_unit_and_step():
     scope = microscope(SMALL.replace(cell="gru"), layer=1, sequence=3)
     table = scope.table
@@ -225,6 +238,7 @@ def test_values_of_some_quantities_are_rows_of_the_whole_table(unit):
 
 def test_every_quantity_is_in_one_panel():
     scope = microscope(SMALL)
+    assert (scope.layer, scope.sequence) == (0, 0)
     assert scope.panels["state"] == ("h", "c")
     assert [name for panel in scope.panels.values() for name in panel] == list(scope.values)
     assert scope.by_memory == tuple(np.argsort(-scope.half_life, kind="stable"))
@@ -235,6 +249,7 @@ def test_letters_are_the_text_from_where_the_sequence_begins():
     text = SMALL.replace(inputs="text", text="abcdefgh ", batch_size=3, steps=10)
     assert "".join(letters(text, sequence=0)) == "abcdefgh a"
     assert "".join(letters(text, sequence=1)) == "defgh abcd"  # a third of the text later
+    assert letters(text).equals(letters(text, sequence=0))
     assert letters(SMALL) is None
     with pytest.raises(ValueError, match="sequence = 3"):
         letters(text, sequence=3)
