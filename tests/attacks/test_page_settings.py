@@ -9,8 +9,7 @@ pytestmark = pytest.mark.slow
 
 QUERY = {**FIGURES, "steps": "12", "hidden_size": "4", "task_steps": "10", "task_batch": "4", "text_updates": "100"}
 BAD = [
-    "inf", "-inf", "nan", "1e400", "-1e400", "9" * 400, "-1", "99999", "1e15", "x", "", " ", "[1]", "0x1", "\x00",
-    "\uffff", "**x**", "[a](http://b)", "$x$", ":red[x]", "<b>", "true", "1;2", "x" * 5000,
+    "inf", "nan", "-1e400", "9" * 400, "-1", "99999", "x", "", "[1]", "\x00", "**x**", "true", "x" * 5000,
 ]  # fmt: skip
 NAMES = sorted(path.stem for path in PAGES.glob("*.py"))
 

@@ -54,7 +54,7 @@ def ends_well(app):
 @pytest.mark.parametrize("page", PAGE_NAMES)
 def test_a_generated_link_ends_in_a_chart_or_a_sentence(open_app, page):
     @given(QUERIES)
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
     def check(query):
         assert ends_well(open_app(page, **query))
 
