@@ -88,3 +88,23 @@ def test_parts_that_cancel_in_one_sequence_alone_are_seen():
     assert at.most > 0.4
     assert 0 < at.through < 0.1, "the mean over the batch hides both"
     assert at.cancels
+
+
+def test_additions_are_the_other_steps_and_bounds_that_are_reached_are_no_cancellation():
+    e = Experiment(hidden_size=4, steps=30, batch_size=2)
+    lstm, rnn, minimal = (paths.passes_at(paths.mean_passes(e.replace(cell=c))) for c in ("lstm", "rnn", "min_gru"))
+    for at in (lstm, rnn, minimal):
+        assert at.additions == at.lag - at.through
+        assert at.lag == 29
+        assert not at.cancels
+    assert (rnn.most, rnn.additions, minimal.least, minimal.through) == (29, 0, 0, 0)
+    ways = paths.steps_by_way(paths.mean_passes(e)).set_index("way")["steps"]
+    assert ways.to_dict() == {"through U": lstm.through, "by addition": lstm.additions}
+
+
+def test_the_last_losses_of_sequences_that_end_apart_are_followed_from_the_latest():
+    stack, inputs, loss = ONE_DEAD.network(), ONE_DEAD.sequence(), np.zeros((20, 4, 6))
+    loss[7, 0], loss[15, 1] = 1.0, 1.0
+    table = paths.mean_passes(stack, inputs, loss, losses="last")
+    assert table["step"].max() == 15
+    assert table["left_out"].iloc[[7, 15]].tolist() == [2, 3]

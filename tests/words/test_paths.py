@@ -294,3 +294,59 @@ def test_the_flow_divides_at_the_earliest_step_shown():
     assert said.startswith("Lag 15, bottom layer")
     assert f"{through} comes back to h through U and {added} to c by the additive path" in said
     assert words.of_edges(table, [4]).startswith("Lag 15"), "at the step of the loss itself something may flow"
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [
+        (0.5, "50.0%"), (-0.02, "−2.0%"), (1.003, "100.3%"), (0.0, "0.0%"), (6e-4, "0.1%"), (4e-4, "4.0 × 10⁻⁴"),
+        (-2.3e-7, "−2.3 × 10⁻⁷"), (0.004, "0.4%"),
+    ],
+)  # fmt: skip
+def test_a_share_is_a_percentage_and_a_tiny_one_a_power_of_ten(share, written):
+    assert words.percent(share).replace("\u00a0", " ") == written
+
+
+def test_shares_at_biases_are_said_with_their_norms_and_without_where_nothing_arrives():
+    inf = math.inf
+    columns = ("bias", "lag", "log10_direct", "log10_total", "share")
+    table = pd.DataFrame([(0.0, 9, -3.0, -2.0, 0.25), (1.0, 9, -inf, -inf, math.nan)], columns=columns)
+    said = words.at_biases(table)
+    assert said.startswith("Share of the direct path in what arrives from lag 9, by keep-gate bias: ")
+    assert said.endswith("at 0 **25.0%** (norm 0.001 of 0.01); at 1 nothing arrives.")
+    undefined = table.assign(log10_total=[-2.0, math.nan])
+    assert words.at_biases(undefined).endswith("at 1 the gradient is not finite.")
+
+
+def test_one_unit_of_the_microscope_is_said_with_its_rank_and_both_ends_of_its_gradient():
+    scope = paths.microscope(Experiment(cell="lstm", hidden_size=6, steps=40))
+    for rank, unit in enumerate(scope.by_memory):
+        said = words.of_unit(scope, unit)
+        gradient = scope.values["log10 gradient"][:, unit]
+        assert said.startswith(f"Unit {unit} ranks {rank + 1} of 6 by memory; its direct path halves in ")
+        assert f"{number(gradient[-1])} at the last step and {number(gradient[0])} at the first." in said
+
+
+def test_the_order_of_the_largest_share_is_named():
+    summary = parts_of(Experiment(cell="lstm", hidden_size=16, steps=40, keep_bias=2.0))
+    for path, how in (("order 1", "1 times"), ("order 8", "8 times"), ("rest", "more than 8 times")):
+        share = pd.Series(dict.fromkeys(summary.share.index, 0.0) | {path: 0.9, "total": 1.0})
+        assert f"90.0%, passed through U {how}." in words.of_parts(summary._replace(share=share))
+    carried = pd.Series(dict.fromkeys(summary.share.index, 0.0) | {"direct": 0.96, "total": 1.0})
+    assert "The largest share" not in words.of_parts(summary._replace(share=carried))
+
+
+def test_a_gate_whose_factor_is_its_value_is_said_alone():
+    e = Experiment(cell="lstm", hidden_size=4, steps=20, keep_bias=1.0)
+    said = words.resting_gate(e, parts_of(e))
+    gate = 1 / (1 + math.exp(-1))
+    alone = f"= {gate:.3f}, which alone would halve the direct path every **{-math.log(2) / math.log(gate):.3g} steps**"
+    assert alone in said
+
+
+def test_losses_at_several_steps_bound_where_a_gradient_flows():
+    e = Experiment(cell="lstm", hidden_size=4, steps=20, loss="steps", loss_steps="3,12")
+    between = words.of_edges(paths.edges(e, first=8, last=15), [3, 12])
+    assert between.startswith("Lag 11, bottom layer")
+    beyond = words.of_edges(paths.edges(e, first=14, last=16), [3, 12])
+    assert beyond == "The loss enters at step 12 at the latest: at the steps shown there is no gradient."

@@ -152,3 +152,24 @@ def test_the_last_loss_s_parts_are_those_of_a_problem_with_that_loss_alone():
         assert np.allclose(found[column], expected[column], atol=1e-9, equal_nan=True), column
     whole = cut(e, without=(), losses="last").query("state == 'h'")["log10_norm"].to_numpy()
     assert whole == pytest.approx(trace(e).log10_norm("h", "last")[:, :18].mean(axis=-1).reshape(-1), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shares", "found"),
+    [
+        ([1.0, 0.5, 0.4], (1, 2, 2, 2)), ([1.0, 0.49, 0.6], (1, 2, 2, None)), ([1.0, 0.4, 0.3], (0, 2, 2, 1)),
+        ([1.0, math.nan, math.nan], (0, 0, 2, None)), ([1.0, 0.9, 0.8], (2, 2, 2, None)),
+        ([1.0, 0.6, 0.2, 0.7, 0.1], (2, 4, 4, 4)),
+    ],
+)  # fmt: skip
+def test_a_change_over_is_the_lag_behind_the_last_half(shares, found):
+    assert change_over(pd.DataFrame({"lag": range(len(shares)), "share": shares})) == found
+
+
+def test_a_half_life_takes_two_points_and_those_up_to_its_lag():
+    direct = pd.DataFrame({"lag": [0, 1, 2, 3], "log10_norm": [0.0, -0.5, -1.0, -9.0]})
+    assert half_life(direct, 2) == pytest.approx(2 * math.log10(2))
+    assert half_life(direct, 1) == pytest.approx(2 * math.log10(2))
+    assert half_life(direct, 0) is None
+    assert half_life(direct.assign(log10_norm=[0, 1, 2, 3]), 3) == pytest.approx(-math.log10(2))
+    assert half_life(direct.assign(log10_norm=-2.0), 3) == math.inf
