@@ -26,7 +26,7 @@ MEASURE = """
     const view = document.querySelector('[data-testid="stVegaLiteChart"]');
     const canvas = view && view.querySelector('canvas');
     const paths = view ? [...view.querySelectorAll('path')] : [];
-    return canvas ? canvas.toDataURL() : paths.map(path => path.getAttribute('d')).join();
+    return canvas ? canvas.toDataURL() : paths.map(path => path.outerHTML).join();  // colours too
   };
   const before = drawing();
   window.addEventListener('keydown', () => {
