@@ -114,6 +114,7 @@ def arguments(dtype, count, seed=0):
     return np.concatenate([values, -values])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", KERNELS)
 def test_the_stated_error_holds_over_the_whole_range_against_50_digits(name, dtype):

@@ -40,6 +40,7 @@ def asked(data: dict, setting: str, *values: str) -> dict:
     return json.loads(following.stops(f"{urlencode(query)}&{data['query']}"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["home", "gradient_flow"])
 @pytest.mark.parametrize(("setting", "value"), MOVES)
 def test_what_follows_the_finger_is_what_the_page_shows_on_release(open_app, page, setting, value):

@@ -145,6 +145,7 @@ def equal_layers(one, other):
     return all((a == b).all() for a, b in zip(first, second, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "query", "reason"),
     [

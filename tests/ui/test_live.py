@@ -60,6 +60,7 @@ def test_a_huge_value_is_gone_from_the_mean_once_it_is_out_of_the_window():
     assert mean.tolist() == pytest.approx([0.0, 19.0, 0.0, 0.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["", "/lab", "/training", "/some/proxy/training"])
 def test_a_chart_is_answered_wherever_the_page_is(job, before):
     path = f"{before}/{live.address(job, 'loss')}"

@@ -132,6 +132,7 @@ def test_the_check_compares_with_autograd_and_finite_differences_and_passes(open
     assert not app.dataframe, "an answer about other settings must not stay"
 
 
+@pytest.mark.slow
 def test_the_check_says_of_each_cell_on_what_it_was_compared(open_app):
     chaotic = {"gain": "5.0", "initialization": "gaussian", "inputs": "zero", "steps": "200", "hidden_size": "8"}
     app = open_app("gradient_flow", **chaotic, cells="RNN,LSTM")

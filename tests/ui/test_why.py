@@ -175,6 +175,7 @@ def test_the_microscope_has_a_map_for_every_quantity_and_a_close_up(open_app, ce
     assert f"Unit 3 ranks {rank} of 8 by memory" in said(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "steps"), [(None, range(80)), ("120 to 199", range(120, 200)), ("all, without letters", range(200))]
 )
