@@ -12,6 +12,7 @@ from gradlab.analyses.problem import analysis
 from gradlab.analyses.traces import trace
 from gradlab.engine import Progress
 from gradlab.engine.progress import part_of, silent
+from gradlab.settings.conflicts import bias_to_keep
 from gradlab.settings.subject import Subject
 
 CHANGES: tuple[dict[str, Any], ...] = (
@@ -32,23 +33,27 @@ def remedies(subject: Subject, *, progress: Progress | None = None) -> pd.DataFr
     log10_left        of the last loss's gradient at step 0 in all states of the bottom layer, relative to its injection
     change            the settings themselves, as `subject.replace` takes them
 
-    Columns without rows where no change applies: weights that were learned, cells whose weights have no other law.
+    No rows where no change applies, as to weights that were learned.
     """
     changes = [change for change in CHANGES if _is_one(subject, change)]
     rows = []
     for number, change in enumerate(changes):
         part = part_of(progress or silent, number / len(changes), (number + 1) / len(changes))
         found = diagnose(trace(subject.replace(**change), progress=part))
-        told = {name: value for name, value in change.items() if value is not None}
-        values = " and ".join(f"{value:g}" if isinstance(value, float) else value for value in told.values())
-        rows.append((" and ".join(told), values, found.verdict, found.log10_left, change))
+        wanted = _wanted(change)
+        values = " and ".join(f"{value:g}" if isinstance(value, float) else value for value in wanted.values())
+        rows.append((" and ".join(wanted), values, found.verdict, found.log10_left, change))
     table = pd.DataFrame(rows, columns=list(REMEDY_COLUMNS))
     return table.sort_values("log10_left", key=lambda left: left.abs(), kind="stable", ignore_index=True)
 
 
 def _is_one(subject: Subject, change: dict[str, Any]) -> bool:
-    """Whether every setting of a change decides something of this network, and one of them would be another."""
-    wanted = {name: value for name, value in change.items() if value is not None}
-    if not wanted.keys().isdisjoint(subject.unused()):
-        return False
-    return all(getattr(subject.settings, name) != value for name, value in wanted.items())
+    """Whether every setting of a change decides something of this network, and is another there."""
+    now = subject.settings.model_dump() | {"keep_bias": bias_to_keep(subject.settings)}
+    wanted = _wanted(change)
+    return wanted.keys().isdisjoint(subject.unused()) and all(now[name] != value for name, value in wanted.items())
+
+
+def _wanted(change: dict[str, Any]) -> dict[str, Any]:
+    """What a change sets, without the settings that only give way to it."""
+    return {name: value for name, value in change.items() if value is not None}

@@ -40,9 +40,9 @@ def bars(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bool
     colour = alt.Color(
         "cell:N", legend=None, scale=alt.Scale(domain=cells, range=[colours.cell_colour(cell, dark) for cell in cells])
     )
-    opacity = alt.Opacity(
-        "way:N", scale=alt.Scale(domain=ways, range=[0.35, 1.0]), legend=alt.Legend(title=None, symbolType="square")
-    )
+    ink = colours.INKS[dark].text
+    key = alt.Legend(title=None, symbolType="square", symbolFillColor=ink, symbolStrokeColor=ink)
+    opacity = alt.Opacity("way:N", scale=alt.Scale(domain=ways, range=[0.35, 1.0]), legend=key)
     return theme.finished(
         [base.mark_bar(height=26, clip=True).encode(color=colour, opacity=opacity)],
         title,

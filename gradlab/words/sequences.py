@@ -16,9 +16,10 @@ from gradlab.cells import CELLS
 from gradlab.settings.drawing import read_steps_of
 from gradlab.settings.subject import Subject
 from gradlab.words.flow import NOTHING_INJECTED, arriving
-from gradlab.words.numbers import counted, every, listed, number, up_to_one
+from gradlab.words.numbers import counted, every, listed, number
 
 ROUNDING = 1e-12  # a relative error below it is none
+NEAR = 0.999  # a cosine beyond it is near enough to 1
 LITTLE = -1.0  # decades: a loss that gives less than a tenth of what the others do is not seen in the sum
 
 
@@ -180,8 +181,15 @@ def _departure(found: Departure) -> str:
         return "undefined (the full one is exactly zero or not finite)"
     if found.relative_error < ROUNDING:
         return "the full one"
-    angle = "" if math.isnan(found.cosine) else f" (cosine {up_to_one(found.cosine, 2)})"
+    angle = "" if math.isnan(found.cosine) else f" (cosine {_cosine(found.cosine)})"
     return f"{number(2 + math.log10(found.relative_error))} % off the full one{angle}"
+
+
+def _cosine(value: float) -> str:
+    """With the digits that tell it from 1, as far as anybody reads them: "−0.31", "0.998", "above 0.999"."""
+    if NEAR < value < 1:
+        return f"above {NEAR}"
+    return f"{value:.2f}".replace("-", "−") if value < 0.99 else f"{value:.3f}"
 
 
 def needed(schedule: Schedule, subjects: Sequence[Subject], lengths: Sequence[int | None], error: float = 0.01) -> str:
@@ -192,7 +200,7 @@ def needed(schedule: Schedule, subjects: Sequence[Subject], lengths: Sequence[in
         for one, length in zip(subjects, lengths, strict=True)
         if length is not None
     ]
-    return f"To be within {error:.0%} of the full one takes {what} of {listed(parts)}." if parts else ""
+    return f"To be within {100 * error:g} % of the full one takes {what} of {listed(parts)}." if parts else ""
 
 
 def kept_of_states(subjects: Sequence[Subject], kept: Sequence[Sequence[ndarray]], layer: int) -> str:

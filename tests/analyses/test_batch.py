@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from gradlab import Experiment, paths, trace
+from gradlab import Experiment, Stack, paths, trace
 from gradlab.analyses.batch import of_batch
 from gradlab.analyses.itemised import itemised, pairs
 from gradlab.analyses.truncation import share_by_lag
+from gradlab.cells.leaky import LEAK
+from gradlab.network.stack import Layer
 from tests.networks import over_finite
 
 ONE_DEAD = Experiment(cell="rnn_relu", hidden_size=6, batch_size=4, input_size=2, steps=20, seed=4)
@@ -108,3 +110,17 @@ def test_the_last_losses_of_sequences_that_end_apart_are_followed_from_the_lates
     table = paths.mean_passes(stack, inputs, loss, losses="last")
     assert table["step"].max() == 15
     assert table["left_out"].iloc[[7, 15]].tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("lag", [1, 100, 3000])
+def test_opposite_signs_are_seen_at_any_length_with_the_mean_that_they_give(dtype, lag):
+    """One leaky unit at rest: a step multiplies by 1 - α + α u, so the mean is lag · α u / (1 - α + α u), below 0."""
+    none, u = np.zeros(1, dtype), -0.5
+    layer = Layer(np.zeros((1, 1), dtype), np.full((1, 1), u, dtype), none, none)
+    loss = np.zeros((lag + 1, 1, 1), dtype)
+    loss[-1] = 1
+    at = paths.passes_at(paths.mean_passes(Stack("leaky", (layer,)), np.zeros_like(loss), loss), lag)
+    through = LEAK * u
+    assert at.through == pytest.approx(lag * through / (1 - LEAK + through), rel=1e-3)
+    assert at.cancels

@@ -470,3 +470,36 @@ def test_where_some_sequences_keep_their_gradient_float32_s_end_is_that_of_the_o
     assert [one.verdict for one in found.sequences].count("steady") == 1
     assert re.search(r"would print as 0 after some [\d,.e+]+ steps in [12] of 3 sequences", found.sentence)
     assert "inf" not in found.sentence
+
+
+@pytest.mark.parametrize(("gain", "is_said"), [(4.0, False), (6.0, True)])
+def test_where_rounding_changes_the_states_themselves_the_diagnosis_says_so(gain, is_said):
+    """From states that differ by one rounding: where it is said, the last states have nothing in common."""
+    T, shape = 200, (1, 2, 32)
+    e = Experiment(
+        cell="rnn", initialization="gaussian", gain=gain, steps=T, hidden_size=32, batch_size=2, inputs="zero"
+    )
+    random = np.random.default_rng(0)
+    start, cotangents = 0.5 * random.standard_normal(shape), np.zeros((T, 2, 32))
+    cotangents[-1] = random.standard_normal((2, 32))
+    found = diagnose(trace(e.network(), e.sequence(), cotangents, (start,)))
+    assert found.verdict == "exploding"
+    last = [states_of(e, begin)[-1] for begin in (start, start * (1 + np.finfo(float).eps))]
+    assert (np.abs(last[0] - last[1]).max() > 0.5) == is_said
+    assert ("Rounding in the forward pass" in found.sentence) == is_said
+
+
+def states_of(e, start):
+    """h of every step, [T, B, H], from a state."""
+    (layer,), state, states = e.network().layers, start[0], []
+    for x in e.sequence():
+        state = np.tanh(x @ layer.W.T + layer.b_W + state @ layer.U.T + layer.b_U)
+        states.append(state)
+    return states
+
+
+def test_a_piecewise_linear_network_is_no_chaos_however_much_it_explodes():
+    e = Experiment(cell="rnn_linear", initialization="gaussian", gain=3.0, steps=200, hidden_size=16)
+    found = diagnose(trace(e))
+    assert (found.verdict, found.log10_left > 50) == ("exploding", True)
+    assert "Rounding in the forward pass" not in found.sentence

@@ -121,8 +121,10 @@ def test_nothing_is_wider_than_a_phone_and_charts_follow_the_theme(page, app_url
 def test_back_and_forward_restore_each_page_as_it_was_left_and_reload_keeps(page, app_url):
     visit(page, app_url)
     steps = page.get_by_role("slider", name="Steps")
+    expect(page).to_have_title("Where does the gradient go? · gradlab")
     press(page, "Steps", "ArrowRight")
     expect(page).to_have_url(re.compile(r"/\?steps=250$"))
+    expect(page).to_have_title("Where does the gradient go? (steps 250) · gradlab")
     go(page, "See", "Gradient flow")
     expect(page).to_have_url(re.compile(r"/gradient_flow\?steps=250$"))
     expect(page.get_by_role("heading", name="Every layer at every step")).to_be_visible()

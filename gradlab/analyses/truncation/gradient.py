@@ -131,9 +131,7 @@ def departure(
     problem.refuse(_need(problem))
     before = _states_before(problem)
     truncated, full = (_gradient(problem, before, one, progress) for one in (schedule, Schedule("full")))
-    error, cosine, _ = _compared(
-        *(np.concatenate([_vector(layer, "all") for layer in part]) for part in (truncated, full))
-    )
+    error, cosine, _ = _compared(_whole(truncated), _whole(full))
     return Departure(error, cosine)
 
 
@@ -159,13 +157,12 @@ def window_for(
     problem = problem_of(subject, inputs, cotangents, initial_state)
     problem.refuse(_need(problem))
     before, T, report = _states_before(problem), len(problem.inputs), progress or silent
-    full = np.concatenate([_vector(layer, "all") for layer in _gradient(problem, before, Schedule("full"), None)])
+    full = _whole(_gradient(problem, before, Schedule("full"), None))
     if not np.isfinite(full).all() or not full.any():
         return None
 
     def is_enough(k2: int) -> bool:
-        parts = _gradient(problem, before, schedule.of_length(k2), None)
-        found, *_ = _compared(np.concatenate([_vector(layer, "all") for layer in parts]), full)
+        found, *_ = _compared(_whole(_gradient(problem, before, schedule.of_length(k2), None)), full)
         return found <= error
 
     short, long = 0, T
@@ -237,6 +234,11 @@ def _side_by_side(
 def _vector(layer: Layer, name: str) -> ndarray:
     chosen = layer if name == "all" else (getattr(layer, name),)
     return np.concatenate([array.reshape(-1) for array in chosen]).astype(np.float64)
+
+
+def _whole(layers: Sequence[Layer]) -> ndarray:
+    """The gradient of all layers as one vector."""
+    return np.concatenate([_vector(layer, "all") for layer in layers])
 
 
 def _compared(truncated: ndarray, full: ndarray) -> tuple[float, float, float]:

@@ -104,7 +104,8 @@ def draw(page: str, at_hand: Any) -> None:
     acts = frozenset(ACTS_ON.get(page, (*SETTINGS, "cells", "one_cell", "state", "relative")))
     at_hand_names = [name for name in AT_HAND.get(page, ()) if name not in idle]
     with st.sidebar:
-        _starting_points(page)
+        if acts:
+            _starting_points(page)
         for group, names in EXPANDERS.items():
             left_out = {*at_hand_names, *idle, *elsewhere}
             shown = [name for name in names if name in acts and name not in left_out]

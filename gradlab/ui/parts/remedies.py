@@ -28,6 +28,5 @@ def draw(subjects: Sequence[Subject], places: Sequence[Any], page: str) -> None:
             if found.empty:
                 st.caption(NONE)
             for number, row in found.iterrows():
-                kwargs = {name: value for name, value in row["change"].items() if name in st.session_state or value}
-                key = f"{page} remedy {cell} {number}"
-                st.button(remedy(row), key=key, on_click=st.session_state.update, kwargs=kwargs, width="stretch")
+                key, act = f"{page} remedy {cell} {number}", st.session_state.update
+                st.button(remedy(row), key=key, on_click=act, kwargs=row["change"], width="stretch")

@@ -173,3 +173,31 @@ def test_a_half_life_takes_two_points_and_those_up_to_its_lag():
     assert half_life(direct, 0) is None
     assert half_life(direct.assign(log10_norm=[0, 1, 2, 3]), 3) == pytest.approx(-math.log10(2))
     assert half_life(direct.assign(log10_norm=-2.0), 3) == math.inf
+
+
+def test_a_product_is_the_gradient_only_where_both_its_share_and_its_norm_are():
+    e = Experiment(cell="lstm", hidden_size=4, steps=20, gain=0.0)
+    parts = summary(lowest(decompose(e, losses="last")))
+    own, rnn = trace(e), trace(e.replace(cell="rnn"))
+    assert textbook(parts, own, rnn).product is True
+    for share, decades in ((1.0, -0.1), (0.9, 0.0), (1.0, 0.1), (1.1, 0.0)):
+        shares, norms = parts.share.copy(), parts.log10_norm.copy()
+        shares["direct"], norms["direct"] = share, norms["total"] + decades
+        assert textbook(parts._replace(share=shares, log10_norm=norms), own, rnn).product is False, (share, decades)
+
+
+def test_nothing_is_left_so_far_back_that_no_loss_reaches():
+    e = Experiment(cell="lstm", hidden_size=4, steps=20)
+    parts, near = summary(lowest(decompose(e, losses="last"))), trace(e.replace(loss="step", loss_step=18))
+    assert parts.lag == 19
+    judged = textbook(parts, near, trace(e.replace(cell="rnn")))
+    assert (judged.log10_left, judged.more) == (-math.inf, False)
+
+
+def test_the_largest_part_is_that_of_the_shares_that_are_known():
+    parts = summary(lowest(decompose(SMALL, orders=2)))
+    nothing = pd.Series(math.nan, index=parts.share.index)
+    assert parts._replace(share=nothing).largest is None
+    some = nothing.copy()
+    some["order 2"], some["rest"] = -0.7, 0.5
+    assert parts._replace(share=some).largest == "order 2"
