@@ -36,3 +36,10 @@ def test_a_remedy_is_said_with_what_it_leaves():
     said = remedy(row)
     assert said.endswith(f": {number(row['log10_left'])} is left, {row['verdict']}")
     assert said.startswith(("keep-gate bias", "weights orthogonal"))
+
+
+def test_a_bias_that_is_set_by_its_old_name_is_no_remedy_again():
+    lstm = SMALL.replace(forget_bias=3.0)
+    assert not any(row.change == {"keep_bias": 3.0, "forget_bias": None} for row in remedies(lstm).itertuples())
+    gru = remedies(lstm.replace(cell="gru"))
+    assert any(row.change == {"keep_bias": 3.0, "forget_bias": None} for row in gru.itertuples()), "it has no such bias"
