@@ -22,7 +22,7 @@ domain = matrices.domain_of(subjects, place)
 for column, subject in matrices.in_threes(subjects):
     with column:
         st.subheader(subject.title, anchor=False)
-        title = f"Itemised gradients: {subject.title}"
+        title = f"One loss at a time: {subject.title}"
         words = Words(f"{subject.title} matrix", title, sentence, "itemised matrix")
         matrices.matrix(subject, place, domain, words)
 

@@ -32,6 +32,6 @@ with left:
     words = Words("gradient norms", f"Gradient norms: {flow.names(traces)}", flow.opening(traces))
     figure(partial(lines, relative=shared.relative, marks=flow.marks(traces)), rows, words, Lines())
 with right:
-    st.subheader("The itemised matrix", anchor=False)
-    words = Words("itemised matrix", f"Itemised gradients: {one.title}", sentence)
+    st.subheader("One loss at a time", anchor=False)
+    words = Words("itemised matrix", f"One loss at a time: {one.title}", sentence)
     matrices.matrix(one, place, matrices.domain_of([one], place), words)

@@ -8,7 +8,7 @@ from gradlab.analyses.call import Call, Table
 from gradlab.analyses.paths import decades, edges
 from gradlab.analyses.thinning import Lines
 from gradlab.analyses.traces import trace
-from gradlab.charts.unrolled import network
+from gradlab.charts.unrolled import FIXED_DECADES, network
 from gradlab.ui.ask import ask, result
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import walk
@@ -17,11 +17,12 @@ from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
 
 one = settings.current().one
-first, last, is_whole = walk.chosen(one.settings.steps)
+first, last, span = walk.chosen(one.settings.steps)
 rows = Table.of(Call.of(edges, one, first=first, last=last))
-sequence = [ask(Table.of(Call.of(trace, one), "table"), Lines())] if is_whole else []
+sequence = [ask(Table.of(Call.of(trace, one), "table"), Lines())] if span == walk.ALL else []
 sentence = sentences.of_edges(ask(rows), result(Call.of(trace, one)).loss_steps)
 
 st.markdown(sentence)
 words = Words("unrolled", "The unrolled network", sentence)
-figure(network, rows, words, beside={"domain": partial(decades, *sequence)})
+span_of = {} if span == walk.FIXED else {"domain": partial(decades, *sequence)}
+figure(partial(network, domain=FIXED_DECADES), rows, words, beside=span_of)

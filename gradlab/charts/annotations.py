@@ -19,8 +19,8 @@ MARK_COLUMNS = ("step", "label")
 
 _FLOAT32 = np.finfo(np.float32)
 FLOAT32_LIMITS = (
-    (math.log10(float(_FLOAT32.tiny)), "float32 smallest normal"),
-    (math.log10(float(_FLOAT32.smallest_subnormal)), "float32 smallest subnormal"),
+    (math.log10(float(_FLOAT32.tiny)), "float32 loses digits below"),
+    (math.log10(float(_FLOAT32.smallest_subnormal)), "float32's smallest number"),
 )  # log10, name
 CLOSE = 100  # decades in view, up to which there is room for a name between the two limits
 FAR_BELOW = -500  # log10; where lines go this far down, the limits share a name at the left, where the lines are low
@@ -33,7 +33,7 @@ def limit_rows(domain: Sequence[float]) -> pd.DataFrame:
     lowest, highest = domain
     limits = [limit for limit in FLOAT32_LIMITS if limit[0] > lowest]
     is_far = lowest < FAR_BELOW
-    names = ["", "float32 smallest normal, subnormal"] if is_far else [name for _, name in limits]
+    names = ["", "float32 loses digits below; its smallest number"] if is_far else [name for _, name in limits]
     above = [not is_far and (n == 0 or highest - lowest < CLOSE) for n in range(len(limits))]
     columns = {"log10": [log10 for log10, _ in limits], "label": names, "above": above, "far": [is_far] * len(limits)}
     return pd.DataFrame(columns)

@@ -12,6 +12,8 @@ from numpy import ndarray
 
 from gradlab.words.numbers import POWER_LABEL
 
+LAG = "steps before the end, T − 1 − t"
+BACKWARDS = "step t (the gradient travels left)"
 DECADES_ABOUT_ONE = (-1.0, 1.0)  # always in view, so that a steady gradient looks steady
 
 
@@ -67,12 +69,12 @@ def along(domain: Domain, title: str = "") -> alt.X:
     return alt.X("step:Q", scale=alt.Scale(domain=ends(domain), nice=False), axis=axis)
 
 
-def lags(first: int, last: int, title: str = "lag T − 1 − t") -> alt.Chart:
+def lags(first: int, last: int, title: str = LAG) -> alt.Chart:
     """The second axis, above: lag, from `last` at the left to `first` at the right."""
     return back([first, last], pd.DataFrame({"lag": [first, last]}), title)
 
 
-def back(domain: Domain, rows: Any, title: str = "lag T − 1 − t") -> alt.Chart:
+def back(domain: Domain, rows: Any, title: str = LAG) -> alt.Chart:
     """The second axis, above, over rows with a `lag` at each end."""
     axis = alt.Axis(orient="top", title=title, format=",d", tickCount=ticks("width", 75, span(domain)))
     x = alt.X("lag:Q", axis=axis, scale=alt.Scale(domain=ends(domain), reverse=True, nice=False))

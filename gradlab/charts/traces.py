@@ -221,7 +221,7 @@ def _layers(rows: Mapping[str, Any], domains: Mapping[str, axes.Domain], look: L
         alt.Chart(rows["lines"])
         .mark_line(strokeWidth=4.0 if look.first_picture else 2.0)
         .encode(
-            x=axes.along(domains["steps"], "step t    ← the gradient" if look.first_picture else "step t"),
+            x=axes.along(domains["steps"], axes.BACKWARDS if look.first_picture else "step t"),
             y=axes.decades(mean, domains["norms"], _title(table, mean), offset=annotations.gutter(labels), **extent),
             color=colour,
             opacity=_shade(table, shown, legend=not look.named),

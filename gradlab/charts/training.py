@@ -141,7 +141,7 @@ def reach(
     y = alt.Y(
         "lag:Q",
         scale=alt.Scale(domain=[-1, highest], nice=False),
-        axis=alt.Axis(title="lag T − 1 − t", format=",d", tickCount=axes.ticks("height", 45, highest), grid=False),
+        axis=alt.Axis(title=axes.LAG, format=",d", tickCount=axes.ticks("height", 45, highest), grid=False),
     )
     legend = alt.Legend(
         title=f"norm of ∂L/∂{state}, relative", labelExpr=POWER_LABEL, titleOrient="top",
@@ -185,7 +185,7 @@ def flow(
     ]  # fmt: skip
     named = drawn["state"].iloc[0] if drawn["state"].nunique() == 1 else "s"
     line = alt.Chart(drawn).mark_line(strokeWidth=2.5, tooltip=True).encode(
-        x=axes.steps(first, last, "step t    ← the gradient"),
+        x=axes.steps(first, last, axes.BACKWARDS),
         y=axes.decades("log10_relative", domain, [f"norm of ∂L/∂{named}", "relative to the injected gradient"]),
         strokeDash=theme.dash(drawn["state"], legend=True),
         color=theme.cells_encoding(table, dark),

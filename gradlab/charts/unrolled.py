@@ -31,6 +31,13 @@ LEVEL_PIXELS, FRAME_PIXELS = 78, 90
 NAME_PIXELS = 13  # a line of a layer's name: one more is the height of an edge beside it
 SMALL_LEVEL_PIXELS, SMALL_FRAME_PIXELS = 38, 14
 FILLED = {"input": 0.18, "hidden": 0.32, "loss": 1.0}
+WAYS = {
+    "loss": "From the loss", "vertical": "From the layer above", "recurrent": "Through U",
+    "direct": "By the direct path", "input": "Down",
+}  # fmt: skip
+FIXED_DECADES = (-10.0, 2.0)  # log10: a scale of colours for pictures of several settings
+FEWEST_COLUMNS = 4  # of a picture's width
+NARROW, NARROW_COLUMNS = 500, 10  # pixels of a phone's picture, which shows the last columns alone
 
 
 class Frame(NamedTuple):
@@ -41,7 +48,7 @@ class Frame(NamedTuple):
     layers: int
     x: alt.Scale
     y: alt.Scale
-    columns: float  # of the whole width
+    columns: str  # of the whole width: an expression, for a narrow picture shows fewer
 
     @property
     def first(self) -> int:
@@ -81,17 +88,10 @@ def network(
     if not small:
         y = alt.Y("y:Q", scale=frame.y, axis=_level_axis(frame.layers, "direct" in set(some["edge"])))
     ends = {"x2": "x2:Q", "y2": "y2:Q"}
-    tips = [
-        alt.Tooltip("edge:N"),
-        alt.Tooltip("layer:O", title="arrives at layer"),
-        alt.Tooltip("step:Q", title="arrives at step", format=",d"),
-        alt.Tooltip("lag:Q", format=",d"),
-        alt.Tooltip("state:N", title="into"),
-        alt.Tooltip("size:N", title="gradient, relative"),
-    ]
+    says = alt.Tooltip("says:N")
     key = alt.Legend(
         type="gradient", title="relative to the injected gradient", labelExpr=POWER_LABEL, titleOrient="top",
-        gradientLength=240, gradientThickness=10, tickCount=int(max(1, min(5, domain[1] - domain[0]))),
+        gradientLength=240, gradientThickness=10, tickCount=int(max(1, min(4, domain[1] - domain[0]))),
     )  # fmt: skip
     scheme = alt.SchemeParams(name="viridis" if dark else "cividis", extent=[0.2, 1] if dark else [0, 1])
     # The legend is the arrowheads': a rule's would be of strokes and not a gradient. Vega-Lite merges the legends of
@@ -102,13 +102,15 @@ def network(
     line = alt.Stroke("log10_relative:Q", scale=lines, legend=None)
     parts = [
         alt.Chart(none.drop(columns="log10_relative"))
-        .mark_rule(strokeWidth=1.2, strokeDash=[1, 4], color=ink.rule)
-        .encode(x=x, y=y, **ends, tooltip=tips),
-        alt.Chart(some).mark_rule(strokeWidth=3.5 if small else 4).encode(x=x, y=y, **ends, stroke=line, tooltip=tips),
+        .mark_rule(strokeWidth=1.2, strokeDash=[1, 4], color=ink.rule, clip=True)
+        .encode(x=x, y=y, **ends, tooltip=says),
+        alt.Chart(some)
+        .mark_rule(strokeWidth=3.5 if small else 4, clip=True)
+        .encode(x=x, y=y, **ends, stroke=line, tooltip=says),
     ]
     fill = alt.Fill("shown:Q", scale=heads, legend=None if small else key)
     parts += [_heads(some, way, small, frame).encode(x=x, y=y, fill=fill) for way in ("left", "down")]
-    boxes = _boxes(steps, frame)
+    boxes = _boxes(steps, drawn, frame)
     cell = str(table["cell"].iloc[0])
     for kind, colour in (("input", ink.muted), ("hidden", colours.cell_colour(cell, dark)), ("loss", ink.alarm)):
         mark = {"fill": colour, "stroke": colour, "cornerRadius": frame.at_most(4 if small else 7, 0.2), "aria": False}
@@ -116,14 +118,19 @@ def network(
             "fillOpacity": alt.when(alt.datum.active).then(alt.value(FILLED[kind])).otherwise(alt.value(0)),
             "strokeDash": alt.when(alt.datum.active).then(alt.value([1, 0])).otherwise(alt.value([3, 3])),
             "strokeOpacity": alt.when(alt.datum.active).then(alt.value(1)).otherwise(alt.value(0.5)),
-            "tooltip": [alt.Tooltip("box:N"), alt.Tooltip("step:Q", format=",d")],
+            "tooltip": says,
         }
-        rects = alt.Chart(boxes[boxes["box"] == kind]).mark_rect(strokeWidth=1.5, **mark)
+        rects = alt.Chart(boxes[boxes["box"] == kind]).mark_rect(strokeWidth=1.5, clip=True, **mark)
         parts.append(rects.encode(x=x, y=y, **ends, **shown))
     parts.append(_labels(boxes[boxes["label"] != ""], small, frame, ink))
     if not frame.gaps.empty:
         text = alt.Chart(frame.gaps).mark_text(
-            lineBreak="\n", fontSize=12, color=ink.muted, baseline="middle", lineHeight=NAME_PIXELS, dy=-NAME_PIXELS
+            lineBreak="\n",
+            fontSize=frame.at_most(12, 0.3),
+            color=ink.muted,
+            baseline="middle",
+            lineHeight=NAME_PIXELS,
+            dy=-NAME_PIXELS,
         )
         parts.append(text.encode(x=x, y=y, text="left_out:N"))
     levels = frame.layers + 2
@@ -147,11 +154,13 @@ def _frame(table: pd.DataFrame, steps: pd.DataFrame, small: bool) -> Frame:
     gaps = pd.DataFrame({"x": column[skipped] - 1, "y": (layers - 1) // 2 + 0.5, "left_out": left_out})
     along = table["edge"].isin(["recurrent", "direct"])
     comes_in = bool((table.loc[along, "step"] == step[-1]).any())  # from a later step, which is not drawn
-    left, right = int(column[0]) - (0.5 if small else 0.7), int(column[-1]) + (1 if comes_in else 0.5)
+    spare = max(0, FEWEST_COLUMNS - len(column)) / 2  # a single box is no bar
+    left, right = column[0] - (0.5 if small else 0.7) - spare, column[-1] + (1 if comes_in else 0.5) + spare
     place = dict(zip(step.tolist(), column.tolist(), strict=True))
-    x = alt.Scale(domain=[left, right], nice=False)
+    narrow = max(left, right - NARROW_COLUMNS - 0.2) if gaps.empty and not small else left
+    x = alt.Scale(domain=[alt.ExprRef(f"width < {NARROW} ? {narrow} : {left}"), right], nice=False)
     y = alt.Scale(domain=[-1.5, layers + 0.45], zero=False, nice=False)
-    return Frame(place, gaps, layers, x, y, right - left)
+    return Frame(place, gaps, layers, x, y, f"(width < {NARROW} ? {right - narrow} : {right - left})")
 
 
 def _step_axis(frame: Frame, small: bool) -> alt.Axis | None:
@@ -193,8 +202,12 @@ def _placed(table: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     x2 = column + np.where(along, HALF_WIDTH, 0.0)
     y = table["layer"] + np.where(along, offset, 1 - HALF_HEIGHT)
     y2 = table["layer"] + np.where(along, offset, HALF_HEIGHT)
-    size = [number(value) for value in table["log10_relative"]]
-    return table[list(COLUMNS)].assign(x=x, x2=x2, y=y, y2=y2, size=size)
+    says = [
+        f"{WAYS[kind]} to {'the input' if kind == 'input' else f'{state} of layer {layer}'}, step {at:,} "
+        f"(lag {lag:,}): {number(log10)} of the injected gradient"
+        for layer, at, lag, kind, state, log10 in table[list(COLUMNS[1:])].itertuples(index=False, name=None)
+    ]
+    return table[list(COLUMNS)].assign(x=x, x2=x2, y=y, y2=y2, says=says)
 
 
 def _heads(edges: pd.DataFrame, way: str, small: bool, frame: Frame) -> alt.Chart:
@@ -204,7 +217,7 @@ def _heads(edges: pd.DataFrame, way: str, small: bool, frame: Frame) -> alt.Char
     rows = pd.DataFrame({"x": at["x2"], "y": at["y2"], "shown": at["log10_relative"]})
     nose = frame.at_most(3 if small else 5, 0.08)
     size = frame.at_most(45 if small else 90, 0.25, 2)
-    mark = alt.MarkDef(type="point", shape="triangle", strokeOpacity=0, opacity=1, size=size)
+    mark = alt.MarkDef(type="point", shape="triangle", strokeOpacity=0, opacity=1, size=size, clip=True)
     if way == "left":
         mark["angle"], mark["xOffset"] = 270, nose
     else:
@@ -212,8 +225,8 @@ def _heads(edges: pd.DataFrame, way: str, small: bool, frame: Frame) -> alt.Char
     return alt.Chart(rows, mark=mark)
 
 
-def _boxes(steps: pd.DataFrame, frame: Frame) -> pd.DataFrame:
-    """The corners of a box for each input, layer and loss: box, step, active, label, x, x2, y, y2."""
+def _boxes(steps: pd.DataFrame, edges: pd.DataFrame, frame: Frame) -> pd.DataFrame:
+    """The corners of a box for each input, layer and loss: box, step, active, label, says, x, x2, y, y2."""
     inputs = steps.assign(box="input", level=-1, active=steps["reads"])
     hidden = [steps.assign(box="hidden", level=layer, active=True, label="") for layer in range(frame.layers)]
     losses = steps[steps["has_loss"]].assign(box="loss", level=frame.layers, active=True, label="ℓ")
@@ -221,13 +234,18 @@ def _boxes(steps: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     middle = boxes["step"].map(frame.place)
     corners = {"x": middle - HALF_WIDTH, "x2": middle + HALF_WIDTH}
     corners |= {"y": boxes["level"] - HALF_HEIGHT, "y2": boxes["level"] + HALF_HEIGHT}
-    return boxes[["box", "step", "level", "active", "label"]].assign(middle=middle, **corners)
+    says = [
+        "\n".join([f"{f'layer {level}' if box == 'hidden' else f'the {box}'} at step {step:,}".capitalize(), *arriving])
+        for box, step, level in boxes[["box", "step", "level"]].itertuples(index=False, name=None)
+        for arriving in [edges.loc[(edges["step"] == step) & (edges["layer"] == level), "says"]]
+    ]
+    return boxes[["box", "step", "level", "active", "label"]].assign(middle=middle, says=says, **corners)
 
 
 def _labels(boxes: pd.DataFrame, small: bool, frame: Frame, ink: colours.Ink) -> alt.Chart:
     """What is written into the boxes."""
     size = frame.at_most(11 if small else 14, 0.5)
-    text = alt.Chart(boxes).mark_text(fontSize=size, fontWeight=600, baseline="middle")
+    text = alt.Chart(boxes).mark_text(fontSize=size, fontWeight=600, baseline="middle", clip=True)
     return text.encode(
         x=alt.X("middle:Q", scale=frame.x),
         y=alt.Y("level:Q", scale=frame.y),

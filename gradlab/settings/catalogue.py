@@ -1,7 +1,7 @@
 """Every setting, declared once: its default, group, unit, bounds, what it does, and the names that it may take.
 
 `Fields` is the one source for validation, slider ranges, help texts, links and cache keys: `bounds`, `unit`,
-`description`, `choices`, `meaning`, `default`, `allowed` and `GROUPS` read it.
+`description`, `choices`, `title`, `meaning`, `default`, `allowed` and `GROUPS` read it.
 """
 
 from __future__ import annotations
@@ -35,6 +35,14 @@ CHOICES: dict[str, Mapping[str, Any]] = {
     "truncation": TRUNCATIONS,
     "dtype": DTYPES,
 }
+TITLES = {  # of choices whose name in code would be read with effort; the others are called by their name
+    "pytorch": "PyTorch default", "irnn": "IRNN", "xavier_uniform": "Xavier uniform", "xavier_normal": "Xavier normal",
+    "kaiming": "Kaiming", "zeros": "zero", "last": "last step", "first": "first step", "every": "every step",
+    "step": "one step", "steps": "several steps", "half_square": "½‖h‖² at the last step", "one_to_one": "one-to-one",
+    "one_to_many": "one-to-many", "many_to_one": "many-to-one", "many_to_many": "many-to-many",
+    "many_to_many_delayed": "many-to-many delayed", "direction": "random direction", "cross_entropy": "cross-entropy",
+    "squared_error": "squared error",
+}  # fmt: skip
 
 
 class About(NamedTuple):
@@ -222,6 +230,17 @@ def choices(name: str) -> tuple[str, ...]:
     if name not in CHOICES:
         raise KeyError(f"{name} is not chosen by name: ask bounds({name!r})")
     return tuple(CHOICES[name])
+
+
+def title(choice: str) -> str:
+    """What a choice is called on the screen."""
+    return TITLES.get(choice, choice)
+
+
+def called(name: str, text: str) -> str:
+    """The choice of a setting that is called so, in whatever case; the text itself where none is."""
+    by_title = {title(choice).lower(): choice for choice in CHOICES[name]}
+    return by_title.get(text.lower(), text)
 
 
 def meaning(name: str, choice: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from gradlab.settings.catalogue import SETTINGS, default, if_none
+from gradlab.settings.catalogue import CHOICES, SETTINGS, called, default, if_none
 from gradlab.settings.experiment import Experiment, SettingsError, shown, unknown
 
 SEARCHED = 4  # names that are no settings, of which the sentence says what was meant: each search takes 0.5 ms
@@ -62,6 +62,8 @@ def _parsed(name: Any, value: Any) -> Any:
     """A query value as its field takes it; `urllib.parse.parse_qs` wraps each in a list."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
+    if isinstance(value, str) and isinstance(name, str) and name in CHOICES:
+        return called(name, value)  # the address bar has what the screen calls it
     can_be_none = name in SETTINGS and if_none(name)
     nothing = () if not can_be_none else ("",) if name == "text" else ("", "none")
     return None if isinstance(value, str) and value in nothing else value

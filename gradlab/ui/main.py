@@ -25,10 +25,10 @@ SECTIONS = {
     "Initialization": [st.Page(PAGES / "weights.py", title="Initial weights")],
     "Sequences": [
         st.Page(PAGES / "sequence_types.py", title="Sequence types"),
-        st.Page(PAGES / "itemised.py", title="Itemised gradients"),
+        st.Page(PAGES / "itemised.py", title="One loss at a time"),
         st.Page(PAGES / "truncation.py", title="Truncated back-propagation"),
     ],
-    "Learn": [
+    "Train": [
         st.Page(PAGES / "training.py", title="Training"),
         st.Page(PAGES / "character_model.py", title="Character model"),
     ],

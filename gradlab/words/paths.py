@@ -66,7 +66,7 @@ def resting_gate(subject: Subject, summary: Summary) -> str:
         return f"The {measured}"
     bias = bias_to_keep(subject.settings)
     if bias is None:
-        return f"Keep-gate bias as drawn, around 0: the gate's resting value is near σ(0) = 0.5. The {measured}"
+        return f"Default keep-gate bias, around 0: the gate's resting value is near σ(0) = 0.5. The {measured}"
     gate = 1 / (1 + math.exp(-bias))
     keep = kept_at_rest(cell, bias) if keep_of(cell) else gate
     kept = "" if math.isclose(gate, keep) else f", of which the cell, at rest, makes a factor of {keep:.3f}"

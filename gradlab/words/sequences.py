@@ -34,7 +34,7 @@ class Kind(NamedTuple):
 KINDS = (
     Kind("one_to_one", "One-to-one", "image → label"),
     Kind("one_to_many", "One-to-many", "captioning: image → words"),
-    Kind("many_to_one", "Many-to-one", "sentiment: words → one mark"),
+    Kind("many_to_one", "Many-to-one", "sentiment: words → one label"),
     Kind("many_to_many_delayed", "Many-to-many, delayed", "translation: read it, then write"),
     Kind("many_to_many", "Many-to-many", "a label for each frame"),
 )

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gradlab.settings.catalogue import CHOICES, title
 from gradlab.settings.experiment import Experiment
-from gradlab.settings.links import to_query
+from gradlab.settings.links import read_query, to_query
 from gradlab.ui.frame.link import full_query
 from gradlab.ui.frame.settings import EXPANDERS, OF_THE_TASK
 from tests.ui.conftest import SMALL
@@ -181,3 +182,21 @@ def test_widgets_are_called_by_the_words_of_the_field(open_app):
     labels = {widget.label for widget in (*app.selectbox, *app.number_input, *app.toggle)}
     assert {"Loss placement", "k1: steps between updates", "k2: truncation length"} <= labels
     assert "Relative to the injected gradient" in {widget.label for widget in open_app(**SMALL).toggle}
+
+
+@pytest.mark.parametrize(("name", "choice"), [(n, choice) for n in CHOICES if n != "cell" for choice in CHOICES[n]])
+def test_a_link_may_name_a_choice_as_code_or_as_the_screen_does(name, choice):
+    asked, read = {name: choice}, read_query({name: title(choice).upper()})
+    assert read == read_query(asked)
+    assert getattr(read[0], name) == choice
+    assert len({title(other) for other in CHOICES[name]}) == len(CHOICES[name])
+
+
+def test_select_boxes_and_the_address_have_the_titles_of_choices_and_a_copied_link_their_names(open_app):
+    app = open_app("gradient_flow", **SMALL, loss="half_square", initialization="irnn")
+    box = app.selectbox(key="loss")
+    assert (box.value, box.options[0]) == ("half_square", "last step")
+    assert app.query_params["loss"] == "½‖h‖² at the last step"
+    assert "loss=half_square" in full_query(app.session_state["settings"])
+    app.selectbox(key="initialization").set_value("orthogonal").run()
+    assert app.session_state["settings"].one.initialization == "orthogonal"

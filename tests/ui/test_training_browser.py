@@ -65,7 +65,7 @@ def test_a_training_goes_on_where_it_was_when_the_visitor_comes_back(page: Page,
     go(page, "Why", "One unit, one weight")
     expect(page.get_by_role("heading", name="One unit, one weight")).to_be_visible()
     time.sleep(SECONDS)
-    go(page, "Learn", "Training")
+    go(page, "Train", "Training")
     expect(page.get_by_test_id("stProgress").first).to_contain_text("s left")
     assert update(page) >= before >= 100, "it began anew: a hundred updates take seconds"
 

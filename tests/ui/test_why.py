@@ -199,6 +199,15 @@ def test_a_long_text_has_its_characters_on_the_axis_a_part_at_a_time(open_app, c
         assert "".join(letters(one_of(app), sequence=0)) == "abc " * 50
 
 
+def test_colours_of_the_unrolled_network_mean_the_same_at_every_setting(open_app):
+    def colours(**settings):
+        app = open_app("unrolled", **SMALL, **settings)
+        layers = json.loads(app.get("vega_lite_chart")[0].proto.spec)["layer"]
+        return next(layer["encoding"]["stroke"]["scale"] for layer in layers if "stroke" in layer["encoding"])
+
+    assert colours() == colours(keep_bias="5.0") == colours(gain="3.0")
+
+
 @pytest.mark.parametrize("colours", ["these steps", "the whole sequence"])
 def test_colours_of_the_unrolled_network_span_what_is_asked_for(open_app, colours):
     app = open_app("unrolled", **(SMALL | {"steps": "200"}), colours=colours, one_cell="RNN")
@@ -226,7 +235,8 @@ def test_the_unrolled_network_walks_back_from_the_loss(open_app):
     assert not app.exception
     assert "Lag 99" in said(app)
     spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
-    assert spec["layer"][0]["encoding"]["x"]["scale"]["domain"] == [-0.7, 30]
+    narrow, last = spec["layer"][0]["encoding"]["x"]["scale"]["domain"]
+    assert (narrow["expr"], last) == ("width < 500 ? 19.8 : -0.7", 30)  # a phone shows the last ten
 
 
 @pytest.mark.browser

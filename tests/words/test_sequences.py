@@ -99,7 +99,7 @@ def test_a_share_has_the_digits_that_tell_it_from_none_and_from_all(share, writt
 @pytest.mark.parametrize(
     ("settings", "name", "said"),
     [
-        ({"loss": "last"}, "Many-to-one", "Many-to-one (sentiment: words → one mark): the LSTM has input at 20 "
+        ({"loss": "last"}, "Many-to-one", "Many-to-one (sentiment: words → one label): the LSTM has input at 20 "
          "steps and a loss at one step of 20."),
         ({"loss": "one_to_one"}, "One-to-one", "One-to-one (image → label): the LSTM has input at one step and a "
          "loss at one step of 20."),

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from gradlab.cells import CELLS
-from gradlab.settings.catalogue import SETTINGS, default
+from gradlab.settings.catalogue import CHOICES, SETTINGS, default, title
 from gradlab.settings.experiment import shown
 from gradlab.settings.links import read_query, to_query
 from gradlab.settings.meant import closest
@@ -82,7 +82,7 @@ def read_first_address() -> None:
     of_page = _of_page(query)
     st.session_state["asked"] = {name: ",".join(values) for name, values in of_page.items()}
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
-    spelt: dict[str, Any] = {name: str(value) for name, value in settings.items()}
+    spelt: dict[str, Any] = {n: title(value) if n in CHOICES else str(value) for n, value in settings.items()}
     usable = {n: values for n, values in of_page.items() if n in MAY_BE_EMPTY or not any(map(_is_unusable, values))}
     spelt |= displayed | {name: values if len(values) > 1 else values[0] for name, values in usable.items()}
     if (task := spelt.get("task", "").lower()) in TASKS:

@@ -9,7 +9,18 @@ from collections.abc import Callable
 import streamlit as st
 
 from gradlab.cells import CELLS
-from gradlab.settings.catalogue import CHOICES, allowed, bounds, choices, default, description, if_none, meaning, unit
+from gradlab.settings.catalogue import (
+    CHOICES,
+    allowed,
+    bounds,
+    choices,
+    default,
+    description,
+    if_none,
+    meaning,
+    title,
+    unit,
+)  # fmt: skip
 from gradlab.ui.frame import link, linked
 from gradlab.ui.frame.shown import DEFAULT_CELLS, ONE_CELL, display, titles
 
@@ -44,7 +55,7 @@ LABELS = {
     "k2": "k2: truncation length",
     "dtype": "Precision",
 }
-AS_DRAWN = "as drawn"  # a bias that the initialization decides; PyTorch's is spread around 0, so it stands there
+AS_DRAWN = "default"  # a bias that the initialization decides; PyTorch's is spread around 0, so it stands there
 MOST_TEXT = 5  # MB of an uploaded text
 
 
@@ -61,7 +72,8 @@ def widget(name: str, why_not: str = "") -> None:
         if why_not:
             st.caption(why_not)
     elif name in CHOICES:
-        linked.selectbox(label, choices(name), choices(name).index(default(name)), key=name, help=_help(name))
+        first = choices(name).index(default(name))
+        linked.selectbox(label, choices(name), first, format_func=title, key=name, help=_help(name))
     elif unit(name) == "characters":
         most, hint = int(bounds(name)[1]), _if_none(name)
         linked.text_input(label, max_chars=most, placeholder=hint, key=name, help=_help(name))
@@ -87,11 +99,12 @@ def _if_none(name: str) -> str | None:
 
 
 def _help(name: str) -> str:
-    """The setting's description with what is allowed, and what each name means."""
+    """The setting's description, what each name means, and of a text what is allowed."""
     if name in CHOICES:
-        meanings = [f"- **{choice}**: {meaning(name, choice)}" for choice in choices(name)]
+        meanings = [f"- **{title(choice)}**: {meaning(name, choice)}" for choice in choices(name)]
         return "\n".join([description(name), "", *meanings])
-    return f"{description(name)} Allowed: {allowed(name)}."
+    is_typed = unit(name) == "characters"  # any other widget shows what is allowed
+    return f"{description(name)} Allowed: {allowed(name)}." if is_typed else description(name)
 
 
 def _cells() -> None:
@@ -134,8 +147,8 @@ def _relative() -> None:
 
 def _one_cell() -> None:
     names = list(titles())
-    help_text = "The cell shown on pages about a single stack."
-    linked.selectbox("Cell examined", names, names.index(ONE_CELL), key="one_cell", help=help_text)
+    help_text = "The cell of pictures that show a single network."
+    linked.selectbox("Cell", names, names.index(ONE_CELL), key="one_cell", help=help_text)
 
 
 SPECIAL: dict[str, Callable[[], None]] = {
