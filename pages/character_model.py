@@ -15,13 +15,13 @@ st.caption(description(job.runs[0]))
 text = character_page.text_to_read(job)
 redraw_while_running(job, partial(character_page.learning, job, text), EVERY)
 
-st.subheader("How far back does a prediction look?", anchor=False)
+st.header("How far back does a prediction look?", anchor=False)
 redraw_while_running(job, partial(character_page.looking_back, job, text), MAPS_EVERY)
 
-st.subheader("One unit, watched over the text", anchor=False)
+st.header("One unit, watched over the text", anchor=False)
 redraw_while_running(job, partial(character_page.one_unit, job, text), MAPS_EVERY)
 
 if text == HELLO:
-    st.subheader("In numbers", anchor=False)
+    st.header("In numbers", anchor=False)
     redraw_while_running(job, partial(character_page.numbers, job), EVERY)
 job_controls.keep_and_open("characters", job, character_page.opened_job)

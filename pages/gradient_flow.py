@@ -29,7 +29,7 @@ cards(shared.subjects, places)
 remedies.draw(shared.subjects, places, "gradient_flow")
 last_loss.draw(shared.subjects, traces, sentence)
 
-st.subheader("Every layer at every step", anchor=False)
+st.header("Every layer at every step", anchor=False)
 draw = partial(layers_by_steps, relative=shared.relative)
 figure(draw, rows, Words("layers and steps", f"Layers and steps: {names}", sentence), StepBins())
 

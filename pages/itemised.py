@@ -21,12 +21,12 @@ st.caption(sequences.rows_note(computed, subjects[0], shared.subjects[0], layer,
 domain = matrices.domain_of(subjects, place)
 for column, subject in matrices.in_threes(subjects):
     with column:
-        st.subheader(subject.title, anchor=False)
+        st.header(subject.title, anchor=False)
         title = f"One loss at a time: {subject.title}"
         words = Words(f"{subject.title} matrix", title, sentence, "itemised matrix")
         matrices.matrix(subject, place, domain, words)
 
-st.subheader("Individual losses and their sum", anchor=False)
+st.header("Individual losses and their sum", anchor=False)
 st.markdown(sequences.losses_and_sum(computed, layer, state))
 for column, subject in matrices.in_threes(subjects):
     with column:

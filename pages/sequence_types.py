@@ -26,12 +26,12 @@ gallery.chosen(one, sentence)
 
 left, right = st.columns(2)
 with left:
-    st.subheader("Gradient trace", anchor=False)
+    st.header("Gradient trace", anchor=False)
     traces = traces_of(shared.subjects)
     rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state_shown(traces, shared.state)))
     words = Words("gradient norms", f"Gradient norms: {flow.names(traces)}", flow.opening(traces))
     figure(partial(lines, relative=shared.relative, marks=flow.marks(traces)), rows, words, Lines())
 with right:
-    st.subheader("One loss at a time", anchor=False)
+    st.header("One loss at a time", anchor=False)
     words = Words("itemised matrix", f"One loss at a time: {one.title}", sentence)
     matrices.matrix(one, place, matrices.domain_of([one], place), words)

@@ -16,10 +16,10 @@ job_controls.buttons("training", job)
 st.caption(description(job.runs[0]))
 redraw_while_running(job, partial(training_page.curves, job), WORDS_EVERY)
 
-st.subheader("The gradient as the network learns", anchor=False)
+st.header("The gradient as the network learns", anchor=False)
 layer = settings.layer(job.depth)
 redraw_while_running(job, partial(training_page.maps, job, layer, state), MAPS_EVERY)
 job_controls.keep_and_open("training", job, training_page.opened_job)
 
-st.subheader("Before and after", anchor=False)
+st.header("Before and after", anchor=False)
 redraw_while_running(job, partial(training_page.before_and_after, job, layer, state), MAPS_EVERY)

@@ -19,7 +19,7 @@ computed = [result(matrices.pairs_of(one))]
 sentence = sequences.statement(schedule, subjects, departures)
 lengths = [result(Call.of(window_for, subject, schedule=schedule)) for subject in subjects]
 
-st.subheader(sentence, anchor=False)
+st.header(sentence, anchor=False)
 st.markdown(sequences.needed(schedule, subjects, lengths))
 st.markdown(sequences.kept_of_states(subjects, kept, layer))
 windows.choose(shared.one)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import altair as alt
@@ -16,6 +16,7 @@ from gradlab.words.numbers import number
 
 END_COLUMNS = ("cell", "layer", "state", "step", "label_at")  # `label_at`: height of a line's name, log10
 MARK_COLUMNS = ("step", "label")
+MOST_READINGS = 400  # places at which the pointer speaks
 
 _FLOAT32 = np.finfo(np.float32)
 FLOAT32_LIMITS = (
@@ -33,7 +34,7 @@ def limit_rows(domain: Sequence[float]) -> pd.DataFrame:
     lowest, highest = domain
     limits = [limit for limit in FLOAT32_LIMITS if limit[0] > lowest]
     is_far = lowest < FAR_BELOW
-    names = ["", "float32 loses digits below; its smallest number"] if is_far else [name for _, name in limits]
+    names = ["", "float32's limits"] if is_far else [name for _, name in limits]
     above = [not is_far and (n == 0 or highest - lowest < CLOSE) for n in range(len(limits))]
     columns = {"log10": [log10 for log10, _ in limits], "label": names, "above": above, "far": [is_far] * len(limits)}
     return pd.DataFrame(columns)
@@ -152,6 +153,35 @@ def _lines(table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
         yield name, code == kind
 
 
+def readings(table: pd.DataFrame, at: str, line: str, value: str, write: Callable[[float], str]) -> pd.DataFrame:
+    """What the pointer says where it is: one row per value of `at`, with every line's value there as a text `says`.
+
+    `write` makes a value text. A thinned table has some values of `at` in common, which are those that count.
+    """
+    wide = table.pivot_table(index=at, columns=line, values=value, observed=True, dropna=False, sort=False)
+    wide = wide[list(dict.fromkeys(table[line]))].sort_index()
+    every = -(-len(wide) // MOST_READINGS)
+    wide = wide.dropna(how="all").iloc[:: max(every, 1)]
+    says = [
+        "\n".join(
+            [f"{at} {place:,}", *(f"{name}: {write(one)}" for name, one in zip(wide, row, strict=True) if one == one)]
+        )
+        for place, row in zip(wide.index, wide.to_numpy(), strict=True)
+    ]
+    return pd.DataFrame({at: wide.index.to_numpy(), "says": says})
+
+
+def pointer(says: pd.DataFrame, x: alt.X, dark: bool) -> alt.Chart:
+    """A rule that follows the pointer over rows of `readings` and says what they say."""
+    field = str(says.columns[0])
+    near = alt.selection_point(
+        name="near", nearest=True, on="pointerover", fields=[field], empty=False, clear="pointerout"
+    )
+    seen = alt.OpacityValue(0, condition={"param": near.name, "empty": False, "value": 0.9})
+    rule = alt.Chart(says).mark_rule(color=colours.INKS[dark].rule, style=theme.POINTER)
+    return rule.encode(x=x, opacity=seen, tooltip=alt.Tooltip("says:N")).add_params(near)
+
+
 def hover(wide: Any, drawn: Any, mean: str, x: alt.X, colour: alt.Color, dark: bool) -> list[alt.Chart]:
     """A rule that follows the pointer from step to step of `hover_rows` and names every line's value there."""
     near = alt.selection_point(
@@ -161,7 +191,7 @@ def hover(wide: Any, drawn: Any, mean: str, x: alt.X, colour: alt.Color, dark: b
     # The row itself is the tooltip: Vega-Lite finds no texts by a tooltip's fields where the nearest mark is sought.
     rule = (
         alt.Chart(wide)
-        .mark_rule(color=colours.INKS[dark].rule, style=theme.POINTER, tooltip=alt.TooltipContent("data"))
+        .mark_rule(color=colours.INKS[dark].rule, style=theme.POINTER, tooltip=alt.TooltipContent("data"), aria=False)
         .encode(x=x, opacity=seen)
         .add_params(near)
     )

@@ -13,7 +13,7 @@ import pandas as pd
 
 from gradlab.charts import colours, theme
 from gradlab.words.letters import visible
-from gradlab.words.numbers import number
+from gradlab.words.numbers import POWER_LABEL, number
 
 PREDICTION_COLUMNS = ("step", "character", "following", "symbol", "rank", "probability")
 SHADED_COLUMNS = ("step", "character")  # and that of the values
@@ -51,10 +51,7 @@ def expectations(
         scale=alt.Scale(domain=[True, False], range=[RIGHT[dark], OTHER[dark]]),
         legend=None,
     )
-    tips = [
-        alt.Tooltip("place:N", title="after"), alt.Tooltip("symbol:N"),
-        alt.Tooltip("probability:Q", format=".4f"), alt.Tooltip("expected:N", title="in the text"),
-    ]  # fmt: skip
+    tips = alt.Tooltip("says:N")
     bars = alt.Chart(drawn).mark_bar(minBandSize=6).encode(x=x, x2=alt.X2("right"), y=y, color=colour, tooltip=tips)
     names = alt.Chart(drawn).mark_text(align="right", dx=-5, fontSize=13, fontWeight=600).encode(
         x=x, y=y, text=alt.Text("symbol:N")
@@ -80,6 +77,13 @@ def _bars(table: pd.DataFrame, first: int) -> pd.DataFrame:
     table = table if few else table[table["rank"] < MOST_SYMBOLS]
     step = table["step"] - first
     left = step + 0.16
+    expected = table["symbol"] == table["following"]
+    says = [
+        f"After {visible(character)}: {visible(symbol)} with probability {p:.4f}{', as the text goes on' * goes_on}"
+        for character, symbol, p, goes_on in zip(
+            table["character"], table["symbol"], table["probability"], expected, strict=True
+        )
+    ]
     return pd.DataFrame(
         {
             "step": step,
@@ -90,7 +94,8 @@ def _bars(table: pd.DataFrame, first: int) -> pd.DataFrame:
             "right": left + 0.46 * table["probability"],
             "probability": table["probability"],
             "share": [f"{p:.0%}" for p in table["probability"]],
-            "expected": table["symbol"] == table["following"],
+            "expected": expected,
+            "says": says,
         }
     )
 
@@ -137,7 +142,7 @@ def shaded(
     if log10:
         low, high = domain or (low, max(high, low + 1))
         scale = alt.Scale(scheme="cividis", domain=[low, high], clamp=True)
-        legend |= {"labelExpr": "'1e' + format(datum.value, '+.2~f')", "tickCount": 4}
+        legend |= {"labelExpr": POWER_LABEL, "tickCount": 4, "tickMinStep": 1}
         if domain:
             legend["title"] = f"{quantity}, dark: {number(low)} or less"
         light = f"datum.value > {(low + high) / 2}"
@@ -149,12 +154,14 @@ def shaded(
         scale = alt.Scale(scheme="blueorange", domain=[-most, most])
         letter = alt.ExprRef(f"abs(datum.value) > {0.6 * most} ? '#fff' : '#111'")
     colour = alt.Color("value:Q", scale=scale, legend=alt.Legend(**legend))
-    tips = [
-        alt.Tooltip("step:Q", format=",d"), alt.Tooltip("character:N"),
-        alt.Tooltip("value:Q", title=("log10 " if log10 else "") + quantity, format=".3f"),
-    ]  # fmt: skip
+    drawn["says"] = [
+        f"Step {step:,}, {character}: {quantity} {number(one) if log10 else f'{one:.3f}'}"
+        for step, character, one in zip(drawn["step"], drawn["character"], drawn["value"], strict=True)
+    ]
     layers = [
-        alt.Chart(drawn[np.isfinite(drawn["value"])]).mark_rect().encode(x=x, y=y, color=colour, tooltip=tips),
+        alt.Chart(drawn[np.isfinite(drawn["value"])])
+        .mark_rect()
+        .encode(x=x, y=y, color=colour, tooltip=alt.Tooltip("says:N")),
         alt.Chart(drawn).mark_text(fontSize=13, color=letter).encode(x=x, y=y, text=alt.Text("character:N")),
     ]
     if marked is not None:

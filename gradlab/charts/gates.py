@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.cells import CELLS, SATURATED, state_names
-from gradlab.charts import axes, colours, raster, theme
+from gradlab.charts import annotations, axes, colours, raster, theme
 from gradlab.words.letters import visible
 
 ONE_UNIT_COLUMNS = ("unit", "step", "lag", "quantity", "value")
@@ -41,14 +41,15 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
         )
         .encode(x=alt.XValue(0), y=alt.YValue(0), url="url:N")
     )
-    rows = pd.DataFrame({"unit": units, "rank": range(len(units)), "beneath": np.arange(len(units)) + 1})
+    says = [f"Unit {unit}: click to look at it" for unit in units]
+    rows = pd.DataFrame({"unit": units, "rank": range(len(units)), "beneath": np.arange(len(units)) + 1, "says": says})
     y = alt.Y("rank:Q", scale=alt.Scale(domain=[0, len(units)], reverse=True, nice=False), axis=None)
     pick = alt.selection_point(name=CHOSEN, fields=["unit"], on="click", empty=False)
     x = axes.steps(first, last + 1, "" if letters is not None else "step t")
     touched = (
         alt.Chart(rows)
         .mark_rect(opacity=0)
-        .encode(x=alt.XValue(0), x2=alt.X2Value("width"), y=y, y2="beneath:Q", tooltip=[alt.Tooltip("unit:O")])
+        .encode(x=alt.XValue(0), x2=alt.X2Value("width"), y=y, y2="beneath:Q", tooltip=alt.Tooltip("says:N"))
         .add_params(pick)
     )
     layers = [image, touched]
@@ -110,10 +111,14 @@ def one_unit(
             y=alt.Y("value:Q", title=axis, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
             color=alt.Color("quantity:N", scale=scale, legend=key),
             strokeDash=alt.StrokeDash("quantity:N", legend=key, scale=alt.Scale(domain=order, range=dashes)),
-            tooltip=[alt.Tooltip("quantity:N"), alt.Tooltip("step:Q"), alt.Tooltip("value:Q", format=".4g")],
         )
     )
-    layers = [line, *(_letters(letters, first, last, 0.0) if letters is not None else [])]
+    says = annotations.readings(drawn, "step", "quantity", "value", "{:.4g}".format)
+    layers = [
+        line,
+        annotations.pointer(says, axes.steps(first, last), dark),
+        *(_letters(letters, first, last, 0.0) if letters is not None else []),
+    ]
     return theme.finished(layers, title, subtitle, dark, width, height)
 
 
@@ -133,16 +138,14 @@ def spread(
     scale = alt.Scale(domain=gates, range=[colours.gate_colour(gate, dark) for gate in gates])
     colour = alt.Color("gate:N", scale=scale, legend=alt.Legend(title=None, columns=4, symbolOpacity=1))
     y = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(title="gate", values=[0, *SATURATED, 0.5, 1], format="~g")}
-    shares = [alt.Tooltip(f"saturated_{side}:Q", title=f"saturated {side}", format=".0%") for side in ("low", "high")]
-    tips = [alt.Tooltip("gate:N"), alt.Tooltip("step:Q"), alt.Tooltip("mean:Q", format=".3f"), *shares]
     drawn = alt.Chart(table[list(SPREAD_COLUMNS)])
     x = axes.steps(first, last, "step t")
-    band = drawn.mark_area(opacity=0.2).encode(x=x, y=alt.Y("q05:Q", **y), y2="q95:Q", color=colour, tooltip=tips)
-    line = drawn.mark_line(strokeWidth=2).encode(
-        x=axes.steps(first, last), y=alt.Y("median:Q", **y), color=colour, tooltip=tips
-    )
+    band = drawn.mark_area(opacity=0.2).encode(x=x, y=alt.Y("q05:Q", **y), y2="q95:Q", color=colour)
+    line = drawn.mark_line(strokeWidth=2).encode(x=axes.steps(first, last), y=alt.Y("median:Q", **y), color=colour)
+    says = annotations.readings(table, "step", "gate", "median", "median {:.3f}".format)
     bounds = alt.Chart(pd.DataFrame({"bound": SATURATED})).mark_rule(strokeDash=[3, 3], color=colours.INKS[dark].rule)
-    return theme.finished([band, bounds.encode(y=alt.Y("bound:Q")), line], title, subtitle, dark, width, height)
+    layers = [band, bounds.encode(y=alt.Y("bound:Q")), line, annotations.pointer(says, axes.steps(first, last), dark)]
+    return theme.finished(layers, title, subtitle, dark, width, height)
 
 
 def _binned(values: np.ndarray, columns: int) -> np.ndarray:

@@ -16,9 +16,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from gradlab.charts import axes, theme
+from gradlab.charts import annotations, axes, theme
 from gradlab.charts.colours import INKS, cell_colour
-from gradlab.words.numbers import POWER_LABEL
+from gradlab.words.numbers import POWER_LABEL, number
 
 BIN_COLUMNS = ("loss_step", "loss_step_end", "step", "step_end", "log10_norm")
 ROW_COLUMNS = ("loss_step", "step", "log10_norm")
@@ -104,13 +104,12 @@ def _heat(bins: pd.DataFrame, last: int, domain: list[float], place: list | None
         titleOrient="top",
         titleLimit=280,
     )
-    tips = [
-        alt.Tooltip("loss_step:Q", title="loss step", format=",d"),
-        alt.Tooltip("step:Q", title="state step", format=",d"),
-        alt.Tooltip("log10_norm:Q", title="log10 norm", format=".2f"),
+    says = [
+        f"From the loss at step {loss:,} to {state} at step {step:,}: {number(log10)}"
+        for loss, step, log10 in bins[["loss_step", "step", "log10_norm"]].itertuples(index=False, name=None)
     ]
     return (
-        alt.Chart(bins)
+        alt.Chart(bins.assign(says=says))
         .mark_rect(x2Offset=SEAM, y2Offset=-SEAM)
         .encode(
             x=axes.steps(0, last + 1, "state step t"),
@@ -120,7 +119,7 @@ def _heat(bins: pd.DataFrame, last: int, domain: list[float], place: list | None
             color=alt.Color(
                 "log10_norm:Q", scale=alt.Scale(scheme="cividis", domain=domain, nice=False, clamp=True), legend=legend
             ),
-            tooltip=tips,
+            tooltip=alt.Tooltip("says:N"),
         )
     )
 
@@ -192,16 +191,9 @@ def losses_and_sum(
     y = axes.decades("log10_norm", domain, [f"norm of ∂ℓ/∂{state} and ∂L/∂{state}"])
     finite = rows[np.isfinite(rows["log10_norm"])]
     individual = alt.Chart(finite).mark_line(color=cell_colour(cell, dark), strokeWidth=1.6, clip=True)
-    individual = individual.encode(
-        x=axes.steps(0, last, "state step t"),
-        y=y,
-        detail="loss_step:N",
-        tooltip=[
-            alt.Tooltip("loss_step:Q", title="loss step", format=",d"),
-            alt.Tooltip("step:Q", title="state step", format=",d"),
-            alt.Tooltip("log10_norm:Q", title="log10 norm", format=".2f"),
-        ],
-    )
+    individual = individual.encode(x=axes.steps(0, last, "state step t"), y=y, detail="loss_step:N")
+    lines = [finite.assign(line=[f"loss at {step:,}" for step in finite["loss_step"]]), total.assign(line="all losses")]
+    says = annotations.readings(pd.concat(lines), "step", "line", "log10_norm", number)
     whole = alt.Chart(total[np.isfinite(total["log10_norm"])]).mark_line(color=ink.text, strokeWidth=3)
     at = total[np.isfinite(total["log10_norm"])].nsmallest(1, "step")
     label = alt.Chart(at.assign(text="sum over all losses")).mark_text(
@@ -209,7 +201,12 @@ def losses_and_sum(
     )
     x = axes.steps(0, last)
     return theme.finished(
-        [individual, whole.encode(x=x, y=y), label.encode(x=x, y=y, text="text:N")],
+        [
+            individual,
+            whole.encode(x=x, y=y),
+            label.encode(x=x, y=y, text="text:N"),
+            annotations.pointer(says, x, dark),
+        ],
         title,
         subtitle,
         dark,

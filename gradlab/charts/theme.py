@@ -148,6 +148,7 @@ def configuration(dark: bool) -> dict[str, Any]:
         "padding": {"left": 8, "right": 14, "top": 10, "bottom": 8},
         "autosize": {"type": "fit", "contains": "padding"},
         "view": {"stroke": None},
+        "mark": {"aria": False},  # a chart has a description and a table; a label on each of its marks is noise
         "title": {
             "anchor": "start",
             "frame": "bounds",

@@ -9,6 +9,7 @@ Rules are labelled levels such as a baseline: columns log10_value, label.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 
@@ -16,14 +17,15 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from gradlab.charts import axes, colours, theme
-from gradlab.words.numbers import POWER_LABEL
+from gradlab.charts import annotations, axes, colours, theme
+from gradlab.words.numbers import POWER_LABEL, number
 
 CURVE_COLUMNS = ("cell", "update", "log10_value", "log10_mean")
 RULE_COLUMNS = ("log10_value", "label")
 REACH_COLUMNS = ("cell", "update", "update_end", "lag", "lag_end", "log10_relative")
 FLOW_COLUMNS = ("cell", "layer", "state", "step", "lag", "log10_relative")
 FEW_DECADES = 3  # in view, up to which the axis needs numbers between the powers of ten
+_VALUE = "(isValid(datum.log10_mean) ? format(pow(10, datum.log10_mean), '.3~g') : 'not finite')"
 PLAIN_LABEL = "format(pow(10, datum.value), '.2~g')"
 
 
@@ -99,16 +101,17 @@ def _curve_layers(
     colour = theme.cells_encoding(pd.DataFrame({"cell": cells}), dark)
     rule_x = alt.XValue("width")
     name = {"align": "right", "dx": -4, "dy": -5, "baseline": "bottom", "fontSize": 11, "color": ink.muted}
-    beside = [
-        alt.Tooltip("update:Q", format=",d"),
-        alt.Tooltip("log10_mean:Q", title=f"log10 {quantity}", format=".3f"),
-    ]
+    titles = json.dumps({cell: theme.cell_title(cell) for cell in cells})
+    says = f"{titles}[datum.cell] + ', update ' + format(datum.update, ',d') + ': {quantity.lower()} ' + {_VALUE}"
     rules, curves, last = alt.Chart(data["rules"]), alt.Chart(data["curves"]), alt.Chart(data["ends"])
     return [
         rules.mark_rule(color=ink.rule, strokeDash=[4, 3]).encode(y=y),
         curves.mark_line(strokeWidth=1, opacity=0.3, clip=True).encode(x=x, y=y, color=colour),
         curves.mark_line(strokeWidth=2.5, clip=True).encode(x=x, y=mean, color=colour),
-        last.mark_point(filled=True, opacity=1, size=60).encode(x=x, y=mean, color=colour, tooltip=beside),
+        last.mark_point(filled=True, opacity=1, size=60).encode(x=x, y=mean, color=colour),
+        curves.transform_calculate(says=says)
+        .mark_point(filled=True, opacity=0, size=250, clip=True)
+        .encode(x=x, y=mean, tooltip=alt.Tooltip("says:N")),
         rules.mark_text(**name, stroke=ink.paper, strokeWidth=4).encode(x=rule_x, y=y, text=alt.Text("label:N")),
         rules.mark_text(**name).encode(x=rule_x, y=y, text=alt.Text("label:N")),
     ]
@@ -179,21 +182,21 @@ def flow(
     drawn = _of_state(table[list(FLOW_COLUMNS)], state)
     drawn = drawn.assign(log10_relative=drawn["log10_relative"].where(np.isfinite(drawn["log10_relative"])))
     first, last = int(drawn["step"].min()), int(drawn["step"].max())
-    tips = [
-        alt.Tooltip("cell:N"), alt.Tooltip("layer:O"), alt.Tooltip("state:N"), alt.Tooltip("step:Q"),
-        alt.Tooltip("lag:Q"), alt.Tooltip("log10_relative:Q", title="log10 norm, relative", format=".2f"),
-    ]  # fmt: skip
     named = drawn["state"].iloc[0] if drawn["state"].nunique() == 1 else "s"
-    line = alt.Chart(drawn).mark_line(strokeWidth=2.5, tooltip=True).encode(
+    line = alt.Chart(drawn).mark_line(strokeWidth=2.5).encode(
         x=axes.steps(first, last, axes.BACKWARDS),
         y=axes.decades("log10_relative", domain, [f"norm of ∂L/∂{named}", "relative to the injected gradient"]),
         strokeDash=theme.dash(drawn["state"], legend=True),
         color=theme.cells_encoding(table, dark),
         opacity=theme.shade(table["layer"], True),
         detail=theme.LINE,
-        tooltip=tips,
     )  # fmt: skip
-    layers = [line, axes.lags(int(drawn["lag"].min()), int(drawn["lag"].max()))]
+    says = annotations.readings(drawn.assign(line=theme.line_names(drawn)), "step", "line", "log10_relative", number)
+    layers = [
+        line,
+        annotations.pointer(says, axes.steps(first, last), dark),
+        axes.lags(int(drawn["lag"].min()), int(drawn["lag"].max())),
+    ]
     return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
 
 

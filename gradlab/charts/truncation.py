@@ -11,7 +11,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from gradlab.charts import theme
+from gradlab.charts import annotations, theme
 from gradlab.charts.colours import INKS
 
 LOST_COLUMNS = ("cell", "window", "lost", "lost_min", "lost_max")
@@ -28,15 +28,15 @@ def lost(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "
     x = _windows("window", table["window"].max(), "window, steps")
     y = _share("lost", "gradient from beyond the window")
     colour = theme.cells_encoding(table, dark)
-    tips = [alt.Tooltip("cell:N"), alt.Tooltip("window:Q", format=",d"), alt.Tooltip("lost:Q", format=".3%")]
     area = (
         alt.Chart(table)
         .mark_area(opacity=0.14)
         .encode(x=x, y=_share("lost_min", "gradient from beyond the window"), y2="lost_max:Q", color=colour)
     )
     line = alt.Chart(table).mark_line(strokeWidth=3).encode(x=x, y=y, color=colour)
-    dots = alt.Chart(table).mark_point(filled=True, size=60, opacity=0).encode(x=x, y=y, color=colour, tooltip=tips)
-    layers = [area, line, dots, *_chosen(chosen, x, table["window"].max(), dark)]
+    named = table.assign(cell=table["cell"].map(theme.cell_title))
+    says = annotations.readings(named, "window", "cell", "lost", "{:.3%} from beyond".format)
+    layers = [area, line, annotations.pointer(says, x, dark), *_chosen(chosen, x, table["window"].max(), dark)]
     return theme.finished(layers, title, subtitle, dark, width, height)
 
 
@@ -82,12 +82,11 @@ def savings(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str 
         scale=alt.Scale(domain=[*SAVED.values()], range=[[1, 0], [6, 4]]),
         legend=alt.Legend(title=None, symbolStrokeColor=ink.text),
     )
-    tips = [alt.Tooltip("what:N"), alt.Tooltip("k2:Q", format=",d"), alt.Tooltip("share:Q", format=".1%")]
     line = alt.Chart(table).mark_line(color=ink.text, strokeWidth=2.5).encode(x=x, y=y, strokeDash=dash)
-    dots = alt.Chart(table).mark_point(filled=True, size=50, color=ink.text).encode(x=x, y=y, tooltip=tips)
-    return theme.finished(
-        [line, dots, *_chosen(chosen, x, table["k2"].max(), dark)], title, subtitle, dark, width, height
-    )
+    dots = alt.Chart(table).mark_point(filled=True, size=50, color=ink.text).encode(x=x, y=y)
+    pointer = annotations.pointer(annotations.readings(table, "k2", "what", "share", "{:.1%} of full".format), x, dark)
+    layers = [line, dots, pointer, *_chosen(chosen, x, table["k2"].max(), dark)]
+    return theme.finished(layers, title, subtitle, dark, width, height)
 
 
 def _windows(column: str, longest: int, title: str) -> alt.X:

@@ -82,7 +82,9 @@ def strangers(chart: Any) -> set[str]:
     missing: set[str] = set()
     for layer in chart.layer:
         table = chart.data if layer.data is alt.Undefined else layer.data
-        missing |= fields(layer.encoding.to_dict()) - set(table.columns)
+        steps = [] if layer.transform is alt.Undefined else layer.transform
+        computed = {step["as"] for step in steps if isinstance(step, alt.CalculateTransform)}
+        missing |= fields(layer.encoding.to_dict()) - set(table.columns) - computed
     return missing
 
 

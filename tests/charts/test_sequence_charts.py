@@ -19,6 +19,7 @@ from gradlab.analyses.truncation import (
     cost,
 )
 from gradlab.charts import itemised, truncation, unrolled
+from gradlab.charts.annotations import MOST_READINGS, readings
 from gradlab.settings.experiment import Experiment
 from tests.charts.drawing import strangers, texts
 
@@ -148,3 +149,19 @@ def test_the_network_of_edges_alone_has_every_step_at_which_one_arrives():
     assert boxes.query("box == 'input'")["step"].tolist() == list(range(10, 21))
     assert set(boxes.query("box != 'loss'")["label"]) == {""}
     assert boxes.query("box == 'loss'")["step"].tolist() == [12, 15, 16, 17]
+
+
+def test_the_pointer_says_what_every_line_is_at_its_place():
+    rng = np.random.default_rng(0)
+    steps = np.arange(1000)
+    table = pd.concat(
+        [pd.DataFrame({"step": steps, "name": name, "value": rng.random(1000)}) for name in ("b", "a")],
+        ignore_index=True,
+    )
+    table.loc[[0, 1000], "value"] = np.nan  # neither line has a value at step 0
+    says = readings(table, "step", "name", "value", "{:.3f}".format)
+    assert len(says) <= MOST_READINGS
+    for step, text in says.itertuples(index=False, name=None):
+        lines = [f"{name}: {value:.3f}" for _, name, value in table[table["step"] == step].itertuples(index=False)]
+        assert text == "\n".join([f"step {step:,}", *lines])
+    assert 0 not in set(says["step"])

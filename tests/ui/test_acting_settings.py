@@ -36,7 +36,7 @@ def shown(app, drawn, settings):
         app.session_state[name] = value
     app.run()
     assert not app.exception
-    texts = sorted(text.value for text in (*app.markdown, *app.caption, *app.subheader))
+    texts = sorted(text.value for text in (*app.markdown, *app.caption, *app.header))
     titles = [re.findall(r'"title": (.*?)[,}]', chart.proto.spec) for chart in app.get("vega_lite_chart")]
     found = texts, [(question.key, reduction) for question, reduction, _ in drawn.asked], titles
     for name in settings:

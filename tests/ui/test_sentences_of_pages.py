@@ -54,7 +54,7 @@ def query_of(chosen):
 
 
 def texts(app):
-    parts = [*app.markdown, *app.caption, *app.info, *app.warning, *app.success, *app.subheader]
+    parts = [*app.markdown, *app.caption, *app.info, *app.warning, *app.success, *app.header]
     return [part.value for part in parts] + [f"{card.label} {card.value} {card.delta}" for card in app.metric]
 
 

@@ -18,7 +18,7 @@ PAGES = ("sequence_types", "itemised", "truncation")
 
 
 def words(app):
-    return " ".join([part.value for part in (*app.markdown, *app.subheader, *app.caption)])
+    return " ".join([part.value for part in (*app.markdown, *app.header, *app.caption)])
 
 
 def drawn(app, column):
@@ -59,7 +59,7 @@ def test_the_statement_about_a_window_is_computed(open_app):
         ]
         error = np.linalg.norm(flat[0] - flat[1]) / np.linalg.norm(flat[1])
         cosine = flat[0] @ flat[1] / (np.linalg.norm(flat[0]) * np.linalg.norm(flat[1]))
-        said = plain(app.subheader[0].value)
+        said = plain(app.header[0].value)
         written = re.search(rf"([\d.e-]+) % off the full one \(cosine ([^)]+)\) for this {re.escape(title)}", said)
         assert float(written[1]) == pytest.approx(100 * error, rel=0.06)
         if written[2] == "above 0.999":
@@ -69,7 +69,7 @@ def test_the_statement_about_a_window_is_computed(open_app):
         for state in states:
             share = kept_by(pairs(one), Schedule("windows", 3, 6), 0, state).mean()
             assert f"{percent(share)} at {state}" in words(app)
-    assert "A window of 6, every 3 steps" in app.subheader[0].value
+    assert "A window of 6, every 3 steps" in app.header[0].value
 
 
 def test_a_window_longer_than_the_sequence_is_named_and_left_out(open_app):

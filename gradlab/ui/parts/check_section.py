@@ -14,7 +14,7 @@ from gradlab.ui.ask import result
 
 def draw(subjects: Sequence[Subject]) -> None:
     """A button, and after it the errors; the answer stays until a setting changes."""
-    st.subheader("Are these numbers right?", anchor=False)
+    st.header("Are these numbers right?", anchor=False)
     st.markdown(
         "The engine's gradients are derived by hand. Here they are compared with PyTorch's autograd on the same "
         "network, and with finite differences of its loss."

@@ -51,7 +51,7 @@ def chosen(subject: Subject, sentence: str) -> None:
     """The subject's own unrolled network."""
     call = Call.of(diagram, subject, most=MOST_STEPS)
     words = Words("unrolled network", type_name(subject), sentence)
-    st.subheader(words.title, anchor=False)
+    st.header(words.title, anchor=False)
     figure(partial(network, steps=result(call).steps), Table.of(call, "edges"), words)
 
 

@@ -18,7 +18,7 @@ def draw(subjects: Sequence[Subject], traces: Sequence[GradientTrace], sentence:
     """The figure under its heading; nothing where the two are the same."""
     if not flow.several_losses(traces):
         return
-    st.subheader("What arrives, and how one injection propagates", anchor=False)
+    st.header("What arrives, and how one injection propagates", anchor=False)
     rows = Table.of(each(trace, subjects), "propagation", "layer == 0")
     words = Words("propagation", f"All losses and the last loss alone: {flow.names(traces)}", sentence)
     figure(propagation, rows, words, Lines(("log10_norm",), ("cell", "path")))

@@ -1,0 +1,26 @@
+"""What axe finds on the pages, in both themes: nothing beyond Streamlit's shell."""
+
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+
+from tests.ui.browser import idle, visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("quiet")]
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+PAGES = [path.stem for path in (Path(__file__).resolve().parents[2] / "pages").glob("*.py")]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(page, app_url, scheme):
+    page.emulate_media(color_scheme=scheme)
+    found = []
+    for name in PAGES:
+        visit(page, f"{app_url}/{'' if name == 'home' else name}?steps=40&hidden_size=8&batch_size=2")
+        idle(page)
+        page.evaluate(AXE.read_text())
+        violations = page.evaluate("axe.run().then(result => result.violations)")
+        found += [(name, one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in violations]
+    assert not found
