@@ -32,7 +32,8 @@ def run_after(updates, **settings):
     ("recipe", "settings", "said"),
     [
         (Recipe(), {}, "12 steps, batches of 5; adam at 0.003, norm clipped at 1"),
-        (Recipe(optimizer="sgd", clip_norm=None, learning_rate=0.5), {}, "12 steps, batches of 5; sgd at 0.5, not clipped"),
+        (Recipe(optimizer="sgd", clip_norm=None, learning_rate=0.5), {},
+         "12 steps, batches of 5; sgd at 0.5, not clipped"),
         (Recipe(clip_norm=None, clip_value=0.25), {"truncation": "chunks", "k2": 3},
          "12 steps, batches of 5; adam at 0.003, entries clipped at 0.25, back-propagated by chunks of 3 steps"),
         (Recipe(clip_norm=2, clip_value=0.25), {"truncation": "windows", "k1": 1, "k2": 1},
