@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from gradlab.cells import CELLS
+from gradlab.settings.catalogue import bounds
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import TASKS, characters
 from gradlab.training import OPTIMIZERS, Recipe, Run, train
-from gradlab.training.recipe import norm_of
+from gradlab.training.recipe import BOUNDS, CAN_BE_NONE, WHOLE, norm_of
 from tests.training.loops import MODULES, copied, gradients_held, loss_of
 
 UPDATES = 20
@@ -76,6 +77,16 @@ def test_clipping_by_value_equals_torchs():
         small(cell="lstm"), "parity", Recipe(updates=UPDATES, learning_rate=0.01, clip_norm=None, clip_value=0.01)
     )
     compare(run, THEIRS["adam"], lambda parameters: torch.nn.utils.clip_grad_value_(parameters, 0.01))
+
+
+def test_clipping_by_norm_and_then_by_value_equals_torchs():
+    recipe = Recipe(updates=UPDATES, learning_rate=0.01, clip_norm=0.3, clip_value=0.01)
+
+    def both(parameters):
+        torch.nn.utils.clip_grad_norm_(parameters, 0.3)
+        torch.nn.utils.clip_grad_value_(parameters, 0.01)
+
+    compare(Run(small(cell="gru"), "delayed_recall", recipe), THEIRS["adam"], both)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -154,6 +165,35 @@ def test_norms_of_float32_gradients_are_measured_at_any_size(size):
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = torch.from_numpy(gradient * np.float32(size))
     assert norm_of(parameters) == pytest.approx(size * float(np.linalg.norm(gradients.astype(float))), rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-300, 1e-160, 1e-99, 1e99, 1e160, 1e300, np.inf])
+def test_norms_of_float64_gradients_are_measured_at_any_size(size):
+    parameters = [torch.nn.Parameter(torch.zeros(2, dtype=torch.float64)) for _ in range(3)]
+    for number, parameter in enumerate(parameters):
+        parameter.grad = torch.tensor([size * (2 + number), 0.0 if number else -size * 4.0], dtype=torch.float64)
+    expected = size * np.sqrt(4 + 16 + 9 + 16) if size else 0.0
+    assert norm_of(parameters) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_recipe_takes_a_number_up_to_its_bounds_and_none_beyond_them(name):
+    low, high = BOUNDS[name]
+    assert [getattr(Recipe(**{name: end}), name) for end in (low, high)] == [low, high]
+    for beyond in (low - 1, np.nextafter(low, -1), np.nextafter(high, np.inf), high + 1, -1, True, "1", 10**400):
+        with pytest.raises(ValueError, match=f"{name} = .* from {low:g} to {high:g}".replace("+", r"\+")):
+            Recipe(**{name: beyond})
+    assert low >= (1 if name in WHOLE else 0)
+    for value, is_allowed in ((None, name in CAN_BE_NONE), (2.5, name not in WHOLE)):
+        if is_allowed:
+            assert getattr(Recipe(**{name: value}), name) == value
+        else:
+            with pytest.raises(ValueError, match=f"{name} = {value} is not allowed"):
+                Recipe(**{name: value})
+
+
+def test_as_many_sequences_may_be_probed_as_a_batch_may_have():
+    assert BOUNDS["probe_sequences"] == bounds("batch_size")
 
 
 def test_cells_of_one_seed_see_the_same_batches():

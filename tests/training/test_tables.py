@@ -171,6 +171,28 @@ def test_the_rows_of_a_live_curve_hold_both_ends_and_the_extremes_of_every_bucke
     assert mean == pytest.approx(whole["log10_mean"].to_numpy(), abs=1e-12)
 
 
+@pytest.mark.parametrize(("updates", "width"), [(1, 1), (79, 1), (80, 2), (119, 2), (120, 3)])
+def test_a_running_mean_is_over_a_fortieth_of_the_run(updates, width):
+    losses = np.random.default_rng(0).lognormal(size=updates)
+    mean = curve(pd.DataFrame({"cell": "gru", "update": range(updates), "loss": losses}), "loss")["log10_mean"]
+    for end in (0, 1, updates // 2, updates - 1):
+        if end < updates:
+            taken = losses[max(0, end - width + 1) : end + 1]
+            assert 10 ** mean[end] == pytest.approx(math.fsum(taken) / len(taken), rel=1e-9)
+
+
+def test_the_map_of_one_trace_is_one_update_wide_and_of_none_is_empty(records):
+    one = reach(records[:3], bins=5)
+    assert set(zip(one["update"], one["update_end"], strict=True)) == {(0, 1)}
+    assert one["lag"].tolist() == [4, 9, 14, 19, 22]  # 23 steps in bins of 5
+    assert one["lag_end"].tolist() == [-1, 4, 9, 14, 19]
+    assert list(reach(records[1:3]).columns) == list(one.columns)
+    assert reach(records[1:3]).empty
+    wide = reach(records[:1])  # as many bins as there are steps
+    assert (wide["lag"] - wide["lag_end"] == 1).all()
+    assert len(wide) == 23
+
+
 def test_a_curve_for_the_screen_is_made_of_rows_of_each_cells_whole_curve():
     losses = np.random.default_rng(0).lognormal(size=(2, 5000))
     tables = [
