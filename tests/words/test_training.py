@@ -94,7 +94,7 @@ def test_a_pace_is_said_once_it_is_known():
 
 def test_the_reach_of_a_prediction_has_both_ends_and_counts_what_float32_holds():
     smallest = math.log10(2.0**-126)  # of float32's normal numbers
-    reached = pd.DataFrame({"log10_gradient": [-100.0, smallest - 1e-6, smallest + 1e-6, -0.3]})
+    reached = pd.DataFrame({"log10_gradient": [-100.0, smallest, smallest + 1e-6, -0.3]})
     said = characters.reach(reached).replace("\u00a0", " ")
     assert "at the last character is 0.5, at the first, 3 characters earlier, 1.0 × 10⁻¹⁰⁰; 2 of 4 gradients" in said
     two = characters.reach(pd.DataFrame({"log10_gradient": [-2.0, 0.0]}))
