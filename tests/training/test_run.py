@@ -272,6 +272,41 @@ def test_truncated_to_chunks_the_gradient_is_that_of_a_loop_that_detaches():
     torch.testing.assert_close(weights(run), theirs, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("task", ["parity", "sine_continuation", "adding"])
+@pytest.mark.parametrize(("k1", "k2"), [(1, 1), (3, 5), (5, 7), (2, 12)])
+def test_in_windows_the_losses_of_the_last_k1_steps_go_back_over_k2(task, k1, k2):
+    run = Run(small(cell="lstm", depth=2, truncation="windows", k1=k1, k2=k2), task, Recipe(clip_norm=None))
+    module, readout = copied(run)
+    batch = run.batch(0)
+    inputs, scored = torch.from_numpy(np.array(batch.inputs)), torch.from_numpy(batch.scored)
+    every = readout(module(inputs)[0]).detach()
+    count, total = int(scored.sum()) * 4, 0.0
+    for begin in range(0, 12, k1):
+        end = min(begin + k1, 12)
+        first = max(end - k2, 0)
+        state = tuple(part.detach() for part in module(inputs[:first])[1]) if first else None
+        scores = readout(module(inputs[first:end], state)[0])[begin - first :]
+        at = scored[begin:end]
+        wanted = torch.from_numpy(np.array(batch.targets[begin:end]))[at]
+        if run.task.objective == "squared_error":
+            loss = ((scores[at] - wanted) ** 2).sum() / count
+        else:
+            loss = (
+                torch.nn.functional.cross_entropy(scores[at].flatten(0, 1), wanted.flatten(), reduction="sum") / count
+            )
+        total += float(loss.detach())
+        loss.backward()
+    record = run.measured()
+    assert record.loss == pytest.approx(total, rel=1e-9)
+    for ours, theirs in zip(run.parameters, [*module.parameters(), *readout.parameters()], strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-7, atol=1e-12)
+    right = batch.targets[batch.scored]
+    if run.task.objective == "cross_entropy":
+        assert record.metric == (every[scored].argmax(dim=-1).numpy() == right).mean()
+    else:
+        assert record.metric == (np.abs(every[scored].numpy() - right) < run.task.tolerance).mean()
+
+
 def test_windows_as_long_as_the_sequence_are_full_back_propagation_and_short_ones_are_not():
     def after(**truncation):
         run = Run(small(cell="gru", **truncation), "parity", Recipe(updates=4))
