@@ -188,6 +188,7 @@ def test_the_map_of_one_trace_is_one_update_wide_and_of_none_is_empty(records):
     assert one["lag_end"].tolist() == [-1, 4, 9, 14, 19]
     assert list(reach(records[1:3]).columns) == list(one.columns)
     assert reach(records[1:3]).empty
+    pd.testing.assert_frame_equal(reach(records), reach(records, layer=0, state="h"))
     wide = reach(records[:1])  # as many bins as there are steps
     assert (wide["lag"] - wide["lag_end"] == 1).all()
     assert len(wide) == 23
