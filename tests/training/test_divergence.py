@@ -11,6 +11,7 @@ from gradlab.settings.experiment import Experiment
 from gradlab.training import Diverged, Recipe, Run
 from gradlab.training.checkpoints import load, save
 from gradlab.training.divergence import PLACES
+from gradlab.training.network import Overflow, _refuse_overflow
 
 
 def test_a_forward_overflow_names_update_layer_and_step_and_makes_no_update():
@@ -86,6 +87,16 @@ def test_a_finite_loss_whose_gradient_overflows_in_the_readout_names_the_step():
     assert record.loss == pytest.approx(1e300)
     assert record.diverged == (0, 1, 11, "readout's gradient")
     assert "what the readout passes down overflows at step 11" in record.diverged.sentence
+
+
+def test_the_latest_step_at_which_any_number_passed_down_is_not_finite_is_named():
+    passed = torch.zeros(4, 2, 3)
+    _refuse_overflow(5, passed)
+    for place, value, step in (((0, 1, 2), torch.inf, 5), ((2, 0, 1), torch.nan, 7), ((1, 1, 0), -torch.inf, 7)):
+        passed[place] = value
+        with pytest.raises(Overflow) as refused:
+            _refuse_overflow(5, passed)
+        assert refused.value.step == step
 
 
 def test_the_first_step_whose_loss_overflows_is_named():

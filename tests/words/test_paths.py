@@ -236,6 +236,7 @@ def test_a_direct_path_that_grows_doubles_and_one_that_keeps_loses_nothing():
     assert words.resting_gate(carousel, parts_of(carousel)) == "The direct path of this network loses nothing."
     grows = parts_of(carousel)._replace(half_life=-3.0)
     assert "doubles every **3 steps** of lag" in words.resting_gate(carousel, grows)
+    assert "halves every **0.5 steps** of lag" in words.resting_gate(carousel, grows._replace(half_life=0.5))
     peephole = Experiment(cell="lstm_peephole", hidden_size=4, steps=40, keep_bias=2.0)
     said = words.resting_gate(peephole, parts_of(peephole))
     assert f"every **{math.log(2) / math.log1p(math.exp(-2)):.3g} steps**" in said
@@ -285,7 +286,9 @@ def test_one_unit_is_said_with_its_largest_difference_from_the_formula():
     off = np.abs(table["log10_norm"] - table["log10_formula"])
     largest = off[np.isfinite(off)].max() * math.log(10)
     assert f"leaves {number(29 * math.log10(0.9))} of the gradient" in said
-    assert f"differ by at most {number(math.log10(largest)) if largest else 'nothing'}, relative." in said
+    assert f"differ by at most {number(math.log10(largest))}, relative." in said
+    exact = table.assign(log10_norm=table["log10_formula"])
+    assert "differ by at most nothing, relative." in words.of_one_unit(exact, 0.9, 0.9)
 
 
 def test_the_flow_divides_at_the_earliest_step_shown():
@@ -317,6 +320,7 @@ def test_shares_at_biases_are_said_with_their_norms_and_without_where_nothing_ar
     said = words.at_biases(table)
     assert said.startswith("Share of the direct path in what arrives from lag 9, by keep-gate bias: ")
     assert said.endswith("at 0 **25.0%** (norm 0.001 of 0.01); at 1 nothing arrives.")
+    assert words.at_biases(table.head(1)) == f"{said.removesuffix('; at 1 nothing arrives.')}."
     undefined = table.assign(log10_total=[-2.0, math.nan])
     assert words.at_biases(undefined).endswith("at 1 the gradient is not finite.")
 
