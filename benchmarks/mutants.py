@@ -207,6 +207,7 @@ def main() -> None:
     arguments.add_argument("module", type=Path, help="a file of gradlab/")
     arguments.add_argument("tests", nargs="+", help="test files or folders")
     arguments.add_argument("--every", type=int, default=1, help="only every so many mutants")
+    arguments.add_argument("--first", type=int, default=0, help="the number of the first mutant")
     arguments.add_argument("--lines", default="1-100000", help="only of these lines: 20-80")
     arguments.add_argument("--cold", action="store_true", help="each mutant in a process that has loaded no test")
     asked = arguments.parse_args()
@@ -225,7 +226,8 @@ def main() -> None:
     stale = importers(name)
     if not survives(name, path, compile(tree, str(path), "exec"), asked.tests, stale):
         sys.exit("the tests fail as they are")
-    chosen = [(node, way) for node, way in places(tree) if low <= getattr(node, "lineno", 0) <= high][:: asked.every]
+    chosen = [(node, way) for node, way in places(tree) if low <= getattr(node, "lineno", 0) <= high]
+    chosen = chosen[asked.first :: asked.every]
     alive = 0
     for node, way in chosen:
         with mutant(node, way) as what:

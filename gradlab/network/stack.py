@@ -153,9 +153,9 @@ def _refuse_unsupported(module: nn.Module) -> None:
         raise ValueError(f"{kind} has bidirectional = True: only False is supported")
     if getattr(module, "proj_size", 0):
         raise ValueError(f"{kind} has proj_size = {module.proj_size}: only 0 (no projection) is supported")
-    dropout = getattr(module, "dropout", 0)
-    if dropout and module.training and getattr(module, "num_layers", 1) > 1:  # one layer has no place for it
-        raise ValueError(f"{kind} has dropout = {dropout} active: call .eval() first, or set dropout = 0")
+    has_place_for_dropout = isinstance(module, nn.RNNBase) and module.num_layers > 1  # between two layers
+    if has_place_for_dropout and module.dropout and module.training:
+        raise ValueError(f"{kind} has dropout = {module.dropout} active: call .eval() first, or set dropout = 0")
 
 
 def _copy(module: nn.Module, suffix: str) -> Layer:

@@ -118,8 +118,13 @@ def _truncation(e: Fields) -> tuple[str, str] | None:
 
 
 def over_fewer_steps(e: Fields, steps: int) -> dict[str, Any]:
-    """The changes that shorten an Experiment to `steps`, with what places its loss and its truncation fitted in."""
-    T = min(e.steps, steps)
+    """The changes that shorten an Experiment to `steps` T, with what places its loss and its truncation fitted in.
+
+    None where it is no longer than that.
+    """
+    if e.steps <= steps:
+        return {}
+    T = steps
     changes: dict[str, Any] = {"steps": T}
     if e.k2 is not None:
         changes["k2"] = min(e.k2, T)

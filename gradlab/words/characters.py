@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from gradlab.words.numbers import number
+from gradlab.words.numbers import counted, number
 
 LOSS = "Loss by update."
 EXPECTATIONS = "The likeliest next characters."
@@ -19,8 +19,8 @@ def reach(table: pd.DataFrame) -> str:
     held = int((values > math.log10(np.finfo(np.float32).tiny)).sum())
     return (
         f"The gradient of this prediction at the last character is {number(values[-1])}, at the first, "
-        f"{len(table) - 1} characters earlier, {number(values[0])}; {held} of {len(table)} gradients are above "
-        "float32's smallest normal number."
+        f"{counted(len(table) - 1, 'character')} earlier, {number(values[0])}; {held} of {len(table)} gradients are "
+        "above float32's smallest normal number."
     )
 
 

@@ -68,8 +68,11 @@ def plain(text: str) -> str:
 
 
 def counted(count: float | str, noun: str) -> str:
-    """A count, a number or already text, with its noun: "1 step", "2 steps", "74 to 79 steps"."""
-    text = count if isinstance(count, str) else f"{count:g}"
+    """A count, a number or already text, with its noun: "1 step", "1000000 steps", "74 to 79 steps".
+
+    One of ten million or more is an estimate and written as `rounded` does.
+    """
+    text = count if isinstance(count, str) else f"{count:.0f}" if count < 10**7 else rounded(count)
     return f"{text} {noun}" if text == "1" else f"{text} {noun}s"
 
 

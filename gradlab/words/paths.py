@@ -70,7 +70,7 @@ def resting_gate(subject: Subject, summary: Summary) -> str:
     gate = 1 / (1 + math.exp(-bias))
     keep = kept_at_rest(cell, bias) if keep_of(cell) else gate
     kept = "" if math.isclose(gate, keep) else f", of which the cell, at rest, makes a factor of {keep:.3f}"
-    alone = f"halve the direct path every **{_steps(math.log(2) / -math.log(keep))}**" if keep < 1 else "lose nothing"
+    alone = f"halve the direct path every **{_steps(math.log(2) / math.log(keep))}**" if keep < 1 else "lose nothing"
     rests = f"A keep-gate bias of {bias:g} puts the gate's resting value at σ(b) = {up_to_one(gate, 3)}{kept}"
     return f"{rests}, which alone would {alone}. The {measured}"
 

@@ -221,7 +221,7 @@ def percent(share: float) -> str:
         return "more than 99.99 %" if share < 1 - 1e-12 else "all"
     if share > 0.99:
         return f"{100 * share:.2f} %"
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{number(2 + math.log10(share)) if share else 0} %"
+    return f"{number(2 + math.log10(share)) if share else 0} %"
 
 
 def savings(cost: pd.DataFrame) -> str:

@@ -67,7 +67,8 @@ def result(runs: Sequence[Run], tables: Sequence[pd.DataFrame]) -> str:
         at = solved_at(table, level)
         here = f"is at {table['loss'].tail(LAST).mean():.3g}" if at is None else f"solved it at update {at}"
         parts.append(f"{run.experiment.title} {here}")
-    return f"After {done} updates: {', '.join(parts)} (solved below {level:.3g}; {baseline.of}: {baseline.loss:.4g})."
+    levels = f"solved below {level:.3g}; {baseline.of}: {baseline.loss:.4g}"
+    return f"After {counted(done, 'update')}: {', '.join(parts)} ({levels})."
 
 
 def clipped(runs: Sequence[Run], tables: Sequence[pd.DataFrame]) -> str:
@@ -76,7 +77,7 @@ def clipped(runs: Sequence[Run], tables: Sequence[pd.DataFrame]) -> str:
     for run, table in zip(runs, tables, strict=True):
         share, kept = clipping(table)
         left = f", to {kept:.0%} of its norm on average" if share else ""
-        parts.append(f"{run.experiment.title} in {share:.1%} of {len(table)} updates{left}")
+        parts.append(f"{run.experiment.title} in {share:.1%} of {counted(len(table), 'update')}{left}")
     return f"Clipped: {'; '.join(parts)}."
 
 

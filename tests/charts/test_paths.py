@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import struct
 import zlib
 
@@ -93,7 +94,9 @@ def test_the_total_of_shares_is_one_in_the_drawn_rows(pictures):
 def pixels(url):
     """Palette colours of a picture made by `raster`, [rows, columns, 3]."""
     data = base64.b64decode(url.removeprefix("data:image/png;base64,"))
-    columns, rows = struct.unpack(">II", data[16:24])
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    columns, rows, *kind = struct.unpack(">IIBBBBB", data[16:29])
+    assert kind == [8, 3, 0, 0, 0]  # ISO/IEC 15948: eight bits, a palette, deflate, no interlacing
     parts, at = {}, 8
     while at < len(data):
         length, kind = struct.unpack(">I4s", data[at : at + 8])
@@ -113,6 +116,26 @@ def test_a_picture_has_the_colours_of_its_values_in_their_places():
     corners = [[tuple(found[r * rows + rows // 2, c * columns + columns // 2]) for c in (0, 1)] for r in (0, 1, 2)]
     assert corners == [[(0, 0, 0), (255, 0, 0)], [(255, 255, 255), (0, 0, 255)], [(0, 0, 0), (255, 255, 255)]]
     assert min(found.shape[:2]) >= raster.TALL
+
+
+@pytest.mark.parametrize("count", [1, 2, 300, 511, 512, 513])
+def test_the_colours_of_a_picture_lie_on_straight_lines_between_those_of_its_scale(count):
+    """A ramp down and a ramp along, as small and as large as numbers get, and what is not finite in a colour apart."""
+    stops = np.array([[0, 200, 16], [255, 100, 16], [55, 0, 255]])
+    names = tuple("#" + bytes(stop.tolist()).hex() for stop in stops)
+    for low, high in ((-3.0, 5.0), (-1.6e308, 1.7e308), (2.0, 2.0 + 1e-9)):
+        place = np.linspace(0, 1, count)
+        values = low * (1 - place) + high * place
+        expected = np.stack([np.interp(2 * place, [0, 1, 2], stops[:, channel]) for channel in range(3)], axis=1)
+        for ramp in (values[:, None], values[None]):
+            found = pixels(raster.data_url(ramp, raster.Scale(low, high, names), "#000000"))
+            enlarged = [size * math.ceil(raster.TALL / size) for size in ramp.shape]
+            assert list(found.shape[:2]) == enlarged
+            cells = found.reshape(ramp.shape[0], enlarged[0] // ramp.shape[0], ramp.shape[1], -1, 3)
+            assert (cells == cells[:, :1, :, :1]).all()
+            assert np.abs(cells[:, 0, :, 0].reshape(-1, 3) - expected).max() <= 1.6  # 254 steps of colour
+    flat = pixels(raster.data_url(np.array([[2.0, np.nan, np.inf]]), raster.Scale(2.0, 2.0, names), "#010203"))
+    assert [tuple(flat[0, at]) for at in (0, 256, -1)] == [(0, 200, 16), (1, 2, 3), (1, 2, 3)]
 
 
 def test_more_steps_than_a_screen_has_are_averaged_and_constant_ones_kept():

@@ -37,6 +37,28 @@ def test_loss_and_all_its_gradients_are_those_of_torch(objective):
         assert np.allclose(array, tensor.numpy(), rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("objective", WITH_READOUT)
+def test_each_step_and_sequence_has_its_own_loss(objective):
+    random = np.random.default_rng(4)
+    readout, targets = drawn(Y, H, random), drawn_targets(objective, m, B, Y, random)
+    states = random.standard_normal((m, B, H))
+    losses = read(readout, objective, states, targets).losses
+    assert losses.shape == (m, B)
+    for at in np.ndindex(m, B):
+        scores = torch.tensor(readout.V @ states[at] + readout.b_V)[None, None]
+        assert losses[at] == pytest.approx(float(torch_loss(objective, scores, torch.tensor(targets[at])[None, None])))
+
+
+@pytest.mark.parametrize("size", [1, 4, 9])
+def test_a_readout_fills_plus_minus_one_over_root_h_evenly_as_torchs_does(size):
+    for part in drawn(4000, size, np.random.default_rng(0)):
+        values = np.sort(part.ravel()) * np.sqrt(size)
+        assert np.abs(values - np.linspace(-1, 1, values.size)).max() < 2 * 1.95 / np.sqrt(values.size)
+        assert np.abs(values).max() <= 1
+    theirs = torch.nn.Linear(size, 4000)
+    assert float(theirs.weight.detach().abs().max()) * np.sqrt(size) == pytest.approx(1, rel=1e-3)
+
+
 def test_cross_entropy_of_huge_scores_is_finite():
     losses, gradient = OBJECTIVES["cross_entropy"](np.array([[900.0, -900.0]]), np.array([[0.0, 1.0]]))
     assert losses == pytest.approx([1800])

@@ -456,6 +456,22 @@ def test_unknown_keys_of_a_link_are_reported_unless_the_caller_owns_them():
         from_query(query)
 
 
+def test_what_a_link_leaves_empty_is_quoted_as_it_stands_unless_nothing_is_a_value():
+    for name in FIELDS:
+        for nothing in ("", "none"):
+            _, sentences = read_query({name: nothing})
+            if name in NULLABLE:
+                assert sentences == []
+            else:
+                assert sentences[0].startswith(f"{name} = {nothing!r} is not allowed"), name
+
+
+def test_a_strange_name_is_left_out_with_the_one_that_was_meant_or_with_all():
+    _, (meant, none) = read_query({"hiden_size": "3", "zzz": "1"})
+    assert meant == "'hiden_size' = '3' is not a setting: did you mean hidden_size? It is left out."
+    assert none == f"'zzz' = '1' is not a setting: use {', '.join(FIELDS)}; it is left out."
+
+
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_setting_has_a_description_a_unit_and_what_is_allowed(name):
     assert description(name).endswith(".")

@@ -31,6 +31,7 @@ RANDOM = {  # variance of an entry times H
     "orthogonal": 1,
 }
 UNIFORM = {"pytorch": 1, "xavier_uniform": math.sqrt(3)}  # bound times √H
+RELATED = ("identity", "irnn")
 NORMAL = {"xavier_normal": 1, "kaiming": math.sqrt(2), "gaussian": 1}  # standard deviation times √H
 
 
@@ -111,6 +112,12 @@ def test_orthogonal_takes_rotations_and_reflections_alike():
 def test_identity_and_zeros_are_what_they_say():
     assert torch.equal(drawn("identity"), torch.eye(H, dtype=torch.float64))
     assert not drawn("zeros").any()
+    plain, irnn = (INITIALIZATIONS[name](LayerShape("lstm", 5, 3, None, 1.0, 0), streams(0)) for name in RELATED)
+    assert np.array_equal(irnn.U, plain.U)
+    assert np.array_equal(irnn.U, np.tile(np.eye(5), (4, 1)))
+    assert plain.b_W.any()
+    assert not irnn.b_W.any()
+    assert not irnn.b_U.any()
 
 
 @pytest.mark.parametrize(("name", "radius"), [("pytorch", 1 / math.sqrt(3)), ("gaussian", 1.0)])
@@ -200,6 +207,7 @@ def test_every_law_of_the_registry_draws_a_layer_that_the_cell_takes_and_multipl
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_input_weights_and_biases_fill_plus_minus_one_over_root_h(size):
     layer = INITIALIZATIONS["orthogonal"](LayerShape("lstm", size, 3000, None, 1.0, 0), streams(5))
-    assert 0.99 < np.abs(layer.W).max() * math.sqrt(size) <= 1
     biases = [INITIALIZATIONS["zeros"](LayerShape("rnn", size, 1, None, 1.0, 0), streams(n)).b_W for n in range(400)]
-    assert 0.97 < np.abs(biases).max() * math.sqrt(size) <= 1
+    for sample, near in ((layer.W, 0.99), (np.array(biases), 0.97)):
+        assert near < sample.max() * math.sqrt(size) <= 1
+        assert near < -sample.min() * math.sqrt(size) <= 1

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gradlab.settings import inputs
 from gradlab.settings.inputs import INPUTS, default_text, text, vocabulary
 
 T, B, X = 300, 4, 5
@@ -62,6 +63,25 @@ def test_a_sine_mixture_has_mean_square_one_and_three_lines_in_its_spectrum():
     assert np.median(peaks.sum(axis=0)) == 3
 
 
+class Between:
+    """Draws everything at one share of the way from the lowest to the highest value."""
+
+    def __init__(self, share):
+        self.share = share
+
+    def uniform(self, low, high, shape):
+        return np.full(shape, low + self.share * (high - low))
+
+
+@pytest.mark.parametrize(("share", "period", "quarter_turns"), [(0, 4, 0), (0.25, 4 * 64**0.25, 1), (1, 256, 4)])
+def test_a_sine_has_any_period_from_4_to_256_steps_evenly_in_its_logarithm_and_begins_anywhere(
+    share, period, quarter_turns
+):
+    x = INPUTS["sines"](600, 1, 1, Between(share))[:, 0, 0]
+    turns = np.arange(600) / period + quarter_turns / 4
+    assert x == pytest.approx(np.sqrt(6) * np.sin(2 * np.pi * turns), abs=1e-9)  # three waves that fall together
+
+
 def test_an_impulse_is_one_direction_of_norm_one_at_step_0():
     x = drawn("impulse")
     assert np.linalg.norm(x[0], axis=-1) == pytest.approx(np.ones(B), rel=1e-15)
@@ -98,10 +118,12 @@ def test_text_ignores_the_size_and_the_generator():
     assert np.array_equal(text(9, 2, 1, None, text="gradient"), drawn("text", 9, 2, 400, seed=8, text="gradient"))
 
 
-def test_the_default_text_is_the_beginning_of_pythons_own_reference():
+def test_the_default_text_is_the_beginning_of_pythons_own_reference(monkeypatch):
     everything = " ".join(topics[name] for name in sorted(topics)).split()
     words = default_text().split(" ")
     assert len(default_text()) == 5000
     assert words[:-1] == everything[: len(words) - 1]
     assert np.array_equal(drawn("text"), drawn("text", text=default_text()))
     assert vocabulary(None) == vocabulary(default_text())
+    monkeypatch.setattr(inputs, "topics", dict(reversed(topics.items())))
+    assert default_text.__wrapped__() == default_text()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from gradlab.settings.drawing import cotangents_of, inputs_of
+from gradlab.engine import Sweep
+from gradlab.settings.drawing import cotangents_of, inputs_of, targets_of
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.losses import LOSSES, Placement
 
@@ -133,3 +134,32 @@ def test_the_ends_of_the_quarters_are_steps_of_any_sequence_and_the_last_is_its_
     assert steps == sorted(set(steps))
     assert steps[0] >= 0
     assert steps[-1] == T - 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", ["last", "every", "steps", "many_to_many_delayed"])
+def test_the_bytes_of_a_loss_are_those_of_its_entries_and_of_what_a_readout_of_earlier_states_makes(loss, dtype):
+    e = Experiment(cell="gru", steps=11, batch_size=B, hidden_size=5, output_size=3, loss=loss, dtype=dtype)
+    stack, inputs = e.network(), e.sequence()
+    entries = e.injected(stack, inputs)
+    bytes_of_entries = entries.steps.nbytes + entries.at.nbytes + entries.values.nbytes
+    assert e.loss_bytes == bytes_of_entries
+    read = e.replace(objective="squared_error")
+    sweep = Sweep(stack, inputs)
+    sweep.forward()
+    states = 0 if loss == "last" else 2 * sweep.top_h().nbytes + 4 * targets_of(read).nbytes
+    assert read.loss_bytes == bytes_of_entries + states
+
+
+def test_what_is_injected_is_what_is_not_zero_of_the_cotangents():
+    dying = {"cell": "rnn_relu", "hidden_size": 2, "input_size": 1, "batch_size": 30}
+    for settings in ({"loss": "half_square"}, {"loss": "every"}, {"loss": "steps", "objective": "squared_error"}):
+        e = Experiment(steps=T, **dying | settings)
+        stack, inputs = e.network(), e.sequence()
+        sweep = Sweep(stack, inputs)
+        sweep.forward()
+        dense, found = cotangents_of(e, sweep.top_h()), e.injected(stack, inputs)
+        steps, sequences = np.nonzero(dense.any(axis=2))
+        assert (found.steps.tolist(), found.at.tolist()) == (steps.tolist(), sequences.tolist())
+        assert np.array_equal(found.values, dense[steps, sequences])
+        assert (len(found.steps) < 30) == (e.loss == "half_square"), "some sequences have died"

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from gradlab.settings.catalogue import bounds
 from gradlab.settings.tasks import TASKS, characters
 
 MANY = 20_000
@@ -166,3 +167,47 @@ def test_the_baselines_of_a_text_are_reached_by_the_predictors_that_they_name():
 def test_a_text_of_one_character_is_refused():
     with pytest.raises(ValueError, match="at least 2 are needed"):
         characters("aaaa")
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_batch_has_the_sizes_that_its_task_names_and_every_class_occurs(name):
+    task, batch = TASKS[name], drawn(name, sequences=500)
+    T = task.steps(40)
+    assert batch.inputs.shape == (T, 500, task.input_size)
+    assert batch.scored.shape == (T,)
+    assert batch.scored.any()
+    if task.objective == "squared_error":
+        assert batch.targets.shape == (T, 500, task.output_size)
+        assert task.metric == "accuracy"
+    elif task.text is None:
+        assert set(np.unique(batch.targets[batch.scored])) == set(range(task.output_size))
+    else:
+        assert task.output_size == len(set(task.text))
+    assert not task.symbols or len(task.symbols) == task.output_size
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.own_steps is None])
+def test_a_task_takes_sequences_as_short_as_a_setting_allows_or_as_it_can_be_and_none_shorter(name):
+    task, (shortest, _) = TASKS[name], bounds("steps")
+    fewest = {"copy_memory": 10 + 1 + 10, "temporal_order": 10}.get(name, shortest)
+    batch = drawn(name, steps=fewest, sequences=200)
+    assert len(batch.inputs) == fewest
+    with pytest.raises(ValueError, match=f"steps = {fewest - 1} is too short for {task.title}: use {fewest} or more"):
+        task.steps(fewest - 1)
+    if name == "temporal_order":
+        marks = batch.inputs.argmax(axis=2) >= 6
+        assert (marks.sum(axis=0) == 2).all()
+        assert set(np.flatnonzero(marks.any(axis=1))) == {1, 2, 5, 6}
+
+
+def test_a_task_is_solved_at_a_tenth_of_its_baseline_unless_it_says_otherwise():
+    for name, task in TASKS.items():
+        share = {"adding": 0.06, "text": 1, "hello": 0.1 / task.baselines(4)[0].loss}.get(name, 0.1)
+        assert task.solved(50) == pytest.approx(share * task.baselines(50)[0].loss)
+    assert TASKS["sine_continuation"].baselines(50)[0].loss == 0.5
+
+
+def test_two_characters_are_enough_for_a_text():
+    task = characters("ab")
+    assert (task.symbols, task.output_size) == (("a", "b"), 2)
+    assert [baseline.loss for baseline in task.baselines(9)] == pytest.approx([0, math.log(2), math.log(2)])

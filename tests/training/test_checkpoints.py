@@ -93,7 +93,11 @@ def kept():
         ),
         (lambda data: changed(data, {"network.readout.bias": torch.zeros(5, dtype=torch.float64)}), "is needed"),
         (lambda data: changed(data, {"optimizer.99.step": torch.tensor(1.0)}), "belongs to nothing"),
-        (lambda data: changed(data, {"evil": torch.zeros(1)}), "belongs to nothing"),
+        (lambda data: changed(data, {"evil": torch.zeros(1)}), "'evil', which belongs to nothing"),
+        (lambda data: changed(data, {"optimizer.x.step": torch.zeros(1)}), "'optimizer.x.step', which belongs to"),
+        (lambda data: changed(data, {"optimizer.٣.step": torch.zeros(1)}), "which belongs to nothing"),
+        (lambda data: changed(data, {"optimizer.00001.step": torch.zeros(1)}), "which belongs to nothing"),
+        (lambda data: changed(data, {"optimizer.0.zeal": torch.zeros(1)}), "which belongs to nothing"),
     ],
 )
 def test_what_is_not_a_sound_checkpoint_is_refused_with_a_sentence(kept, spoil, words):

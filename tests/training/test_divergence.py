@@ -1,5 +1,6 @@
 """A run that leaves the floating-point range stops there, says where, and keeps what came before."""
 
+import json
 import math
 
 import pytest
@@ -9,6 +10,8 @@ from gradlab.engine import Sweep
 from gradlab.settings.experiment import Experiment
 from gradlab.training import Diverged, Recipe, Run
 from gradlab.training.checkpoints import load, save
+from gradlab.training.divergence import PLACES
+from gradlab.training.network import Overflow, _refuse_overflow
 
 
 def test_a_forward_overflow_names_update_layer_and_step_and_makes_no_update():
@@ -54,10 +57,12 @@ def test_a_gradient_that_overflows_while_the_loss_does_not_names_the_step():
     assert math.isfinite(record.loss)
     assert record.diverged is not None
     assert record.diverged.where == "gradient"
-    lag = 199 - record.diverged.step
+    V, b_V = (parameter.detach().double() for parameter in run.network.readout.parameters())
+    wrong = b_V - torch.from_numpy(run.batch(0).targets[-1].copy())  # h = 0, and the loss is a mean over two sequences
+    cotangent = math.log10(float((2 * wrong / 2).abs().max() * V.norm()))
     limit = math.log10(torch.finfo(torch.float32).max)
-    cotangent = float(run.trace().log10_norm("h")[0, -1].max())
-    assert lag * math.log10(3) + cotangent == pytest.approx(limit, abs=1.0)
+    assert record.diverged.step == 199 - (math.floor((limit - cotangent) / math.log10(3)) + 1)
+    assert record.diverged.layer == 0
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -82,6 +87,41 @@ def test_a_finite_loss_whose_gradient_overflows_in_the_readout_names_the_step():
     assert record.loss == pytest.approx(1e300)
     assert record.diverged == (0, 1, 11, "readout's gradient")
     assert "what the readout passes down overflows at step 11" in record.diverged.sentence
+
+
+def test_the_latest_step_at_which_any_number_passed_down_is_not_finite_is_named():
+    passed = torch.zeros(4, 2, 3)
+    _refuse_overflow(5, passed)
+    for place, value, step in (((0, 1, 2), torch.inf, 5), ((2, 0, 1), torch.nan, 7), ((1, 1, 0), -torch.inf, 7)):
+        passed[place] = value
+        with pytest.raises(Overflow) as refused:
+            _refuse_overflow(5, passed)
+        assert refused.value.step == step
+
+
+def test_the_first_step_whose_loss_overflows_is_named():
+    """h grows tenfold at every step, and each score is the sum of four equal units, times V."""
+    run = Run(Experiment(cell="rnn_linear", hidden_size=4, steps=12, batch_size=2), "sine_continuation")
+    W, U, b_W, b_U = run.network.layers[0]
+    with torch.no_grad():
+        for part in (W, b_U, run.network.readout.bias):
+            part.zero_()
+        U[:], b_W[:], run.network.readout.weight[:] = 10 * torch.eye(4), 1.0, 1e146
+    squares = [(4 * 1e146 * float("1" * (step + 1))) ** 2 for step in range(8)]  # 1, 11, 111, …: in range
+    assert 2 * squares[-1] < torch.finfo(torch.float64).max < 2 * 100 * squares[-1]
+    record = run.update()
+    assert record.loss == math.inf
+    assert record.diverged == (0, 1, 8, "readout")
+
+
+def test_losses_of_which_only_the_sum_is_beyond_float64_are_laid_to_the_last_step():
+    run = Run(Experiment(cell="rnn", hidden_size=4, steps=12, batch_size=2), "sine_continuation")
+    with torch.no_grad():
+        run.network.readout.weight.zero_()
+        run.network.readout.bias[:] = math.sqrt(0.8e308)  # squared and added over two sequences it is in range
+    record = run.update()
+    assert record.loss == math.inf
+    assert record.diverged == (0, 1, 11, "readout")
 
 
 def test_a_gradient_whose_norm_alone_is_beyond_float64_is_laid_to_its_largest_layer():
@@ -110,8 +150,9 @@ def test_the_norm_of_large_gradients_in_float32_is_measured_and_clipped():
     assert record.clipped_norm == pytest.approx(1.0, rel=1e-5)
 
 
+@pytest.mark.parametrize("value", [torch.inf, -torch.inf, torch.nan])
 @pytest.mark.parametrize("place", ["weights", "readout's weights"])
-def test_an_optimizers_step_that_overflows_weights_leaves_the_last_sound_ones(place):
+def test_an_optimizers_step_that_overflows_weights_leaves_the_last_sound_ones(place, value):
     recipe = Recipe(updates=5, optimizer="sgd", learning_rate=1.0, clip_norm=None)
     run = Run(Experiment(cell="gru", hidden_size=4, steps=12, batch_size=2), "adding", recipe)
     before = [parameter.detach().clone() for parameter in run.parameters]
@@ -120,7 +161,7 @@ def test_an_optimizers_step_that_overflows_weights_leaves_the_last_sound_ones(pl
     def too_far():
         step()
         parameter = run.network.readout.weight if place.startswith("readout") else run.network.recurrent.layers[0].U
-        parameter.data[0, 0] = torch.inf
+        parameter.data[0, 0] = value
 
     run.optimizer.step = too_far
     record = run.update()
@@ -152,8 +193,26 @@ def test_a_divergence_is_kept_with_its_run():
     assert list(opened.records()) == []
 
 
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("step", [None, 0, 7])
+def test_a_divergence_is_read_back_as_json_keeps_it(where, step):
+    found = Diverged(3, 1, step, where)
+    assert Diverged.read(json.loads(json.dumps(found))) == found
+
+
 @pytest.mark.parametrize(
-    "wrong", [[1, 2], [0, 0, 0, "evil"], [0, -1, None, "weights"], {"a": 1}, [0, 0, True, "weights"]], ids=str
+    "wrong",
+    [
+        [1, 2],
+        [],
+        3,
+        [0, 0, 0, "evil"],
+        [0, 0, 0, ["weights"]],
+        [0, -1, None, "weights"],
+        {"a": 1},
+        [0, 0, True, "weights"],
+    ],
+    ids=str,
 )
 def test_a_divergence_that_is_none_is_refused(wrong):
     with pytest.raises(ValueError, match="is not allowed: update, layer, step and place are needed"):

@@ -40,6 +40,7 @@ def test_the_programs_of_several_runs_give_their_rows():
     hold(History(runs))
     hold(Traces(runs, 4))
     hold(Reach.of(runs[1], 0, "c"))
+    assert ".after(" not in History(runs).code, "a run from the start needs no updates before its records"
     assert "for experiment in experiments" in History(runs).code, "what is the same for all is said once"
 
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from gradlab.cells import CELLS
+from gradlab.settings.catalogue import bounds
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import TASKS, characters
 from gradlab.training import OPTIMIZERS, Recipe, Run, train
-from gradlab.training.recipe import norm_of
+from gradlab.training.recipe import BOUNDS, CAN_BE_NONE, WHOLE, norm_of
 from tests.training.loops import MODULES, copied, gradients_held, loss_of
 
 UPDATES = 20
@@ -76,6 +77,16 @@ def test_clipping_by_value_equals_torchs():
         small(cell="lstm"), "parity", Recipe(updates=UPDATES, learning_rate=0.01, clip_norm=None, clip_value=0.01)
     )
     compare(run, THEIRS["adam"], lambda parameters: torch.nn.utils.clip_grad_value_(parameters, 0.01))
+
+
+def test_clipping_by_norm_and_then_by_value_equals_torchs():
+    recipe = Recipe(updates=UPDATES, learning_rate=0.01, clip_norm=0.3, clip_value=0.01)
+
+    def both(parameters):
+        torch.nn.utils.clip_grad_norm_(parameters, 0.3)
+        torch.nn.utils.clip_grad_value_(parameters, 0.01)
+
+    compare(Run(small(cell="gru"), "delayed_recall", recipe), THEIRS["adam"], both)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -156,6 +167,37 @@ def test_norms_of_float32_gradients_are_measured_at_any_size(size):
     assert norm_of(parameters) == pytest.approx(size * float(np.linalg.norm(gradients.astype(float))), rel=1e-6)
 
 
+@pytest.mark.parametrize("size", [0.0, 1e-300, 1e-160, 1e-99, 1e99, 1e160, 1e300, np.inf])
+def test_norms_of_float64_gradients_are_measured_at_any_size(size):
+    parameters = [torch.nn.Parameter(torch.zeros(2, dtype=torch.float64)) for _ in range(3)]
+    for number, parameter in enumerate(parameters):
+        parameter.grad = torch.tensor([size * (2 + number), 0.0 if number else -size * 4.0], dtype=torch.float64)
+    expected = size * np.sqrt(4 + 16 + 9 + 16) if size else 0.0
+    assert norm_of(parameters) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_recipe_takes_a_number_up_to_its_bounds_and_none_beyond_them(name):
+    low, high = BOUNDS[name]
+    assert [getattr(Recipe(**{name: end}), name) for end in (low, high)] == [low, high]
+    for beyond in (low - 1, np.nextafter(low, -1), np.nextafter(high, np.inf), high + 1, -1, True, "1", 10**400):
+        with pytest.raises(ValueError, match=f"{name} = .* is not allowed: use a ") as refused:
+            Recipe(**{name: beyond})
+        kind, none = "whole number" if name in WHOLE else "number", ", or None" if name in CAN_BE_NONE else ""
+        assert str(refused.value).endswith(f": use a {kind} from {low:g} to {high:g}{none}")
+    assert low >= (1 if name in WHOLE else 0)
+    for value, is_allowed in ((None, name in CAN_BE_NONE), (2.5, name not in WHOLE)):
+        if is_allowed:
+            assert getattr(Recipe(**{name: value}), name) == value
+        else:
+            with pytest.raises(ValueError, match=f"{name} = {value} is not allowed"):
+                Recipe(**{name: value})
+
+
+def test_as_many_sequences_may_be_probed_as_a_batch_may_have():
+    assert BOUNDS["probe_sequences"] == bounds("batch_size")
+
+
 def test_cells_of_one_seed_see_the_same_batches():
     runs = [Run(small(cell=cell, steps=30), "copy_memory") for cell in ("rnn", "lstm")]
     for update in (0, 1, 7):
@@ -230,6 +272,41 @@ def test_truncated_to_chunks_the_gradient_is_that_of_a_loop_that_detaches():
         assert record.loss == pytest.approx(float(total.detach()), rel=1e-6)
     theirs = torch.cat([p.detach().flatten() for p in [*module.parameters(), *readout.parameters()]])
     torch.testing.assert_close(weights(run), theirs, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("task", ["parity", "sine_continuation", "adding"])
+@pytest.mark.parametrize(("k1", "k2"), [(1, 1), (3, 5), (5, 7), (2, 12)])
+def test_in_windows_the_losses_of_the_last_k1_steps_go_back_over_k2(task, k1, k2):
+    run = Run(small(cell="lstm", depth=2, truncation="windows", k1=k1, k2=k2), task, Recipe(clip_norm=None))
+    module, readout = copied(run)
+    batch = run.batch(0)
+    inputs, scored = torch.from_numpy(np.array(batch.inputs)), torch.from_numpy(batch.scored)
+    every = readout(module(inputs)[0]).detach()
+    count, total = int(scored.sum()) * 4, 0.0
+    for begin in range(0, 12, k1):
+        end = min(begin + k1, 12)
+        first = max(end - k2, 0)
+        state = tuple(part.detach() for part in module(inputs[:first])[1]) if first else None
+        scores = readout(module(inputs[first:end], state)[0])[begin - first :]
+        at = scored[begin:end]
+        wanted = torch.from_numpy(np.array(batch.targets[begin:end]))[at]
+        if run.task.objective == "squared_error":
+            loss = ((scores[at] - wanted) ** 2).sum() / count
+        else:
+            loss = (
+                torch.nn.functional.cross_entropy(scores[at].flatten(0, 1), wanted.flatten(), reduction="sum") / count
+            )
+        total += float(loss.detach())
+        loss.backward()
+    record = run.measured()
+    assert record.loss == pytest.approx(total, rel=1e-9)
+    for ours, theirs in zip(run.parameters, [*module.parameters(), *readout.parameters()], strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-7, atol=1e-12)
+    right = batch.targets[batch.scored]
+    if run.task.objective == "cross_entropy":
+        assert record.metric == (every[scored].argmax(dim=-1).numpy() == right).mean()
+    else:
+        assert record.metric == (np.abs(every[scored].numpy() - right) < run.task.tolerance).mean()
 
 
 def test_windows_as_long_as_the_sequence_are_full_back_propagation_and_short_ones_are_not():

@@ -1,5 +1,6 @@
 """What records say in tables, and what a record's numbers are, each counted another way."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -157,18 +158,53 @@ def test_the_traces_of_several_runs_at_one_update_are_the_runs_own_tables(record
     assert set(traces_at([records, other], 8)["cell"]) == {"lstm"}
 
 
-@pytest.mark.parametrize("updates", [1, 59, 60, 61, 1000])
+@pytest.mark.parametrize("updates", [1, 59, 60, 61, 90, 1000])
 def test_the_rows_of_a_live_curve_hold_both_ends_and_the_extremes_of_every_bucket(updates):
     values = np.random.default_rng(updates).lognormal(size=updates)
     at = extremes(values, 30)
     assert at.tolist() == sorted({*at.tolist()})
     assert (at[0], at[-1]) == (0, updates - 1)
     assert len(at) <= 62
-    assert {int(values.argmin()), int(values.argmax())} <= {*at.tolist()}
+    edges = [bucket * updates // 30 for bucket in range(31)]
+    for a, b in itertools.pairwise(edges):
+        assert a == b or {a + int(values[a:b].argmin()), a + int(values[a:b].argmax())} <= {*at.tolist()}
     whole = curve(pd.DataFrame({"cell": "gru", "update": range(updates), "loss": values}), "loss").iloc[at]
     value, mean = curve_at(values, at)
     assert value.tolist() == whole["log10_value"].tolist()
     assert mean == pytest.approx(whole["log10_mean"].to_numpy(), abs=1e-12)
+
+
+@pytest.mark.parametrize(("updates", "width"), [(1, 1), (79, 1), (80, 2), (119, 2), (120, 3)])
+def test_a_running_mean_is_over_a_fortieth_of_the_run(updates, width):
+    losses = np.random.default_rng(0).lognormal(size=updates)
+    mean = curve(pd.DataFrame({"cell": "gru", "update": range(updates), "loss": losses}), "loss")["log10_mean"]
+    for end in (0, 1, updates // 2, updates - 1):
+        if end < updates:
+            taken = losses[max(0, end - width + 1) : end + 1]
+            assert 10 ** mean[end] == pytest.approx(math.fsum(taken) / len(taken), rel=1e-9)
+
+
+def test_the_map_of_one_trace_is_one_update_wide_and_of_none_is_empty(records):
+    one = reach(records[:3], bins=5)
+    assert set(zip(one["update"], one["update_end"], strict=True)) == {(0, 1)}
+    assert one["lag"].tolist() == [4, 9, 14, 19, 22]  # 23 steps in bins of 5
+    assert one["lag_end"].tolist() == [-1, 4, 9, 14, 19]
+    assert reach(records[:5]).drop_duplicates("update")["update_end"].tolist() == [4, 8]
+    assert list(reach(records[1:3]).columns) == list(one.columns)
+    assert reach(records[1:3]).empty
+    pd.testing.assert_frame_equal(reach(records), reach(records, layer=0, state="h"))
+    wide = reach(records[:1])  # as many bins as there are steps
+    assert (wide["lag"] - wide["lag_end"] == 1).all()
+    by_lag = records[0].trace.log10_relative("h")[0].mean(axis=1)[::-1]
+    assert wide["log10_relative"].tolist() == by_lag.tolist()
+
+
+def test_lags_at_which_nothing_arrives_are_exactly_zero_and_take_nothing_from_the_others():
+    run = Run(SMALL.replace(cell="rnn", gain=0.0), "adding", Recipe(updates=1, trace_every=1))
+    (record,) = run.records()
+    table = reach([record], layer=1, bins=5)  # without U the loss of the last step reaches that step alone
+    injected = record.trace.log10_relative("h")[1, -1].mean()
+    assert table["log10_relative"].tolist() == [injected, *[-math.inf] * 4]
 
 
 def test_a_curve_for_the_screen_is_made_of_rows_of_each_cells_whole_curve():

@@ -1,5 +1,7 @@
 """A trained run as a subject: its own weights, readout and batches in every analysis."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -142,3 +144,21 @@ def test_untrained_models_of_texts_too_long_to_be_settings_have_other_keys():
     )
     assert first.settings == other.settings
     assert first.key != other.key
+
+
+def test_a_program_takes_the_weights_it_was_written_for_and_refuses_others_of_that_name():
+    one = trained(updates=2).trained
+    assert one.expected(one.weights.fingerprint) is one
+    with pytest.raises(ValueError, match=r"gradlab-adding-gru-2\.safetensors holds another run of this task"):
+        one.expected(trained(updates=2, seed=1).trained.weights.fingerprint)
+    assert one.record() == one.settings.record() | {"weights": one.weights.fingerprint}
+
+
+def test_a_task_with_a_length_of_its_own_is_analysed_at_it_and_a_text_at_any():
+    task = replace(TASKS["parity"], name="seven bits", own_steps=7)
+    bits = trained(task).trained
+    assert bits.settings.steps == 7
+    with pytest.raises(ValueError, match="steps = 9 does not fit the trained weights: they need 7"):
+        bits.replace(steps=9)
+    hello = trained("hello").trained
+    assert inputs_of(hello.replace(steps=9)).shape == (9, 3, 4)

@@ -103,6 +103,8 @@ def test_a_card_of_zero_has_no_rate_and_a_wide_interval_no_e_notation():
         ({"loss": "step", "loss_step": 7}, "injected at step 7, this much remains in h 7 steps earlier: RNN "),
         ({"loss": "step", "loss_step": 1}, "injected at step 1, this much remains in h 1 step earlier: RNN "),
         ({"loss": "one_to_one"}, "at step 0 alone, so no gradient goes back through time. In h it is there: RNN "),
+        ({"loss": "steps", "loss_steps": "1,8"}, "enters at 2 of 20 steps. Of the last loss's gradient, injected at "
+         "step 8, this much is left in h at step 0: RNN "),
         ({"loss": "steps", "loss_steps": "3,12"}, "enters at 2 of 20 steps. Of the last loss's gradient, injected at "
          "step 12, this much is left in h at step 0: RNN "),
     ],
@@ -126,6 +128,7 @@ def test_several_losses_are_told_from_one():
         (-28.2, 0.01, "−28.2 "), (-28.2, 1.42, "−28.2 ± 1 "), (-28.2, 1.40, "−28.2 "), (9.4, 0.48, "+9.4 ± 0.5 "),
         (-54.3, 31.2, "−54.3 ± 31 "), (-54.3, 9.6, "−54.3 ± 10 "), (-30, 10.4, "−30 ± 10 "), (0.0, 0.0, "+0 "),
         (-1e-5, 2e-5, "−1.0 × 10⁻⁵ ± 2.0 × 10⁻⁵ "), (-0.02, 0.004, "−0.02 ± 0.004 "),
+        (-0.02, 0.00234, "−0.02 ± 0.002 "), (-0.002, 0.000234, "−0.002 ± 2.3 × 10⁻⁴ "),
     ],
 )  # fmt: skip
 def test_a_card_gives_a_rate_with_its_interval_where_that_is_wide(rate, margin, written):
@@ -151,7 +154,7 @@ def test_a_card_says_how_fast_it_halves_or_why_that_is_not_known(verdict, half_l
 
 def test_what_all_states_hold_is_said_from_a_decade_on():
     base = trace(Experiment(cell="lstm", hidden_size=4, steps=20, batch_size=1))
-    for apart, is_said in ((0.9, False), (1.3, True)):
+    for apart, is_said in ((0.99, False), (1.01, True)):
         norms = base.log10_norms.copy()
         norms[..., 1] = norms[..., 0] + 0.5 * math.log10(10 ** (2 * apart) - 1)  # together: `apart` more than h alone
         changed = dataclasses.replace(base, log10_norms=norms, log10_norms_last=norms)
@@ -163,3 +166,17 @@ def test_a_card_says_of_a_steady_gradient_how_little_it_changes():
     changed = 10 ** (abs(judged.decades_per_100_steps) / 100 * 199)
     assert judged.verdict == "steady"
     assert flow.half_life(judged) == f"within a factor of {changed:.2g}"
+    far = dataclasses.replace(judged, decades_per_100_steps=-10.0, length=1000)
+    assert flow.half_life(far).replace("\u00a0", " ") == "within a factor of 1.0 × 10¹⁰⁰"
+
+
+def test_sequences_are_counted_at_the_first_step_of_the_bottom_layer():
+    base = trace(Experiment(cell="rnn", depth=2, hidden_size=4, steps=9, batch_size=3))
+    for value, words in ((-math.inf, "exactly 0"), (math.nan, "not finite")):
+        for layer, step, is_said in ((0, 0, True), (0, 1, False), (1, 0, False)):
+            norms = base.log10_norms.copy()
+            norms[layer, step, 1] = value
+            found = dataclasses.replace(base, log10_norms=norms, log10_norms_last=norms)
+            left = norms[0, 0, [0, 2] if is_said else [0, 1, 2], 0] - base.log10_cotangent[[0, 2] if is_said else ...]
+            said = f"RNN {flow.number(left.mean())}" + (f" ({words} in 1 of 3 sequences)" if is_said else "") + "."
+            assert flow.opening([found]).endswith(said)

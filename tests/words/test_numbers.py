@@ -53,5 +53,9 @@ def test_three_digits_and_no_e_notation():
 
 def test_counts_and_lists_follow_grammar():
     assert [counted(n, "step") for n in (0, 1, 2)] == ["0 steps", "1 step", "2 steps"]
+    assert [counted(float(n), "step") for n in (999_999, 1_000_000, 9_999_999)] == [
+        "999999 steps", "1000000 steps", "9999999 steps",
+    ]  # fmt: skip
+    assert counted(1e7, "step").replace("\u00a0", " ") == "1.0 × 10⁷ steps"
     assert [every(n, "step") for n in (1, 3)] == ["every step", "every 3 steps"]
     assert [listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]

@@ -10,7 +10,7 @@ import torch
 
 from gradlab import CELLS, Experiment, paths, trace
 from gradlab.analyses.jacobians import farthest, product_jacobians, singular_values_by_lag
-from gradlab.cells.contract import keep_of
+from gradlab.cells.contract import keep_gate_of, keep_of
 from gradlab.network.stack import Layer, Stack, gate_rows
 from gradlab.settings.initializations import kept_at_rest
 from gradlab.words import jacobians as of_jacobians
@@ -66,14 +66,13 @@ def test_parts_that_cancel_in_one_sequence_are_said_with_their_range():
     assert f"{low} to {high} times through U by sequence, is no number of steps" in said
 
 
-@pytest.mark.parametrize(
-    "cell", [name for name, cell in CELLS.items() if "forget" in cell.pre_activations and keep_of(cell)]
-)
+@pytest.mark.parametrize("cell", [name for name, cell in CELLS.items() if keep_gate_of(cell) and keep_of(cell)])
 def test_what_is_kept_at_rest_is_what_a_network_without_weights_keeps(cell):
     """W = U = 0 but for the bias: the direct path is the product of what is kept."""
+    gate, sign = keep_gate_of(CELLS[cell])
     shape = Experiment(cell=cell, hidden_size=3, input_size=2).network().layers[0]
     none = Layer(*(np.zeros_like(values) for values in shape))
-    none.b_W[gate_rows(cell, "forget", 3)] = 1.5
+    none.b_W[gate_rows(cell, gate, 3)] = sign * 1.5
     cotangents = np.zeros((3, 1, 3))
     cotangents[-1] = 1
     parts = paths.lowest(paths.decompose(Stack(cell, (none,)), np.zeros((3, 1, 2)), cotangents, orders=0))
@@ -82,10 +81,14 @@ def test_what_is_kept_at_rest_is_what_a_network_without_weights_keeps(cell):
 
 
 def test_a_cell_without_a_product_of_gates_keeps_nothing_at_rest():
-    without = [cell for cell in CELLS if keep_of(CELLS[cell]) is None]
-    assert "rnn" in without
-    with pytest.raises(ValueError, match="RNN keeps its old state by no product of gates"):
-        kept_at_rest(CELLS["rnn"], 1.0)
+    without = [cell for cell in CELLS.values() if keep_of(cell) is None or keep_gate_of(cell) is None]
+    assert CELLS["rnn"] in without
+    assert {(keep_of(cell) is None, keep_gate_of(cell) is None) for cell in without} == {
+        (True, True), (True, False), (False, True),
+    }  # fmt: skip
+    for cell in without:
+        with pytest.raises(ValueError, match=re.escape(f"{cell.title} keeps its old state by no product of gates")):
+            kept_at_rest(cell, 1.0)
 
 
 def test_the_resting_gate_of_the_minimal_lstm_is_the_ratio_of_its_two_gates():
@@ -233,6 +236,7 @@ def test_a_direct_path_that_grows_doubles_and_one_that_keeps_loses_nothing():
     assert words.resting_gate(carousel, parts_of(carousel)) == "The direct path of this network loses nothing."
     grows = parts_of(carousel)._replace(half_life=-3.0)
     assert "doubles every **3 steps** of lag" in words.resting_gate(carousel, grows)
+    assert "halves every **0.5 steps** of lag" in words.resting_gate(carousel, grows._replace(half_life=0.5))
     peephole = Experiment(cell="lstm_peephole", hidden_size=4, steps=40, keep_bias=2.0)
     said = words.resting_gate(peephole, parts_of(peephole))
     assert f"every **{math.log(2) / math.log1p(math.exp(-2)):.3g} steps**" in said
@@ -282,7 +286,9 @@ def test_one_unit_is_said_with_its_largest_difference_from_the_formula():
     off = np.abs(table["log10_norm"] - table["log10_formula"])
     largest = off[np.isfinite(off)].max() * math.log(10)
     assert f"leaves {number(29 * math.log10(0.9))} of the gradient" in said
-    assert f"differ by at most {number(math.log10(largest)) if largest else 'nothing'}, relative." in said
+    assert f"differ by at most {number(math.log10(largest))}, relative." in said
+    exact = table.assign(log10_norm=table["log10_formula"])
+    assert "differ by at most nothing, relative." in words.of_one_unit(exact, 0.9, 0.9)
 
 
 def test_the_flow_divides_at_the_earliest_step_shown():
@@ -314,6 +320,7 @@ def test_shares_at_biases_are_said_with_their_norms_and_without_where_nothing_ar
     said = words.at_biases(table)
     assert said.startswith("Share of the direct path in what arrives from lag 9, by keep-gate bias: ")
     assert said.endswith("at 0 **25.0%** (norm 0.001 of 0.01); at 1 nothing arrives.")
+    assert words.at_biases(table.head(1)) == f"{said.removesuffix('; at 1 nothing arrives.')}."
     undefined = table.assign(log10_total=[-2.0, math.nan])
     assert words.at_biases(undefined).endswith("at 1 the gradient is not finite.")
 

@@ -160,6 +160,16 @@ def test_cells_that_hide_show_and_lose_everything_are_told_apart():
     alone = sequences.hiding([pairs(hides)], [trace(hides)], 0, "h")
     assert "The sum says next to nothing" in alone
     assert "In the sum the last loss has its part" in sequences.hiding([pairs(shows)], [trace(shows)], 0, "h")
+    for some in ((hides, shows), (hides, loses), (shows, loses)):
+        said = sequences.hiding([pairs(e) for e in some], [trace(e) for e in some], 0, "h")
+        assert ("The sum of the RNN says next to nothing" in said) == (hides in some)
+        assert ("In the sum of the RNN (linear) the last loss" in said) == (shows in some)
+        assert ("Of the RNN (ReLU) nothing arrives" in said) == (loses in some)
+    without = Experiment(loss="half_square", hidden_size=2, batch_size=1, input_size=1, steps=12, cell="rnn_relu")
+    mixed = [without, without.replace(cell="leaky")]
+    said = sequences.hiding([pairs(e) for e in mixed], [trace(e) for e in mixed], 0, "h")
+    assert "Of the RNN (ReLU) nothing arrives at step 0, of any loss." in said
+    assert "In the sum of the leaky RNN the last loss has its part" in said
     none = hides.replace(objective="cross_entropy", output_size=1)
     assert sequences.hiding([pairs(none)], [trace(none)], 0, "h") == flow.NOTHING_INJECTED
 

@@ -1,0 +1,101 @@
+"""What is said of runs and character models, against the same numbers counted from tables written by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gradlab import Experiment
+from gradlab.settings.tasks import TASKS
+from gradlab.training import Recipe, Run, history
+from gradlab.words import characters, training
+
+SMALL = Experiment(cell="gru", hidden_size=3, steps=12, batch_size=5)
+
+
+def table(losses, clipped=0, metric=0.5):
+    """A history whose first `clipped` gradients were halved."""
+    was = np.arange(len(losses)) < clipped
+    columns = {"update": range(len(losses)), "loss": losses, "metric": metric, "clipped": was}
+    return pd.DataFrame(columns).assign(gradient_norm=2.0, clipped_norm=np.where(was, 1.0, 2.0))
+
+
+def run_after(updates, **settings):
+    """A run that counts so many updates as made; its weights are of no interest here."""
+    run = Run(SMALL.replace(**settings), "adding", Recipe(updates=100))
+    run.done = updates
+    return run
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "said"),
+    [
+        (Recipe(), {}, "12 steps, batches of 5; adam at 0.003, norm clipped at 1"),
+        (Recipe(optimizer="sgd", clip_norm=None, learning_rate=0.5), {},
+         "12 steps, batches of 5; sgd at 0.5, not clipped"),
+        (Recipe(clip_norm=None, clip_value=0.25), {"truncation": "chunks", "k2": 3},
+         "12 steps, batches of 5; adam at 0.003, entries clipped at 0.25, back-propagated by chunks of 3 steps"),
+        (Recipe(clip_norm=2, clip_value=0.25), {"truncation": "windows", "k1": 1, "k2": 1},
+         "12 steps, batches of 5; adam at 0.003, norm clipped at 2, entries clipped at 0.25, back-propagated by "
+         "windows of 1 step"),
+    ],
+)  # fmt: skip
+def test_a_run_is_described_by_its_task_sizes_recipe_and_truncation(recipe, settings, said):
+    assert training.description(Run(SMALL.replace(**settings), "adding", recipe)) == f"Adding problem, {said}"
+
+
+def test_the_rules_of_a_loss_chart_are_the_baselines_and_where_the_task_is_solved():
+    adding = training.loss_levels(TASKS["adding"], 12)
+    assert 10 ** adding["log10_value"].to_numpy() == pytest.approx([1 / 6, 0.01])
+    assert adding["label"].tolist() == ["always answering 1: 0.1667", "solved: 0.01"]
+    text = training.loss_levels(TASKS["text"], 12)  # solved where the first baseline is
+    assert len(text) == len(TASKS["text"].baselines(12)) == 3
+    assert not text["label"].str.startswith("solved").any()
+    rule = training.clip_levels(Recipe(clip_norm=100))
+    assert (rule["log10_value"].tolist(), rule["label"].tolist()) == ([2], ["clipped above"])
+    assert training.clip_levels(Recipe(clip_norm=None)).empty
+
+
+def test_the_result_says_which_cell_has_solved_the_task_and_the_mean_of_the_others_last_ten_losses():
+    losses = [1.0] * 20 + [0.005] * 10  # a mean of ten below 0.01 at the last update alone
+    other = [9.0] * 20 + list(np.linspace(0.1, 1, 10))
+    runs = [run_after(30), run_after(12, cell="rnn")]
+    said = training.result(runs, [table(losses), table(other)])
+    ending = "(solved below 0.01; always answering 1: 0.1667)."
+    assert said == f"After 30 updates: GRU solved it at update 29, RNN is at 0.55 {ending}"
+    assert training.result([run_after(1)], [table([0.25])]) == f"After 1 update: GRU is at 0.25 {ending}"
+    begun = training.result([run_after(0)], [table([])])
+    assert begun == f"{TASKS['adding'].meaning} Without learning: 0.1667, always answering 1."
+
+
+def test_clipping_is_said_by_its_share_and_by_what_is_left_where_there_is_some():
+    runs = [run_after(8), run_after(8, cell="rnn")]
+    assert training.clipped(runs, [table([1.0] * 8, clipped=1), table([1.0] * 8)]) == (
+        "Clipped: GRU in 12.5% of 8 updates, to 50% of its norm on average; RNN in 0.0% of 8 updates."
+    )
+    assert training.clipped(runs[:1], [table([1.0], clipped=1)]).startswith("Clipped: GRU in 100.0% of 1 update, to")
+    real = Run(SMALL, "adding", Recipe(updates=3, clip_norm=1e-3))
+    assert "in 100.0% of 3 updates" in training.clipped([real], [history(real.records(), "gru")])
+
+
+def test_cards_give_the_means_of_the_last_twenty_updates():
+    metric = [0.0] * 5 + [1.0] * 15 + [0.2] * 5
+    shown = table([8.0] * 5 + [1.0] * 10 + [0.5] * 10, clipped=5, metric=metric)
+    assert training.recent_loss(shown) == "0.7500"
+    assert training.recent_metric(TASKS["adding"], shown) == "80% right, clipped 20% of updates"
+    assert training.recent_metric(TASKS["hello"], shown) == "0.8 bits per character, clipped 20% of updates"
+
+
+def test_a_pace_is_said_once_it_is_known():
+    assert training.under_way(3, 40, 0.0, 0.0) == "Update 3 of 40"
+    assert training.under_way(3, 40, 12.4, 2.6) == "Update 3 of 40, 12 updates a second, about 3 s left"
+
+
+def test_the_reach_of_a_prediction_has_both_ends_and_counts_what_float32_holds():
+    smallest = math.log10(2.0**-126)  # of float32's normal numbers
+    reached = pd.DataFrame({"log10_gradient": [-100.0, smallest, smallest + 1e-6, -0.3]})
+    said = characters.reach(reached).replace("\u00a0", " ")
+    assert "at the last character is 0.5, at the first, 3 characters earlier, 1.0 × 10⁻¹⁰⁰; 2 of 4 gradients" in said
+    two = characters.reach(pd.DataFrame({"log10_gradient": [-2.0, 0.0]}))
+    assert "at the last character is 1, at the first, 1 character earlier, 0.01; 2 of 2" in two
