@@ -1,7 +1,5 @@
 """The itemised matrix against autograd, against the trace, and against what is known of it."""
 
-import tracemalloc
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -162,19 +160,6 @@ def test_the_memory_stated_grows_by_the_arrays_that_are_returned(monkeypatch):
     assert more - less == 3 * pairs(e, loss_steps=[8]).log10_norms.nbytes
     assert pairs.needs(problem, most=4) == pairs.needs(problem, loss_steps=[0, 3, 4, 8])
     assert pairs.needs(problem) == pairs.needs(problem, most=9)
-
-
-def test_the_memory_stated_is_what_is_held_at_the_peak(monkeypatch):
-    monkeypatch.setenv("GRADLAB_THREADS", "1")
-    e = Experiment(cell="lstm", hidden_size=8, depth=2, steps=400, batch_size=3, loss="every")
-    problem, rows = problem_of(e), list(range(0, 400, 2))
-    for analysis in (pairs, itemised, vectors):
-        analysis(e, loss_steps=rows[:2])
-        tracemalloc.start()
-        analysis(e, loss_steps=rows)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert analysis.needs(problem, loss_steps=rows).bytes == pytest.approx(peak, rel=0.3), analysis.__name__
 
 
 def test_every_thread_holds_passes_of_its_own_up_to_one_for_each_group_of_loss_steps(monkeypatch):

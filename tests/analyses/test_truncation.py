@@ -160,6 +160,12 @@ def test_a_schedule_that_does_not_fit_is_refused(schedule, told):
         schedule.spans(T)
 
 
+@pytest.mark.parametrize("kind", ["full", "chunks", "windows"])
+def test_a_schedule_without_lengths_fits_every_sequence_a_step_at_a_time(kind):
+    assert Schedule(kind).spans(1) == [(0, 0, 1)]
+    assert receives(Schedule(kind), 3).sum() == (6 if kind == "full" else 3)
+
+
 def test_an_experiment_names_its_schedule():
     e = Experiment(steps=100, truncation="windows")
     assert Schedule.of(e) == ("windows", 5, 10)
@@ -204,6 +210,7 @@ def test_memory_and_work_are_counts():
     spans = 10 + 20 + 8 * 30
     assert table.multiply_adds.tolist() == [forward + 100 * back, forward + 100 * back, forward + spans * back]
     assert table.share_of_multiply_adds.iloc[1] == 1
+    assert table.share_of_bytes.tolist() == [1, 0.2, 0.3]
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -213,6 +220,8 @@ def test_the_cost_of_a_subject_is_that_of_its_weights_and_sequence(cell):
     table = cost(e, schedules=schedules)
     pd.testing.assert_frame_equal(table, cost(stack, inputs_of(e), schedules=schedules))
     pd.testing.assert_frame_equal(table, cost(stack, steps=30, sequences=5, schedules=schedules))
+    alone = cost(stack, inputs_of(e)[:, :1], schedules=schedules)
+    pd.testing.assert_frame_equal(alone, cost(stack, steps=30, schedules=schedules))
     matrices = [matrix.size for layer in stack.layers for matrix in (layer.W, layer.U)]
     assert table.multiply_adds.iloc[0] == 30 * 5 * (3 * sum(matrices) - matrices[0])
     run = Sweep(stack, inputs_of(e))
@@ -246,6 +255,11 @@ def test_windows_of_other_lengths_fit_and_keep_the_ratio(schedule, steps):
     assert windows[0].k1 == 1
     assert windows[0].k2 == min(1 if schedule.kind == "chunks" else round(schedule.k2 / schedule.k1), steps)
     assert len(windows_of(schedule, steps, 3)) <= 4
+
+
+def test_windows_of_other_lengths_are_each_longer_by_one_factor():
+    strides = np.array([window.k1 for window in windows_of(Schedule("windows", 3, 6), 1000, most=8)])
+    assert strides[1:] / strides[:-1] == pytest.approx(np.full(7, 500 ** (1 / 7)), rel=0.3)  # of whole numbers
 
 
 def test_the_stride_of_chunks_which_is_ignored_changes_no_other_lengths():
@@ -286,6 +300,8 @@ def test_what_lags_keep_is_what_windows_of_their_length_keep_in_each_sequence():
         for name, of in (("kept", each.mean(axis=1)), ("kept_min", each.min(axis=1)), ("kept_max", each.max(axis=1))):
             assert table[name].to_numpy() == pytest.approx(of, abs=1e-12)
         lost = beyond(found, layer, state)
+        by_window = [1 - kept_by(found, Schedule("windows", 1, K), layer, state).mean() for K in lost["window"]]
+        assert lost["lost"].to_numpy() == pytest.approx(np.array(by_window), abs=1e-12)
         assert lost["lost_max"].to_numpy() == pytest.approx(1 - each.min(axis=1), abs=1e-12)
     pd.testing.assert_frame_equal(beyond(found), beyond(found, 0, "h"))
     pd.testing.assert_frame_equal(share_by_lag(found), share_by_lag(found, 0, "h"))
@@ -315,7 +331,9 @@ def test_the_window_that_is_needed_is_enough_and_the_next_shorter_one_is_not(cel
     e = Experiment(cell=cell, hidden_size=8, steps=40, loss="every", batch_size=2, keep_bias=2.0)
     schedule = Schedule(kind, 2, 6) if kind == "windows" else Schedule(kind, 6, 6)
     needed = window_for(e, schedule=schedule, error=0.05)
-    assert departure(e, schedule=schedule.of_length(needed)).relative_error <= 0.05
+    left = departure(e, schedule=schedule.of_length(needed)).relative_error
+    assert left <= 0.05
+    assert window_for(e, schedule=schedule, error=left) == needed, "at most the error, which includes it"
     assert needed == 1 or departure(e, schedule=schedule.of_length(needed - 1)).relative_error > 0.05
 
 
