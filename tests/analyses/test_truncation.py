@@ -31,9 +31,12 @@ random = np.random.default_rng(4)
 
 
 def case(cell, steps=T):
+    """A stack, inputs, cotangents of a sequence that ends early beside one that does not, and initial states."""
     e = Experiment(cell=cell, depth=DEPTH, hidden_size=H, input_size=3, steps=steps, batch_size=B)
     states = tuple(random.standard_normal((DEPTH, B, H)) for _ in CELLS[cell].states)
-    return Stack.from_experiment(e), inputs_of(e), random.standard_normal((steps, B, H)), states
+    cotangents = random.standard_normal((steps, B, H))
+    cotangents[2] = cotangents[steps // 2 :, 0] = 0
+    return Stack.from_experiment(e), inputs_of(e), cotangents, states
 
 
 class TorchStack:
@@ -129,7 +132,8 @@ def test_exactly_the_pairs_of_the_schedule_receive_gradient(schedule):
     found = vectors(stack, inputs, cotangents, states)
     inside = receives(schedule, T)
     for layer, expected in enumerate(gradient(stack, inputs, cotangents, states, schedule=schedule)):
-        parts = [found.contribution(layer, k, t) for k in range(T) for t in range(T) if inside[k, t]]
+        rows = enumerate(found.loss_steps)
+        parts = [found.contribution(layer, row, t) for row, k in rows for t in range(T) if inside[k, t]]
         assert np.allclose(sum(parts), expected.U, rtol=1e-10, atol=1e-13)
 
 
@@ -197,6 +201,12 @@ def test_the_bias_is_the_angle_and_the_distance_of_the_gradients():
     assert row.cosine == pytest.approx(found @ full / np.linalg.norm(found) / np.linalg.norm(full), rel=1e-12)
     assert row.relative_error == pytest.approx(np.linalg.norm(found - full) / np.linalg.norm(full), rel=1e-12)
     assert row.log10_norm_full == pytest.approx(np.log10(np.linalg.norm(full)), abs=1e-12)
+    for decades in (-250, 250):  # whose squares leave the range
+        moved = bias(stack, inputs, 10.0**decades * cotangents, states, schedules=[schedule])
+        moved = moved.query("layer == 1 and parameter == 'U'").iloc[0]
+        assert moved.cosine == pytest.approx(row.cosine, rel=1e-9)
+        assert moved.relative_error == pytest.approx(row.relative_error, rel=1e-9)
+        assert moved.log10_norm_full == pytest.approx(row.log10_norm_full + decades, abs=1e-9)
 
 
 def test_memory_and_work_are_counts():
@@ -342,6 +352,17 @@ def test_a_network_that_forgets_at_once_needs_one_step_and_one_without_gradient_
     assert window_for(e, schedule=Schedule("windows", 1, 2)) == 1
     silent = e.replace(objective="cross_entropy", output_size=1)
     assert window_for(silent, schedule=Schedule("windows", 1, 2)) is None
+
+
+def test_no_window_is_enough_for_a_gradient_of_which_a_part_is_not_finite():
+    """Two linear units that know nothing of each other: one grows beyond the range, the other does not."""
+    one, none = np.ones((2, 1)), np.zeros(2)
+    stack = Stack("rnn_linear", (Layer(one, np.diag([1e200, 0.5]), none, none),))
+    inputs, cotangents = np.zeros((6, 1, 1)), np.zeros((6, 1, 2))
+    cotangents[-1] = 1
+    (layer,) = gradient(stack, inputs, cotangents)
+    assert np.isfinite(layer.b_W).tolist() == [False, True]
+    assert window_for(stack, inputs, cotangents, schedule=Schedule("windows", 1, 2)) is None
 
 
 def test_a_schedule_of_another_length_keeps_its_kind_and_ratio():
