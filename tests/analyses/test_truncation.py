@@ -209,6 +209,15 @@ def test_the_bias_is_the_angle_and_the_distance_of_the_gradients():
         assert moved.log10_norm_full == pytest.approx(row.log10_norm_full + decades, abs=1e-9)
 
 
+def test_a_loss_turned_round_has_the_same_bias():
+    """Of one unit a parameter's gradient is one number, which is then once negative."""
+    stack = Stack.from_experiment(Experiment(cell="rnn", hidden_size=1, input_size=1))
+    inputs, cotangents = np.ones((9, 1, 1)), np.ones((9, 1, 1))
+    tables = [bias(stack, inputs, sign * cotangents, schedules=[Schedule("chunks", k2=3)]) for sign in (1, -1)]
+    assert np.isfinite(tables[0]["log10_norm_full"]).all()
+    pd.testing.assert_frame_equal(*tables)
+
+
 def test_memory_and_work_are_counts():
     stack = Stack.from_experiment(Experiment(cell="rnn", hidden_size=10, input_size=4))
     schedules = [Schedule("full"), Schedule("chunks", k2=20), Schedule("windows", 10, 30)]
@@ -350,6 +359,7 @@ def test_the_window_that_is_needed_is_enough_and_the_next_shorter_one_is_not(cel
 def test_a_network_that_forgets_at_once_needs_one_step_and_one_without_gradient_has_no_window():
     e = Experiment(cell="rnn", hidden_size=4, steps=20, loss="every", gain=0.0)
     assert window_for(e, schedule=Schedule("windows", 1, 2)) == 1
+    assert window_for(e.replace(inputs="zero"), schedule=Schedule("windows", 1, 2)) == 1, "∂L/∂W is then exactly 0"
     silent = e.replace(objective="cross_entropy", output_size=1)
     assert window_for(silent, schedule=Schedule("windows", 1, 2)) is None
 
