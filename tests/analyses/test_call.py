@@ -171,6 +171,16 @@ def test_every_analysis_and_its_call_refuse_by_size_before_any_work(name, subjec
         Call.of(OF_STEPS[name], subject, **OPTIONS.get(name, {})).refuse()
 
 
+@pytest.mark.parametrize("name", [name for name, function in ANALYSES.items() if function.needs])
+def test_what_an_analysis_needs_by_default_is_what_it_does_by_default(name):
+    of_need, of_analysis = (
+        {option.name: option.default for option in inspect.signature(function).parameters.values()}
+        for function in (ANALYSES[name].needs, ANALYSES[name])
+    )
+    for option in of_need.keys() & of_analysis.keys() - set(OPTIONS.get(name, {})):
+        assert of_need[option] == of_analysis[option], option
+
+
 @pytest.mark.parametrize("name", [name for name in OF_STEPS if name not in ("cost", "letters", "check", "remedies")])
 def test_the_memory_that_an_analysis_states_is_what_it_holds_at_its_peak(name, monkeypatch):
     for module, constant in ((gradient, "BATCH_BYTES"), (jacobians, "BLOCK_BYTES")):
