@@ -28,6 +28,7 @@ from gradlab.settings.subject import Subject
 TABLE_COLUMNS = ("cell", "loss_step", "step", "layer", "state", "log10_norm")
 MOST_PAIRS = 200_000  # of a matrix that is looked at: all loss steps of 400 steps, some of more
 FEWEST_ROWS = 40
+TABLE_ROW_BYTES = 82  # of the tidy table while it is made: six columns, some of them twice
 GROUP_ROWS = 128  # loss steps × sequences of one adjoint; more leave the cache, fewer leave the matrix product idle
 
 
@@ -77,20 +78,32 @@ class Vectors(NamedTuple):
         return self.recurrent_bar[layer, row, step].T @ self.previous[layer, step]
 
 
+def _count(problem: Problem, most: int | None, loss_steps: Sequence[int] | None) -> int:
+    """How many rows the matrix has at most, known before anything is drawn."""
+    return min(problem.losses if loss_steps is None else len(loss_steps), most or problem.size.steps)
+
+
 def _need(problem: Problem, most: int | None = None, loss_steps: Sequence[int] | None = None, numbers: int = 0) -> Need:
     """Of norms, or of vectors with so many numbers for each unit."""
-    size = problem.size
-    rows = min(problem.losses if loss_steps is None else len(loss_steps), most or size.steps)
+    size, rows = problem.size, _count(problem, most, loss_steps)
     states = len(CELLS[size.cell].states)
     item = np.dtype(size.dtype).itemsize
     pair = item * size.hidden_size * numbers if numbers else 8 * states
     result = rows * size.depth * size.steps * size.sequences * pair
-    passes = plan(size._replace(rows=max(size.sequences, GROUP_ROWS))).bytes
+    of_group, parallel = _shared_out(rows, size.sequences)
+    passes = plan(size._replace(rows=of_group * size.sequences, keep=numbers > 0)).bytes
     what = f"{rows} loss steps × {size.steps} steps of {size.sequences} sequences"
-    return Need(result + 2 * passes, what, "the number of loss_steps, steps, batch_size or depth")
+    return Need(result + parallel * passes, what, "the number of loss_steps, steps, batch_size or depth")
 
 
-@analysis(_need)
+def _table_need(problem: Problem, most: int | None = None, loss_steps: Sequence[int] | None = None) -> Need:
+    need = _need(problem, most, loss_steps)
+    size = problem.size
+    rows = _count(problem, most, loss_steps) * size.steps * size.depth * len(CELLS[size.cell].states)
+    return need._replace(bytes=need.bytes + rows * (TABLE_ROW_BYTES + 9 * size.sequences))  # a batch's norms, masked
+
+
+@analysis(_table_need)
 def itemised(
     subject: Subject | Stack | Problem,
     inputs: ArrayLike | None = None,
@@ -112,7 +125,9 @@ def itemised(
 
     Raises ValueError for shapes that do not fit, for loss steps outside the sequence, and where memory does not reach.
     """
-    return pairs(subject, inputs, cotangents, initial_state, most=most, loss_steps=loss_steps, progress=progress).table
+    problem = problem_of(subject, inputs, cotangents, initial_state)
+    problem.refuse(_table_need(problem, most, loss_steps))
+    return pairs(problem, most=most, loss_steps=loss_steps, progress=progress).table
 
 
 @analysis(_need)
@@ -143,7 +158,7 @@ def pairs(
 
 def _vectors_need(problem: Problem, loss_steps: Sequence[int] | None = None) -> Need:
     cell = CELLS[problem.cell]
-    return _need(problem, None, loss_steps, len(cell.states) + 3 * len(cell.pre_activations))
+    return _need(problem, None, loss_steps, len(cell.states) + len(cell.pre_activations))
 
 
 @analysis(_vectors_need)
@@ -196,9 +211,8 @@ def _adjoints(
 ) -> Sweep:
     """One adjoint for each group of loss steps; every thread takes some groups, over a forward pass for each thread."""
     B = problem.inputs.shape[1]
-    size = max(1, GROUP_ROWS // B)
+    size, parallel = _shared_out(len(rows), B)
     groups = [np.arange(len(rows))[first : first + size] for first in range(0, len(rows), size)]
-    parallel = max(1, min(threads(), len(groups)))  # without a loss no group, and still a forward pass
 
     def run(number: int, progress: Progress) -> Sweep:
         share_of_groups = groups[number::parallel]
@@ -214,6 +228,12 @@ def _adjoints(
         return sweep
 
     return in_threads(run, parallel, progress)[0]
+
+
+def _shared_out(rows: int, sequences: int) -> tuple[int, int]:
+    """How many of the loss steps one adjoint takes, and how many threads take such groups, with a forward pass each."""
+    of_group = max(1, min(rows, GROUP_ROWS // sequences))
+    return of_group, max(1, min(threads(), -(-rows // of_group)))  # without a loss no group, and still a forward pass
 
 
 def _entries(cotangents: ndarray, loss_steps: ndarray) -> Cotangents:

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.paths.gates import values_bytes
 from gradlab.analyses.problem import Need, Problem, analysis, whole_number, without_loss
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Progress, Size, Sweep, Swept, in_threads, plan, threads, times_power
@@ -145,7 +146,20 @@ def product_jacobians(
     return ProductJacobians(stack.cell, rows, exponents, undefined)
 
 
-@analysis(_need, reads=("network", "sequence", "numerics"))
+def _step_bytes(size: Size) -> int:
+    """Of the Jacobian of one step in the making."""
+    n = numbers_of(size)
+    return np.dtype(size.dtype).itemsize * n * n * (2 + len(CELLS[size.cell].pre_activations))
+
+
+def _need_of_steps(problem: Problem, sequence: int = 0) -> Need:
+    size = problem.size._replace(sequences=1, rows=1)
+    result = size.steps * numbers_of(size) ** 2 * np.dtype(size.dtype).itemsize
+    in_the_making = min(BLOCK_BYTES, size.steps * _step_bytes(size))
+    return _need(problem)._replace(bytes=plan(size).bytes + 2 * values_bytes(size) + result + in_the_making)
+
+
+@analysis(_need_of_steps, reads=("network", "sequence", "numerics"))
 def step_jacobians(
     subject: Subject | Stack | Problem,
     inputs: ArrayLike | None = None,
@@ -157,7 +171,7 @@ def step_jacobians(
     NaN where the state before the step is not finite.
     """
     problem = without_loss(subject, inputs, None, initial_state)
-    problem.refuse(_need(problem))
+    problem.refuse(_need_of_steps(problem))
     x, states = _sequence(problem, sequence)
     stack, T, n = problem.stack, len(x), numbers_of(problem.size)
     run = Sweep(stack, x, states)
@@ -170,7 +184,7 @@ def step_jacobians(
     before[:, undefined] = 0
     final = _unit_rows(stack)
     jacobians = np.empty((T, n, n), stack.dtype)
-    block = max(1, BLOCK_BYTES // (stack.dtype.itemsize * n * n * (2 + len(CELLS[stack.cell].pre_activations))))
+    block = max(1, BLOCK_BYTES // _step_bytes(problem.size))
     for begin in range(0, T, block):  # the steps of a block are sequences of length 1
         steps = slice(begin, min(T, begin + block))
         count = steps.stop - steps.start

@@ -1,5 +1,6 @@
 """A question is a value: it runs itself, writes itself as a program, refuses itself by size, and is its own key."""
 
+import importlib
 import inspect
 
 import numpy as np
@@ -16,8 +17,12 @@ from gradlab.analyses.truncation import Schedule, beyond, bias, cost, kept_by
 from gradlab.engine import TooLarge
 from gradlab.settings import drawing
 from gradlab.training import Recipe, Run
+from tests.analyses.memory import peak_bytes
 from tests.analyses.registry import ANALYSES
 
+gradient, jacobians = (
+    importlib.import_module(f"gradlab.analyses.{name}") for name in ("truncation.gradient", "jacobians")
+)
 SMALL = {"steps": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
 LSTM, GRU = (Experiment(cell=cell, depth=2, **SMALL) for cell in ("lstm", "gru"))
 WINDOWS = (Schedule("windows", 2, 4), Schedule("full"))
@@ -164,6 +169,27 @@ def test_every_analysis_and_its_call_refuse_by_size_before_any_work(name, subjec
         called(OF_STEPS[name], (subject,))
     with pytest.raises(TooLarge, match="GB are allowed: lower"):
         Call.of(OF_STEPS[name], subject, **OPTIONS.get(name, {})).refuse()
+
+
+@pytest.mark.parametrize("name", [name for name, function in ANALYSES.items() if function.needs])
+def test_what_an_analysis_needs_by_default_is_what_it_does_by_default(name):
+    of_need, of_analysis = (
+        {option.name: option.default for option in inspect.signature(function).parameters.values()}
+        for function in (ANALYSES[name].needs, ANALYSES[name])
+    )
+    for option in of_need.keys() & of_analysis.keys() - set(OPTIONS.get(name, {})):
+        assert of_need[option] == of_analysis[option], option
+
+
+@pytest.mark.parametrize("name", [name for name in OF_STEPS if name not in ("cost", "letters", "check", "remedies")])
+def test_the_memory_that_an_analysis_states_is_what_it_holds_at_its_peak(name, monkeypatch):
+    for module, constant in ((gradient, "BATCH_BYTES"), (jacobians, "BLOCK_BYTES")):
+        monkeypatch.setattr(module, constant, 2**16)
+    subject, options = Experiment(cell="lstm", depth=2, hidden_size=8, steps=150, loss="every"), OPTIONS.get(name, {})
+    peak, problem = peak_bytes(lambda: OF_STEPS[name](subject, **options), monkeypatch), problem_of(subject)
+    needs = OF_STEPS[name].needs
+    stated = needs(problem, **options).bytes if needs else problem.trace_bytes
+    assert 0.75 * peak < stated < 2.5 * peak, stated / peak
 
 
 def test_an_unknown_option_is_refused_with_the_option_that_was_meant():

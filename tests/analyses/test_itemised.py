@@ -152,18 +152,31 @@ def test_at_most_so_many_rows_are_those_of_the_whole_matrix(most):
         itemised(e, most=0)
 
 
-def test_the_memory_stated_grows_by_the_arrays_that_are_returned():
-    e = Experiment(cell="lstm", hidden_size=6, depth=3, steps=9, batch_size=2, loss="every")
+def test_the_memory_stated_grows_by_the_arrays_that_are_returned(monkeypatch):
+    monkeypatch.setenv("GRADLAB_THREADS", "1")
+    e = Experiment(cell="lstm", hidden_size=2, depth=3, steps=9, batch_size=128, loss="every")  # groups of one row
     problem = problem_of(e)
-    sizes = [(pairs.needs(problem, loss_steps=rows), pairs(e, loss_steps=rows)) for rows in ([8], [0, 3, 4, 8])]
-    (less, few), (more, some) = sizes
-    assert more.bytes - less.bytes == some.log10_norms.nbytes - few.log10_norms.nbytes
-    assert pairs.needs(problem, most=4) == more
-    assert pairs.needs(problem).bytes - more.bytes == 5 * few.log10_norms.nbytes
+    less, more = (pairs.needs(problem, loss_steps=rows).bytes for rows in ([8], [0, 3, 4, 8]))
+    assert more - less == 3 * pairs(e, loss_steps=[8]).log10_norms.nbytes
+    assert pairs.needs(problem, most=4) == pairs.needs(problem, loss_steps=[0, 3, 4, 8])
     assert pairs.needs(problem) == pairs.needs(problem, most=9)
-    for rows in ([8], [0, 3, 4, 8]):
-        found = vectors(e, loss_steps=rows)
-        assert vectors.needs(problem, loss_steps=rows).bytes > found.states_bar.nbytes + found.recurrent_bar.nbytes
+
+
+def test_every_thread_holds_passes_of_its_own_up_to_one_for_each_group_of_loss_steps(monkeypatch):
+    problem, stated = problem_of(Experiment(steps=300, batch_size=3, loss="every")), {}
+    for threads in (1, 2, 8, 9):
+        monkeypatch.setenv("GRADLAB_THREADS", str(threads))
+        stated[threads] = pairs.needs(problem).bytes
+    assert stated[8] - stated[1] == 7 * (stated[2] - stated[1]) > 0
+    assert stated[9] == stated[8], "42 loss steps of three sequences are a group: 300 are 8 groups"
+
+
+@pytest.mark.parametrize("most", [None, 3])
+def test_without_a_loss_the_matrix_has_no_row(most):
+    stack, inputs, cotangents, _ = case("lstm")
+    found = pairs(stack, inputs, np.zeros_like(cotangents), most=most)
+    assert found.losses == len(found.loss_steps) == 0
+    assert found.table.empty
 
 
 def test_the_first_step_is_one_that_can_be_chosen():

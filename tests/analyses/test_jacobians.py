@@ -56,7 +56,7 @@ def close(found, expected):
 @pytest.mark.parametrize("cell", CELLS)
 def test_products_and_steps_are_autograds(cell, depth):
     T, sequence = 5, 1
-    case = drawn_case(cell, depth, H=5, X=3, T=T, B=2, seed=depth)
+    case = drawn_case(cell, depth, H=5, X=3, T=T, B=3, seed=depth)
     found = product_jacobians(case.stack, case.inputs, case.initial_state, sequence)
     for step in range(T - 1):
         assert close(found.at(step), by_autograd(case, sequence, step + 1)), step
@@ -130,12 +130,23 @@ def test_rows_in_threads_and_steps_in_blocks_are_the_same_jacobians(monkeypatch)
     case = drawn_case("gru", depth=2, H=13, T=20, B=1, seed=6)
     alone = product_jacobians(case.stack, case.inputs, case.initial_state)
     steps = step_jacobians(case.stack, case.inputs, case.initial_state)
-    monkeypatch.setattr(JACOBIANS, "_blocks", lambda n, work: [slice(0, 8), slice(8, 16), slice(16, n)])
     monkeypatch.setattr(JACOBIANS, "BLOCK_BYTES", 1)
-    together = product_jacobians(case.stack, case.inputs, case.initial_state)
-    for t in range(20):
-        assert close(together.at(t), alone.at(t))
     assert close(step_jacobians(case.stack, case.inputs, case.initial_state), steps)
+    for blocks in ([slice(0, 8), slice(8, 26)], [slice(0, 8), slice(8, 16), slice(16, 26)]):
+        monkeypatch.setattr(JACOBIANS, "_blocks", lambda n, work, blocks=blocks: blocks)
+        together = product_jacobians(case.stack, case.inputs, case.initial_state)
+        for t in range(20):
+            assert close(together.at(t), alone.at(t))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("n", [1, 7, 8, 17, 64])
+def test_the_blocks_of_threads_are_all_rows_once_and_none_is_empty(n, threads, monkeypatch):
+    monkeypatch.setenv("GRADLAB_THREADS", str(threads))
+    blocks = JACOBIANS._blocks(n, 10**12)
+    assert [row for block in blocks for row in range(n)[block]] == list(range(n))
+    assert all(block.start < block.stop and block.start % 8 == 0 for block in blocks)
+    assert len(blocks) == min(threads, max(n // 8, 1))
 
 
 def test_float32_keeps_its_digits():
@@ -262,6 +273,23 @@ def test_what_is_farthest_is_read_off_the_table():
     assert found.bound == pytest.approx(found.largest)
 
 
+@pytest.mark.parametrize("side", ["row", "column"])
+def test_singular_values_of_whole_rows_or_columns_of_zeros_are_exactly_zero_and_not_called_resolved(side):
+    U = np.random.default_rng(0).standard_normal((6, 6))
+    (U if side == "row" else U.T)[[2, 4]] = 0
+    table = of_quantity(singular_values_by_lag(linear(U), np.zeros((9, 1, 1))), SINGULAR_VALUE)
+    back = table[table["lag"] > 0]
+    zero = back["index"] >= 4
+    assert np.isneginf(back["log10_value"][zero]).all()
+    assert np.isfinite(back["log10_value"][~zero]).all()
+    assert not back["resolved"][zero].any()
+
+
+def test_what_keeps_a_half_exactly_keeps_no_more_than_a_half():
+    table = singular_values_by_lag(linear(np.diag([0.9, 0.5, 0.0])), np.zeros((2, 1, 1)))
+    assert (farthest(table).keep_half, farthest(table).zero) == (1, 1)
+
+
 def test_a_short_sequence_an_overflow_and_exact_zeros_have_a_table():
     one = singular_values_by_lag(linear(np.eye(2)), np.zeros((1, 1, 1)))
     assert one["log10_value"].tolist() == [0.0] * 4
@@ -287,8 +315,9 @@ def test_what_does_not_fit_is_refused_by_name(monkeypatch):
         product_jacobians(case.stack, case.inputs, sequence=2)
     with pytest.raises(ValueError, match="initial_state has 1 parts"):
         step_jacobians(case.stack, case.inputs, case.initial_state[0])
-    with pytest.raises(ValueError, match="use 0 to 5"):
-        product_jacobians(case.stack, case.inputs).singular_values(steps=[6])
+    for steps in ([6], [-1, 3], [3, 6]):
+        with pytest.raises(ValueError, match="use 0 to 5"):
+            product_jacobians(case.stack, case.inputs).singular_values(steps=steps)
     monkeypatch.setattr(PLAN, "memory_limit", lambda: 1000)
     for jacobians in (product_jacobians, step_jacobians):
         with pytest.raises(ValueError, match="lower steps, "):

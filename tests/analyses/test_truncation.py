@@ -31,9 +31,12 @@ random = np.random.default_rng(4)
 
 
 def case(cell, steps=T):
+    """A stack, inputs, cotangents of a sequence that ends early beside one that does not, and initial states."""
     e = Experiment(cell=cell, depth=DEPTH, hidden_size=H, input_size=3, steps=steps, batch_size=B)
     states = tuple(random.standard_normal((DEPTH, B, H)) for _ in CELLS[cell].states)
-    return Stack.from_experiment(e), inputs_of(e), random.standard_normal((steps, B, H)), states
+    cotangents = random.standard_normal((steps, B, H))
+    cotangents[2] = cotangents[steps // 2 :, 0] = 0
+    return Stack.from_experiment(e), inputs_of(e), cotangents, states
 
 
 class TorchStack:
@@ -129,7 +132,8 @@ def test_exactly_the_pairs_of_the_schedule_receive_gradient(schedule):
     found = vectors(stack, inputs, cotangents, states)
     inside = receives(schedule, T)
     for layer, expected in enumerate(gradient(stack, inputs, cotangents, states, schedule=schedule)):
-        parts = [found.contribution(layer, k, t) for k in range(T) for t in range(T) if inside[k, t]]
+        rows = enumerate(found.loss_steps)
+        parts = [found.contribution(layer, row, t) for row, k in rows for t in range(T) if inside[k, t]]
         assert np.allclose(sum(parts), expected.U, rtol=1e-10, atol=1e-13)
 
 
@@ -158,6 +162,12 @@ def test_windows_as_long_as_their_stride_are_chunks():
 def test_a_schedule_that_does_not_fit_is_refused(schedule, told):
     with pytest.raises(ValueError, match=told):
         schedule.spans(T)
+
+
+@pytest.mark.parametrize("kind", ["full", "chunks", "windows"])
+def test_a_schedule_without_lengths_fits_every_sequence_a_step_at_a_time(kind):
+    assert Schedule(kind).spans(1) == [(0, 0, 1)]
+    assert receives(Schedule(kind), 3).sum() == (6 if kind == "full" else 3)
 
 
 def test_an_experiment_names_its_schedule():
@@ -191,6 +201,21 @@ def test_the_bias_is_the_angle_and_the_distance_of_the_gradients():
     assert row.cosine == pytest.approx(found @ full / np.linalg.norm(found) / np.linalg.norm(full), rel=1e-12)
     assert row.relative_error == pytest.approx(np.linalg.norm(found - full) / np.linalg.norm(full), rel=1e-12)
     assert row.log10_norm_full == pytest.approx(np.log10(np.linalg.norm(full)), abs=1e-12)
+    for decades in (-250, 250):  # whose squares leave the range
+        moved = bias(stack, inputs, 10.0**decades * cotangents, states, schedules=[schedule])
+        moved = moved.query("layer == 1 and parameter == 'U'").iloc[0]
+        assert moved.cosine == pytest.approx(row.cosine, rel=1e-9)
+        assert moved.relative_error == pytest.approx(row.relative_error, rel=1e-9)
+        assert moved.log10_norm_full == pytest.approx(row.log10_norm_full + decades, abs=1e-9)
+
+
+def test_a_loss_turned_round_has_the_same_bias():
+    """Of one unit a parameter's gradient is one number, which is then once negative."""
+    stack = Stack.from_experiment(Experiment(cell="rnn", hidden_size=1, input_size=1))
+    inputs, cotangents = np.ones((9, 1, 1)), np.ones((9, 1, 1))
+    tables = [bias(stack, inputs, sign * cotangents, schedules=[Schedule("chunks", k2=3)]) for sign in (1, -1)]
+    assert np.isfinite(tables[0]["log10_norm_full"]).all()
+    pd.testing.assert_frame_equal(*tables)
 
 
 def test_memory_and_work_are_counts():
@@ -204,6 +229,7 @@ def test_memory_and_work_are_counts():
     spans = 10 + 20 + 8 * 30
     assert table.multiply_adds.tolist() == [forward + 100 * back, forward + 100 * back, forward + spans * back]
     assert table.share_of_multiply_adds.iloc[1] == 1
+    assert table.share_of_bytes.tolist() == [1, 0.2, 0.3]
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -213,6 +239,8 @@ def test_the_cost_of_a_subject_is_that_of_its_weights_and_sequence(cell):
     table = cost(e, schedules=schedules)
     pd.testing.assert_frame_equal(table, cost(stack, inputs_of(e), schedules=schedules))
     pd.testing.assert_frame_equal(table, cost(stack, steps=30, sequences=5, schedules=schedules))
+    alone = cost(stack, inputs_of(e)[:, :1], schedules=schedules)
+    pd.testing.assert_frame_equal(alone, cost(stack, steps=30, schedules=schedules))
     matrices = [matrix.size for layer in stack.layers for matrix in (layer.W, layer.U)]
     assert table.multiply_adds.iloc[0] == 30 * 5 * (3 * sum(matrices) - matrices[0])
     run = Sweep(stack, inputs_of(e))
@@ -246,6 +274,11 @@ def test_windows_of_other_lengths_fit_and_keep_the_ratio(schedule, steps):
     assert windows[0].k1 == 1
     assert windows[0].k2 == min(1 if schedule.kind == "chunks" else round(schedule.k2 / schedule.k1), steps)
     assert len(windows_of(schedule, steps, 3)) <= 4
+
+
+def test_windows_of_other_lengths_are_each_longer_by_one_factor():
+    strides = np.array([window.k1 for window in windows_of(Schedule("windows", 3, 6), 1000, most=8)])
+    assert strides[1:] / strides[:-1] == pytest.approx(np.full(7, 500 ** (1 / 7)), rel=0.3)  # of whole numbers
 
 
 def test_the_stride_of_chunks_which_is_ignored_changes_no_other_lengths():
@@ -286,6 +319,8 @@ def test_what_lags_keep_is_what_windows_of_their_length_keep_in_each_sequence():
         for name, of in (("kept", each.mean(axis=1)), ("kept_min", each.min(axis=1)), ("kept_max", each.max(axis=1))):
             assert table[name].to_numpy() == pytest.approx(of, abs=1e-12)
         lost = beyond(found, layer, state)
+        by_window = [1 - kept_by(found, Schedule("windows", 1, K), layer, state).mean() for K in lost["window"]]
+        assert lost["lost"].to_numpy() == pytest.approx(np.array(by_window), abs=1e-12)
         assert lost["lost_max"].to_numpy() == pytest.approx(1 - each.min(axis=1), abs=1e-12)
     pd.testing.assert_frame_equal(beyond(found), beyond(found, 0, "h"))
     pd.testing.assert_frame_equal(share_by_lag(found), share_by_lag(found, 0, "h"))
@@ -315,15 +350,29 @@ def test_the_window_that_is_needed_is_enough_and_the_next_shorter_one_is_not(cel
     e = Experiment(cell=cell, hidden_size=8, steps=40, loss="every", batch_size=2, keep_bias=2.0)
     schedule = Schedule(kind, 2, 6) if kind == "windows" else Schedule(kind, 6, 6)
     needed = window_for(e, schedule=schedule, error=0.05)
-    assert departure(e, schedule=schedule.of_length(needed)).relative_error <= 0.05
+    left = departure(e, schedule=schedule.of_length(needed)).relative_error
+    assert left <= 0.05
+    assert window_for(e, schedule=schedule, error=left) == needed, "at most the error, which includes it"
     assert needed == 1 or departure(e, schedule=schedule.of_length(needed - 1)).relative_error > 0.05
 
 
 def test_a_network_that_forgets_at_once_needs_one_step_and_one_without_gradient_has_no_window():
     e = Experiment(cell="rnn", hidden_size=4, steps=20, loss="every", gain=0.0)
     assert window_for(e, schedule=Schedule("windows", 1, 2)) == 1
+    assert window_for(e.replace(inputs="zero"), schedule=Schedule("windows", 1, 2)) == 1, "∂L/∂W is then exactly 0"
     silent = e.replace(objective="cross_entropy", output_size=1)
     assert window_for(silent, schedule=Schedule("windows", 1, 2)) is None
+
+
+def test_no_window_is_enough_for_a_gradient_of_which_a_part_is_not_finite():
+    """Two linear units that know nothing of each other: one grows beyond the range, the other does not."""
+    one, none = np.ones((2, 1)), np.zeros(2)
+    stack = Stack("rnn_linear", (Layer(one, np.diag([1e200, 0.5]), none, none),))
+    inputs, cotangents = np.zeros((6, 1, 1)), np.zeros((6, 1, 2))
+    cotangents[-1] = 1
+    (layer,) = gradient(stack, inputs, cotangents)
+    assert np.isfinite(layer.b_W).tolist() == [False, True]
+    assert window_for(stack, inputs, cotangents, schedule=Schedule("windows", 1, 2)) is None
 
 
 def test_a_schedule_of_another_length_keeps_its_kind_and_ratio():

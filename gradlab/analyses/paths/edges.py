@@ -19,6 +19,7 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
+from gradlab.analyses.paths.gates import values_bytes
 from gradlab.analyses.paths.run import forward
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number
 from gradlab.analyses.traces import log10_entered, relative
@@ -47,7 +48,7 @@ class Edge(NamedTuple):
 
 def _need(problem: Problem, first: int = 0, last: int | None = None) -> Need:
     size = problem.size
-    return Need(plan(size._replace(keep=True)).bytes, sizes(size), "any of them")
+    return Need(plan(size._replace(keep=True)).bytes + values_bytes(size), sizes(size), "any of them")
 
 
 @analysis(_need)

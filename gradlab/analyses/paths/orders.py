@@ -20,6 +20,7 @@ from gradlab.settings.subject import Subject
 SHARE_COLUMNS = ("share", "share_min", "share_max")  # mean, min and max over the sequences that have a share
 MOST_ORDERS = 64
 STEPS_AT_ONCE = 256  # while shares are formed
+TABLE_ROW_BYTES = 280  # of the tables, each apart and all of them together
 
 
 class Split(NamedTuple):
@@ -58,7 +59,8 @@ def _need(problem: Problem, orders: int = 8, losses: str = ALL) -> Need:
     rows = (orders + 2) * size.sequences
     states = len(CELLS[size.cell].states)
     totals = 8 * size.steps * (rows + size.sequences) * size.depth * states * size.hidden_size
-    peak = plan(size._replace(rows=rows)).bytes + totals
+    tables = TABLE_ROW_BYTES * (orders + 3) * size.steps * size.depth * states
+    peak = totals + max(plan(size._replace(rows=rows)).bytes, tables)
     return Need(peak, f"{orders + 2} parts of {sizes(size)}", "orders, steps, batch_size, hidden_size or depth")
 
 

@@ -55,12 +55,7 @@ def gate_product(
     arriving = _Scaled(entering, np.where(entering.any(axis=-1), 0, NOTHING))
     norms = np.empty((*states.shape[:4],))
     for layer in reversed(range(stack.depth)):
-        record = cell.record
-        values = [
-            (saved[layer, t].swapaxes(0, 1), *(record(*s[layer, t].swapaxes(0, 1)) for s in (before, states)))
-            for t in range(problem.size.steps)
-        ]
-        norms[layer], a_x_bar = _product(cell, keep, values, arriving)
+        norms[layer], a_x_bar = _product(cell, keep, saved[layer], before[layer], states[layer], arriving)
         arriving = _Scaled(a_x_bar.values @ stack.layers[layer].W.astype(np.float64), a_x_bar.exponents)
     return table(problem, problem.loss, norms, "gate product")
 
@@ -75,8 +70,14 @@ class _Scaled(NamedTuple):
     exponents: ndarray  # [T, B]
 
 
-def _product(cell: Cell, keep: Keep, values: list, arriving: _Scaled) -> tuple[ndarray, _Scaled]:
-    """One layer back: the direct path's log10 norms [T, B, S], and what it passes to pre-activations [T, B, G·H]."""
+def _product(
+    cell: Cell, keep: Keep, saved: ndarray, before: ndarray, after: ndarray, arriving: _Scaled
+) -> tuple[ndarray, _Scaled]:
+    """One layer back: the direct path's log10 norms [T, B, S], and what it passes to pre-activations [T, B, G·H].
+
+    saved           what the cell keeps of every step, [T, B, V, H]
+    before, after   its states before and after every step, [T, B, S, H]
+    """
     steps, sequences, units = arriving.values.shape
     record, kinds, place = cell.record, len(cell.states), additive_state(cell)
     norms = np.empty((steps, sequences, kinds))
@@ -85,16 +86,16 @@ def _product(cell: Cell, keep: Keep, values: list, arriving: _Scaled) -> tuple[n
     carried = np.zeros((sequences, units))  # ∂L/∂(additive state after this step), times 2^exponent
     exponent = np.full(sequences, NOTHING)
     for t in reversed(range(steps)):
-        saved, old, new = values[t]
+        kept, old, new = (array[t].swapaxes(0, 1) for array in (saved, before, after))
         e = np.maximum(exponent, arriving.exponents[t])
         came, entering = times_power(carried, exponent - e), times_power(arriving.values[t], arriving.exponents[t] - e)
         arrived = [entering] + [np.zeros_like(entering) for _ in range(kinds - 1)]
         arrived[place] = came if place else entering + came
         new_bar = record(*arrived)
-        gates, _, _, total = cell.adjoint(tuple(saved), old, new, new_bar)
+        gates, _, _, total = cell.adjoint(tuple(kept), record(*old), record(*new), new_bar)
         a_x_bar[t], exponents[t] = np.concatenate(gates, axis=-1), e
         norms[t] = np.stack([log10_norms(part, e) for part in total], axis=-1)
-        carried = keep(tuple(saved), new) * total[place]
+        carried = keep(tuple(kept), record(*new)) * total[place]
         shift = np.frexp(np.abs(carried).max(axis=-1))[1].astype(np.int64)
         carried, exponent = times_power(carried, -shift), e + shift
     return norms, _Scaled(a_x_bar, exponents)

@@ -26,20 +26,20 @@ from gradlab.analyses.problem import (
     sparse,
 )
 from gradlab.analyses.truncation.schedules import Schedule, Span, several
-from gradlab.engine import Cotangents, Progress, Sweep, sweep
+from gradlab.engine import Cotangents, Progress, Size, Sweep, plan_in_slices, sweep
 from gradlab.engine.progress import silent
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.subject import Subject
 
 BIAS_COLUMNS = ("cell", "k1", "k2", "layer", "parameter", "relative_error", "cosine", "log10_norm_full")
-BATCH_BYTES = 2**26  # of spans' inputs and states laid side by side in one sweep
+BATCH_BYTES = 2**26  # of one sweep over spans laid side by side
 
 
 def _need(problem: Problem, schedule: Schedule | None = None, schedules: Sequence[Schedule] = ()) -> Need:
-    """All states of the forward pass twice, and the sweeps over spans laid side by side."""
+    """All states of the forward pass twice, and a sweep over the whole or over spans laid side by side."""
     size = problem.size
-    peak = problem.trace_bytes + 2 * values_bytes(size) + BATCH_BYTES
+    peak = 2 * values_bytes(size) + max(problem.trace_bytes, BATCH_BYTES)
     return Need(peak, f"all states of {sizes(size)}", SIZES_TO_LOWER)
 
 
@@ -205,14 +205,23 @@ def _batches(problem: Problem, spans: list[Span]) -> list[list[Span]]:
     with_loss = [s for s in spans if np.searchsorted(entering, s.first_loss) < np.searchsorted(entering, s.end)]
     whole = [span for span in with_loss if span.first == 0]
     batches = [[Span(0, min(s.first_loss for s in whole), max(s.end for s in whole))]] if whole else []
-    B = problem.inputs.shape[1]
-    step_bytes = B * problem.stack.dtype.itemsize * (problem.inputs.shape[2] + problem.stack.hidden_size)
     others = sorted((span for span in with_loss if span.first), key=lambda span: span.end - span.first)
     for length, group in groupby(others, key=lambda span: span.end - span.first):
         same = list(group)
-        most = max(1, BATCH_BYTES // (length * step_bytes))
+        most = _most_side_by_side(problem.size, length, len(same))
         batches += [same[i : i + most] for i in range(0, len(same), most)]
     return batches
+
+
+def _most_side_by_side(size: Size, length: int, spans: int) -> int:
+    """How many spans of a length one sweep takes within `BATCH_BYTES`, to a power of two."""
+    most = 1
+    while most < spans:
+        sequences = 2 * most * size.sequences
+        if plan_in_slices(size._replace(steps=length, sequences=sequences, rows=sequences)).bytes > BATCH_BYTES:
+            break
+        most *= 2
+    return most
 
 
 def _side_by_side(

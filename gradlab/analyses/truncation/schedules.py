@@ -105,7 +105,7 @@ def windows_of(schedule: Schedule, steps: int, most: int = 12) -> tuple[Schedule
     often = 1.0 if schedule.kind == "chunks" else schedule.k1 / schedule.k2
     strides = np.unique(np.geomspace(1, max(steps * often, 1), most).round().astype(int))
     lengths = {min(max(round(k1 / often), 1), steps): int(k1) for k1 in strides} | {steps: max(int(steps * often), 1)}
-    return tuple(Schedule(schedule.kind, k1, k2) for k2, k1 in sorted(lengths.items()))
+    return tuple(Schedule(schedule.kind, k1, k2) for k2, k1 in lengths.items())
 
 
 def several(schedules: Sequence[Schedule]) -> Sequence[Schedule]:

@@ -62,7 +62,14 @@ def test_without_u_the_direct_path_is_left(cell):
 
 def test_nothing_cut_is_the_trace():
     experiment = Experiment(cell="gru", depth=2, hidden_size=8, steps=30)
-    assert (cut(experiment, without=())["log10_norm"] == trace(experiment).table["log10_norm"]).all()
+    found = cut(experiment, without=())
+    assert (found["log10_norm"] == trace(experiment).table["log10_norm"]).all()
+    assert set(found["path"]) == {"total"}
+
+
+def test_only_a_cell_of_several_states_has_a_route_between_them():
+    assert routes("lstm") == ("direct", "recurrent", "input", "forget", "candidate", "output", "h to c")
+    assert routes("rnn") == ("direct", "recurrent", "candidate")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Gates over all units, and one sequence unit by unit, against the forward pass and the trace they come from."""
 
+import importlib
 from typing import NamedTuple
 
 import numpy as np
@@ -166,6 +167,14 @@ def test_half_life_is_the_geometric_mean_over_the_steps_also_where_factors_diffe
     assert scope.units["rank"].tolist() == [0, 1, 2]
 
 
+def test_a_gate_at_a_bound_exactly_is_not_beyond_it(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("gradlab.analyses.paths.gates"), "SATURATED", (0.5, 0.5))
+    e = at_rest("lstm", forget_bias=0.0)
+    forget = gate_statistics(e).query("gate == 'forget'")
+    assert not forget[["saturated_low", "saturated_high"]].any(axis=None)
+    assert not microscope(e).units["forget_saturated"].any()
+
+
 def test_gates_means_stand_beside_their_own_unit():
     scope = microscope(SMALL.replace(cell="lstm"))
     for name in ("input", "forget", "output"):
@@ -213,6 +222,7 @@ def test_the_table_holds_every_value_under_its_unit_and_step():
     scope = microscope(SMALL.replace(cell="gru"), layer=1, sequence=3)
     table = scope.table
     assert tuple(table.columns) == UNITS_COLUMNS
+    assert (table["lag"] == 29 - table["step"]).all()
     for quantity in ("h", "update", "log10 gradient"):
         rows = table[table["quantity"] == quantity].pivot_table(index="step", columns="unit", values="value")
         assert (rows.to_numpy() == scope.values[quantity]).all()
@@ -225,7 +235,7 @@ def test_a_layer_or_sequence_that_is_not_there_is_refused(wrong, most):
         microscope(SMALL, **wrong)
 
 
-@pytest.mark.parametrize("unit", [None, 5])
+@pytest.mark.parametrize("unit", [None, 0, 5, 11])
 def test_values_of_some_quantities_are_rows_of_the_whole_table(unit):
     scope = microscope(SMALL, layer=1, sequence=2)
     chosen = scope.table.query("quantity in ['c', 'forget']" + ("" if unit is None else f" and unit == {unit}"))
@@ -249,6 +259,7 @@ def test_letters_are_the_text_from_where_the_sequence_begins():
     text = SMALL.replace(inputs="text", text="abcdefgh ", batch_size=3, steps=10)
     assert "".join(letters(text, sequence=0)) == "abcdefgh a"
     assert "".join(letters(text, sequence=1)) == "defgh abcd"  # a third of the text later
+    assert "".join(letters(text, sequence=2)) == "gh abcdefg"
     assert letters(text).equals(letters(text, sequence=0))
     assert letters(SMALL) is None
     with pytest.raises(ValueError, match="sequence = 3"):

@@ -3,15 +3,17 @@
 import importlib
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gradlab import Experiment, trace
-from gradlab.analyses.paths import decompose
+from gradlab.analyses.paths import cut, decompose, mean_passes
 from gradlab.analyses.paths.orders import split_by_order
 from gradlab.analyses.problem import problem_of
 from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.cells import CELLS
 from gradlab.engine import times_power
+from gradlab.network.stack import Layer, Stack
 from tests.analyses.paths.routes_by_autograd import gradients
 from tests.networks import drawn_case, over_finite
 
@@ -128,6 +130,46 @@ def test_the_table_is_the_traces_with_a_path_and_shares():
             assert total[column].to_numpy() == pytest.approx(whole[column].to_numpy(), abs=1e-12)
     shares = table[table["path"] != "total"].groupby(["layer", "state", "step"])["share"].sum()
     assert shares.to_numpy() == pytest.approx(1, abs=1e-10)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
+def test_units_that_get_nothing_take_no_share_from_one_that_gets_a_negative_gradient(size):
+    """Two linear units that know nothing of each other: at lag k all there is has passed U k times."""
+    none = np.zeros(2)
+    stack = Stack("rnn_linear", (Layer(np.zeros((2, 1)), np.diag([0.5, 0.7]), none, none),))
+    cotangents = np.zeros((4, 1, 2))
+    cotangents[-1, 0, 0] = -size
+    shares = decompose(stack, np.zeros((4, 1, 1)), cotangents, orders=3).pivot(index="lag", columns="path")["share"]
+    np.testing.assert_array_equal(shares[["direct", "order 1", "order 2", "order 3"]], np.eye(4))
+
+
+def alone(case, last):
+    """The case with the last loss of each sequence alone, at the steps `last`."""
+    cotangents, sequences = np.zeros_like(case.cotangents), np.arange(len(last))
+    cotangents[last, sequences] = case.cotangents[last, sequences]
+    return case._replace(cotangents=cotangents)
+
+
+@pytest.mark.parametrize("view", [decompose, cut, mean_passes])
+def test_of_the_last_losses_alone_are_the_rows_of_a_loss_without_the_others_up_to_it(view):
+    case, last = drawn_case("lstm", depth=2, T=12, B=3, gain=1.5), np.array([4, 8, 6])
+    case.cotangents[:] = np.random.default_rng(1).standard_normal(case.cotangents.shape)
+    for sequence, step in enumerate(last):
+        case.cotangents[step + 1 :, sequence] = 0
+    found, whole = view(*case, losses="last"), view(*alone(case, last))
+    expected = whole[whole["step"] <= 8].reset_index(drop=True)
+    expected["lag"] -= 3
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("view", [decompose, cut, mean_passes])
+def test_without_a_loss_there_is_no_last_one_and_every_step_has_its_rows(view):
+    case = drawn_case("lstm", T=7)
+    case.cotangents[:] = 0
+    pd.testing.assert_frame_equal(view(*case, losses="last"), view(*case))
+    assert sorted(view(*case)["step"].unique()) == list(range(7))
+    with pytest.raises(ValueError, match="losses = 'first' is not allowed: use all or last"):
+        view(*case, losses="first")
 
 
 def test_parts_far_outside_the_floating_point_range_still_sum_to_one():

@@ -43,6 +43,16 @@ def test_a_constant_gate_gives_its_power():
     assert 10 ** (c[50] - c[0]) == pytest.approx(1.576192e-7, rel=1e-6)  # σ(1)^50
 
 
+def test_of_a_loss_that_gives_one_unit_nothing_and_another_a_negative_gradient_all_powers_are_there():
+    """Far beyond the range: σ(1)^3000 is 10^-408."""
+    e = Experiment(cell="lstm", hidden_size=2, steps=3001, batch_size=1, initialization="zeros", inputs="zero")
+    cotangents = np.zeros((3001, 1, 2))
+    cotangents[-1, 0, 0] = -1
+    table = gate_product(e.replace(forget_bias=1.0).network(), e.sequence(), cotangents)
+    c = table[table["state"] == "c"].set_index("lag")["log10_norm"]
+    assert (c - c[0]).to_numpy() == pytest.approx(c.index * np.log10(1 / (1 + np.exp(-1.0))), rel=1e-12)
+
+
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell not in WITH_PRODUCT])
 def test_cells_whose_direct_path_is_no_product_of_gates_say_so(cell):
     with pytest.raises(ValueError, match=f"cell = '{cell}' has no gate whose product is the direct path"):
