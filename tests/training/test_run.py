@@ -293,3 +293,25 @@ def test_the_options_of_train_are_the_fields_of_a_recipe_with_their_defaults():
         name: option for name, option in signature(train).parameters.items() if option.kind is option.KEYWORD_ONLY
     }
     assert {name: option.default for name, option in options.items()} == asdict(Recipe())
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_run_restored_from_a_state_continues_as_the_one_that_never_stopped(optimizer, measured):
+    def begun(done):
+        run = Run(small(cell="gru"), "adding", Recipe(updates=UPDATES, optimizer=optimizer, trace_every=6))
+        run.advance(done)
+        return run
+
+    for done in (0, 7, UPDATES):
+        run, other = begun(done), begun(0)
+        if measured and done < UPDATES:
+            run.measured()
+        other.restore(run.state)
+        run.advance(UPDATES)  # which does not reach into the state
+        records, others = begun(done).advance(UPDATES), other.advance(UPDATES)
+        assert [record._replace(trace=None) for record in others] == [record._replace(trace=None) for record in records]
+        assert [record.trace is None for record in others] == [
+            begun(0).advance(UPDATES)[record.update].trace is None for record in records
+        ]
+        assert torch.equal(weights(other), weights(run))
