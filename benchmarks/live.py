@@ -23,7 +23,7 @@ from gradlab.training import Recipe, Run
 
 CELLS = ("rnn", "lstm", "gru")
 UPDATES, TRACE_EVERY, WARM_UP = 10_000, 250, 5  # as the page asks for 10,000 updates; seconds before the clock starts
-OFTEN, STEALS = 2.0, 0.10  # drawings a second, at least; share of the training's time, at most
+OFTEN, STEALS = 2.0, 0.03  # drawings a second, at least; share of the training's time, at most
 COUNT = """
 () => {
   let before = '';

@@ -110,6 +110,8 @@ def waiting(ahead: int) -> str:
 def died(how: str, done: int, kept: int) -> str:
     """That the process of a training has ended; `kept` is the update whose weights are there."""
     again = "" if kept == done else f" and makes {counted(done - kept, 'update')} again, to the same numbers"
+    if not done:
+        return f"The process that trains ended {how} before it had made an update. Start the training again."
     return (
         f"The process that trains ended {how} after update {done}. What was measured until then is kept. "
         f"Continue: it goes on from the weights of update {kept}{again}."

@@ -127,7 +127,9 @@ def test_a_process_that_is_killed_before_it_is_ready_is_reported_too():
     while job.pid is None:
         time.sleep(0.001)
     killed(job)
-    assert "ended by signal 9 after update 0. " in job.error
+    assert job.error == (
+        "The process that trains ended by signal 9 before it had made an update. Start the training again."
+    )
     job.start()
     train(job)
     places.close()

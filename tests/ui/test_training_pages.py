@@ -77,7 +77,8 @@ def test_a_training_whose_process_is_killed_says_so_on_its_page_and_continues(op
     os.kill(job.pid, signal.SIGKILL)
     stands_still(job)
     app.run()
-    assert f"The process that trains ended by signal 9 after update {job.done}. " in app.text[0].value
+    [sentence] = app.text
+    assert f"The process that trains ended by signal 9 after update {job.done}. " in sentence.value
     assert f"After {job.done} updates: RNN is at" in texts(app)
     assert f"RNN, {job.runs[0].done} updates" in [button.label for button in app.get("download_button")]
     reached = job.done

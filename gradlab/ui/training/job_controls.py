@@ -117,8 +117,6 @@ def redraw_while_running(job: Job, draw: Callable[[], None], every: float) -> No
 
     def part() -> None:
         job.attended()
-        if job.error is not None:
-            refusal("The training ended with an error", job.error)
         draw()
         if running and not job.running:
             st.rerun()
@@ -127,7 +125,9 @@ def redraw_while_running(job: Job, draw: Callable[[], None], every: float) -> No
 
 
 def progress_bar(job: Job) -> None:
-    """How far, how fast, how long still; and which runs diverged."""
+    """How far, how fast, how long still; and which runs diverged, or what ended them all."""
+    if job.error is not None:
+        refusal("The training ended with an error", job.error)
     pace = job.pace if job.running else 0.0
     ahead = job.ahead
     text = words.under_way(job.done, job.updates, pace, job.seconds_left) if ahead is None else words.waiting(ahead)

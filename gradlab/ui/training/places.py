@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from gradlab.training.process import TrainingProcess
 
-MOST = max(2, os.cpu_count() or 1)  # at once; each takes 300 MB and what its networks need
+MOST = min(max(2, os.cpu_count() or 1), 8)  # at once; each takes 300 MB and what its networks need
 IDLE = 600.0  # seconds that a process waits for a training
 KEPT_BYTES = 2**30  # a process that has taken more than this is ended, for it would keep the memory
 LOOK_EVERY = 0.1  # seconds, at whether who waits still wants to
