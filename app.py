@@ -5,16 +5,12 @@ collects after every run, and walking torch's objects each time would cost a rer
 the background.
 
 Beside the pages it answers the charts that ask for the curves of a training themselves.
-
-A training leaves the interpreter some fifty times an update. Each time it would wait for Python's default of 5 ms to
-get back from a page that is being drawn, which took a third of its time; of `SWITCH_INTERVAL` it is some percent.
 """
 
 import asyncio
 import contextlib
 import gc
 import os
-import sys
 import threading
 
 import streamlit as st
@@ -23,7 +19,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-SWITCH_INTERVAL = 0.0005  # seconds
 TURNS = asyncio.Semaphore(os.cpu_count() or 1)  # of requests for stops that are computed at once
 MOST_WAITING = 100  # requests for stops; two of each page that is dragged, so that fifty people may
 
@@ -35,7 +30,6 @@ async def prepared(_app):
 
     gc.collect()
     gc.freeze()
-    sys.setswitchinterval(SWITCH_INTERVAL)
     threading.Thread(target=engine.warm_up, name="compile kernels", daemon=True).start()
     yield
 

@@ -23,7 +23,7 @@ from gradlab.training import Recipe, Run
 
 CELLS = ("rnn", "lstm", "gru")
 UPDATES, TRACE_EVERY, WARM_UP = 10_000, 250, 5  # as the page asks for 10,000 updates; seconds before the clock starts
-OFTEN, STEALS = 2.0, 0.10  # drawings a second, at least; share of the training's time, at most
+OFTEN, STEALS = 2.0, 0.03  # drawings a second, at least; share of the training's time, at most
 COUNT = """
 () => {
   let before = '';
@@ -87,13 +87,13 @@ def until_quiet(server: psutil.Process) -> None:
 
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     process, url = start_server(Path(tempfile.mkdtemp()) / "log.txt")
     alone = f"import json; from benchmarks.live import bare; print(json.dumps(bare({seconds})))"
     rounds = []
     try:
         until_quiet(psutil.Process(process.pid))
-        for _ in range(rounds):
+        for _ in range(count):
             free = json.loads(subprocess.run([sys.executable, "-c", alone], capture_output=True, check=True).stdout)
             pace, often = watched(url, seconds)
             rounds.append((free, pace, often))

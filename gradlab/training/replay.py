@@ -43,6 +43,10 @@ class Replay:
     def of(cls, run: Run) -> Self:
         return cls(run.experiment, run.task, run.recipe)
 
+    def run(self) -> Run:
+        """The run before its first update."""
+        return Run(self.experiment, self.task, self.recipe)
+
     def code(self, experiment: str) -> str:
         """The run before its first update, as a Python expression."""
         return f"gradlab.training.Run({experiment}, {self._task}, gradlab.training.{self.recipe!r})"

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Never
 
 import numpy as np
 import torch
+from numpy import ndarray
 from torch import Tensor
 
 from gradlab.analyses.problem import refuse_too_large
@@ -47,6 +48,16 @@ class Record(NamedTuple):
     learning_rate: float
     trace: GradientTrace | None  # on the probe batch
     diverged: Diverged | None  # then the update was not made, and the run ends
+
+
+class State(NamedTuple):
+    """What a run has beside its experiment, task and recipe, between two updates, in arrays of its own."""
+
+    done: int
+    diverged: Diverged | None
+    is_new: bool  # its next record has a trace, whatever the recipe
+    network: dict[str, ndarray]  # the weights by name
+    optimizer: dict[int, dict[str, ndarray]]  # by parameter, in the network's order
 
 
 @contextmanager
@@ -92,6 +103,25 @@ class Run:
         layers, readout = self.network.recurrent.stack.layers, self.network.numpy_readout
         weights = Weights.of(self.experiment, self.task, self.done, layers, readout)
         return Trained(weights, self.experiment)
+
+    @property
+    def state(self) -> State:
+        """A copy of what `restore` continues from. What is measured of the next update is left out: it follows."""
+        is_new = self._is_new or (self._measured is not None and self._measured.trace is not None)
+        network = {name: value.numpy().copy() for name, value in self.network.state_dict().items()}
+        optimizer = {
+            number: {key: value.numpy().copy() for key, value in state.items() if isinstance(value, Tensor)}
+            for number, state in self.optimizer.state_dict()["state"].items()
+        }
+        return State(self.done, self.diverged, is_new, network, optimizer)
+
+    def restore(self, state: State) -> None:
+        """Continues from a state of the same run: its next records are those of the run that has never stopped."""
+        self.network.load_state_dict({name: torch.from_numpy(value) for name, value in state.network.items()})
+        kept = {n: {key: torch.tensor(v) for key, v in values.items()} for n, values in state.optimizer.items()}
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": kept, "param_groups": groups})
+        self.done, self.diverged, self._is_new, self._measured = state.done, state.diverged, state.is_new, None
 
     def records(self) -> Iterator[Record]:
         """One record per update, until the recipe's updates are made or the run diverges."""

@@ -9,6 +9,7 @@ import streamlit as st
 
 from gradlab.ui.frame import link, opened_runs, settings
 from gradlab.ui.frame.link import PAGES
+from gradlab.ui.training import job_controls
 
 SECTIONS = {
     "See": [
@@ -41,6 +42,7 @@ st.set_page_config(page_title="gradlab", page_icon=ICON, layout="wide")
 st.html(STYLE)
 st.logo(ICON, size="large")
 page = st.navigation(SECTIONS, position="top")
+job_controls.left(page.url_path)
 notices = st.container()
 is_home = page.url_path == ""
 column, st.session_state["aside"] = st.columns([3, 1]) if is_home else (st.container(), None)

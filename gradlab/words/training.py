@@ -55,11 +55,14 @@ def _rules(levels: Sequence[tuple[float, str]]) -> pd.DataFrame:
     return pd.DataFrame({"log10_value": np.log10(values), "label": [name for _, name in levels]})
 
 
-def result(runs: Sequence[Run], tables: Sequence[pd.DataFrame]) -> str:
-    """Which cell has solved the task at which update, and where the others are; `tables` are the runs' histories."""
+def result(runs: Sequence[Run], tables: Sequence[pd.DataFrame], done: int) -> str:
+    """Which cell has solved the task at which update, and where the others are.
+
+    tables    the runs' histories
+    done      updates that were made
+    """
     task, steps = runs[0].task, runs[0].experiment.steps
     level, baseline = task.solved(steps), task.baselines(steps)[0]
-    done = max(run.done for run in runs)
     if not done:
         return f"{task.meaning} Without learning: {baseline.loss:.4g}, {baseline.of}."
     parts = []
@@ -97,6 +100,23 @@ def under_way(done: int, updates: int, pace: float, seconds_left: float) -> str:
     """How far a training is, how fast, and how long it still takes; a pace of 0 is not known yet."""
     speed = f", {pace:.0f} updates a second, about {seconds_left:.0f} s left" if pace else ""
     return f"Update {done} of {updates}{speed}"
+
+
+def waiting(ahead: int) -> str:
+    """Of a training that waits for a place."""
+    before = f"{counted(ahead, 'other training')} before this one" if ahead else "this one is next"
+    return f"Waits for a place among the trainings of this server: {before}"
+
+
+def died(how: str, done: int, kept: int) -> str:
+    """That the process of a training has ended; `kept` is the update whose weights are there."""
+    again = "" if kept == done else f" and makes {counted(done - kept, 'update')} again, to the same numbers"
+    if not done:
+        return f"The process that trains ended {how} before it had made an update. Start the training again."
+    return (
+        f"The process that trains ended {how} after update {done}. What was measured until then is kept. "
+        f"Continue: it goes on from the weights of update {kept}{again}."
+    )
 
 
 def reach(experiment: Experiment) -> str:

@@ -370,3 +370,26 @@ def test_the_options_of_train_are_the_fields_of_a_recipe_with_their_defaults():
         name: option for name, option in signature(train).parameters.items() if option.kind is option.KEYWORD_ONLY
     }
     assert {name: option.default for name, option in options.items()} == asdict(Recipe())
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_restored_from_a_state_continues_as_the_one_that_never_stopped(optimizer):
+    def begun(done=0):
+        run = Run(small(cell="gru"), "adding", Recipe(updates=UPDATES, optimizer=optimizer, trace_every=6))
+        run.advance(done)
+        return run
+
+    stopped, states = begun(), []
+    for done in (0, 7, 12):
+        stopped.advance(done - stopped.done)
+        stopped.measured()  # which is no part of the state, but for the trace that the first record has
+        states.append(stopped.state)
+    whole = stopped.advance(UPDATES)
+    for state in states:
+        run = begun(3)
+        run.restore(state)
+        records = run.advance(UPDATES)
+        shared = min(len(records), len(whole))
+        assert [r._replace(trace=None) for r in records[-shared:]] == [r._replace(trace=None) for r in whole[-shared:]]
+        assert [r.update for r in records if r.trace] == [n for n in (0, 6, 12, 18, 19) if n >= state.done]
+        assert torch.equal(weights(run), weights(stopped))

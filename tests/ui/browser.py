@@ -1,5 +1,8 @@
 """What the tests in a real browser have in common. All of them wait long: the machine may have other work to do."""
 
+import contextlib
+import time
+
 import psutil
 import pytest
 from playwright.sync_api import Page, expect
@@ -64,8 +67,21 @@ def download(page: Page, subject: str, kind: str) -> bytes:
 
 
 def busy(server: psutil.Process) -> float:
-    """Share of a core that the server uses over the next second."""
-    return server.cpu_percent(interval=1.0) / 100
+    """Shares of a core that the server and its processes use over the next second."""
+    before, begin = spent(server), time.monotonic()
+    time.sleep(1.0)
+    after = spent(server)
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items()) / (time.monotonic() - begin)
+
+
+def spent(server: psutil.Process) -> dict[int, float]:
+    """Seconds at work by process."""
+    seconds = {}
+    for process in (server, *server.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds[process.pid] = times.user + times.system
+    return seconds
 
 
 def server_of(url: str) -> psutil.Process:
@@ -78,7 +94,7 @@ def server_of(url: str) -> psutil.Process:
 
 
 def works(server: psutil.Process) -> bool:
-    """Whether the server has work to do; a full machine may not let it at once."""
+    """Whether the server or one of its processes has work to do; a full machine may not let it at once."""
     return any(busy(server) > REST for _ in range(ENDS_WITHIN))
 
 

@@ -23,8 +23,8 @@ SMALL = Experiment(hidden_size=4, input_size=2, steps=8, batch_size=2)
 @pytest.fixture
 def job():
     job = Job([Run(SMALL.replace(cell=cell), "adding", Recipe(updates=300)) for cell in ("rnn", "gru")])
-    for _ in range(200):
-        job._round()
+    for run, records in zip(job.runs, job.records, strict=True):
+        records[:] = run.advance(200)
     return job
 
 
@@ -88,11 +88,3 @@ def test_an_address_is_the_jobs_own_and_ends_with_it(job):
     del other
     gc.collect()
     assert live.rows(token, "loss") == "[]"
-
-
-def test_asking_polls_the_job():
-    now = 3.0
-    job = Job([Run(SMALL, "adding", Recipe(updates=3))], clock=lambda: now)
-    now = 5.0
-    asked(live.address(job, "loss"))
-    assert job._polled_at == 5.0

@@ -1,18 +1,20 @@
 """Training in a real browser: it is read from the page, ends with the visit, and is every visitor's own."""
 
+import os
 import re
+import signal
 import time
 
+import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from gradlab.ui.training.job import PATIENCE
 from tests.ui.browser import CHART, WAIT, comes_to_rest, drawing, go, idle, server_of, works
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LONG = "training?updates=10000&cells=GRU&hidden_size=64&task_steps=100"
-SECONDS = PATIENCE + 3  # within which the work has to end
+SECONDS = 3  # within which the work has to end
 
 
 def test_the_word_hello_is_trained_in_the_page_to_a_loss_below_a_tenth(page: Page, app_url):
@@ -54,8 +56,28 @@ def test_the_training_ends_soon_after_its_page_is_left_or_its_tab_closed(page: P
         expect(page.get_by_role("heading", name="One unit, one weight")).to_be_visible()
     else:
         page.close()
-    time.sleep(PATIENCE)
     assert comes_to_rest(server)
+
+
+def trainings(server) -> list[psutil.Process]:
+    """The server's processes that train, or wait for a training."""
+    return [child for child in server.children() if "gradlab.training.worker" in " ".join(child.cmdline())]
+
+
+def test_a_training_whose_process_is_killed_says_so_and_goes_on_while_the_server_lives(page: Page, app_url):
+    server = server_of(app_url)
+    start(page, f"{app_url}/{LONG}")
+    page.wait_for_function("/Update [0-9]{2,} of/.test(document.body.innerText)", timeout=WAIT)
+    for process in trainings(server):
+        os.kill(process.pid, signal.SIGKILL)
+    expect(page.get_by_text("The process that trains ended by signal 9 after update")).to_be_visible()
+    reached = update(page)
+    assert reached >= 10
+    page.get_by_role("button", name="Continue").click()
+    page.wait_for_function(f"Number(/Update ([0-9]+) of/.exec(document.body.innerText)?.[1]) > {reached}", timeout=WAIT)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Continue")).to_be_visible()
+    assert server.is_running()
 
 
 def test_a_training_goes_on_where_it_was_when_the_visitor_comes_back(page: Page, app_url):

@@ -1,6 +1,8 @@
 """The training page and the character model through the whole app, from gradlab/ui/main.py."""
 
 import json
+import os
+import signal
 
 import pytest
 
@@ -9,7 +11,9 @@ from gradlab.analyses.truncation import Schedule
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import characters
 from gradlab.training import Recipe, Run, checkpoints
-from tests.ui.jobs import train
+from gradlab.ui.training.places import PLACES
+from tests.ui.conftest import ROOT
+from tests.ui.jobs import stands_still, train
 
 TINY = {"hidden_size": "8", "cells": ["RNN", "GRU"], "task_steps": "10", "task_batch": "4", "updates": "20"}
 
@@ -57,7 +61,46 @@ def test_another_setting_ends_the_work_and_begins_anew(open_app):
     _, other = app.session_state["job training"]
     assert other is not job
     assert not job.running
-    assert not job._thread.is_alive()
+    stands_still(job)
+
+
+def test_a_page_that_trains_has_a_process_ready_before_start_is_pressed(open_app):
+    open_app("training", **TINY)
+    assert PLACES._spare.is_alive
+
+
+def test_a_training_whose_process_is_killed_says_so_on_its_page_and_continues(open_app):
+    app = open_app("training", **TINY | {"updates": "10000"})
+    app.button(key="start training").click().run()
+    _, job = app.session_state["job training"]
+    train(job, until=1)
+    os.kill(job.pid, signal.SIGKILL)
+    stands_still(job)
+    app.run()
+    [sentence] = app.text
+    assert f"The process that trains ended by signal 9 after update {job.done}. " in sentence.value
+    assert f"After {job.done} updates: RNN is at" in texts(app)
+    assert f"RNN, {job.runs[0].done} updates" in [button.label for button in app.get("download_button")]
+    reached = job.done
+    app.button(key="start training").click().run()
+    assert not app.text
+    train(job, until=reached + 1)
+    app.button(key="pause training").click().run()
+    assert not app.exception, app.exception
+
+
+def test_a_training_stops_when_its_session_shows_another_page_and_goes_on_when_it_comes_back(open_app):
+    app = open_app("training", **TINY | {"updates": "10000"})
+    app.button(key="start training").click().run()
+    _, job = app.session_state["job training"]
+    train(job, until=1)
+    app.switch_page(str(ROOT / "pages" / "one_unit.py")).run()
+    stands_still(job)
+    stood = job.done
+    app.switch_page(str(ROOT / "pages" / "training.py")).run()
+    train(job, until=stood + 1)
+    app.button(key="pause training").click().run()
+    assert not app.exception, app.exception
 
 
 def test_pause_keeps_and_discard_begins_from_the_start(open_app):

@@ -10,6 +10,11 @@ def session_id() -> str:
     return "" if context is None else context.session_id
 
 
+def is_connected(session_id: str) -> bool:
+    """Whether somebody has the session's page open, asked from whichever thread; True where there is no server."""
+    return not runtime.exists() or runtime.get_instance().is_active_session(session_id)
+
+
 def run_again(session_id: str) -> None:
     """Runs the page of a session as it stands, from whichever thread; nothing where the session is no more.
 

@@ -90,7 +90,7 @@ def character_job(choice: Choice) -> Job:
 
 def opened_job(run: Run) -> Job:
     """A run of a character model, to begin or to continue. Raises ValueError for one of another task."""
-    return Job([run], Snapshot.of)
+    return job_controls.job([run], Snapshot.of)
 
 
 def snapshot(job: Job) -> Snapshot:

@@ -1,67 +1,78 @@
-"""Job: runs that train in a background thread while their page is open.
+"""Job: runs that train in a process of their own while their page is open.
 
-A page that shows a job calls `polled` each time it draws. The thread ends, after the update it is in, when nobody has
-polled for `PATIENCE` seconds, because the page was left or the tab closed; the next poll resumes it.
+A page that shows a job says so each time it draws (`attended`). Its training stops within half a second when the page
+is left or the session ends, and goes on when the page is drawn again. What the process measures stays here, and now and
+then it sends its weights: where it dies, the training continues from the last of these, and the updates after them are
+made again, to the same bits.
 """
 
 import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import pandas as pd
 
 from gradlab.training import Record, Run, history
-from gradlab.training.replay import Measured
+from gradlab.training.process import Died, TrainingProcess
+from gradlab.training.replay import Measured, Replay
+from gradlab.training.worker import Begin, Ended, News, Stopping
+from gradlab.ui.training.places import KEPT_BYTES, PLACES, Places
+from gradlab.words import training as words
 
-PATIENCE = 4.0  # seconds without a poll
-PUBLISH_EVERY = 0.4  # seconds from one snapshot to the next
+HEAR_EVERY = 0.1  # seconds: how long it may take until an end is heard
+GRACE = 0.3  # seconds for the updates that are being made, then the process is ended in the middle of them
+TURN = 5.0  # seconds at work, after which a training makes room for one that waits
+STATES_EVERY = 2.0  # seconds from one copy of the weights to the next
+
+
+def always() -> bool:
+    return True
 
 
 class Job:
     """Runs that take their updates in turn, so that all have made equally many. It belongs to one session.
 
+    runs         as they were when the process sent its weights last; whenever it has stopped, as they are
     records      one list per run, growing; at first what the run's next update measures, before it is made
-    snapshots    what `snapshot` made last of each run, by the thread that trains, so never of weights half changed
-    clock        seconds, from any origin
+    snapshots    what `snapshot` makes of each run whenever its weights have come
+    is_open      whether the session is still there, called from any thread
     """
 
     def __init__(
         self,
         runs: Sequence[Run],
-        snapshot: Callable[[Run], Any] = lambda run: None,
-        clock: Callable[[], float] = time.monotonic,
+        snapshot: Callable[[Run], Any] | None = None,
+        is_open: Callable[[], bool] = always,
+        places: Places = PLACES,
     ):
         self.runs = tuple(runs)
-        self.records: list[list[Record]] = [[] for _ in runs]
-        self.snapshot = snapshot
+        self.records: list[list[Record]] = [[run.measured()] for run in self.runs]
+        self.snapshots: list[Any] = [snapshot and snapshot(run) for run in self.runs]
+        self.finished = all(run.finished for run in self.runs)
         self.wanted = False  # start was pressed, and neither pause nor discard since
-        self.error: Exception | None = None
+        self.error: str | None = None
         self.seconds = 0.0  # at work
-        self._clock = clock
-        self._lock = threading.Lock()  # of beginning and ending: a chart polls beside the page
+        self.pid: int | None = None  # of the process that trains, while one does
+        self._snapshot, self._is_open, self._places = snapshot, is_open, places
+        self._made = [run.done for run in self.runs]
+        self._lock = threading.Lock()  # of beginning and ending
         self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._polled_at = clock()
-        self.snapshots = [snapshot(run) for run in self.runs]
+        self._is_left = threading.Event()
+        self._thread: threading.Thread | None = None  # that hears the process
         self._measured: tuple[Measured, ...] = ()
         self._histories = [history([run.measured()], run.experiment.cell) for run in self.runs]
-        for run, records in zip(self.runs, self.records, strict=True):
-            records.append(run.measured())
 
     @property
     def running(self) -> bool:
         return self.wanted and not self.finished and self.error is None
 
     @property
-    def finished(self) -> bool:
-        return all(run.finished for run in self.runs)
-
-    @property
     def done(self) -> int:
         """Updates made, of the run that has made most."""
-        return max(run.done for run in self.runs)
+        return max(self._made)
 
     @property
     def updates_made(self) -> int:
@@ -87,6 +98,11 @@ class Job:
         """At the pace so far; infinite before there is one."""
         return (self.updates - self.done) / self.pace if self.pace else math.inf
 
+    @property
+    def ahead(self) -> int | None:
+        """How many other trainings wait for a place before this one; None where it does not wait."""
+        return self._places.ahead(self)
+
     def measured(self) -> tuple[Measured, ...]:
         """What every run has measured up to now, for questions about it; the same values until there is more."""
         grows, counts = self.running, [len(records) for records in self.records]
@@ -105,12 +121,13 @@ class Job:
         return list(self._histories)
 
     def start(self) -> None:
-        """Begins, or resumes after a pause."""
+        """Begins, or resumes after a pause or an error."""
+        self.error = None
         self.wanted = True
-        self.polled()
+        self.attended()
 
     def pause(self) -> None:
-        """Ends the thread after the updates it is in, and waits for that: then nothing changes any more."""
+        """Ends the training, and waits for that: then nothing changes any more."""
         with self._lock:
             self.wanted = False
             self._ending.set()
@@ -118,41 +135,82 @@ class Job:
         if thread is not None:
             thread.join()
 
-    def polled(self) -> None:
-        """Says that the page is open: keeps the work going, and resumes it if it had stopped because nobody polled."""
+    def attended(self) -> None:
+        """Says that the page is drawn: the training goes on if it had stopped because the page was not open."""
         with self._lock:
-            self._polled_at = self._clock()
+            self._is_left.clear()
             is_alive = self._thread is not None and self._thread.is_alive()
             if self.running and not is_alive:
                 self._ending = threading.Event()
                 self._thread = threading.Thread(target=self._work, args=(self._ending,), name="training", daemon=True)
                 self._thread.start()
 
+    def left(self) -> None:
+        """Says that the session shows another page: the training stops until this one is drawn again."""
+        self._is_left.set()
+
     def _work(self, ending: threading.Event) -> None:
-        published = self._clock()
-        try:
-            while not (ending.is_set() or self.finished or self._clock() - self._polled_at > PATIENCE):
-                before = self._clock()
-                self._round()
-                after = self._clock()
-                self.seconds += after - before
-                if after - published > PUBLISH_EVERY:
-                    self._publish()
-                    published = after
-        except Exception as error:
-            self.error = error  # the page shows it
-        self._publish()
+        def is_over() -> bool:
+            return ending.is_set() or self._is_left.is_set() or not self._is_open()
 
-    def _round(self) -> None:
-        for run, records in zip(self.runs, self.records, strict=True):
-            if not run.finished:
-                record = run.update()
-                if records[-1].update == record.update:  # what was measured before it was made
-                    records[-1] = record
-                else:
+        while self.running and not is_over():
+            process = self._places.enter(self, is_over)
+            if process is None:
+                return
+            self.pid, is_ready = process.pid, False
+            try:
+                is_ready = self._train(process, is_over)
+            except Exception as error:  # the page shows it
+                self.error = str(error)
+            finally:
+                self.pid = None
+                self._places.leave(process, is_ready)
+
+    def _train(self, process: TrainingProcess, is_over: Callable[[], bool]) -> bool:
+        """Trains until there is nothing left to do, it is over, or others wait: whether the process can train again."""
+        while not process.is_ready(HEAR_EVERY):
+            if is_over():
+                return True
+        process.begin(self._begin())
+        seconds, turn_ends, deadline = self.seconds, time.monotonic() + TURN, math.inf
+        is_stopped = is_stopping = False
+        while time.monotonic() < deadline:
+            news = process.news(HEAR_EVERY)
+            if isinstance(news, News):
+                self._take(news, seconds)
+            elif isinstance(news, Stopping):
+                is_stopping, deadline = True, math.inf
+            elif isinstance(news, Ended):
+                self.error = news.error
+                return news.most_bytes < KEPT_BYTES
+            elif isinstance(news, Died):
+                self.error = words.died(news.how, self.done, min(run.done for run in self.runs))
+                return False
+            over = is_over()
+            if not is_stopped and (over or (time.monotonic() > turn_ends and self._places.is_wanted)):
+                process.stop()
+                is_stopped = True
+            if over and not is_stopping:
+                deadline = min(deadline, time.monotonic() + GRACE)
+        return False
+
+    def _begin(self) -> Begin:
+        replays, states = (tuple(map(of, self.runs)) for of in (Replay.of, attrgetter("state")))
+        return Begin(replays, states, STATES_EVERY if self._snapshot is None else 0.0)
+
+    def _take(self, news: News, seconds: float) -> None:
+        """What is new, and of an update that was made again nothing."""
+        for number, (records, new) in enumerate(zip(self.records, news.records, strict=True)):
+            for record in new:
+                if record.update > records[-1].update:
                     records.append(record)
-
-    def _publish(self) -> None:
-        """Copies, but of a run that diverged: its weights may be not finite, and the last sound copy stays."""
-        pairs = zip(self.runs, self.snapshots, strict=True)
-        self.snapshots = [last if run.diverged else self.snapshot(run) for run, last in pairs]
+                elif record.update == records[-1].update:  # what was measured before it was made
+                    records[-1] = record
+            self._made[number] = max(self._made[number], news.done[number])
+        self.seconds = seconds + news.seconds
+        if news.states is not None:
+            for number, (run, state) in enumerate(zip(self.runs, news.states, strict=True)):
+                run.restore(state)
+                if self._snapshot is not None and not run.diverged:  # its weights may be not finite
+                    self.snapshots[number] = self._snapshot(run)
+            self.finished = all(run.finished for run in self.runs)

@@ -12,9 +12,11 @@ from gradlab.settings.experiment import Experiment
 from gradlab.settings.trained import kept_as
 from gradlab.training import OPTIMIZERS, Recipe, Run, checkpoints
 from gradlab.ui.frame import linked, opened_runs
+from gradlab.ui.frame.again import is_connected, session_id
 from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.frame.settings import OF_THE_TASK
 from gradlab.ui.training.job import Job
+from gradlab.ui.training.places import PLACES
 from gradlab.words import training as words
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
@@ -23,6 +25,7 @@ TRACES = 40  # over a run
 EVERY = 0.5  # seconds, at what a character model writes and expects
 WORDS_EVERY = 1.0  # where the curves fetch their points themselves
 MAPS_EVERY = 6.0
+ADDRESSES = {"training": "training", "characters": "character_model"}  # of the pages that train
 
 
 def recipe(updates: int, rate_key: str, rate: float) -> Recipe:
@@ -53,8 +56,22 @@ def sized(experiment: Experiment, *, steps: int, batch_size: int) -> Experiment:
     return experiment.replace(**plain, steps=longest, batch_size=batch_size).shortened(steps)
 
 
+def job(runs: Sequence[Run], snapshot: Callable[[Run], Any] | None = None) -> Job:
+    """A job of the session whose page is drawn: its training ends with the session."""
+    return Job(runs, snapshot, partial(is_connected, session_id()))
+
+
+def left(url_path: str) -> None:
+    """Stops what is trained on another page than that at an address: a page that is not seen does not train."""
+    for page, address in ADDRESSES.items():
+        kept = st.session_state.get(f"job {page}")
+        if kept is not None and address != url_path:
+            kept[1].left()
+
+
 def job_of(page: str, choice: Hashable, make: Callable[[], Job]) -> Job:
     """The session's job for a choice; another choice ends the one before. Stops the page where it cannot be made."""
+    PLACES.warm()
     kept = st.session_state.get(f"job {page}")
     if kept is not None and kept[0] == choice:
         return kept[1]
@@ -99,9 +116,7 @@ def redraw_while_running(job: Job, draw: Callable[[], None], every: float) -> No
     running = job.running
 
     def part() -> None:
-        job.polled()
-        if job.error is not None:
-            refusal("The training ended with an error", str(job.error))
+        job.attended()
         draw()
         if running and not job.running:
             st.rerun()
@@ -110,9 +125,12 @@ def redraw_while_running(job: Job, draw: Callable[[], None], every: float) -> No
 
 
 def progress_bar(job: Job) -> None:
-    """How far, how fast, how long still; and which runs diverged."""
+    """How far, how fast, how long still; and which runs diverged, or what ended them all."""
+    if job.error is not None:
+        refusal("The training ended with an error", job.error)
     pace = job.pace if job.running else 0.0
-    text = words.under_way(job.done, job.updates, pace, job.seconds_left)
+    ahead = job.ahead
+    text = words.under_way(job.done, job.updates, pace, job.seconds_left) if ahead is None else words.waiting(ahead)
     if job.finished:
         text += f", done in {job.seconds:.1f} s"
     st.progress(min(job.done / job.updates, 1.0), text)

@@ -37,14 +37,13 @@ def address(job: Job, column: str) -> str:
 
 
 def rows(token: str, column: str) -> str:
-    """The job's curves and their ends as JSON, which polls the job; no rows of a job that has gone.
+    """The job's curves and their ends as JSON; no rows of a job that has gone.
 
     It is asked for several times a second beside a training, so it is plain arrays and strings.
     """
     job = _jobs.get(token)
     if job is None or column not in COLUMNS:
         return "[]"
-    job.polled()
     answer = []
     for run, records, values in zip(job.runs, job.records, measured(job, column), strict=True):
         cell, first = run.experiment.cell, records[0].update

@@ -80,18 +80,18 @@ def _stops(label: str, stops: tuple[int, ...], standard: int, key: str) -> int:
 def training_job(choice: Choice) -> Job:
     """The session's job: all networks on the same batches."""
     runs = (Run(experiment, choice.task, choice.recipe) for experiment in choice.experiments)
-    return job_controls.job_of("training", choice, lambda: Job(list(runs)))
+    return job_controls.job_of("training", choice, lambda: job_controls.job(list(runs)))
 
 
 def opened_job(run: Run) -> Job:
     """A kept run, to be continued."""
-    return Job([run])
+    return job_controls.job([run])
 
 
 def curves(job: Job) -> None:
     """What came out so far, a card per network, the loss and the gradient's norm."""
     first, tables = job.runs[0], job.histories()
-    sentence = words.result(job.runs, tables)
+    sentence = words.result(job.runs, tables, job.done)
     st.markdown(sentence)
     cards(job)
     job_controls.progress_bar(job)
