@@ -13,6 +13,7 @@ from gradlab.analyses.itemised import Pairs, state_of
 from gradlab.analyses.traces import ALL, LAST, GradientTrace
 from gradlab.analyses.truncation import Departure, Schedule
 from gradlab.cells import CELLS
+from gradlab.settings.catalogue import title
 from gradlab.settings.drawing import read_steps_of
 from gradlab.settings.subject import Subject
 from gradlab.words.flow import NOTHING_INJECTED, arriving
@@ -139,7 +140,10 @@ def rows_note(matrices: Sequence[Pairs], shown: Subject, asked: Subject, layer: 
     first, loss = matrices[0], asked.settings.loss
     notes = [] if len(first.loss_steps) else [NOTHING_INJECTED]
     if shown.settings.loss != loss and first.losses > 1 and loss != "every":
-        notes.append(f"The chosen loss, {loss}, enters once; here it enters at every step.")
+        notes.append(
+            f"The chosen loss, {title(loss)}, enters once; here it enters at every step, so that numbers "
+            "may differ a little from those of other pages."
+        )
     if 0 < len(first.loss_steps) < first.losses:
         notes.append(f"{len(first.loss_steps)} of {first.losses} loss steps were computed, evenly spread.")
     states = " or ".join(dict.fromkeys(state_of(pairs.cell, state) for pairs in matrices))

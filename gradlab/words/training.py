@@ -12,8 +12,7 @@ from gradlab.settings.tasks import Task
 from gradlab.training import Recipe, Run, clipping, solved_at
 from gradlab.words.numbers import counted, listed
 
-RECENT = 20  # updates that a card's numbers are means of
-LAST = 10  # losses that the sentence's are means of
+RECENT = 10  # updates that a card's numbers, and the sentence's, are means of
 
 
 def names(runs: Sequence[Run]) -> str:
@@ -68,7 +67,7 @@ def result(runs: Sequence[Run], tables: Sequence[pd.DataFrame], done: int) -> st
     parts = []
     for run, table in zip(runs, tables, strict=True):
         at = solved_at(table, level)
-        here = f"is at {table['loss'].tail(LAST).mean():.3g}" if at is None else f"solved it at update {at}"
+        here = f"is at {table['loss'].tail(RECENT).mean():.3g}" if at is None else f"solved it at update {at}"
         parts.append(f"{run.experiment.title} {here}")
     levels = f"solved below {level:.3g}; {baseline.of}: {baseline.loss:.4g}"
     return f"After {counted(done, 'update')}: {', '.join(parts)} ({levels})."
@@ -92,7 +91,8 @@ def recent_loss(table: pd.DataFrame) -> str:
 def recent_metric(task: Task, table: pd.DataFrame) -> str:
     """The metric over the last updates, and the share of updates clipped, for a card."""
     metric = table["metric"].tail(RECENT).mean()
-    does = f"{metric:.0%} right" if task.metric == "accuracy" else f"{metric:.3g} {task.metric}"
+    near = "right" if task.objective == "cross_entropy" else f"of answers within {task.tolerance:g}"
+    does = f"{metric:.0%} {near}" if task.metric == "accuracy" else f"{metric:.3g} {task.metric}"
     return f"{does}, clipped {clipping(table)[0]:.0%} of updates"
 
 

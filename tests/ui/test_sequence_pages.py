@@ -78,7 +78,9 @@ def test_a_window_longer_than_the_sequence_is_named_and_left_out(open_app):
 
 
 def test_a_loss_that_enters_once_is_replaced_and_said_to_be(open_app):
-    assert "The chosen loss, last, enters once; here it enters at every step." in words(open_app("itemised", **SMALL))
+    assert "The chosen loss, last step, enters once; here it enters at every step" in words(
+        open_app("itemised", **SMALL)
+    )
     assert "enters once" not in words(open_app("itemised", **SMALL, loss="every"))
 
 

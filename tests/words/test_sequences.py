@@ -178,7 +178,8 @@ def test_a_note_says_which_rows_stand_for_which_loss():
     asked = Experiment(cell="lstm", hidden_size=4, steps=20)
     every = asked.replace(loss="every")
     stands_in = sequences.rows_note([pairs(every)], every, asked, 0, "c")
-    assert stands_in.startswith("The chosen loss, last, enters once; here it enters at every step. State c of layer 0,")
+    beginning = "The chosen loss, last step, enters once; here it enters at every step, so that numbers may differ a "
+    assert stands_in.startswith(f"{beginning}little from those of other pages. State c of layer 0,")
     assert "chosen loss" not in sequences.rows_note([pairs(every)], every, every, 0, "c")
     some = sequences.rows_note([pairs(every, most=4)], every, every, 1, "h")
     assert some.startswith("4 of 20 loss steps were computed, evenly spread. State h of layer 1,")

@@ -61,11 +61,11 @@ def test_the_result_says_which_cell_has_solved_the_task_and_the_mean_of_the_othe
     losses = [1.0] * 20 + [0.005] * 10  # a mean of ten below 0.01 at the last update alone
     other = [9.0] * 20 + list(np.linspace(0.1, 1, 10))
     runs = [run_after(30), run_after(12, cell="rnn")]
-    said = training.result(runs, [table(losses), table(other)])
+    said = training.result(runs, [table(losses), table(other)], 30)
     ending = "(solved below 0.01; always answering 1: 0.1667)."
     assert said == f"After 30 updates: GRU solved it at update 29, RNN is at 0.55 {ending}"
-    assert training.result([run_after(1)], [table([0.25])]) == f"After 1 update: GRU is at 0.25 {ending}"
-    begun = training.result([run_after(0)], [table([])])
+    assert training.result([run_after(1)], [table([0.25])], 1) == f"After 1 update: GRU is at 0.25 {ending}"
+    begun = training.result([run_after(0)], [table([])], 0)
     assert begun == f"{TASKS['adding'].meaning} Without learning: 0.1667, always answering 1."
 
 
@@ -79,11 +79,13 @@ def test_clipping_is_said_by_its_share_and_by_what_is_left_where_there_is_some()
     assert "in 100.0% of 3 updates" in training.clipped([real], [history(real.records(), "gru")])
 
 
-def test_cards_give_the_means_of_the_last_twenty_updates():
-    metric = [0.0] * 5 + [1.0] * 15 + [0.2] * 5
-    shown = table([8.0] * 5 + [1.0] * 10 + [0.5] * 10, clipped=5, metric=metric)
+def test_cards_give_the_means_of_the_last_ten_updates_as_the_sentence_does():
+    metric = [0.0] * 15 + [1.0] * 5 + [0.6] * 5
+    shown = table([8.0] * 15 + [1.0] * 5 + [0.5] * 5, clipped=5, metric=metric)
     assert training.recent_loss(shown) == "0.7500"
-    assert training.recent_metric(TASKS["adding"], shown) == "80% right, clipped 20% of updates"
+    assert "RNN is at 0.75 " in training.result([run_after(25, cell="rnn")], [shown], 25)
+    assert training.recent_metric(TASKS["adding"], shown) == "80% of answers within 0.04, clipped 20% of updates"
+    assert training.recent_metric(TASKS["parity"], shown) == "80% right, clipped 20% of updates"
     assert training.recent_metric(TASKS["hello"], shown) == "0.8 bits per character, clipped 20% of updates"
 
 
