@@ -80,7 +80,7 @@ def matrix(
         .encode(x=x, y=curves)
         .transform_filter(chosen)
     )
-    finite = total[np.isfinite(total["log10_norm"])]
+    finite = total.loc[np.isfinite(total["log10_norm"]), ["step", "log10_norm"]]
     whole = alt.Chart(finite).mark_line(color=ink.text, strokeWidth=2, strokeDash=[4, 3], clip=True)
     words = pd.DataFrame({"text": ["— the marked row", "- - sum of all rows"]})
     names = [
@@ -202,8 +202,10 @@ def losses_and_sum(
             alt.Tooltip("log10_norm:Q", title="log10 norm", format=".2f"),
         ],
     )
-    whole = alt.Chart(total[np.isfinite(total["log10_norm"])]).mark_line(color=ink.text, strokeWidth=3)
-    at = total[np.isfinite(total["log10_norm"])].nsmallest(1, "step")
+    whole = alt.Chart(total.loc[np.isfinite(total["log10_norm"]), ["step", "log10_norm"]]).mark_line(
+        color=ink.text, strokeWidth=3
+    )
+    at = total.loc[np.isfinite(total["log10_norm"]), ["step", "log10_norm"]].nsmallest(1, "step")
     label = alt.Chart(at.assign(text="sum over all losses")).mark_text(
         align="left", baseline="bottom", dx=4, dy=-7, fontSize=13, fontWeight=600, color=ink.text
     )

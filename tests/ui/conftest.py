@@ -45,7 +45,7 @@ class Drawn(NamedTuple):
     """What a page draws at one visit."""
 
     asked: list  # (question, reduction, the rows on the screen) of every figure
-    exported: list  # (name, chart of every row, all rows) of every figure with tools
+    exported: list  # (drawing, words) of every figure with tools
     charts: list  # that Streamlit was handed
 
 
@@ -60,9 +60,9 @@ def drawn(monkeypatch):
         seen.asked.append((question, reduction, rows))
         return rows
 
-    def exported(taken, table, question, words, **options):
-        seen.exported.append((words.name, taken, table))
-        draw(taken, table, question, words, **options)
+    def exported(drawing, words):
+        seen.exported.append((drawing, words))
+        draw(drawing, words)
 
     def charted(*arguments, **options):
         seen.charts.append(arguments[0])

@@ -14,6 +14,7 @@ from gradlab.ui.frame import opened_runs as opened
 from gradlab.ui.frame.presets import FIRST, PRESETS
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings
 from gradlab.ui.frame.widgets import widget
+from gradlab.words import subjects as words
 from gradlab.words.numbers import listed
 
 AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
@@ -87,11 +88,8 @@ def dark() -> bool:
 
 
 def differences() -> str:
-    """What differs from the defaults, for the tab's title: " (depth 2, keep bias 3.0)"; the first three at most."""
-    shared = current().subjects[0].settings
-    changed = [
-        f"{name.replace('_', ' ')} {value}" for name, value in shared if name != "cell" and value != default(name)
-    ]
+    """What differs from the defaults, for the tab's title: " (depth 2, keep-gate bias 3)"; the first three at most."""
+    changed = words.differences(current().subjects[0])
     return f" ({', '.join(changed[:MOST_CHANGES])})" if changed else ""
 
 

@@ -22,7 +22,7 @@ from gradlab.analyses.call import Call, Table, each
 from gradlab.analyses.diagnosis import diagnose
 from gradlab.analyses.thinning import Lines, line_ends
 from gradlab.analyses.traces import trace
-from gradlab.charts import traces
+from gradlab.charts import annotations, traces
 from gradlab.charts.arriving import arriving, by_column, with_first
 from gradlab.engine import plan
 from gradlab.settings.experiment import Experiment
@@ -94,9 +94,11 @@ def _norms(
     rows = rows_on_screen(Table.of(calls, "table", where), Lines())
     if rows.empty:
         return None
-    ends = line_ends(rows, shared.relative) if first_picture else None
+    heights = annotations.heights(subject.settings.cell for subject in subjects)
+    ends = line_ends(rows, shared.relative, heights=heights) if first_picture else None
     other = promised(subjects, where) if first_picture and cards else None
-    drawn, domains = traces.datasets(rows, relative=shared.relative, ends=ends, marks=flow.marks(found), promised=other)
+    promise, marks = other and other.on_screen(), flow.marks(found)
+    drawn, domains = traces.datasets(rows, relative=shared.relative, ends=ends, marks=marks, promised=promise)
     look = traces.look_of(rows, drawn, relative=shared.relative, first_picture=first_picture, dark=asked.dark)
     look = look._replace(parts=frozenset(traces.PARTS))
     faces = [face(answer(call.then(diagnose))) for call in calls] if cards else []
