@@ -41,9 +41,9 @@ DPI = (96, 150, 192, 300, 600)
 PAPER = {"picture_font": 8.0, "picture_dpi": 300}  # what papers ask for, chosen with their widths
 LIGHT, DARK = "light", "dark"
 EVERY_ROW = (
-    "drawn from every row, not from those that the screen shows, which takes seconds for a long trace. Lines of more "
+    "Drawn from every row, not from those that the screen shows, which takes seconds for a long trace. Lines of more "
     f"than {POINTS_TAKEN:,} rows are thinned with their extremes kept; maps of many more than {CELLS_TAKEN:,} cells "
-    "average neighbouring steps"
+    "average neighbouring steps."
 )
 
 
@@ -100,17 +100,17 @@ def _choose(name: str) -> Picture:
     def call(choice: str) -> dict[str, Any]:
         return {"key": f"{choice} {name}", "on_change": take, "args": (choice,)}
 
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control("Width", list(WIDTHS), required=True, **call("picture_width"))
-        st.segmented_control("Theme", (LIGHT, DARK), required=True, **call("picture_theme"))
     low, high, _ = LIMITS["font_size"]
     with st.container(horizontal=True):
-        st.number_input("Font size (pt)", low, high, step=0.5, format="%.1f", width=150, **call("picture_font"))
-        st.selectbox("PNG: dots per inch", DPI, width=150, **call("picture_dpi"))
+        st.segmented_control("Width", list(WIDTHS), required=True, width="content", **call("picture_width"))
+        st.number_input("Font (pt)", low, high, step=0.5, format="%.1f", width=130, **call("picture_font"))
+        st.selectbox("PNG: dots per inch", DPI, width=130, **call("picture_dpi"))
+        st.segmented_control("Theme", (LIGHT, DARK), required=True, width="content", **call("picture_theme"))
     with st.container(horizontal=True):
-        st.toggle("Title", **call("picture_heading"))
-        st.toggle("Settings", help="Those that are not at their defaults, below the plot.", **call("picture_note"))
-        st.toggle("Powers as 10⁻⁵", help="Else 1e-5.", **call("picture_powers"))
+        st.toggle("Title", width="content", **call("picture_heading"))
+        help_text = "Network, size, length, seed and what is not at its default, below the plot."
+        st.toggle("Settings", help=help_text, width="content", **call("picture_note"))
+        st.toggle("Powers as 10⁻⁵", help="Else 1e-5.", width="content", **call("picture_powers"))
     return chosen_picture()
 
 
@@ -124,11 +124,12 @@ def export_bar(drawing: Drawing, words: Words) -> None:
             return
         if words.name in failed:
             refusal("This file could not be made", failed.pop(words.name))
-        picture = _choose(words.name)
         is_reduced = not isinstance(drawing.reduction, AllRows)
+        pictures, picture = st.container(gap="small"), _choose(words.name)
         for label, kinds in (("Picture", PICTURES), ("Numbers", TABLES), ("Settings", SETTINGS)):
-            st.caption(f"{label}: {EVERY_ROW}" if is_reduced and kinds is PICTURES else label)
-            with st.container(horizontal=True, gap="small"):
+            place = pictures if kinds is PICTURES else st.container(gap="small")
+            place.caption(label, help=EVERY_ROW if is_reduced and kinds is PICTURES else None)
+            with place.container(horizontal=True, gap="small"):
                 for name, kind in kinds.items():
                     if kinds is PICTURES:
                         make = partial(picture_of, kind, drawing, words, picture)
