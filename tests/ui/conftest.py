@@ -47,12 +47,13 @@ class Drawn(NamedTuple):
     asked: list  # (question, reduction, the rows on the screen) of every figure
     exported: list  # (drawing, words) of every figure with tools
     charts: list  # that Streamlit was handed
+    alts: list  # what each says to those who cannot see it
 
 
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures and the charts of the pages that are visited."""
-    seen = Drawn([], [], [])
+    seen = Drawn([], [], [], [])
     ask, draw, chart = part.ask, part.export_bar, st.altair_chart
 
     def asked(question, reduction):
@@ -66,10 +67,12 @@ def drawn(monkeypatch):
 
     def charted(*arguments, **options):
         seen.charts.append(arguments[0])
+        seen.alts.append(options["alt"])
         return chart(*arguments, **options)
 
     def followed(specification, **options):
         seen.charts.append(specification)
+        seen.alts.append(options["alt"])
         return followed_chart(specification, **options)
 
     followed_chart = st.vega_lite_chart

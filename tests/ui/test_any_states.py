@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 def test_every_page_draws_a_cell_of_four_states(open_app, drawn, four_states, page, state):
     title = CELLS[four_states].title
     query = {"cells": [title, "LSTM"], "one_cell": title, "state": state}
-    asked, exported, charts = visited(open_app, drawn, page, query)
+    asked, exported, charts, _ = visited(open_app, drawn, page, query)
     assert len(asked) == len(charts) > 0
     for question, _, shown in asked:
         assert len(shown), question

@@ -5,7 +5,9 @@ Both are the files of the buttons, to the bit.
 A page is a file in `pages/`; a chart that is drawn beside `figure` is found, and fails.
 """
 
+import re
 import struct
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from gradlab import exports
 from gradlab.ui.parts.export_bar import Picture, picture_of, program_of
 from tests.ui.conftest import PAGES, visited
 
+MARKDOWN = re.compile(r"\*\*|:[a-z]+\[")
 PAPER = Picture(exports.Layout(width=3.25, font_size=8, dpi=120), dark=False, note=True)
 
 MORE = {  # settings at which a page shows more of what it can
@@ -31,10 +34,11 @@ MORE = {  # settings at which a page shows more of what it can
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "query"), [*((name, {}) for name in PAGES), *MORE.items()])
 def test_every_figure_s_program_makes_its_rows_and_its_picture(open_app, drawn, name, query, tmp_path, monkeypatch):
-    asked, exported, charts = visited(open_app, drawn, name, query)
+    asked, exported, charts, _ = visited(open_app, drawn, name, query)
     assert len(asked) == len(charts) > 0, "a chart of the page has no question, and so no program"
     monkeypatch.chdir(tmp_path)
     tables = {}
+    assert not [alt for alt in drawn.alts if not alt or MARKDOWN.search(alt)]
     for drawing, words in exported:
         names, question = {}, drawing.question
         exec(program_of(drawing, words, PAPER), names)
@@ -46,6 +50,11 @@ def test_every_figure_s_program_makes_its_rows_and_its_picture(open_app, drawn, 
         assert file.name == exports.file_name(question.subjects, words.name, ".png")
         assert file.read_bytes() == picture_of(exports.PICTURES["PNG"], drawing, words, PAPER), words.name
         assert struct.unpack(">I", file.read_bytes()[16:20]) == (390,), words.name
+        svg = picture_of(exports.PICTURES["SVG"], drawing, words, PAPER).decode()
+        texts = "".join(
+            ElementTree.fromstring(svg.partition("<metadata>")[0] + svg.partition("</metadata>")[2]).itertext()
+        )
+        assert not MARKDOWN.search(texts), words.name
         file.unlink()
     for question, reduction, shown in asked:
         if question in tables:

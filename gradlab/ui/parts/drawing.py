@@ -3,7 +3,7 @@
 It draws the screen's rows, a picture of every row, and writes itself as the lines of a program that make the picture.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from typing import Any
@@ -81,11 +81,11 @@ class Drawing:
         return "\n".join(lines)
 
 
-def _without(draw: Draw, names: Iterable[str]) -> Draw:
+def _without(draw: Draw, names: Collection[str]) -> Draw:
     """A `partial` without the options of some names, which others take the place of."""
     if not isinstance(draw, partial):
         return draw
-    return partial(draw.func, *draw.args, **{name: draw.keywords[name] for name in draw.keywords.keys() - {*names}})
+    return partial(draw.func, *draw.args, **{name: value for name, value in draw.keywords.items() if name not in names})
 
 
 def _others(beside: Iterable[Any]) -> Iterator[Rows]:

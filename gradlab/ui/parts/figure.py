@@ -7,8 +7,9 @@ import streamlit as st
 
 from gradlab.analyses.call import Question
 from gradlab.analyses.thinning import AllRows, Reduction
+from gradlab.charts.presented import presented
 from gradlab.ui.ask import ask
-from gradlab.ui.frame import settings
+from gradlab.ui.frame import present, settings
 from gradlab.ui.parts import following
 from gradlab.ui.parts.drawing import Beside, Draw, Drawing
 from gradlab.ui.parts.export_bar import chosen_picture, export_bar, program_of, tool
@@ -95,9 +96,11 @@ class _Checked:
 
     def __init__(self, chart: Any):
         self.chart = chart
+        self.height = present.height() if present.is_on() else None
 
     def to_dict(self) -> dict[str, Any]:
-        return self.chart.to_dict(validate=False)
+        document = self.chart.to_dict(validate=False)
+        return presented(document, self.height) if present.is_on() else document
 
 
 def how_to_read(words: Words) -> None:

@@ -24,11 +24,12 @@ from gradlab.analyses.thinning import Lines, line_ends
 from gradlab.analyses.traces import trace
 from gradlab.charts import annotations, traces
 from gradlab.charts.arriving import arriving, by_column, with_first
+from gradlab.charts.presented import presented
 from gradlab.engine import plan
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import answer, rows_on_screen
-from gradlab.ui.frame import link, settings, widgets
+from gradlab.ui.frame import link, present, settings, widgets
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts.cards import face, state_of
 from gradlab.ui.parts.promise import promised
@@ -204,6 +205,8 @@ def show(page: str, title: str) -> bool:
     if first is None or first[0] != (page, found.look):
         first = st.session_state["first frame"] = ((page, found.look), json.loads(found.detail))
     specification = with_first(_compiled(found.look, event, found.columns), first[1])
+    if present.is_on():
+        specification = presented(specification, present.height())
     st.vega_lite_chart(specification, theme=None, width="stretch", alt=title)
     query, one = link.full_query(asked.settings), asked.settings.subjects[0].settings
     ladders = {
