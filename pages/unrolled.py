@@ -9,7 +9,7 @@ from gradlab.analyses.paths import decades, edges
 from gradlab.analyses.thinning import Lines
 from gradlab.analyses.traces import trace
 from gradlab.charts.unrolled import FIXED_DECADES, network
-from gradlab.ui.ask import ask, result
+from gradlab.ui.ask import Rows, ask, result
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import walk
 from gradlab.ui.parts.figure import figure
@@ -19,7 +19,7 @@ from gradlab.words.how_to_read import Words
 one = settings.current().one
 first, last, span = walk.chosen(one.settings.steps)
 rows = Table.of(Call.of(edges, one, first=first, last=last))
-sequence = [ask(Table.of(Call.of(trace, one), "table"), Lines())] if span == walk.ALL else []
+sequence = [Rows(Table.of(Call.of(trace, one), "table"), Lines())] if span == walk.ALL else []
 sentence = sentences.of_edges(ask(rows), result(Call.of(trace, one)).loss_steps)
 
 st.markdown(sentence)

@@ -27,6 +27,7 @@ from gradlab.analyses.weights import eigenvalues as spectrum
 from gradlab.charts.heatmap import layers_by_steps
 from gradlab.charts.traces import lines, opening
 from gradlab.charts.weights import eigenvalues
+from gradlab.exports.layout import Layout
 from gradlab.training import Recipe, Run
 from gradlab.training.checkpoints import save
 from gradlab.words.numbers import number
@@ -62,12 +63,80 @@ def png_chunks(data: bytes):
         at += 12 + length
 
 
-@pytest.mark.parametrize("scale", [1, 2, 3.5])
-def test_a_png_has_scale_pixels_for_each_of_the_chart_s(chart, scale):
-    size = next(
-        content for kind, content in png_chunks(exports.png(chart, EXPERIMENTS, scale=scale)) if kind == b"IHDR"
-    )
-    assert struct.unpack(">II", size[:8]) == (900 * scale, 440 * scale)
+@pytest.mark.parametrize("dpi", [96, 192, 336])
+def test_a_png_of_the_screen_s_width_has_dpi_pixels_for_96_of_the_chart_s(chart, dpi):
+    chunks = dict(png_chunks(exports.png(chart, EXPERIMENTS, layout=Layout(dpi=dpi))))
+    assert struct.unpack(">II", chunks[b"IHDR"][:8]) == (900 * dpi / 96, 440 * dpi / 96)
+    assert struct.unpack(">IIB", chunks[b"pHYs"]) == (round(dpi / 0.0254), round(dpi / 0.0254), 1)
+
+
+@pytest.mark.parametrize(("width", "font_size", "dpi"), [(3.25, 8, 300), (6.75, 10, 150), (3.25, 6.5, 200)])
+def test_every_kind_of_picture_is_as_wide_as_asked_for_and_its_labels_as_large(chart, tmp_path, width, font_size, dpi):
+    def saved(name):
+        path = exports.save(
+            chart, tmp_path / name, EXPERIMENTS, title="T" * 9, width=width, font_size=font_size, dpi=dpi
+        )
+        assert path == tmp_path / name
+        return path.read_bytes()
+
+    pixels = struct.unpack(">I", dict(png_chunks(saved("figure.png")))[b"IHDR"][:4])
+    assert pixels == (int(width * dpi),)
+    (box,) = re.findall(rb"/MediaBox \[0 0 ([\d.]+) [\d.]+\]", saved("figure.pdf"))
+    assert float(box) == width * 72
+    drawing = saved("figure.svg").decode()
+    (inches, left, of_chart) = re.search(
+        r'<svg [^>]*width="([\d.]+)in"[^>]*viewBox="(\S+) 0 ([\d.]+)', drawing
+    ).groups()
+    assert (float(inches), float(left)) == (width, 0)
+    tick = re.search(r'font-size="([\d.]+)px"[^>]*>20</text>', drawing)
+    assert float(tick[1]) / float(of_chart) * width * 72 == pytest.approx(font_size, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"width": 0.5}, "width = 0.5 is not allowed: use 1 to 20 inches"),
+        ({"font_size": "8"}, "font_size = '8' is not allowed: use 5 to 24 points"),
+        ({"dpi": 0}, "dpi = 0 is not allowed: use 36 to 1200 dots an inch"),
+        ({"width": float("nan")}, "width = nan is not allowed"),
+        ({"width": 20, "dpi": 1200}, "at most 12000 are allowed, so use a dpi up to 600"),
+        (
+            {"path": "figure.tiff"},
+            "path = 'figure.tiff' does not say which kind of picture: use a name that ends in .png",
+        ),
+    ],
+)
+def test_what_no_picture_can_have_is_refused_with_a_sentence_before_any_work(option, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        exports.save(None, **{"path": "figure.png"} | option)
+
+
+def test_a_chart_of_fixed_size_stands_in_the_middle_of_a_picture_as_wide_as_asked_for():
+    square = eigenvalues(spectrum(gradlab.Stack.from_experiment(EXPERIMENTS[0])))
+    drawing = exports.svg(square, layout=Layout(width=6.75, font_size=9)).decode()
+    left, width = map(float, re.search(r'viewBox="(\S+) 0 ([\d.]+)', drawing).groups())
+    assert width == 648
+    assert left < -100
+
+
+def test_the_settings_that_are_not_at_their_defaults_stand_below_a_picture_unless_they_are_not_wanted(chart, tmp_path):
+    changed = [one.replace(keep_bias=3.0, gain=1.5) for one in EXPERIMENTS]
+    drawing = exports.save(chart, tmp_path / "figure.svg", changed).read_text()
+    written = "".join(ElementTree.fromstring(drawing).itertext()).replace("\u00a0", " ")
+    assert "RNN, GRU (keep-gate bias 3) · hidden size 8 · gain 1.5 · steps 40 · batch size 3 · input size 4" in written
+    assert "seed 11" in written
+    without = exports.save(chart, tmp_path / "figure.svg", changed, note="").read_text()
+    assert "hidden size" not in without.partition("<metadata>")[0] + without.partition("</metadata>")[2]
+    height, less = (float(re.search(r'height="([\d.]+)in"', text)[1]) for text in (drawing, without))
+    assert height > less
+
+
+def test_a_picture_without_heading_has_its_title_for_those_who_do_not_see_it(chart):
+    drawing = exports.svg(chart, title="A title", subtitle="and more", layout=Layout(heading=False)).decode()
+    root = ElementTree.fromstring(drawing)
+    assert root.find("{http://www.w3.org/2000/svg}title").text == "A title"
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert not {"A title", "and more"} & set(texts)
 
 
 def test_a_heading_makes_the_picture_higher_and_not_the_plot_lower(chart):
@@ -78,7 +147,7 @@ def test_a_heading_makes_the_picture_higher_and_not_the_plot_lower(chart):
 
 def test_a_long_heading_is_broken_within_the_width_and_loses_no_word(chart):
     words = "RNN loses 26 decades over 100 steps while 기울기는 거의 사라진다 and the GRU keeps more of it " * 4
-    title = exports.specification(chart, title=words, subtitle=words, width=400)["title"]
+    title = exports.specification(chart, title=words, subtitle=words, layout=Layout(width=400 / 96))["title"]
     for key, size in (("text", 16), ("subtitle", 13)):
         assert " ".join(title[key]).split() == words.split()
         assert all(len(line) * size / 2 <= 400 for line in title[key])
@@ -342,14 +411,28 @@ def test_the_program_of_a_trained_network_refuses_another_run_of_the_same_name()
     assert repr(one.weights.fingerprint) in one.code
 
 
-def test_a_still_picture_has_numbers_that_every_font_can_write():
+@pytest.mark.parametrize("powers", [True, False])
+def test_a_still_picture_has_letters_that_every_font_has_and_powers_with_raised_exponents(powers):
     rows = trace(Experiment(cell="rnn", steps=60, hidden_size=4)).table.query("state == 'h'")
-    said = f"This much remains: {number(-57.3)}, at most {number(12.5)} and {number(-1.2)}."
-    text = exports.svg(opening(rows, ends=line_ends(rows, relative=True)), subtitle=said).decode()
-    assert not set("⁻⁰¹²³⁴⁵⁶⁷⁸⁹×") & set(text.partition("<metadata>")[0] + text.partition("</metadata>")[2])
-    assert "5.0e-58, at most 3.2e+12 and 0.063." in text
-    assert "1e-10" in text
-    page = exports.html(opening(rows, ends=line_ends(rows, relative=True)), subtitle=said).decode()
+    said = f"This much remains: {number(-57.3)}, at most {number(12.5)} and {number(-1.2)}, 기울기."
+    chart = opening(rows, ends=line_ends(rows, relative=True))
+    text = exports.svg(chart, subtitle=said, layout=Layout(powers=powers)).decode()
+    drawn = text.partition("<desc>")[0] + text.partition("</metadata>")[2]
+    assert not set("⁻⁰¹²³⁴⁵⁶⁷⁸⁹") & set(drawn)
+    texts = [
+        "".join(element.itertext())
+        for element in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")
+    ]
+    fonts = set(re.findall(r'font-family="([^"]*)"', drawn))
+    assert {font.split(",")[0] for font in fonts} == {
+        "Liberation Sans",
+        "Noto Sans CJK KR",
+    }  # the latter for 기울기 alone
+    written = " ".join(texts).replace("\u00a0", " ")
+    assert ("5.0 × 10−58, at most 3.2 × 1012 and 0.063" if powers else "5.0e-58, at most 3.2e+12 and 0.063") in written
+    assert ("10−10" if powers else "1e-10") in texts
+    assert ('baseline-shift="super"' in drawn) == powers
+    page = exports.html(chart, subtitle=said).decode()
     assert number(-57.3) in page
 
 

@@ -193,11 +193,15 @@ class Table:
 
     @property
     def code(self) -> str:
+        return self.code_of("experiments")
+
+    def code_of(self, experiments: str) -> str:
+        """The table as a Python expression of a list of its subjects with another name."""
         listed = self.subjects
         each = [self._code(call, lambda subject: "experiment") for call in self.calls]
         if len(each) > 1 and len(set(each)) == 1 and [call.subject for call in self.calls] == [*listed]:
-            return f"pd.concat([{each[0]} for experiment in experiments], ignore_index=True)"
-        parts = [self._code(call, lambda subject: f"experiments[{listed.index(subject)}]") for call in self.calls]
+            return f"pd.concat([{each[0]} for experiment in {experiments}], ignore_index=True)"
+        parts = [self._code(call, lambda subject: f"{experiments}[{listed.index(subject)}]") for call in self.calls]
         return parts[0] if len(parts) == 1 else f"pd.concat([{', '.join(parts)}], ignore_index=True)"
 
     @property
@@ -283,6 +287,11 @@ def _public_name(thing: Any) -> str:
     return f"gradlab.{thing.__qualname__}" if thing.__name__ in AT_THE_TOP else f"gradlab.{module}.{thing.__qualname__}"
 
 
+def code_of(value: Any) -> str:
+    """A value without subjects as Python writes it: numbers, texts, records, calls, and lists and dicts of them."""
+    return _literal(value, lambda subject: subject.code)
+
+
 def _literal(value: Any, name: Callable[[Subject], str]) -> str:
     """A value as Python writes it."""
     if isinstance(value, Call):
@@ -292,8 +301,12 @@ def _literal(value: Any, name: Callable[[Subject], str]) -> str:
     if hasattr(value, "_fields"):  # a record of ours
         fields = (f"{field}={_literal(part, name)}" for field, part in zip(value._fields, value, strict=True))
         return f"{_public_name(type(value))}({', '.join(fields)})"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return f"[{', '.join(_literal(part, name) for part in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_literal(part, name)}' for key, part in value.items())}}}"
+    if isinstance(value, np.generic):
+        return _literal(value.item(), name)
     if isinstance(value, float) and not isfinite(value):
         return f"float('{value}')"
     return repr(value)

@@ -5,7 +5,7 @@ Tables are tidy: one row per step and line. A line is one value of the columns `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -301,12 +301,14 @@ def bin_pairs(table: pd.DataFrame, most: int = 100) -> pd.DataFrame:
     )
 
 
-def line_ends(table: pd.DataFrame, relative: bool = True, gap: float = 0.1) -> pd.DataFrame:
+def line_ends(
+    table: pd.DataFrame, relative: bool = True, gap: float = 0.1, heights: Mapping[str, int] | None = None
+) -> pd.DataFrame:
     """Where each line ends at its lowest step, and where its label may stand so that no two labels touch.
 
     Returns the lines' columns, `step`, `lag`, log10_relative or log10_norm (the line's first finite value) and
-    `label_at`: that value moved up or down so that labels are at least `gap` of the drawn range apart. A line without
-    any finite value is left out.
+    `label_at`: that value moved up or down so that labels are at least `gap` of the drawn range apart, for each line of
+    text: `heights` has the cells whose labels are of more lines than one. A line without any finite value is left out.
     """
     column = "log10_relative" if relative else "log10_norm"
     by = [name for name in LINE if name in table]
@@ -314,13 +316,14 @@ def line_ends(table: pd.DataFrame, relative: bool = True, gap: float = 0.1) -> p
     ends = finite.sort_values("step").groupby(by, sort=False).head(1).sort_values(column, ascending=False)
     ends = ends[[*by, "step", "lag", column]].reset_index(drop=True)
     room = gap * max(float(np.ptp(finite[column])), 2.0) if len(finite) else 0.0
-    return ends.assign(label_at=_spread(ends[column].to_numpy(), room))
+    lines = ends["cell"].map(heights or {}).fillna(1).to_numpy(float) if "cell" in by else np.ones(len(ends))
+    return ends.assign(label_at=_spread(ends[column].to_numpy(), room * lines))
 
 
-def _spread(descending: ndarray, room: float) -> ndarray:
-    """The nearest places, in least squares, at least `room` apart in the same order. descending [N] → [N]."""
+def _spread(descending: ndarray, rooms: ndarray) -> ndarray:
+    """The nearest places, in least squares, in the same order, each with its room around it. descending [N] → [N]."""
     # Subtracting the least allowed distances turns "room apart" into "not ascending": isotonic regression, by pooling.
-    offsets = room * np.arange(len(descending))
+    offsets = np.cumsum(rooms) - rooms / 2
     pools: list[list[float]] = []
     for value in descending + offsets:
         pools.append([value])

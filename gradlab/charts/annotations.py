@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import altair as alt
@@ -25,6 +25,7 @@ FLOAT32_LIMITS = (
 )  # log10, name
 CLOSE = 100  # decades in view, up to which there is room for a name between the two limits
 FAR_BELOW = -500  # log10; where lines go this far down, the limits share a name at the left, where the lines are low
+NAME_GAP = 7  # pixels between a line and its name
 ZERO_PIXELS = 8  # height of the marks of exact zeros
 SAME = 0.05  # decades; nearer than this, a relative norm is drawn as the norm itself
 
@@ -110,17 +111,34 @@ def marked_steps(marks: Any, x: alt.X, dark: bool) -> list[alt.Chart]:
 
 def broken(names: pd.Series) -> pd.Series:
     """Long names in several short lines, so that they leave the lines of a narrow chart some room."""
-    return names.map(lambda name: "\n".join(textwrap.wrap(str(name), 9, break_long_words=False)))
+    return names.map(lambda name: "\n".join(_lines_of(str(name))))
+
+
+def heights(cells: Iterable[str]) -> dict[str, int]:
+    """How many lines the names of cells take, of those that take more than one."""
+    found = {cell: len(_lines_of(theme.cell_title(cell))) for cell in cells}
+    return {cell: lines for cell, lines in found.items() if lines > 1}
+
+
+def _lines_of(name: str) -> list[str]:
+    return textwrap.wrap(name, 9, break_long_words=False)
 
 
 def gutter(labels: pd.Series | None) -> int:
-    """Pixels between the axis and the lines that their names need."""
-    return 0 if labels is None else 6 + 9 * max(len(line) for label in labels for line in label.split("\n"))
+    """Pixels between the axis and the lines that their names need, with a gap on each side."""
+    if labels is None:
+        return 0
+    return NAME_GAP + 4 + max(round(_name_width(line)) for label in labels for line in label.split("\n"))
+
+
+def _name_width(line: str) -> float:
+    """At most so many pixels: capitals are wide."""
+    return sum(10.5 if letter.isupper() or not letter.isascii() else 8.5 for letter in line)
 
 
 def end_labels(ends: Any, x: alt.X, colour: alt.Color) -> alt.Chart:
     """Names at the left ends of the lines, in their colour: rows with END_COLUMNS and `label`."""
-    style = {"align": "right", "dx": -7, "fontSize": 14, "lineHeight": 14, "fontWeight": 600, "lineBreak": "\n"}
+    style = {"align": "right", "dx": -NAME_GAP, "fontSize": 14, "lineHeight": 14, "fontWeight": 600, "lineBreak": "\n"}
     text = alt.Chart(ends).mark_text(baseline="middle", **style)
     return text.encode(x=x, y=alt.Y("label_at:Q"), text=alt.Text("label:N"), color=colour)
 

@@ -80,7 +80,7 @@ def matrix(
         .encode(x=x, y=curves)
         .transform_filter(chosen)
     )
-    finite = total[np.isfinite(total["log10_norm"])]
+    finite = total.loc[np.isfinite(total["log10_norm"]), ["step", "log10_norm"]]
     whole = alt.Chart(finite).mark_line(color=ink.text, strokeWidth=2, strokeDash=[4, 3], clip=True)
     words = pd.DataFrame({"text": ["— the marked row", "- - sum of all rows"]})
     names = [
@@ -192,10 +192,11 @@ def losses_and_sum(
     finite = rows[np.isfinite(rows["log10_norm"])]
     individual = alt.Chart(finite).mark_line(color=cell_colour(cell, dark), strokeWidth=1.6, clip=True)
     individual = individual.encode(x=axes.steps(0, last, "state step t"), y=y, detail="loss_step:N")
+    total = total.loc[np.isfinite(total["log10_norm"]), ["step", "log10_norm"]]
     lines = [finite.assign(line=[f"loss at {step:,}" for step in finite["loss_step"]]), total.assign(line="all losses")]
     says = annotations.readings(pd.concat(lines), "step", "line", "log10_norm", number)
-    whole = alt.Chart(total[np.isfinite(total["log10_norm"])]).mark_line(color=ink.text, strokeWidth=3)
-    at = total[np.isfinite(total["log10_norm"])].nsmallest(1, "step")
+    whole = alt.Chart(total).mark_line(color=ink.text, strokeWidth=3)
+    at = total.nsmallest(1, "step")
     label = alt.Chart(at.assign(text="sum over all losses")).mark_text(
         align="left", baseline="bottom", dx=4, dy=-7, fontSize=13, fontWeight=600, color=ink.text
     )

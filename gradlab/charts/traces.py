@@ -30,6 +30,7 @@ PARTS = ("limits", "zeros", "marks", "promised")  # datasets that not every pict
 DATASETS = ("lines", *PARTS, "last zero", "promise", "ends", "hover", "lags")
 FOLLOWED = "followed"  # signal of a picture whose rows arrive: its datasets and the domains of its axes
 LABELS = 50  # pixels: "1e-3000"
+NEAR_THE_TOP = 0.15  # of the drawn range: above a line there a name would stand on the axis
 MOST_NAMES = 6  # more names than this find no room at the ends of their lines, and legends take their place
 MOST_BANDS = 8  # bands over the batch of more lines than this would hide the lines
 
@@ -189,7 +190,7 @@ def datasets(
         "last zero": annotations.last_zero(zeros, last),
         "marks": annotations.mark_rows(marks, last),
         "promised": other,
-        "promise": other.nsmallest(1, "step"),
+        "promise": _promise(other, mean, domain),
         "ends": labelled,
         "hover": annotations.hover_rows(table, mean),
         "lags": pd.DataFrame({"lag": lags}),
@@ -244,11 +245,19 @@ def _layers(rows: Mapping[str, Any], domains: Mapping[str, axes.Domain], look: L
     ]
 
 
+def _promise(other: pd.DataFrame, mean: str, domain: Sequence[float]) -> pd.DataFrame:
+    """The left end of what is promised; its name stands below it where the picture ends soon above."""
+    first = other.nsmallest(1, "step")
+    return first.assign(below=domain[1] - first[mean] < NEAR_THE_TOP * (domain[1] - domain[0]))
+
+
 def _promised(rows: Mapping[str, Any], mean: str, x: alt.X, colour: alt.Color) -> list[alt.Chart]:
-    """What another setting gives: a thin dashed line in its cell's colour, and above its left end which setting."""
+    """What another setting gives: a thin dashed line in its cell's colour, and at its left end which setting."""
     y = alt.Y(f"{mean}:Q")
     line = alt.Chart(rows["promised"]).mark_line(strokeWidth=1.5, strokeDash=[3, 4], opacity=0.9)
-    name = alt.Chart(rows["promise"]).mark_text(align="left", baseline="bottom", dx=4, dy=-4, fontSize=12)
+    place: dict[str, Any] = {"baseline": alt.ExprRef("datum.below ? 'top' : 'bottom'")}
+    place["dy"] = alt.ExprRef("datum.below ? 5 : -4")
+    name = alt.Chart(rows["promise"]).mark_text(align="left", dx=4, fontSize=12, **place)
     text = alt.Text("label:N")
     return [line.encode(x=x, y=y, color=colour), name.encode(x=x, y=y, color=colour, text=text)]
 

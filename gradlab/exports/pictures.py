@@ -8,23 +8,27 @@ import json
 import re
 import string
 import struct
-import unicodedata
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 import pandas as pd
 
 from gradlab.exports.converter import CONVERTER
+from gradlab.exports.layout import SCREEN_PIXELS, Layout
 from gradlab.exports.record import TRACES, one_line, record
+from gradlab.exports.sheet import FONT, Sheet, sheet, wrapped
 from gradlab.settings.subject import Subject
 from gradlab.words.letters import printable
 from gradlab.words.numbers import PLAIN_POWER_LABEL, POWER_LABEL, plain
 
-WIDTH = 900  # pixels, where a chart takes its width from its surroundings
+SCREEN_LAYOUT = Layout()
 POINTER = "pointer"  # the charts' style of marks that are seen only under the pointer
 TITLE_LINE, SUBTITLE_LINE = 21, 18  # pixels a line of a chart's heading needs
+TITLE_SIZE, SUBTITLE_SIZE = 16.5, 13  # pixels of its type; the title's is bold, and so wider
+TALLEST = 0.9  # of the width of a picture that is narrower than the screen's
+CREATED = "gradlab"
 
 
 def specification(
@@ -34,70 +38,120 @@ def specification(
     code: str = TRACES,
     title: str = "",
     subtitle: str = "",
-    width: int | None = None,
-    height: int | None = None,
+    note: str = "",
+    layout: Layout = SCREEN_LAYOUT,
 ) -> dict[str, Any]:
     """The chart as a Vega-Lite document with all its rows, the record in `usermeta`, and a heading that fits its width.
 
-    `title` and `subtitle` take the place of the chart's own where given; `width` and `height` are in pixels, the height
-    without the heading. No row limit holds, and Altair's global data transformer, which other threads may be using, is
-    not touched.
+    `title` and `subtitle` take the place of the chart's own where given; `note` stands below them. The document's width
+    is the layout's in the chart's own pixels. No row limit holds, and Altair's global data transformer, which other
+    threads may be using, is not touched.
     """
     tables: dict[int, pd.DataFrame] = {}
     spec = _named(chart, tables).to_dict()
     spec["datasets"] = {f"table{n}": alt.to_values(table)["values"] for n, table in enumerate(tables.values())}
-    spec["width"] = width or (spec["width"] if isinstance(spec.get("width"), int) else WIDTH)
-    spec["height"] = height or spec.get("height", 300)
+    has_own_width, height = isinstance(spec.get("width"), int), spec.get("height", 300)
+    if not has_own_width:
+        spec["width"] = layout.chart_width
+        height = min(height, round(TALLEST * spec["width"])) if spec["width"] < SCREEN_PIXELS else height
+    spec["height"] = height
     chart_title = spec.pop("title", {})
     chart_title = chart_title if isinstance(chart_title, dict) else {"text": chart_title}
     heading = {key: text or _joined(chart_title.get(key)) for key, text in (("text", title), ("subtitle", subtitle))}
-    if any(heading.values()):
+    spec["description"] = ". ".join(part.rstrip(".") for part in heading.values() if part) + "."
+    below = [part for part in (heading["subtitle"] if layout.heading else "", note) if part]
+    if not layout.heading:
+        heading["text"] = ""
+    if heading["text"] or below:
         grows = spec.get("autosize") != "pad"  # a chart that takes its room for the heading from its own height
         room = spec["width"] - 24 if grows else spec["width"] + 60
-        lines = {"text": _wrapped(heading["text"], room / 8.6), "subtitle": _wrapped(heading["subtitle"], room / 6.9)}
-        spec["title"] = {**chart_title, **{key: broken for key, broken in lines.items() if broken}}
+        lines = {
+            "text": wrapped(heading["text"], room, TITLE_SIZE),
+            "subtitle": [line for part in below for line in wrapped(part, room, SUBTITLE_SIZE)],
+        }
+        spec["title"] = {**chart_title, "text": lines["text"], "subtitle": lines["subtitle"]}
         if grows:
             spec["height"] += TITLE_LINE * len(lines["text"]) + SUBTITLE_LINE * len(lines["subtitle"])
-        spec["description"] = ". ".join(part.rstrip(".") for part in heading.values() if part) + "."
     spec["usermeta"] = {**spec.get("usermeta", {}), "gradlab": record(subjects, code)}
     spec["background"] = spec["usermeta"].pop("paper", "white")
     return spec
 
 
-def png(chart: Any, subjects: Sequence[Subject] = (), *, scale: float = 2.0, **options: Any) -> bytes:
-    """PNG, `scale` pixels of the picture for each pixel of the chart; `options` as of `specification`."""
-    spec = _still(specification(chart, subjects, **options))
-    data = _converted("png", spec, scale=scale)
-    text = b"gradlab\0" + one_line(spec["usermeta"]["gradlab"]).encode("ascii")
-    chunk = struct.pack(">I", len(text)) + b"tEXt" + text + struct.pack(">I", zlib.crc32(b"tEXt" + text))
+class Drawn(NamedTuple):
+    """A still picture before it becomes a file."""
+
+    sheet: Sheet
+    title: str
+    subtitle: str
+    meta: dict[str, Any]
+
+
+def _drawn(kind: str, chart: Any, subjects: Sequence[Subject], layout: Layout, note: str, **options: Any) -> Drawn:
+    """The picture that PNG, SVG and PDF have in common; `kind` names the file in errors."""
+    spec = specification(chart, subjects, layout=layout, **options)
+    heading, ink = spec.get("title", {}), spec.get("config", {}).get("title", {}).get("subtitleColor", "gray")
+    document = {key: value for key, value in _still(spec).items() if key != "usermeta"}
+    drawing = CONVERTER.convert(kind, "vegalite_to_svg", vl_spec=document, allowed_base_urls=[]).decode()
+    page = sheet(drawing, layout, printable(note), spec["background"], ink)
+    own = {"title": " ".join(heading.get("text", [])), "subtitle": " ".join(heading.get("subtitle", []))}
+    title, subtitle = (printable(plain(options.get(key) or own[key])) for key in own)
+    return Drawn(page, title, subtitle, spec["usermeta"])
+
+
+def png(
+    chart: Any, subjects: Sequence[Subject] = (), *, layout: Layout = SCREEN_LAYOUT, note: str = "", **options: Any
+) -> bytes:
+    """PNG of the layout's width and dots an inch; `options` as of `specification`."""
+    drawn = _drawn("PNG", chart, subjects, layout, note, **options)
+    width, height = drawn.sheet.pixels(layout)
+    data = CONVERTER.convert("PNG", "svg_to_png", svg=drawn.sheet.document((str(width), str(height))))
+    dots = round(layout.dpi / 0.0254)
+    text = b"gradlab\0" + one_line(drawn.meta["gradlab"]).encode("ascii")
+    added = _chunk(b"pHYs", struct.pack(">IIB", dots, dots, 1)) + _chunk(b"tEXt", text)
     after_header = 8 + 4 + 4 + 13 + 4  # signature; length, type, data and checksum of IHDR, which comes first
-    return data[:after_header] + chunk + data[after_header:]
+    return data[:after_header] + added + _without_chunk(b"pHYs", data[after_header:])
 
 
-def svg(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG (ISO/IEC 15948)."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def _without_chunk(kind: bytes, chunks: bytes) -> bytes:
+    """Chunks of a PNG without one that comes before the image, if it is there."""
+    at = 0
+    while chunks[at + 4 : at + 8] not in (kind, b"IDAT"):
+        at += 12 + struct.unpack(">I", chunks[at : at + 4])[0]
+    if chunks[at + 4 : at + 8] == b"IDAT":
+        return chunks
+    return chunks[:at] + chunks[at + 12 + struct.unpack(">I", chunks[at : at + 4])[0] :]
+
+
+def svg(
+    chart: Any, subjects: Sequence[Subject] = (), *, layout: Layout = SCREEN_LAYOUT, note: str = "", **options: Any
+) -> bytes:
     """SVG whose text stays text; `options` as of `specification`."""
-    spec = _still(specification(chart, subjects, **options))
-    drawing = _converted("svg", spec).decode()
-    title, subtitle = (" ".join(spec.get("title", {}).get(key, [])) for key in ("text", "subtitle"))
-    elements = {"title": title, "desc": subtitle, "metadata": one_line(spec["usermeta"])}
-    inside = "".join(f"<{tag}>{html_module.escape(text)}</{tag}>" for tag, text in elements.items() if text)
-    head, rest = drawing.split(">", 1)
-    return f"{head}>{inside}{rest}".encode()
+    drawn = _drawn("SVG", chart, subjects, layout, note, **options)
+    elements = {"title": drawn.title, "desc": drawn.subtitle, "metadata": one_line(drawn.meta)}
+    head = "".join(f"<{tag}>{html_module.escape(text)}</{tag}>" for tag, text in elements.items() if text)
+    return drawn.sheet.document(drawn.sheet.inches(layout), head).encode()
 
 
-def pdf(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
+def pdf(
+    chart: Any, subjects: Sequence[Subject] = (), *, layout: Layout = SCREEN_LAYOUT, note: str = "", **options: Any
+) -> bytes:
     """PDF with its fonts inside; `options` as of `specification`.
 
     The record goes in by an incremental update (ISO 32000-1, 7.5.6): a new information dictionary behind the file.
     """
-    spec = _still(specification(chart, subjects, **options))
-    data = _converted("pdf", spec)
+    drawn = _drawn("PDF", chart, subjects, layout, note, **options)
+    data = CONVERTER.convert("PDF", "svg_to_pdf", svg=drawn.sheet.document(drawn.sheet.points(layout)))
     end = re.search(rb"/Size (\d+)\s+/Root (\d+ 0 R)\s+/Info (\d+) 0 R\s+>>\s+startxref\s+(\d+)\s+%%EOF\s*$", data)
     if end is None:
         raise ValueError("the PDF ends in no trailer that an incremental update could follow")
     size, root, info, previous = end.groups()
-    title = " ".join(spec.get("title", {}).get("text", [])) or "gradlab"
-    entries = {b"Title": title, b"Subject": one_line(spec["usermeta"]["gradlab"]), b"Creator": "gradlab"}
+    title = drawn.title or CREATED
+    entries = {b"Title": title, b"Subject": one_line(drawn.meta["gradlab"]), b"Creator": CREATED}
     written = b" ".join(b"/%s <%s>" % (key, _utf16(text)) for key, text in entries.items())
     start = data if data.endswith(b"\n") else data + b"\n"
     update = b"%s 0 obj\n<< %s >>\nendobj\n" % (info, written)
@@ -107,11 +161,12 @@ def pdf(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
 
 
 def vega_lite(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
-    """The Vega-Lite document, with its data and the record; `options` as of `specification`."""
+    """The Vega-Lite document, with its data and the record, in the chart's own pixels; `options` as of
+    `specification`."""
     return json.dumps(specification(chart, subjects, **options), indent=1, ensure_ascii=False).encode()
 
 
-def html(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
+def html(chart: Any, subjects: Sequence[Subject] = (), *, note: str = "", **options: Any) -> bytes:
     """A page that draws the chart as wide as the window, with hover and legends, from the scripts it carries.
 
     Its content security policy forbids every request; `options` as of `specification`.
@@ -126,6 +181,7 @@ def html(chart: Any, subjects: Sequence[Subject] = (), **options: Any) -> bytes:
     page = string.Template(PAGE).substitute(
         title=title or "gradlab",
         subtitle=subtitle,
+        note=html_module.escape(note),
         paper=spec["background"],
         ink=config.get("title", {}).get("color", "black"),
         font=config.get("font", "sans-serif"),
@@ -153,6 +209,7 @@ h1 { font-size: 1.25rem; margin: 0; } p { margin: .25rem 0 1rem; opacity: .8; } 
 <h1>$title</h1>
 <p>$subtitle</p>
 <div id="chart"></div>
+<p>$note</p>
 <script type="application/json" id="gradlab">$record</script>
 <script type="application/json" id="spec">$spec</script>
 <script>$scripts</script>
@@ -165,12 +222,6 @@ h1 { font-size: 1.25rem; margin: 0; } p { margin: .25rem 0 1rem; opacity: .8; } 
 @functools.cache
 def _scripts() -> str:
     return CONVERTER.convert("HTML page", "javascript_bundle").decode()
-
-
-def _converted(kind: str, spec: dict[str, Any], **options: Any) -> bytes:
-    """The document as a file of the kind "png", "svg" or "pdf"; nothing in it is fetched."""
-    drawn = {key: value for key, value in spec.items() if key != "usermeta"}
-    return CONVERTER.convert(kind.upper(), f"vegalite_to_{kind}", vl_spec=drawn, allowed_base_urls=[], **options)
 
 
 def _named(chart: Any, tables: dict[int, pd.DataFrame]) -> Any:
@@ -188,19 +239,20 @@ def _named(chart: Any, tables: dict[int, pd.DataFrame]) -> Any:
 
 
 def _still(spec: dict[str, Any]) -> dict[str, Any]:
-    """The document as a still picture holds it: no marks for a pointer, and numbers that every font can write."""
-    return _in_plain_text(_without_pointer(spec)) | {"usermeta": spec["usermeta"]}  # the record stays as it is
+    """The document as a still picture holds it: no marks for a pointer, and texts that its font can write."""
+    font = spec.get("config", {}).get("font") or FONT
+    return _in_plain_text(_without_pointer(spec), font) | {"usermeta": spec["usermeta"]}  # the record stays as it is
 
 
-def _in_plain_text(part: Any) -> Any:
-    """A part of a document with its numbers in e-notation, as few fonts hold superscripts, and no character that XML
-    forbids, at which vl-convert would end its process."""
+def _in_plain_text(part: Any, font: str) -> Any:
+    """A part of a document in the pictures' font instead of another, with its numbers in e-notation, as few fonts hold
+    superscripts, and no character that XML forbids, at which vl-convert would end its process."""
     if isinstance(part, dict):
-        return {key: _in_plain_text(value) for key, value in part.items()}
+        return {key: _in_plain_text(value, font) for key, value in part.items()}
     if isinstance(part, list):
-        return [_in_plain_text(value) for value in part]
+        return [_in_plain_text(value, font) for value in part]
     if isinstance(part, str):
-        return printable(plain(part).replace(POWER_LABEL, PLAIN_POWER_LABEL))
+        return FONT if part == font else printable(plain(part).replace(POWER_LABEL, PLAIN_POWER_LABEL))
     return part
 
 
@@ -218,18 +270,6 @@ def _without_pointer(spec: dict[str, Any]) -> dict[str, Any]:
 
 def _joined(text: Any) -> str:
     return " ".join(text) if isinstance(text, list) else text if isinstance(text, str) else ""
-
-
-def _wrapped(text: str, room: float) -> list[str]:
-    """Lines of at most `room` Latin letters; East Asian letters count twice."""
-    lines: list[str] = []
-    for word in text.split(" "):  # not at no-break spaces
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in longer) <= room:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
 
 
 def _utf16(text: str) -> bytes:

@@ -8,6 +8,7 @@ import platform
 import textwrap
 from collections.abc import Sequence
 from importlib.metadata import version
+from itertools import takewhile
 from typing import Any
 
 import gradlab
@@ -41,24 +42,36 @@ def settings_json(subjects: Sequence[Subject]) -> bytes:
     return json.dumps(settings[0] if len(settings) == 1 else settings, indent=2, ensure_ascii=False).encode()
 
 
-def python_code(subjects: Sequence[Subject], code: str = TRACES) -> bytes:
-    """A Python program that makes the numbers again: it names every setting, so defaults may change later."""
+def python_code(subjects: Sequence[Subject], code: str = TRACES, picture: str = "") -> bytes:
+    """A Python program that makes the numbers again: it names every setting, so defaults may change later.
+
+    picture     lines that make a picture of `table`
+    """
     ran = ", ".join(f"{name} {number}" for name, number in record(subjects)["versions"].items())
+    experiments = f"{experiments_code(subjects)}\n" if subjects else ""
+    program = f"{experiments}table = {code}\nprint(table)\n" + (f"\n{picture}\n" if picture else "")
+    imports = "".join(f"import {module}\n" for module in ("gradlab", *sorted(_modules_of(program))))
+    return f"# Made with {ran}\nimport pandas as pd\n\n{imports}\n{program}".encode()
+
+
+def experiments_code(subjects: Sequence[Subject], name: str = "experiments") -> str:
+    """The list of some subjects as Python."""
     makers = "".join(f"{textwrap.indent(subject.code, '    ')},\n" for subject in subjects)
-    experiments = f"experiments = [\n{makers}]\n" if makers else ""
-    modules = sorted(_modules_of(f"{experiments}table = {code}"))
-    imports = "".join(f"import {module}\n" for module in ("gradlab", *modules))
-    return f"# Made with {ran}\nimport pandas as pd\n\n{imports}\n{experiments}table = {code}\nprint(table)\n".encode()
+    return f"{name} = [\n{makers}]"
 
 
 def _modules_of(program: str) -> set[str]:
     """The modules of gradlab whose names a program uses; what its texts say does not count."""
-    names = (node.value for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Attribute))
-    return {
-        f"gradlab.{name.attr}"
-        for name in names
-        if isinstance(name, ast.Attribute)
-        and isinstance(name.value, ast.Name)
-        and name.value.id == "gradlab"
-        and name.attr.islower()
-    }
+    return {module for node in ast.walk(ast.parse(program)) if (module := _module_of(node))}
+
+
+def _module_of(node: ast.AST) -> str:
+    """Of `gradlab.charts.traces.lines` the module `gradlab.charts.traces`; "" for what is no name in a module."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.insert(0, node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id != "gradlab":
+        return ""
+    modules = list(takewhile(str.islower, names[:-1]))
+    return ".".join(["gradlab", *modules]) if modules else ""

@@ -9,12 +9,13 @@ import contextvars
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from gradlab.analyses.call import Call, Question
+from gradlab.analyses.call import Call, Question, Table
 from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.engine import Progress, TooLarge
 from gradlab.ui.frame.refusal import refusal
@@ -54,6 +55,22 @@ def rows_on_screen(question: Question, reduction: Reduction) -> pd.DataFrame:
 def every_row(question: Question) -> pd.DataFrame:
     """All rows, for what leaves the screen; asked outside a page's run too."""
     return question.rows_of([_answer(call, None) for call in question.calls])
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a question that a chart takes beside its own, each with a column more for every constant."""
+
+    question: Table
+    reduction: Reduction = field(default_factory=AllRows)
+    constants: tuple[tuple[str, str], ...] = ()
+
+    def on_screen(self) -> pd.DataFrame:
+        return rows_on_screen(self.question, self.reduction).assign(**dict(self.constants))
+
+    def taken(self) -> pd.DataFrame:
+        """As `on_screen`, for a picture that leaves the screen."""
+        return self.reduction.taken(every_row(self.question)).assign(**dict(self.constants))
 
 
 @st.cache_data(max_entries=200, show_spinner=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from gradlab.ui.frame import link, opened_runs, settings
+from gradlab.ui.frame import link, opened_runs, present, settings, tools
 from gradlab.ui.frame.link import PAGES
 from gradlab.ui.training import job_controls
 
@@ -42,20 +42,26 @@ st.set_page_config(page_title="gradlab", page_icon=ICON, layout="wide")
 st.html(STYLE)
 st.logo(ICON, size="large")
 page = st.navigation(SECTIONS, position="top")
+link.read_first_address()
+present.frame()
 job_controls.left(page.url_path)
+buttons = st.sidebar.container()
 notices = st.container()
 is_home = page.url_path == ""
 column, st.session_state["aside"] = st.columns([3, 1]) if is_home else (st.container(), None)
 column.title(page.title, anchor=False)
 above, below = column.container(), column.container()
-body, at_hand = (above, below) if is_home else (below, above)
+body, at_hand = (above, below) if is_home or present.is_on() else (below, above)
 settings.draw(page.url_path, at_hand)
 st.set_page_config(page_title=f"{page.title}{settings.differences()} · gradlab")
 with notices:
     link.tell(settings.current())
     opened_runs.notice(SECTIONS["See"][1])
 told = len(st.session_state.get("problems", []))
-with body:
-    page.run()
-with notices:
-    link.tell_of_page(told)
+try:
+    with body:
+        page.run()
+    with notices:
+        link.tell_of_page(told)
+finally:  # a page that stops with a sentence has settings too
+    tools.draw(buttons)

@@ -8,6 +8,7 @@ import re
 import unicodedata
 
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+COLOURED = re.compile(r":[a-z-]+\[([^\]]*)\]")
 SPACES = {" ": "␣", "\n": "⏎", "\r": "␍", "\t": "⇥"}
 PICTURES = {**{chr(code): chr(0x2400 + code) for code in range(0x20)}, "\x7f": "␡"}  # U+2400 to U+2421
 REPLACEMENT = "�"
@@ -16,6 +17,11 @@ REPLACEMENT = "�"
 def printable(text: str) -> str:
     """The text with a picture of each control character (␛, ␌), and � for what else XML 1.0 forbids or discourages."""
     return UNPRINTABLE.sub(lambda found: PICTURES.get(found[0], REPLACEMENT), text)
+
+
+def without_markdown(text: str) -> str:
+    """A sentence of ours as those read it who see no markdown: without marks of bold type, colour and size."""
+    return COLOURED.sub(r"\1", text).replace("**", "").replace("  \n", " ")
 
 
 def visible(character: str) -> str:

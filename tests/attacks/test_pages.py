@@ -72,7 +72,7 @@ def test_a_text_with_a_character_of_any_category_is_drawn_and_exported(open_app,
     texts = {"inputs": "text", "text": text, "reads_text": "text", "learned_text": text, "text_updates": "100"}
     app = open_app(page, **{name: str(value) for name, value in SMALL.items()} | texts | {"shown_text": text})
     assert ends_well(app)
-    charts = [taken() for _, taken, _ in drawn.exported]
+    charts = [drawing.picture(dark=False) for drawing, _ in drawn.exported]
     assert charts
     assert exports.svg(charts[0])
-    assert exports.csv(drawn.exported[0][2]())
+    assert exports.csv(drawn.exported[0][0].question.rows())

@@ -19,7 +19,7 @@ LINKS = [
 @pytest.mark.parametrize(("page", "query"), LINKS)
 def test_every_chart_of_a_text_with_control_characters_becomes_a_picture(open_app, drawn, page, query):
     open_app(page, **query)
-    charts = [taken() for _, taken, _ in drawn.exported]
+    charts = [drawing.picture(dark=False) for drawing, _ in drawn.exported]
     shown = 0
     for chart in charts:
         document = exports.specification(chart)

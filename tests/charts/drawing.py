@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import altair as alt
 import vl_convert
 
-from gradlab.exports import specification, svg
+from gradlab.exports import Layout, specification, svg
 
 
 class Text(NamedTuple):
@@ -23,7 +23,7 @@ class Text(NamedTuple):
 
 def texts(chart: Any, width: int, **options: Any) -> tuple[list[Text], int, int]:
     """All visible texts of the chart drawn `width` pixels wide, and the picture's width and height."""
-    graph = vl_convert.vegalite_to_scenegraph(specification(chart, width=width, **options))
+    graph = vl_convert.vegalite_to_scenegraph(specification(chart, layout=Layout(width=width / 96), **options))
     found = list(_texts(graph["scenegraph"], *graph["origin"]))
     return found, graph["width"], graph["height"]
 
@@ -51,7 +51,7 @@ def _text(role: str, item: dict, x: float, y: float) -> Text:
 
 def axis_labels(chart: Any, width: int) -> list[list[str]]:
     """The labels of every axis that has any."""
-    graph = vl_convert.vegalite_to_scenegraph(specification(chart, width=width))
+    graph = vl_convert.vegalite_to_scenegraph(specification(chart, layout=Layout(width=width / 96)))
     return list(_axis_labels(graph["scenegraph"]))
 
 

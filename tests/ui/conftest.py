@@ -45,14 +45,15 @@ class Drawn(NamedTuple):
     """What a page draws at one visit."""
 
     asked: list  # (question, reduction, the rows on the screen) of every figure
-    exported: list  # (name, chart of every row, all rows) of every figure with tools
+    exported: list  # (drawing, words) of every figure with tools
     charts: list  # that Streamlit was handed
+    alts: list  # what each says to those who cannot see it
 
 
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures and the charts of the pages that are visited."""
-    seen = Drawn([], [], [])
+    seen = Drawn([], [], [], [])
     ask, draw, chart = part.ask, part.export_bar, st.altair_chart
 
     def asked(question, reduction):
@@ -60,16 +61,18 @@ def drawn(monkeypatch):
         seen.asked.append((question, reduction, rows))
         return rows
 
-    def exported(taken, table, question, words, **options):
-        seen.exported.append((words.name, taken, table))
-        draw(taken, table, question, words, **options)
+    def exported(drawing, words):
+        seen.exported.append((drawing, words))
+        draw(drawing, words)
 
     def charted(*arguments, **options):
         seen.charts.append(arguments[0])
+        seen.alts.append(options["alt"])
         return chart(*arguments, **options)
 
     def followed(specification, **options):
         seen.charts.append(specification)
+        seen.alts.append(options["alt"])
         return followed_chart(specification, **options)
 
     followed_chart = st.vega_lite_chart

@@ -15,13 +15,13 @@ pytestmark = pytest.mark.slow
 def test_every_page_draws_a_cell_of_four_states(open_app, drawn, four_states, page, state):
     title = CELLS[four_states].title
     query = {"cells": [title, "LSTM"], "one_cell": title, "state": state}
-    asked, exported, charts = visited(open_app, drawn, page, query)
+    asked, exported, charts, _ = visited(open_app, drawn, page, query)
     assert len(asked) == len(charts) > 0
     for question, _, shown in asked:
         assert len(shown), question
-    for figure, taken, table in exported:
-        assert len(table()), figure
-        assert taken().to_dict(), figure
+    for drawing, words in exported:
+        assert len(drawing.question.rows()), words.name
+        assert drawing.picture(dark=False).to_dict(), words.name
 
 
 def test_the_menu_of_states_has_those_of_every_cell_and_each_is_drawn_in_a_dash_of_its_own(open_app, four_states):

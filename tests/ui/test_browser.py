@@ -149,16 +149,88 @@ def test_a_bad_value_in_the_address_is_named_and_taken_out_of_it(page, app_url):
     expect(page).to_have_url(re.compile(r"/\?steps=60$"))
 
 
-def test_the_copied_link_names_every_setting_and_opens_the_same_picture(page, app_url):
+def test_one_click_copies_a_link_that_names_what_is_not_at_its_default_and_opens_the_same_picture(page, app_url):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visit(page, f"{app_url}/gradient_flow?cells=GRU&gain=0.7&steps=60")
     picture = drawing(page)
     page.get_by_role("button", name="Copy link").click()
-    link = page.get_by_test_id("stCode").inner_text().strip()
-    assert link.startswith(f"{app_url}/gradient_flow?version=")
-    for name in gradlab.Experiment.model_fields.keys() - {"cell"}:
-        assert f"{name}=" in link
+    expect(page.get_by_role("status").filter(has_text="Link copied")).to_be_visible()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == f"{app_url}/gradient_flow?version=1&gain=0.7&steps=60&cells=GRU"
     visit(page, link)
     assert drawing(page) == picture
+
+
+def test_where_the_clipboard_is_refused_the_link_stands_in_a_box(page, app_url):
+    page.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('refused'))")
+    visit(page, f"{app_url}/?steps=60")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("status").filter(has_text="The clipboard is refused here")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Link of these settings")).to_have_value(f"{app_url}/?version=1&steps=60")
+
+
+def test_keys_undo_and_redo_a_slider_and_a_reset_but_not_while_somebody_types(page, app_url):
+    visit(page, f"{app_url}/?steps=60")
+    steps = page.get_by_role("slider", name="Steps")
+    press(page, "Steps", "ArrowRight")
+    expect(steps).to_have_attribute("aria-valuetext", "70")
+    page.keyboard.press("Control+z")
+    expect(steps).to_have_attribute("aria-valuetext", "60")
+    expect(page).to_have_url(f"{app_url}/?steps=60")
+    page.keyboard.press("Control+Shift+Z")
+    expect(steps).to_have_attribute("aria-valuetext", "70")
+    idle(page)
+    page.get_by_role("button", name="Reset every setting").click()
+    expect(steps).to_have_attribute("aria-valuetext", "200")
+    idle(page)
+    page.get_by_text("Network", exact=True).click()
+    seed = page.get_by_role("spinbutton", name="Seed")
+    seed.focus()
+    page.keyboard.press("Control+z")  # of what is typed
+    page.wait_for_timeout(1000)
+    expect(steps).to_have_attribute("aria-valuetext", "200")
+    page.get_by_role("button", name="Undo").click()
+    expect(steps).to_have_attribute("aria-valuetext", "70")
+
+
+@pytest.mark.parametrize("width", [1440, 1920])
+def test_a_presented_page_has_large_type_and_its_picture_and_sliders_on_one_screen_until_escape(page, app_url, width):
+    page.set_viewport_size({"width": width, "height": width * 9 // 16})
+    visit(page, f"{app_url}/?steps=60&present=1")
+    sizes = [float(size) for size in page.locator(f"{CHART} svg text").evaluate_all(
+        "texts => texts.map(text => parseFloat(getComputedStyle(text).fontSize))"
+    )]  # fmt: skip
+    assert len(sizes) > 10
+    assert min(sizes) >= 16.5
+    expect(page.get_by_test_id("stSidebar")).to_be_hidden()
+    page.wait_for_timeout(1500)
+    idle(page)
+    chart, slider = page.locator(CHART).first.bounding_box(), page.locator(".st-key-at_hand").bounding_box()
+    assert chart["y"] + chart["height"] <= slider["y"] + 1
+    assert slider["y"] + slider["height"] <= width * 9 // 16
+    assert chart["height"] > 0.35 * width * 9 / 16
+    go(page, "See", "Gradient flow")
+    expect(page.get_by_role("heading", name="Gradient flow")).to_be_visible()
+    expect(page).to_have_url(re.compile("present=1"))
+    idle(page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stSidebar")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("present"))
+
+
+@pytest.mark.parametrize("path", ["", "gradient_flow", "why_addition"])
+def test_on_a_phone_settings_and_picture_are_on_one_screen_and_the_sidebar_closes_after_a_choice(page, app_url, path):
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, f"{app_url}/{path}?steps=60")
+    chart, strip = page.locator(CHART).first.bounding_box(), page.locator(".st-key-at_hand").bounding_box()
+    assert chart["y"] + chart["height"] <= strip["y"] + 60
+    assert strip["y"] + strip["height"] <= 845
+    expect(page.locator(".st-key-at_hand").get_by_role("slider", name="Keep-gate bias")).to_be_in_viewport()
+    page.get_by_test_id("stExpandSidebarButton").click()
+    expect(page.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "true")
+    page.get_by_test_id("stSidebarNavLink").filter(has_text="Gates and units").click()
+    expect(page.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "false")
+    expect(page.get_by_role("heading", name="Gates and units")).to_be_visible()
 
 
 def test_long_work_shows_progress_and_stops_when_a_setting_changes(page, app_url):

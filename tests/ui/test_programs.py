@@ -1,13 +1,23 @@
-"""Every figure of every page comes from a question: its program, run, makes the rows of its CSV, to the bit.
+"""Every figure of every page comes from a question: its program, run, makes the rows of its CSV and its picture.
+
+Both are the files of the buttons, to the bit.
 
 A page is a file in `pages/`; a chart that is drawn beside `figure` is found, and fails.
 """
+
+import re
+import struct
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
 from gradlab import exports
+from gradlab.ui.parts.export_bar import Picture, picture_of, program_of
 from tests.ui.conftest import PAGES, visited
+
+MARKDOWN = re.compile(r"\*\*|:[a-z]+\[")
+PAPER = Picture(exports.Layout(width=3.25, font_size=8, dpi=120), dark=False, note=True)
 
 MORE = {  # settings at which a page shows more of what it can
     "gradient_flow": {"loss": "every", "state": "all"},
@@ -23,22 +33,35 @@ MORE = {  # settings at which a page shows more of what it can
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "query"), [*((name, {}) for name in PAGES), *MORE.items()])
-def test_every_figure_s_program_makes_its_rows_and_those_on_the_screen_are_some_of_them(open_app, drawn, name, query):
-    asked, exported, charts = visited(open_app, drawn, name, query)
+def test_every_figure_s_program_makes_its_rows_and_its_picture(open_app, drawn, name, query, tmp_path, monkeypatch):
+    asked, exported, charts, _ = visited(open_app, drawn, name, query)
     assert len(asked) == len(charts) > 0, "a chart of the page has no question, and so no program"
-    for question, reduction, shown in asked:
-        names = {}
-        exec(exports.python_code(question.subjects, question.code), names)
-        program, rows = names["table"].reset_index(drop=True), question.rows().reset_index(drop=True)
+    monkeypatch.chdir(tmp_path)
+    tables = {}
+    assert not [alt for alt in drawn.alts if not alt or MARKDOWN.search(alt)]
+    for drawing, words in exported:
+        names, question = {}, drawing.question
+        exec(program_of(drawing, words, PAPER), names)
+        tables[question], rows = names["table"], question.rows().reset_index(drop=True)
         assert len(rows), question
-        pd.testing.assert_frame_equal(program, rows, check_exact=True, obj=repr(question))
-        again = reduction.on_screen(names["table"])
-        pd.testing.assert_frame_equal(again, shown, check_exact=True, obj=repr(question))
-    for figure, taken, table in exported:
-        assert len(table()), figure
-        assert taken().to_dict(validate=False), figure
+        table = tables[question].reset_index(drop=True)
+        pd.testing.assert_frame_equal(table, rows, check_exact=True, obj=repr(question))
+        (file,) = tmp_path.iterdir()
+        assert file.name == exports.file_name(question.subjects, words.name, ".png")
+        assert file.read_bytes() == picture_of(exports.PICTURES["PNG"], drawing, words, PAPER), words.name
+        assert struct.unpack(">I", file.read_bytes()[16:20]) == (390,), words.name
+        svg = picture_of(exports.PICTURES["SVG"], drawing, words, PAPER).decode()
+        texts = "".join(
+            ElementTree.fromstring(svg.partition("<metadata>")[0] + svg.partition("</metadata>")[2]).itertext()
+        )
+        assert not MARKDOWN.search(texts), words.name
+        file.unlink()
+    for question, reduction, shown in asked:
+        if question in tables:
+            again = reduction.on_screen(tables[question])
+            pd.testing.assert_frame_equal(again, shown, check_exact=True, obj=repr(question))
 
 
 def test_what_a_page_exports_has_the_names_of_its_figures(open_app, drawn):
-    names = [name for name, _, _ in visited(open_app, drawn, "gradient_flow", {}).exported]
+    names = [words.name for _, words in visited(open_app, drawn, "gradient_flow", {}).exported]
     assert names == ["gradient norms", "layers and steps"]

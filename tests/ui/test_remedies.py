@@ -43,7 +43,7 @@ def test_the_promised_line_is_the_first_gated_cells_at_an_open_gate_and_ends_whe
     where = "layer == 0 and state == 'h'"
     e = Experiment(hidden_size=6, steps=30, batch_size=2)
     for cell in ("lstm", "gru"):
-        found = promised([e.replace(cell="rnn"), e.replace(cell=cell)], where)
+        found = promised([e.replace(cell="rnn"), e.replace(cell=cell)], where).on_screen()
         rows = trace(e.replace(cell=cell, keep_bias=BIAS)).table.query(where)
         assert np.array_equal(found["log10_relative"], rows["log10_relative"])
         assert set(found["label"]) == {f"{e.replace(cell=cell).title} at keep-gate bias 3"}

@@ -17,13 +17,13 @@ READ = ["loss", "expectations", "characters' gradients", "unit"]
 
 @pytest.fixture
 def exported(monkeypatch):
-    """What pages hand to their export bars: the figure's name → (what makes its table, its question)."""
+    """What pages hand to their export bars: the figure's name → its question."""
     found = {}
     export_bar = figure.export_bar
 
-    def noted(chart, table, question, words, *, is_reduced):
-        found[words.name] = (table, question)
-        export_bar(chart, table, question, words, is_reduced=is_reduced)
+    def noted(drawing, words):
+        found[words.name] = drawing.question
+        export_bar(drawing, words)
 
     monkeypatch.setattr(figure, "export_bar", noted)
     return found
@@ -40,10 +40,10 @@ def hold(exported, names, only=True) -> None:
     """The page has these figures, no others where `only`, and each one's program gives its table."""
     assert set(names) == set(exported) if only else set(names) <= set(exported)
     for name in names:
-        table, question = exported[name]
+        question = exported[name]
         assert question.key
-        assert len(table()), name
-        pd.testing.assert_frame_equal(again(question), table(), check_exact=True, obj=name)
+        assert len(question.rows()), name
+        pd.testing.assert_frame_equal(again(question), question.rows(), check_exact=True, obj=name)
 
 
 def trained(app, page, until=None):

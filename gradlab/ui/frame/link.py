@@ -1,7 +1,7 @@
 """The address bar and the settings: what a link says, what of it could not be used, and a link that names everything.
 
 Streamlit's bound widgets write the address bar themselves and leave out what is at its default. Here is what they do
-not do: say which value of a link was bad and why, accept every spelling that Experiment accepts, and copy a full link.
+not do: say which value of a link was bad and why, accept every spelling that Experiment accepts, and write a link.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,10 +14,11 @@ import streamlit as st
 
 from gradlab.cells import CELLS
 from gradlab.settings.catalogue import CHOICES, SETTINGS, default, title
-from gradlab.settings.experiment import shown
-from gradlab.settings.links import read_query, to_query
+from gradlab.settings.experiment import Experiment, shown
+from gradlab.settings.links import LINK_VERSION, read_query, to_query
 from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
+from gradlab.ui.frame import history, present
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings, display, titles
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
@@ -34,7 +35,7 @@ ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by th
 MAY_BE_EMPTY = ("shown_text", "learned_text", "cuts")  # texts, which may say anything, and a set
 MOST_SENTENCES = 12  # that a page shows about what could not be used
 MOST = 1e15  # of a page's number; every setting's bounds are far below
-OWN_KEYS = ("cells", *display(), *ON_PAGES, *PASSED_ON[1:])
+OWN_KEYS = ("cells", present.NAME, *display(), *ON_PAGES, *PASSED_ON[1:])
 DISPLAY: dict[str, Any] = {  # at first
     "state": "h", "relative": "true", "one_cell": ONE_CELL, "cells": [CELLS[name].title for name in DEFAULT_CELLS],
 }  # fmt: skip
@@ -60,6 +61,7 @@ def read_first_address() -> None:
         return
     st.session_state["visited"] = True
     query = st.query_params
+    present.read(query)
     experiment, problems = read_query(query, ignore=(*OWN_KEYS, *of_pages(query)))
     st.session_state["address"] = experiment
     cells, cell_problems = _cells(query)
@@ -89,6 +91,8 @@ def read_first_address() -> None:
         spelt["task"] = TASKS[task].title
     if cells:
         spelt["cells"] = as_widgets({"cells": cells})["cells"]
+    if present.is_on():
+        spelt[present.NAME] = "1"
     if spelt != {name: values if name == "cells" or len(values) > 1 else values[0] for name, values in _all(query)}:
         query.from_dict(spelt)
         st.rerun()
@@ -219,21 +223,28 @@ def _show(sentences: list[str]) -> None:
         st.text(f"And {more} more.")
 
 
+def _values(settings: Settings) -> dict[str, Any]:
+    """Every setting, the display's too, as a link writes it: text, or a list of texts."""
+    shared = to_query(settings.subjects[0].settings)
+    values: dict[str, Any] = {name: value for name, value in shared.items() if name != "cell"}
+    values |= {"cells": [subject.title for subject in settings.subjects], "state": settings.state}
+    values |= {"relative": str(settings.relative).lower(), "one_cell": settings.one.title}
+    values |= {name: str(st.session_state[name]) for name in ON_PAGES if name in st.session_state}
+    own = {name: st.session_state[name] for name in of_pages(st.session_state)}
+    return values | {name: value for name, value in own.items() if value is not None}
+
+
 def full_query(settings: Settings) -> str:
     """Every setting, the display's too, and the version, whatever the defaults are."""
-    shared = to_query(settings.subjects[0].settings)
-    cells = [subject.title for subject in settings.subjects]
-    shown = {"state": settings.state, "relative": str(settings.relative).lower()}
-    shown["one_cell"] = settings.one.title
-    shown |= {name: str(st.session_state[name]) for name in ON_PAGES if name in st.session_state}
-    shown |= {name: st.session_state[name] for name in of_pages(st.session_state) if st.session_state[name] is not None}
-    query: dict[str, Any] = {name: value for name, value in shared.items() if name != "cell"}
-    return urlencode(query | {"cells": cells} | shown, True)
+    return urlencode(_values(settings), True)
 
 
-def copy(settings: Settings) -> None:
-    """A popover with the full link, and the button of the code block that copies it."""
-    with st.popover("Copy link", width="stretch"):
-        st.caption("Names every setting and a version, so that it still means the same when a default changes.")
-        address = (st.context.url or "").split("?")[0]
-        st.code(f"{address}?{full_query(settings)}", language=None, wrap_lines=True)
+def short_query(settings: Settings) -> str:
+    """What of `full_query` is not at its default, the pages' own settings that were drawn among it, and the version."""
+    standard = to_query(Experiment()) | DISPLAY
+    drawn = {name: history.default_of(name) for name in history.drawn() if name not in standard}
+    standard |= {name: str(value) if name in ON_PAGES else value for name, value in drawn.items()}
+    changed = {name: value for name, value in _values(settings).items() if standard.get(name) != value}
+    if present.is_on():
+        changed[present.NAME] = "1"
+    return urlencode({"version": LINK_VERSION} | changed, True) if changed else ""

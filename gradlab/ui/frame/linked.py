@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 import streamlit as st
 
 from gradlab.settings.experiment import shown
-from gradlab.ui.frame import link
+from gradlab.ui.frame import history, link
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,13 +31,29 @@ def _linked(widget: Callable[P, R], allowed: Callable[[Mapping[str, Any]], str])
         if asked is not None and spell is not None:
             _by_name(name, asked, arguments[1], several=options.get("selection_mode") == "multi")
         value: Any = bound(*arguments, **options)
+        named = signature(untyped).bind(*arguments, **options)
+        named.apply_defaults()
+        history.noted(name, _default(named.arguments))
         if asked is not None and not _is_spelt(value, asked, spell):
-            use = allowed(signature(untyped).bind(*arguments, **options).arguments)
+            use = allowed(named.arguments)
             instead = _spelt(value, spell or str)
             link.report([f"{name} = {shown(asked)} is not allowed: use {use}; {instead} is used instead."])
         return value
 
     return draw
+
+
+def _default(arguments: Mapping[str, Any]) -> Any:
+    """What a widget holds at first, by its call's arguments."""
+    options = list(arguments.get("options", ()))
+    if "index" in arguments:
+        return None if arguments["index"] is None else options[arguments["index"]]
+    if "default" in arguments:
+        several = arguments.get("selection_mode", "multi") == "multi"
+        return list(arguments["default"] or ()) if several else arguments["default"]
+    if options and arguments["value"] is None and None not in options:
+        return options[0]
+    return arguments["min_value"] if arguments["value"] == "min" else arguments["value"]
 
 
 def _by_name(name: str, asked: str, options: Any, several: bool) -> None:
@@ -94,6 +110,7 @@ def expander(label: str, expanded: bool, key: str) -> Any:
     """A container that opens; whether it is open lives in the address."""
     asked = link.asked_of_page(key)
     part = st.expander(label, expanded, key=key, on_change="rerun", bind="query-params")
+    history.noted(key, expanded, is_setting=False)
     if asked is not None and asked.lower() not in ("true", "false"):
         instead = "true" if part.open else "false"
         link.report([f"{key} = {shown(asked)} is not allowed: use {_switch({})}; {instead} is used instead."])

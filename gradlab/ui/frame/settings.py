@@ -9,15 +9,17 @@ from gradlab.cells.contract import keep_gate_of
 from gradlab.settings.catalogue import GROUPS, SETTINGS, Fields, default
 from gradlab.settings.conflicts import unused
 from gradlab.settings.links import read_query
-from gradlab.ui.frame import link, linked
+from gradlab.ui.frame import link, linked, present
 from gradlab.ui.frame import opened_runs as opened
 from gradlab.ui.frame.presets import FIRST, PRESETS
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings
 from gradlab.ui.frame.widgets import widget
+from gradlab.words import subjects as words
 from gradlab.words.numbers import listed
 
 AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
     "": ("steps", "keep_bias", "gain", "initialization"),
+    "gradient_flow": ("keep_bias", "gain", "depth", "steps"),
     "why_addition": ("one_cell", "keep_bias", "gain", "depth", "steps", "initialization"),
     "gates": ("one_cell", "keep_bias", "inputs", "steps"),
     "unrolled": ("one_cell", "keep_bias", "depth", "steps"),
@@ -87,11 +89,8 @@ def dark() -> bool:
 
 
 def differences() -> str:
-    """What differs from the defaults, for the tab's title: " (depth 2, keep bias 3.0)"; the first three at most."""
-    shared = current().subjects[0].settings
-    changed = [
-        f"{name.replace('_', ' ')} {value}" for name, value in shared if name != "cell" and value != default(name)
-    ]
+    """What differs from the defaults, for the tab's title: " (depth 2, keep-gate bias 3)"; the first three at most."""
+    changed = words.differences(current().subjects[0])
     return f" ({', '.join(changed[:MOST_CHANGES])})" if changed else ""
 
 
@@ -102,7 +101,7 @@ def draw(page: str, at_hand: Any) -> None:
     idle = _idle(page)
     elsewhere = OF_THE_TASK if page in opened.LEARN else frozenset()
     acts = frozenset(ACTS_ON.get(page, (*SETTINGS, "cells", "one_cell", "state", "relative")))
-    at_hand_names = [name for name in AT_HAND.get(page, ()) if name not in idle]
+    at_hand_names = [name for name in present.sliders(AT_HAND.get(page, ())) if name not in idle]
     with st.sidebar:
         if acts:
             _starting_points(page)
@@ -114,15 +113,13 @@ def draw(page: str, at_hand: Any) -> None:
                     for name in shown:
                         widget(name, _why_not(page, name))
     if at_hand_names:
-        with at_hand:
+        with at_hand, st.container(key="at_hand"):
             widths = [2 if name == "cells" else 1 for name in at_hand_names]
             for column, name in zip(st.columns(widths), at_hand_names, strict=True):
                 with column:
                     widget(name, _why_not(page, name))
     settings = _settings(page, idle)
     st.session_state["settings"] = settings
-    with st.sidebar:
-        link.copy(settings)
     st.session_state["drawn on"] = page
 
 

@@ -44,9 +44,8 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
 
 
 def face(diagnosis: Diagnosis) -> tuple[str, str, str]:
-    """A card's label, value and line below it, in markdown."""
-    colour = CARD_COLOURS.get(diagnosis.cell, "gray")
-    label = f":{colour}[**{CELLS[diagnosis.cell].title}**] {diagnosis.state}: {diagnosis.verdict}"
+    """A card's label, value and line below it; the label in plain text, for it names the help beside it too."""
+    label = f"{CELLS[diagnosis.cell].title} {diagnosis.state}: {diagnosis.verdict}"
     return label, flow.rate(diagnosis), flow.half_life(diagnosis)
 
 

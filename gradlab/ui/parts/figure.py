@@ -1,24 +1,23 @@
 """`figure`: a chart, what it says to those who cannot see it, its exports, and how to read it, from one question."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, cast
 
-import pandas as pd
 import streamlit as st
 
 from gradlab.analyses.call import Question
 from gradlab.analyses.thinning import AllRows, Reduction
-from gradlab.exports import python_code
-from gradlab.ui.ask import ask, every_row
-from gradlab.ui.frame import settings
+from gradlab.charts.presented import presented
+from gradlab.ui.ask import ask
+from gradlab.ui.frame import present, settings
 from gradlab.ui.parts import following
-from gradlab.ui.parts.export_bar import export_bar, tool
+from gradlab.ui.parts.drawing import Beside, Draw, Drawing
+from gradlab.ui.parts.export_bar import chosen_picture, export_bar, program_of, tool
 from gradlab.words.flow import NOTHING_INJECTED
 from gradlab.words.how_to_read import Words
+from gradlab.words.letters import without_markdown
 
-Draw = Callable[..., Any]  # (rows, dark=…, and each name of `beside`) -> chart
 Width = Literal["stretch", "content"]
-Beside = Mapping[str, Callable[[pd.DataFrame], Any]]
 
 
 class Chosen(NamedTuple):
@@ -53,36 +52,30 @@ def figure(
     chosen      what to do with what a click on the chart chooses
     follows     its name in `following.PAGES`, where it follows a slider before that is let go
     """
-    reduction = reduction or AllRows()
-    dark = settings.dark()
-
-    def chart(draw: Draw, rows: pd.DataFrame) -> Any:
-        return draw(rows, dark=dark, **{name: make(rows) for name, make in (beside or {}).items()})
-
-    rows = ask(question, reduction)
+    drawing = Drawing(draw, question, reduction or AllRows(), beside or {}, taken)
+    rows = ask(question, drawing.reduction)
     if rows.empty:
         st.info(f"{words.title}: nothing to draw. {words.sentence or NOTHING_INJECTED}")
         return
-    description = f"{words.title}. {words.sentence}".replace("**", "")
     if not (follows and following.show(follows, words.title)):
-        show(chart(draw, rows), description, width, chosen)
+        show(drawing.on_screen(rows, settings.dark()), f"{words.title}. {words.sentence}", width, chosen)
     if tools:
-        _tools(lambda: chart(taken or draw, reduction.taken(every_row(question))), question, words, reduction, export)
+        _tools(drawing, words, export)
 
 
 @st.fragment
-def _tools(picture: Callable[[], Any], question: Question, words: Words, reduction: Reduction, export: bool) -> None:
+def _tools(drawing: Drawing, words: Words, export: bool) -> None:
     """Quiet icons at the chart's corner. A fragment, so that one that opens is made then, and the page does not run."""
     with st.container(horizontal=True, horizontal_alignment="right", gap=None, key=f"tools {words.name}"):
         if export:
-            is_reduced = not isinstance(reduction, AllRows)
-            export_bar(picture, lambda: every_row(question), question, words, is_reduced=is_reduced)
-            program(question, words)
+            export_bar(drawing, words)
+            program(drawing, words)
         how_to_read(words)
 
 
 def show(chart: Any, description: str, width: Width = "stretch", chosen: Chosen | None = None) -> None:
     """Draws a chart in its own theme; `description` says what it shows to those who cannot see it."""
+    description = without_markdown(description)
     checked = cast(Any, _Checked(chart))  # Streamlit takes whatever has `to_dict`
     if chosen is None:
         st.altair_chart(checked, theme=None, width=width, alt=description)
@@ -103,9 +96,11 @@ class _Checked:
 
     def __init__(self, chart: Any):
         self.chart = chart
+        self.height = present.height() if present.is_on() else None
 
     def to_dict(self) -> dict[str, Any]:
-        return self.chart.to_dict(validate=False)
+        document = self.chart.to_dict(validate=False)
+        return presented(document, self.height) if present.is_on() else document
 
 
 def how_to_read(words: Words) -> None:
@@ -116,8 +111,8 @@ def how_to_read(words: Words) -> None:
             st.latex(words.reading.formula)
 
 
-def program(question: Question, words: Words) -> None:
-    """The Python program that computes the chart's numbers."""
+def program(drawing: Drawing, words: Words) -> None:
+    """The Python program that computes the chart's numbers and makes its picture."""
     with tool(f"Python program of {words.name}", ":material/code:", f"program {words.name}") as opened:
         if opened:
-            st.code(python_code(question.subjects, question.code).decode(), language="python", width=560)
+            st.code(program_of(drawing, words, chosen_picture()).decode(), language="python", width=560)

@@ -22,13 +22,14 @@ from gradlab.analyses.call import Call, Table, each
 from gradlab.analyses.diagnosis import diagnose
 from gradlab.analyses.thinning import Lines, line_ends
 from gradlab.analyses.traces import trace
-from gradlab.charts import traces
+from gradlab.charts import annotations, traces
 from gradlab.charts.arriving import arriving, by_column, with_first
+from gradlab.charts.presented import presented
 from gradlab.engine import plan
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import answer, rows_on_screen
-from gradlab.ui.frame import link, settings, widgets
+from gradlab.ui.frame import link, present, settings, widgets
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts.cards import face, state_of
 from gradlab.ui.parts.promise import promised
@@ -94,9 +95,11 @@ def _norms(
     rows = rows_on_screen(Table.of(calls, "table", where), Lines())
     if rows.empty:
         return None
-    ends = line_ends(rows, shared.relative) if first_picture else None
+    heights = annotations.heights(subject.settings.cell for subject in subjects)
+    ends = line_ends(rows, shared.relative, heights=heights) if first_picture else None
     other = promised(subjects, where) if first_picture and cards else None
-    drawn, domains = traces.datasets(rows, relative=shared.relative, ends=ends, marks=flow.marks(found), promised=other)
+    promise, marks = other and other.on_screen(), flow.marks(found)
+    drawn, domains = traces.datasets(rows, relative=shared.relative, ends=ends, marks=marks, promised=promise)
     look = traces.look_of(rows, drawn, relative=shared.relative, first_picture=first_picture, dark=asked.dark)
     look = look._replace(parts=frozenset(traces.PARTS))
     faces = [face(answer(call.then(diagnose))) for call in calls] if cards else []
@@ -202,6 +205,8 @@ def show(page: str, title: str) -> bool:
     if first is None or first[0] != (page, found.look):
         first = st.session_state["first frame"] = ((page, found.look), json.loads(found.detail))
     specification = with_first(_compiled(found.look, event, found.columns), first[1])
+    if present.is_on():
+        specification = presented(specification, present.height())
     st.vega_lite_chart(specification, theme=None, width="stretch", alt=title)
     query, one = link.full_query(asked.settings), asked.settings.subjects[0].settings
     ladders = {

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import pandas as pd
 import streamlit as st
 
 from gradlab.analyses.call import Call, Table
@@ -14,7 +13,7 @@ from gradlab.analyses.traces import trace
 from gradlab.charts import itemised
 from gradlab.charts.axes import decades_domain
 from gradlab.settings.subject import Subject
-from gradlab.ui.ask import ask
+from gradlab.ui.ask import Rows, ask
 from gradlab.ui.frame import settings
 from gradlab.ui.frame.shown import EVERY_STATE
 from gradlab.ui.parts.figure import figure
@@ -68,18 +67,18 @@ def domain_of(subjects: Sequence[Subject], at: Place) -> list[float]:
 def matrix(subject: Subject, at: Place, domain: list[float], words: Words) -> None:
     """The matrix of one subject."""
     cell, state = subject.settings.cell, at.state_in(subject)
-    draw = partial(itemised.matrix, total=_total(subject, at), cell=cell, domain=domain, state=state)
-    figure(draw, matrix_of(subject, at), words, PairBins())
+    draw = partial(itemised.matrix, cell=cell, domain=domain, state=state)
+    figure(draw, matrix_of(subject, at), words, PairBins(), beside={"total": _total(subject, at)})
 
 
 def losses_and_sum(subject: Subject, at: Place, domain: list[float], words: Words) -> None:
     """Some individual losses of one subject, and the sum of all."""
     cell, state = subject.settings.cell, at.state_in(subject)
     rows = Table.of(pairs_of(subject).then(individual_losses), where=at.rows(subject))
-    draw = partial(itemised.losses_and_sum, total=_total(subject, at), cell=cell, domain=domain, state=state)
-    figure(draw, rows, words, ROWS)
+    draw = partial(itemised.losses_and_sum, cell=cell, domain=domain, state=state)
+    figure(draw, rows, words, ROWS, beside={"total": _total(subject, at)})
 
 
-def _total(subject: Subject, at: Place) -> pd.DataFrame:
+def _total(subject: Subject, at: Place) -> Rows:
     """The norm of the sum of all rows, at every step."""
-    return ask(Table.of(Call.of(trace, subject), "table", at.rows(subject)), Lines())[["step", "log10_norm"]]
+    return Rows(Table.of(Call.of(trace, subject), "table", at.rows(subject)), Lines())

@@ -14,7 +14,8 @@ from gradlab.charts.gates import CHOSEN, heat_map
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import result
 from gradlab.ui.frame import linked
-from gradlab.ui.parts.figure import Chosen, Draw, figure
+from gradlab.ui.parts.drawing import Draw
+from gradlab.ui.parts.figure import Chosen, figure
 from gradlab.words.how_to_read import Words
 
 COLUMNS_TAKEN = 16_000  # steps of a map in a picture that leaves the screen; browsers take none much wider

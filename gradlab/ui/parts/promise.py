@@ -2,26 +2,24 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from gradlab.analyses.call import Call, Table
 from gradlab.analyses.thinning import Lines
 from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
 from gradlab.settings.conflicts import bias_to_keep
 from gradlab.settings.subject import Subject
-from gradlab.ui.ask import rows_on_screen
+from gradlab.ui.ask import Rows
 
 BIAS = 3.0
 
 
-def promised(subjects: Sequence[Subject], where: str) -> pd.DataFrame | None:
+def promised(subjects: Sequence[Subject], where: str) -> Rows | None:
     """The rows of the first subject whose keep gate can be opened further, with a `label`; None where there is none."""
     for subject in subjects:
         bias = bias_to_keep(subject.settings)
         if "keep_bias" in subject.unused() or (bias is not None and bias >= BIAS):
             continue
         opened = subject.replace(keep_bias=BIAS, forget_bias=None)
-        rows = rows_on_screen(Table.of(Call.of(trace, opened), "table", where), Lines())
-        return rows.assign(label=f"{CELLS[opened.settings.cell].title} at keep-gate bias {BIAS:g}")
+        label = f"{CELLS[opened.settings.cell].title} at keep-gate bias {BIAS:g}"
+        return Rows(Table.of(Call.of(trace, opened), "table", where), Lines(), (("label", label),))
     return None

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from gradlab.analyses.call import Table, each
 from gradlab.analyses.thinning import Lines, line_ends
 from gradlab.analyses.traces import trace
+from gradlab.charts import annotations
 from gradlab.charts.traces import opening
 from gradlab.settings.subject import Subject
 from gradlab.ui.parts import following
@@ -30,5 +32,9 @@ def totals(subjects: Sequence[Subject], relative: bool, name: str, caption: str 
     rows = Table.of(each(trace, subjects), "table", WHERE)
     words = Words(name, f"Gradient norms: {flow.names(traces)}", sentence, "gradient norms")
     other = promised(subjects, WHERE) if follows else None
-    draw = partial(opening, relative=relative, marks=flow.marks(traces), promised=other)
-    figure(draw, rows, words, Lines(), beside={"ends": partial(line_ends, relative=relative)}, follows=follows)
+    draw = partial(opening, relative=relative, marks=flow.marks(traces))
+    heights = annotations.heights(subject.settings.cell for subject in subjects)
+    beside: dict[str, Any] = {"ends": partial(line_ends, relative=relative, heights=heights)} | (
+        {"promised": other} if other else {}
+    )
+    figure(draw, rows, words, Lines(), beside=beside, follows=follows)

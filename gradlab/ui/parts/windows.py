@@ -1,6 +1,6 @@
 """What a truncation does, in four figures; every one under its own heading."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from gradlab.charts import itemised, truncation
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import result
 from gradlab.ui.parts import matrices
+from gradlab.ui.parts.drawing import Beside, Draw
 from gradlab.ui.parts.figure import figure
 from gradlab.words import sequences
 from gradlab.words.how_to_read import Words
@@ -35,10 +36,11 @@ def kept(subject: Subject, schedule: Schedule, layer: int) -> list[Any]:
 
 def band(subject: Subject, at: matrices.Place, schedule: Schedule, sentence: str) -> None:
     """The matrix of one subject, shaded where pairs are dropped."""
-    outline, domain = schedule.outline(subject.settings.steps), matrices.domain_of([subject], at)
-    draw = partial(itemised.band, outline=outline, domain=domain, state=at.state_in(subject))
+    outline = Call.of(Schedule.outline, schedule, subject.settings.steps)
+    domain = matrices.domain_of([subject], at)
+    draw = partial(itemised.band, domain=domain, state=at.state_in(subject))
     words = Words("truncation band", sequences.band_title(subject), sentence)
-    _headed(draw, matrices.matrix_of(subject, at), words, PairBins())
+    _headed(draw, matrices.matrix_of(subject, at), words, PairBins(), {"outline": outline})
 
 
 def lost(subjects: Sequence[Subject], at: matrices.Place, schedule: Schedule, sentence: str) -> None:
@@ -63,6 +65,8 @@ def savings(subject: Subject, schedule: Schedule, sentence: str) -> None:
     _headed(partial(truncation.savings, chosen=schedule.k2), rows, words)
 
 
-def _headed(draw: Callable[..., Any], rows: Question, words: Words, reduction: Reduction | None = None) -> None:
+def _headed(
+    draw: Draw, rows: Question, words: Words, reduction: Reduction | None = None, beside: Beside | None = None
+) -> None:
     st.markdown(f"**{words.title}**")
-    figure(draw, rows, words, reduction)
+    figure(draw, rows, words, reduction, beside=beside)

@@ -1,0 +1,55 @@
+// Copies the link in one click, and takes Ctrl+Z, Ctrl+Shift+Z (or Ctrl+Y) and Escape for the frame's own buttons. What
+// runs in a click may write to the clipboard without asking; where it may not, the link stands in a box to be copied.
+const SAID = 2500; // milliseconds
+const TYPED = "input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, [contenteditable=true]";
+let own = null; // the element whose page is shown; one at a time
+
+const button = name => document.querySelector(`.st-key-${name} button:not(:disabled)`);
+
+function pressed(event) {
+  const key = event.key.toLowerCase(), typing = event.target instanceof Element && event.target.matches(TYPED);
+  if (key === "escape" && !document.querySelector('[data-testid="stPopoverBody"], [role="listbox"], [role="dialog"]')) {
+    button("leave_presentation")?.click();
+    return;
+  }
+  if (typing || event.altKey || !(event.ctrlKey || event.metaKey) || (key !== "z" && key !== "y")) return;
+  event.preventDefault();
+  button(key === "y" || event.shiftKey ? "redo" : "undo")?.click();
+}
+// On a phone the sidebar lies over the page: what was chosen there is seen when it closes.
+const NARROW = matchMedia("(max-width: 768px)");
+const CHOICES = '[data-testid="stSidebarNavLink"], [class*="st-key-preset-"] button, .st-key-reset button';
+document.addEventListener("click", event => {
+  if (!NARROW.matches || !(event.target instanceof Element) || !event.target.closest(CHOICES)) return;
+  if (event.target.closest('[data-testid="stSidebar"]')) {
+    setTimeout(() => document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click(), 100);
+  }
+});
+
+document.addEventListener("keydown", event => own && pressed(event));
+
+let measured = 0; // the window's height that the page knows
+
+export default function ({ data, parentElement, setStateValue }) {
+  own = parentElement;
+  if (data.measured && measured !== innerHeight) setStateValue("height", (measured = innerHeight));
+  const copy = parentElement.querySelector("button"), status = parentElement.querySelector("[role=status]");
+  const box = parentElement.querySelector("input");
+  const link = () => location.origin + location.pathname + (data.query ? `?${data.query}` : "");
+  if (box.value !== link()) box.hidden = true;
+  copy.onclick = async () => {
+    try {
+      await navigator.clipboard.writeText(link());
+      status.textContent = "Link copied";
+      box.hidden = true;
+    } catch {
+      box.value = link();
+      box.hidden = false;
+      box.select();
+      status.textContent = "The clipboard is refused here: copy the link below";
+      return;
+    }
+    setTimeout(() => { status.textContent = ""; }, SAID);
+  };
+  return () => { if (own === parentElement) own = null; };
+}

@@ -1,0 +1,51 @@
+"""The frame's own buttons: undo, redo, copy the link, present."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.components import v2
+
+from gradlab.ui.frame import history, link, present, settings
+
+HERE = Path(__file__)
+HTML = """<button type="button">Copy link</button><span role="status"></span>
+<input type="text" readonly hidden aria-label="Link of these settings">"""
+
+
+def draw(place: Any) -> None:
+    """Draws the buttons into a place of the sidebar; at the end of a run, when all settings are known."""
+    history.record()
+    with place, st.container(gap="small"):
+        with st.container(horizontal=True, gap="small", key="tools frame"):
+            _step("Undo", "undo", -1)
+            _step("Redo", "redo", 1)
+            st.button(
+                "Present", key="present_page", icon=":material/slideshow:", help=present.HELP, on_click=present.begin
+            )
+        query = link.short_query(settings.current())
+        _copier()(key="copy_link", data={"query": query, "measured": present.is_on()}, on_height_change=_heard)
+
+
+def _step(label: str, name: str, way: int) -> None:
+    what = history.hint(way)
+    keys = "Ctrl+Z" if way < 0 else "Ctrl+Shift+Z"
+    hint = f"{label} ({keys}): {what}" if what else f"Nothing to {label.lower()}"
+    st.button(
+        label, key=name, icon=f":material/{name}:", help=hint,
+        on_click=history.move, args=(way,), disabled=not what, type="tertiary",
+    )  # fmt: skip
+
+
+def _heard() -> None:
+    """The window's height arrives as the component's state; the run that follows reads it."""
+
+
+def _copier() -> Any:
+    return v2.component("gradlab_tools", html=HTML, css=_file(".css"), js=_file(".js"), isolate_styles=False)
+
+
+@lru_cache
+def _file(suffix: str) -> str:
+    return HERE.with_suffix(suffix).read_text(encoding="utf-8")
