@@ -21,6 +21,7 @@ from torch import Tensor
 from gradlab.analyses.problem import refuse_too_large
 from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.analyses.truncation import Schedule
+from gradlab.settings.catalogue import bounds
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.inputs import default_text
 from gradlab.settings.meant import refuse_unknown_options
@@ -32,7 +33,7 @@ from gradlab.training.network import Network, Overflow, Tensors, back_propagated
 from gradlab.training.recipe import Recipe, gradient_of
 
 BATCHES, PROBE, NOISE = 100, 101, 102  # spawn keys of the seed, beyond those of gradlab.settings.drawing
-MOST_SYMBOLS = 512  # of a text too long to be a setting
+MOST_SYMBOLS = bounds("input_size")[1]  # of a text too long to be a setting
 DEFAULT = Recipe()
 
 
