@@ -247,10 +247,12 @@ def fitted(experiment: Experiment, task: Task) -> Experiment:
     free = {"loss": "last", "loss_step": None, "loss_steps": None, "reads": None, "writes": None}
     steps = task.steps(experiment.steps)
     shorter = experiment.replace(**free, objective="direction").shortened(steps)
-    scored = np.flatnonzero(task.draw(steps, 1, np.random.default_rng(0)).scored)
-    loss = {"loss": "last"} if len(scored) == 1 else {"loss": "every"}
-    if 1 < len(scored) < steps:
-        loss = {"loss": "steps", "loss_steps": str(StepSet.of(range(step, step + 1) for step in scored.tolist()))}
+    scored = np.flatnonzero(task.draw(steps, 1, np.random.default_rng(0)).scored).tolist()
+    loss = {"loss": "steps", "loss_steps": str(StepSet.of(range(step, step + 1) for step in scored))}
+    if scored == [steps - 1]:
+        loss = {"loss": "last"}
+    elif len(scored) == steps:
+        loss = {"loss": "every"}
     reads: dict[str, Any] = {"inputs": "noise", "input_size": task.input_size, "output_size": task.output_size}
     if task.text is not None:
         reads = {"inputs": "text", "text": None if task.text == default_text() else task.text}
