@@ -35,8 +35,8 @@ class Diverged(NamedTuple):
     @classmethod
     def read(cls, values: object) -> Diverged:
         """From a list of its fields, as JSON keeps it. Raises ValueError for anything else."""
-        fields: list[Any] = values if isinstance(values, list) and len(values) == 4 else [None] * 4
-        update, layer, step, where = fields
+        kept: list[Any] = values if isinstance(values, list) and len(values) == 4 else [None] * 4
+        update, layer, step, where = kept
         numbers = [update, layer] if step is None else [update, layer, step]
         if where not in [*PLACES] or not all(type(number) is int and number >= 0 for number in numbers):
             raise ValueError(f"diverged = {str(values)[:60]} is not allowed: update, layer, step and place are needed")

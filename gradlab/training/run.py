@@ -22,6 +22,7 @@ from torch import Tensor
 from gradlab.analyses.problem import refuse_too_large
 from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.analyses.truncation import Schedule
+from gradlab.settings.catalogue import bounds
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.inputs import default_text
 from gradlab.settings.meant import refuse_unknown_options
@@ -33,7 +34,7 @@ from gradlab.training.network import Network, Overflow, Tensors, back_propagated
 from gradlab.training.recipe import Recipe, gradient_of
 
 BATCHES, PROBE, NOISE = 100, 101, 102  # spawn keys of the seed, beyond those of gradlab.settings.drawing
-MOST_SYMBOLS = 512  # of a text too long to be a setting
+MOST_SYMBOLS = bounds("input_size")[1]  # of a text too long to be a setting
 DEFAULT = Recipe()
 
 
@@ -276,10 +277,12 @@ def fitted(experiment: Experiment, task: Task) -> Experiment:
     free = {"loss": "last", "loss_step": None, "loss_steps": None, "reads": None, "writes": None}
     steps = task.steps(experiment.steps)
     shorter = experiment.replace(**free, objective="direction").shortened(steps)
-    scored = np.flatnonzero(task.draw(steps, 1, np.random.default_rng(0)).scored)
-    loss = {"loss": "last"} if len(scored) == 1 else {"loss": "every"}
-    if 1 < len(scored) < steps:
-        loss = {"loss": "steps", "loss_steps": str(StepSet.of(range(step, step + 1) for step in scored.tolist()))}
+    scored = np.flatnonzero(task.draw(steps, 1, np.random.default_rng(0)).scored).tolist()
+    loss = {"loss": "steps", "loss_steps": str(StepSet.of(range(step, step + 1) for step in scored))}
+    if scored == [steps - 1]:
+        loss = {"loss": "last"}
+    elif len(scored) == steps:
+        loss = {"loss": "every"}
     reads: dict[str, Any] = {"inputs": "noise", "input_size": task.input_size, "output_size": task.output_size}
     if task.text is not None:
         reads = {"inputs": "text", "text": None if task.text == default_text() else task.text}

@@ -350,6 +350,15 @@ def test_a_bad_setting_is_named_with_its_value_and_what_is_allowed(settings, wor
         Recipe(**settings)
 
 
+def test_the_task_of_text_reads_the_experiments_text_and_no_other_task_does():
+    own = small(text="abab")
+    assert (Run(own, "text").task.text, Run(own, "text").experiment.text) == ("abab", "abab")
+    assert Run(small(), "text").task is TASKS["text"]
+    assert Run(own, "adding").task is TASKS["adding"]
+    given = characters("abc")
+    assert Run(own, given).task is given
+
+
 def test_a_task_that_does_not_exist_or_fit_is_named():
     with pytest.raises(ValueError, match="'sorting' is not allowed: use one of adding"):
         train(small(), "sorting")

@@ -139,13 +139,21 @@ def test_gradient_noise_is_added_after_clipping_has_the_size_asked_for_and_is_ne
     assert max(float(step.abs().max()) for step in steps(0.0)) <= 1e-8
 
 
-def test_a_task_scored_at_scattered_steps_keeps_just_these_in_the_experiment():
-    def scattered(steps, batch_size, generator):
+@pytest.mark.parametrize("at", [[3, 9, 10, 11, 20], [3], [22], [0], [*range(23)], [*range(22)]], ids=str)
+def test_a_task_keeps_just_the_steps_at_which_it_is_scored_in_the_experiment(at):
+    def some(steps, batch_size, generator):
         batch = TASKS["parity"].draw(steps, batch_size, generator)
-        return batch._replace(scored=np.isin(np.arange(steps), [3, 9, 10, 11, 20]))
+        return batch._replace(scored=np.isin(np.arange(steps), at))
 
-    task = replace(TASKS["parity"], name="scattered", draw=scattered)
-    assert loss_steps_of(fitted(SMALL, task)).tolist() == [3, 9, 10, 11, 20]
+    assert loss_steps_of(fitted(SMALL, replace(TASKS["parity"], name="some", draw=some))).tolist() == at
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_the_loss_of_a_run_enters_where_its_task_is_scored(task):
+    e = fitted(SMALL, task)
+    scored = task.draw(e.steps, 1, np.random.default_rng(1)).scored
+    assert loss_steps_of(e).tolist() == np.flatnonzero(scored).tolist()
+    assert e.loss == {1: "last", e.steps: "every"}.get(int(scored.sum()), "steps")
 
 
 def test_the_traces_of_several_runs_at_one_update_are_the_runs_own_tables(records):
