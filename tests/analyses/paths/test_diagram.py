@@ -83,6 +83,7 @@ def test_what_comes_from_a_step_behind_a_gap_is_drawn_to_the_gap():
     e = Experiment(cell="rnn", **SMALL | {"steps": 60})
     assert segments(loss_steps_of(e), 6) == [(0, 2), (57, 59)]
     assert segments(loss_steps_of(e), 2) == [(0, 1), (58, 59)]
+    assert diagram(e, most=2).steps.step.tolist() == [0, 1, 58, 59]
     found = diagram(e, most=6)
     assert found.steps.step.tolist() == [0, 1, 2, 57, 58, 59]
     assert sorted(found.edges[found.edges.edge == "recurrent"].step) == [0, 1, 2, 56, 57, 58]
