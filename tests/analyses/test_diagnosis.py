@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradlab import Experiment, Stack, diagnose, trace
-from gradlab.analyses.diagnosis import _is_good, _reaches, judged
+from gradlab.analyses.diagnosis import _is_good, _rate, _reaches, judged
 from gradlab.analyses.problem import problem_of
-from gradlab.analyses.propagation import Way
+from gradlab.analyses.propagation import Line, Way
 from gradlab.analyses.traces import together
 from gradlab.network.stack import Layer, gate_rows
+from gradlab.words.numbers import rounded
 
 
 def scalar(u, T, loss=None, cell="rnn_linear", b=0.0, B=1, size=1.0):
@@ -36,6 +38,7 @@ def test_a_decade_in_100_steps_is_the_border_between_steady_and_not(u, verdict):
     assert found.verdict == verdict
     assert found.decades_per_100_steps == pytest.approx(100 * math.log10(u), abs=1e-9)
     assert found.sentence.startswith(f"RNN (linear), layer 0, h: {verdict}.")
+    assert found.sentence.endswith("is left at step 0, 100 steps earlier."), "one loss is not spoken of as several"
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
@@ -187,6 +190,20 @@ def test_an_overflow_is_undefined_and_says_where_it_was():
     found = diagnose(trace(Experiment(cell="rnn_relu", gain=10, initialization="gaussian", steps=600)))
     assert found.verdict == "undefined"
     assert "The forward pass overflows: the first state that is not finite is at step" in found.sentence
+    assert math.isinf(found.steps_to_float32_zero)
+
+
+def test_a_last_loss_whose_gradient_overflows_where_the_sum_of_all_is_zero_is_undefined_all_the_same():
+    """A step back it is 1e308 in each of four units and taken away by the loss there; the next is beyond the range."""
+    eye, zero = np.eye(4), np.zeros(4)
+    stack = Stack("rnn_linear", (Layer(0 * eye, np.full((4, 4), 1e308), zero, zero),))
+    cotangents = np.zeros((6, 1, 4))
+    cotangents[5, 0, 0], cotangents[4] = 1, -1e308
+    traced = trace(stack, np.zeros((6, 1, 4)), cotangents)
+    assert np.isneginf(traced.log10_norm()[0, :5]).all()
+    found = diagnose(traced)
+    assert found.verdict == "undefined"
+    assert found.sentence.endswith("undefined. The last loss's gradient is not finite.")
 
 
 def test_layers_and_states_are_told_apart_and_wrong_ones_refused():
@@ -275,9 +292,50 @@ def test_a_line_is_not_continued_to_before_the_end_of_a_way_that_stayed_above_it
 
 
 def test_a_norm_at_a_level_counts_as_having_reached_it():
-    norms = -1.0 * np.arange(50)[:, None]
-    found = _reaches(Way(norms, np.array([49])), -30.0)
-    assert (found.by_sequence[0], found.measured) == (30, True)
+    for length in (49, 30):
+        norms = -1.0 * np.arange(length + 1)[:, None]
+        found = _reaches(Way(norms, np.array([length])), -30.0)
+        assert (found.by_sequence[0], found.measured) == (30, True)
+
+
+@pytest.mark.parametrize(("u", "does"), [(0.98, "loses"), (1.02, "gains")])
+def test_a_rate_is_one_of_loss_or_of_gain_also_where_it_is_steady_or_not_known_well_enough(u, does):
+    traced = scalar(u, 101)
+    rate = f"The last loss's gradient {does} {rounded(100 * abs(math.log10(u)))} decades per 100 steps"
+    assert f"steady. {rate}" in diagnose(traced).sentence
+    walk = np.cumsum(np.random.default_rng(0).normal(0, 0.3, 101))
+    walk += (math.log10(u) - np.polyfit(np.arange(25, 101), walk[25:], 1)[0]) * np.arange(101)
+    noisy = replace(traced, log10_norms_last=walk[::-1][None, :, None, None])
+    assert f"undefined. The last loss's gradient {does} " in diagnose(noisy).sentence
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.floats(0.5, 5000), st.floats(1e-3, 2))
+def test_a_rate_is_said_as_exactly_as_its_interval_of_two_digits(rate, share):
+    margin = share * rate
+    said = _rate(Line(-rate / 100, margin / 100, 0.0, 0, 99, 0.0, 1)).split(" ± ")
+    rounding = 10.0 ** -len(said[1].partition(".")[2]) / 2
+    for number, exact in zip(said, (rate, margin), strict=True):
+        assert abs(float(number) - exact) <= 1.001 * rounding
+    assert margin >= 10 or 0.005 * margin < rounding <= 0.051 * margin
+
+
+@pytest.mark.parametrize("share", [0.89, 0.91])
+def test_a_line_is_good_where_it_explains_nine_tenths_of_the_variance(share):
+    residual = 1.0  # decades, more than a factor of two
+    explained = residual**2 * share / (1 - share)
+    change = math.sqrt(explained / np.linspace(0, 1, 100_001).var())
+    line = Line(-change / 200, 0.0, 0.0, 100, 300, residual, 1)
+    way = Way(np.zeros((301, 1)), np.array([300]))
+    assert _is_good(way, line) == (share > 0.9)
+
+
+def test_a_sequence_whose_loss_has_no_way_back_never_comes_to_float32_s_zero():
+    cotangents = np.zeros((300, 2, 1))
+    cotangents[-1, 0] = cotangents[0, 1] = 1
+    stack = scalar(0.5, 2).stack
+    found = diagnose(trace(stack, np.zeros((300, 2, 1)), cotangents))
+    assert (found.steps_to_float32_zero, found.measured) == (math.inf, False)
 
 
 # propagation, whatever the loss
@@ -393,6 +451,18 @@ def test_float32_subnormals_begin_where_torch_s_entries_leave_the_normal_range()
     smallest = torch.finfo(torch.float32).tiny
     entries = torchs_own(0.5, 300, 4, lambda gradient: gradient.max() < smallest)
     assert abs(found.steps_to_float32_subnormal - entries) <= 1
+    entries = torchs_own(0.4, 300, 4, lambda gradient: gradient.max() < smallest)
+    assert of_float32(0.4, 300, 4).steps_to_float32_subnormal == entries, "no power of 0.4 is the smallest one itself"
+
+
+@pytest.mark.parametrize("state", ["h", "c", None])
+def test_float32_s_zero_is_that_of_as_many_equal_entries_as_the_state_judged_has(state):
+    traced = trace(Experiment(cell="lstm", steps=400, hidden_size=8, batch_size=3))
+    norms = traced.log10_norm(state or "all")[0, ::-1]
+    level = -150 * math.log10(2) + 0.5 * math.log10(16 if state is None else 8)
+    first = max(np.flatnonzero(norms[:, b] > level)[-1] + 1 for b in range(3))
+    found = diagnose(traced, state)
+    assert (found.steps_to_float32_zero, found.measured) == (first, True)
 
 
 def test_a_chaotic_network_s_rate_comes_with_its_interval_and_a_poor_fit_is_said():
@@ -447,7 +517,8 @@ def test_an_explosion_s_overflow_of_float32_is_where_torchs_own_backward_pass_is
     found = of_float32(2.0, 300, 4)
     entries = torchs_own(2.0, 300, 4, lambda gradient: not gradient.isfinite().all())
     assert entries == 128
-    assert "would overflow from about 128 steps back on" in found.sentence
+    for whole in (found, of_float32(2.0, 129, 4)):
+        assert "would overflow from about 128 steps back on" in whole.sentence
     assert "would overflow after some 128 steps, if it goes on like this" in of_float32(2.0, 60, 4).sentence
 
 
@@ -482,8 +553,9 @@ def test_where_rounding_changes_the_states_themselves_the_diagnosis_says_so(gain
     random = np.random.default_rng(0)
     start, cotangents = 0.5 * random.standard_normal(shape), np.zeros((T, 2, 32))
     cotangents[-1] = random.standard_normal((2, 32))
-    found = diagnose(trace(e.network(), e.sequence(), cotangents, (start,)))
+    found, small = (diagnose(trace(e.network(), e.sequence(), size * cotangents, (start,))) for size in (1.0, 1e-40))
     assert found.verdict == "exploding"
+    assert ("Rounding in the forward pass" in small.sentence) == is_said, "however little the loss injects"
     last = [states_of(e, begin)[-1] for begin in (start, start * (1 + np.finfo(float).eps))]
     assert (np.abs(last[0] - last[1]).max() > 0.5) == is_said
     assert ("Rounding in the forward pass" in found.sentence) == is_said

@@ -50,10 +50,11 @@ def diagram(
     most: int = 14,
     progress: Progress | None = None,
 ) -> Diagram:
-    """The network over `most` of its steps at most: the first, the last, and those where input or loss changes.
+    """The network over `most` of its steps: the first, the last, and those where input or loss changes.
 
-    Behind the last loss no step is drawn. Edges from a step left out are there, additive ones that carry nothing are
-    not. Other arguments and errors as in `gradlab.trace`.
+    A single step between two that are drawn is drawn too, for a gap takes as much room. Behind the last loss no step is
+    drawn. Edges from a step left out are there, additive ones that carry nothing are not. Other arguments and errors as
+    in `gradlab.trace`.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
     problem.refuse(_need(problem))
@@ -71,7 +72,8 @@ def diagram(
 
 
 def segments(losses: ndarray, most: int) -> list[tuple[int, int]]:
-    """Runs of steps (first, last) that are drawn, `most` steps in all at most, where that leaves two for each run.
+    """Runs of steps (first, last) that are drawn: `most` steps in all at most, where that leaves two for each run, and
+    those that would be alone between two runs.
 
     losses    the steps at which the loss enters, in order
     """

@@ -1,8 +1,12 @@
 """The unrolled network over a few of its steps: every step, edge and number that is drawn."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gradlab.analyses.paths import diagram, edges
 from gradlab.analyses.paths.diagram import STEP_COLUMNS, segments
@@ -67,13 +71,37 @@ def test_behind_the_last_loss_nothing_is_drawn_and_before_it_nothing_is_still():
     assert np.isfinite(found.edges.log10_relative).all()
 
 
+def test_a_network_of_its_own_arrays_reads_at_every_step_and_without_a_loss_every_step_is_drawn():
+    e = Experiment(cell="gru", **SMALL)
+    found = diagram(e.network(), e.sequence(), np.zeros((5, 2, 6)))
+    assert found.steps["step"].tolist() == list(range(5))
+    assert found.steps["reads"].all()
+    assert not found.steps["has_loss"].any()
+
+
 def test_what_comes_from_a_step_behind_a_gap_is_drawn_to_the_gap():
     e = Experiment(cell="rnn", **SMALL | {"steps": 60})
     assert segments(loss_steps_of(e), 6) == [(0, 2), (57, 59)]
+    assert segments(loss_steps_of(e), 2) == [(0, 1), (58, 59)]
+    assert diagram(e, most=2).steps.step.tolist() == [0, 1, 58, 59]
     found = diagram(e, most=6)
     assert found.steps.step.tolist() == [0, 1, 2, 57, 58, 59]
     assert sorted(found.edges[found.edges.edge == "recurrent"].step) == [0, 1, 2, 56, 57, 58]
     assert sorted(found.edges[found.edges.edge == "input"].step) == [0, 1, 2, 57, 58, 59]
+
+
+@settings(max_examples=300, derandomize=True)
+@given(st.integers(1, 60), st.integers(2, 60), st.data())
+def test_runs_of_steps_hold_the_turns_leave_gaps_of_two_at_least_and_are_no_more_than_was_asked_for(T, most, data):
+    first_loss = data.draw(st.integers(0, T - 1))
+    runs = segments(np.arange(first_loss, T), most)
+    drawn = {t for first, last in runs for t in range(first, last + 1)}
+    turns = {0, first_loss, T - 1}
+    assert turns <= drawn <= set(range(T))
+    assert all(after[0] - before[1] > 2 for before, after in pairwise(runs))
+    assert all(last > first for first, last in runs) or T == 1
+    assert len(drawn) <= max(most, 2 * len(turns)) + len(turns) - 1
+    assert most < T or drawn == set(range(T))
 
 
 def test_a_long_delayed_sequence_shows_where_reading_ends():

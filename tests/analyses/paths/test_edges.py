@@ -54,6 +54,7 @@ def test_the_input_edge_is_the_inputs_gradient():
     case = drawn_case("gru", depth=2, T=6)
     swept = sweep(case.stack, case.inputs, sparse(case.cotangents), case.initial_state, with_inputs=True)
     for edge in edge_vectors(problem_of(*case), range(6)):
+        assert (edge.layer == -1) == (edge.kind == "input")
         if edge.kind == "input":
             assert times_power(edge.vector, edge.exponent) == pytest.approx(swept.inputs_bar[edge.step], rel=1e-10)
 
@@ -75,6 +76,12 @@ def test_edges_of_an_rnn_are_recurrent_and_those_of_a_minimal_cell_direct():
     whole = cut(Experiment(cell="min_gru", hidden_size=8, steps=20), without=())
     direct = minimal[minimal["edge"] == "direct"]["log10_norm"].to_numpy()
     assert direct == pytest.approx(whole["log10_norm"].to_numpy()[3:10], abs=1e-12)
+
+
+@pytest.mark.parametrize(("cell", "states"), [("lstm", {"c"}), ("gru", {"h"})])
+def test_the_additive_update_arrives_at_the_states_that_have_one_alone(cell, states):
+    table = edges(Experiment(cell=cell, hidden_size=4, steps=6))
+    assert set(table[table["edge"] == "direct"]["state"]) == states
 
 
 def test_far_back_the_edges_leave_the_floating_point_range_and_stay_finite():
