@@ -71,8 +71,9 @@ def left(url_path: str) -> None:
 
 def job_of(page: str, choice: Hashable, make: Callable[[], Job]) -> Job:
     """The session's job for a choice; another choice ends the one before. Stops the page where it cannot be made."""
-    PLACES.warm()
     kept = st.session_state.get(f"job {page}")
+    if kept is None or not kept[1].running:  # it has a process, or waits for one
+        PLACES.warm()
     if kept is not None and kept[0] == choice:
         return kept[1]
     if kept is not None:
