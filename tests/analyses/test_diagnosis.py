@@ -443,9 +443,10 @@ def test_an_lstm_that_keeps_its_gradient_in_c_alone_is_steady_as_a_cell():
 
 
 def test_a_whole_state_s_norm_is_that_of_h_and_c_as_one_vector_at_any_size():
-    traced = trace(Experiment(cell="lstm", steps=40, hidden_size=8, depth=2))
-    h, c = 10 ** traced.log10_norm("h"), 10 ** traced.log10_norm("c")
-    assert traced.log10_norm("all") == pytest.approx(np.log10(np.hypot(h, c)))
+    e = Experiment(cell="lstm", steps=40, hidden_size=8, depth=2)
+    for traced in (trace(e), trace(e.network(), e.sequence()[:1], np.ones((1, e.batch_size, 8)))):
+        h, c = 10 ** traced.log10_norm("h"), 10 ** traced.log10_norm("c")
+        assert traced.log10_norm("all") == pytest.approx(np.log10(np.hypot(h, c)))
     assert together(np.array([-500.0, -500.0])) == pytest.approx(-500 + math.log10(2) / 2)
     assert together(np.array([-np.inf, 400.0])) == 400
     assert np.isneginf(together(np.array([-np.inf, -np.inf])))
