@@ -9,7 +9,7 @@ import pytest
 
 import gradlab
 from gradlab import Experiment, Stack, exports, paths
-from gradlab.analyses.call import Call, Table, each
+from gradlab.analyses.call import Call, Table, chosen, each
 from gradlab.analyses.itemised import pairs
 from gradlab.analyses.problem import Problem, problem_of
 from gradlab.analyses.traces import trace
@@ -57,6 +57,23 @@ def test_a_program_lists_each_subject_once_and_loops_where_it_can():
     assert "experiments[1]" in TABLES["calls of two subjects"].code.replace(
         "for experiment in experiments", "experiments[1]"
     )
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["layer == 1", "layer == 1 and state == 'h'", "layer == 1 or state == 'h'", "step >= 3 and step < 7 and layer != 0",
+     "state in ['c']", "not layer == 1", "2 <= step <= 4", "lag > step", "step <= 2 and (layer == 0 or state == 'c')"],
+)  # fmt: skip
+def test_the_rows_that_a_query_chooses_are_pandas_own(where):
+    table = trace(LSTM).table
+    pd.testing.assert_frame_equal(chosen(table, where), table.query(where), check_exact=True)
+    assert 0 < len(chosen(table, where)) < len(table)
+
+
+def test_a_call_is_named_after_its_analysis_and_its_subject():
+    assert Call.of(paths.gate_product, LSTM).title == f"Gate product, {LSTM.title}"
+    assert Call.of(pairs, LSTM).then(beyond).title == f"Beyond, {LSTM.title}"
+    assert Call.of(paths.one_unit, 0.9, 0.5, 20).title == "One unit"
 
 
 def test_equal_questions_are_equal_values_with_equal_keys():

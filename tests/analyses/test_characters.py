@@ -62,6 +62,7 @@ def test_a_sample_goes_on_from_its_own_characters():
 def test_a_sample_is_the_same_for_the_same_seed(model):
     assert sample(model, 20, seed=1) == sample(model, 20, seed=1)
     assert len(sample(model, 20, seed=1)) == 20
+    assert sample(model, 200, seed=1) == sample(model, 200, 1.0, seed=1), "drawn from the probabilities themselves"
     assert sample(model, 20, seed=1) != sample(model, 20, seed=2)
 
 
@@ -133,6 +134,7 @@ def test_a_word_in_numbers_is_torchs_own_forward_pass(run, model):
         (lambda m: predictions(m, "xyz"), "'x' at 0 is not in the vocabulary"),
         (lambda m: predictions(m, ""), "the text is empty"),
         (lambda m: activity(m, "to", 5), "unit = 5 is not allowed: use a whole number from 0 to 4"),
+        (lambda m: activity(m, "to", 0, layer=2), "layer = 2 is not allowed: use a whole number from 0 to 1"),
         (lambda m: activity(m, "to", 0, state="z"), "use h or c"),
         (lambda m: reach(m, "to", 1), "at = 1 is not allowed: use a whole number from 0 to 0"),
         (lambda m: reach(m, "t", 0), "too short"),

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradlab import Experiment, Stack, estimate, trace
-from gradlab.analyses.problem import problem_of, refuse_too_large
-from gradlab.analyses.traces import RATE_COLUMNS, TABLE_COLUMNS
+from gradlab.analyses.problem import problem_of, refuse_too_large, sparse
+from gradlab.analyses.traces import RATE_COLUMNS, TABLE_COLUMNS, log10_entered
 from gradlab.cells import CELLS
 from gradlab.engine import autograd, sweep
 from gradlab.network.stack import Layer, gate_rows
@@ -280,6 +280,12 @@ def test_what_enters_is_measured_at_sizes_whose_squares_leave_the_range(size):
     exact = [math.log10(size) + 0.5 * math.log10(count) for count in (5 * H, H)]
     assert found.log10_cotangent == pytest.approx(exact, abs=1e-12)
     assert found.log10_cotangent_last == pytest.approx([math.log10(size) + 0.5 * math.log10(H)] * 2, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
+def test_what_enters_at_very_many_steps_is_counted_to_the_last(size):
+    entered = log10_entered(sparse(np.full((40_000, 1, 1), size)), 1)
+    assert entered == pytest.approx([math.log10(size) + 0.5 * math.log10(40_000)], abs=1e-9)
 
 
 @pytest.mark.parametrize("steps", [100, 3000])

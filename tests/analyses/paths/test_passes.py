@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradlab import Experiment, paths
+from gradlab.analyses.paths.passes import _without_rounding
 from gradlab.cells import CELLS
 from gradlab.cells.contract import without
 from tests.analyses.paths.routes_by_autograd import gradients
@@ -53,6 +54,51 @@ def test_an_rnn_passes_u_at_every_step_and_a_cell_without_u_never():
 def test_it_holds_at_a_length_where_no_order_could_be_counted_and_gradients_leave_the_range():
     long = paths.mean_passes(Experiment(cell="rnn", steps=5000, hidden_size=4, batch_size=2))
     assert long["passes"].to_numpy() == pytest.approx(long["lag"].to_numpy(), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_by_rounding_alone_no_mean_leaves_0_to_lag(seed):
+    """Of an RNN it is the lag itself, of which float32 rounds the last digits up as often as down."""
+    e = Experiment(cell="rnn", steps=300, hidden_size=8, batch_size=4, dtype="float32", seed=seed)
+    table = paths.mean_passes(e)
+    assert table["passes"].to_numpy() == pytest.approx(table["lag"].to_numpy(), rel=1e-4)
+    for lag in (1, 100, 299):
+        at = paths.passes_at(table, lag)
+        assert not at.cancels
+        assert 0 <= at.least <= at.through <= at.most <= lag
+        assert at.additions >= 0
+
+
+def test_what_leaves_0_to_lag_by_more_than_a_rounding_of_every_pass_at_every_step_is_left_there():
+    eps = np.finfo(np.float64).eps
+    for lag, roundings in ((3, 16), (0, 1)):  # of lag + 1 steps, each of at most as many passes
+        for beside in (0.5, 1.0):
+            for bound, sign in ((0, -1), (lag, 1)):
+                assert _at(lag, bound + sign * beside * roundings * eps) == bound
+        for out in (-2 * roundings * eps, lag + 2 * roundings * eps, -5.0, lag + 5.0, 0.7 * lag):
+            assert _at(lag, out) == out
+
+
+def _at(lag, passes):
+    """A number of passes at a lag of a sequence of four steps, without rounding."""
+    return _without_rounding(np.full((4, 1, 1), passes), 4, np.finfo(np.float64).eps)[3 - lag, 0, 0]
+
+
+def test_parts_cancel_where_a_mean_is_no_number_of_steps():
+    row = paths.mean_passes(Experiment(cell="lstm", steps=3, hidden_size=2)).query("state == 'c' and lag == 2")
+    for passes, is_out in ((50.0, True), (-0.1, True), (2.0, False), (0.0, False), (1.3, False)):
+        at = paths.passes_at(row.assign(passes=passes, passes_min=passes, passes_max=passes), 2)
+        assert at.cancels == is_out, passes
+
+
+def test_steps_by_way_are_the_passes_and_the_rest_of_the_lag():
+    table = paths.mean_passes(Experiment(cell="lstm", steps=30, hidden_size=6))
+    for lag, farthest in ((7, 7), (100, 29)):
+        ways = paths.steps_by_way(table, lag)
+        own = table[(table["lag"] == farthest) & (table["state"] == "c") & (table["layer"] == 0)]["passes"].item()
+        assert ways["steps"].tolist() == [own, farthest - own]
+        assert ways["way"].tolist() == ["through U", "by addition"]
+        assert (ways["lag"] == farthest).all()
 
 
 def test_nothing_is_said_where_nothing_arrives():
