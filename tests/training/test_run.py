@@ -402,3 +402,14 @@ def test_a_run_restored_from_a_state_continues_as_the_one_that_never_stopped(opt
         assert [r._replace(trace=None) for r in records[-shared:]] == [r._replace(trace=None) for r in whole[-shared:]]
         assert [r.update for r in records if r.trace] == [n for n in (0, 6, 12, 18, 19) if n >= state.done]
         assert torch.equal(weights(run), weights(stopped))
+
+
+@pytest.mark.parametrize("is_measured", [False, True])
+def test_a_state_says_whether_the_next_record_has_a_trace_whatever_the_recipe(is_measured):
+    run, other = (Run(small(), "adding", Recipe(updates=UPDATES, trace_every=20)) for _ in range(2))
+    run.after(5)
+    if is_measured:
+        run.measured()
+    for _ in range(2):
+        other.restore(run.state)
+        assert (other.update().trace is None) == (run.update().trace is None) == (run.done > 6)
