@@ -16,6 +16,7 @@ from gradlab.training import Record, Run, history
 from gradlab.training.replay import Measured
 
 PATIENCE = 4.0  # seconds without a poll
+COPIES, RECORD = 5, 300  # of the weights: parameters, gradients, two moments, a snapshot; bytes of a record
 PUBLISH_EVERY = 0.4  # seconds from one snapshot to the next
 
 
@@ -86,6 +87,17 @@ class Job:
     def seconds_left(self) -> float:
         """At the pace so far; infinite before there is one."""
         return (self.updates - self.done) / self.pace if self.pace else math.inf
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it holds: weights with an optimizer's state and a snapshot, and what was measured."""
+        size = 0
+        for run, records in zip(self.runs, self.records, strict=True):
+            weights = sum(parameter.nbytes for parameter in run.parameters)
+            traces = [record.trace for record in list(records) if record.trace is not None]
+            norms = sum(trace.log10_norms.nbytes + trace.log10_norms_last.nbytes for trace in traces)
+            size += (COPIES + len(traces)) * weights + norms + RECORD * len(records) + 4 * len(run.task.text or "")
+        return size
 
     def measured(self) -> tuple[Measured, ...]:
         """What every run has measured up to now, for questions about it; the same values until there is more."""
