@@ -9,7 +9,7 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.browser import CHART, WAIT, comes_to_rest, drawing, go, idle, server_of, works
+from tests.ui.browser import CHART, WAIT, comes_to_rest, drawing, go, idle, server_of, visit, works
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -130,3 +130,25 @@ def test_the_curve_follows_the_training_and_asks_no_more_when_that_stands_still(
     begun = len(asked)
     page.wait_for_timeout(2000)
     assert len(asked) == begun
+
+
+def test_a_training_and_an_uploaded_text_survive_a_reload_of_their_tab_and_are_in_no_other(page, app_url, browser):
+    text = ("여기 다시, here again. " * 20).encode()
+    visit(page, f"{app_url}/character_model?reads_text=text&text_updates=100&hidden_size=8")
+    page.get_by_text("Text to learn").click()
+    file = {"name": "mine.txt", "mimeType": "text/plain", "buffer": text}
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(file)
+    uploaded = page.get_by_text(f"An uploaded text of {len(text.decode())} characters is learned")
+    expect(uploaded).to_be_visible()
+    idle(page)
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_test_id("stProgress")).to_contain_text("100 of 100")
+    idle(page)
+    address = page.url
+    page.reload()
+    expect(page.get_by_test_id("stProgress")).to_contain_text("100 of 100")
+    page.get_by_text("Text to learn").click()
+    expect(uploaded).to_be_visible()
+    other = browser.new_context().new_page()
+    visit(other, address)
+    expect(other.get_by_test_id("stProgress")).to_contain_text("0 of 100")

@@ -1,4 +1,4 @@
-"""Trained networks that the pages outside Learn show in place of drawn ones: of this session alone, in no link.
+"""Trained networks that the pages outside Learn show in place of drawn ones: of this tab alone, in no link.
 
 While some are open, the sidebar asks for what their weights leave open; the pages get them from `settings.current()`.
 """
@@ -13,6 +13,7 @@ from gradlab.settings.losses import LOSSES
 from gradlab.settings.subject import Subject
 from gradlab.settings.trained import Trained
 from gradlab.training import Run
+from gradlab.ui.frame import shelf
 
 LEARN = ("training", "character_model")  # pages that train what the sidebar says
 SEQUENCES = 8  # as many as a drawn network reads by default
@@ -35,7 +36,8 @@ def open_runs(runs: Sequence[Run]) -> None:
     """Opens the present weights of runs, and sets the shared sequence and loss to theirs."""
     trained = tuple(run.trained for run in runs if run.diverged is None)
     close()
-    st.session_state["opened"] = trained
+    arrays = [array for run in trained for layer in run.weights.layers for array in layer if array is not None]
+    shelf.keep("opened", trained, sum(array.nbytes for array in arrays))
     settings = trained[0].settings
     chosen = {name: getattr(settings, name) for name in OPEN if name != "seed"}
     chosen["batch_size"] = min(settings.batch_size, SEQUENCES)
@@ -48,7 +50,7 @@ def open_runs(runs: Sequence[Run]) -> None:
 
 def close() -> None:
     """Back to drawn networks, and to the settings that were there before."""
-    st.session_state.pop("opened", None)
+    shelf.forget("opened")
     st.session_state.update(st.session_state.pop("before opening", {}))
 
 
@@ -76,8 +78,9 @@ def notice(first: Any) -> None:
     with st.container(border=True, key="opened notice"):
         st.markdown(
             f"**Outside Learn, every page shows the trained {names}**: update {weights.updates} of "
-            f"{weights.task.title}, on batches of the task.  \n:small[Kept in this session only: a copied link has the "
-            "settings, not the weights. A cell that was not trained beside them is shown with initial weights.]"
+            f"{weights.task.title}, on batches of the task.  \n:small[Kept for this tab, over a reload too: a copied "
+            "link has the settings, not the weights. A cell that was not trained beside them is shown with initial "
+            "weights.]"
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link(first)

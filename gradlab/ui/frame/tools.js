@@ -28,10 +28,16 @@ document.addEventListener("click", event => {
 
 document.addEventListener("keydown", event => own && pressed(event));
 
+const SHELF = "gradlab shelf"; // in the tab's own storage: what the server keeps for it over a reload
+let adopting = null; // the shelf that the tab had before this load, until the page has heard of it
+try { adopting = sessionStorage.getItem(SHELF); } catch { /* a browser that stores nothing keeps nothing */ }
 let measured = 0; // the window's height that the page knows
 
 export default function ({ data, parentElement, setStateValue }) {
   own = parentElement;
+  if (adopting && adopting !== data.shelf) setStateValue("shelf", adopting);
+  else try { sessionStorage.setItem(SHELF, data.shelf); } catch { /* as above */ }
+  adopting = null;
   if (data.measured && measured !== innerHeight) setStateValue("height", (measured = innerHeight));
   const copy = parentElement.querySelector("button"), status = parentElement.querySelector("[role=status]");
   const box = parentElement.querySelector("input");

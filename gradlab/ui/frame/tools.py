@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 from streamlit.components import v2
 
-from gradlab.ui.frame import history, link, present, settings
+from gradlab.ui.frame import history, link, present, settings, shelf
 
 HERE = Path(__file__)
 HTML = """<button type="button">Copy link</button><span role="status"></span>
@@ -25,7 +25,9 @@ def draw(place: Any) -> None:
                 "Present", key="present_page", icon=":material/slideshow:", help=present.HELP, on_click=present.begin
             )
         query = link.short_query(settings.current())
-        _copier()(key="copy_link", data={"query": query, "measured": present.is_on()}, on_height_change=_heard)
+        data = {"query": query, "measured": present.is_on(), "shelf": shelf.own()}
+        _copier()(key="copy_link", data=data, on_height_change=_heard, on_shelf_change=_adopt)
+    shelf.used()
 
 
 def _step(label: str, name: str, way: int) -> None:
@@ -40,6 +42,11 @@ def _step(label: str, name: str, way: int) -> None:
 
 def _heard() -> None:
     """The window's height arrives as the component's state; the run that follows reads it."""
+
+
+def _adopt() -> None:
+    """The tab says which shelf it had before its reload."""
+    shelf.adopt((st.session_state.get("copy_link") or {}).get("shelf"))
 
 
 def _copier() -> Any:

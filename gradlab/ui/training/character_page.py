@@ -15,7 +15,7 @@ from gradlab.settings.tasks import HELLO, TASKS, characters
 from gradlab.training import Recipe, Run
 from gradlab.training.replay import Reading, Snapshot
 from gradlab.ui.ask import ask
-from gradlab.ui.frame import linked, settings
+from gradlab.ui.frame import link, linked, settings, shelf
 from gradlab.ui.frame.widgets import MOST_TEXT
 from gradlab.ui.parts.figure import figure
 from gradlab.ui.training import job_controls, training_page
@@ -30,6 +30,7 @@ UPDATES = (100, 200, 300, 500, 1000, 2000, 5000, 10000)
 LONGEST = 240  # characters that are read and shaded on the page
 STANDARD = 120  # of them, where the visitor names none
 SAMPLED = 200  # characters
+UPLOADED = "uploaded text"  # in the session
 SHADINGS = ("absolute", "relative to the row")
 
 
@@ -63,19 +64,32 @@ def choose() -> Choice:
 def _text_to_learn(shared: str | None) -> str:
     """What is to be learned: typed, pasted or uploaded; else the shared text, else the default English one."""
     with st.expander("Text to learn"):
-        file = st.file_uploader(
-            "Upload a text (UTF-8)", ["txt", "md"], key="learned_file", max_upload_size=MOST_TEXT
+        st.file_uploader(
+            "Upload a text (UTF-8)", ["txt", "md"], key="learned_file", max_upload_size=MOST_TEXT,
+            on_change=_take_upload,
         )  # fmt: skip
         typed = linked.text_area(
             "or type or paste it", max_chars=int(bounds("text")[1]), key="learned_text",
             placeholder="Empty: English prose from Python's own reference",
         )  # fmt: skip
-        if file is not None:
-            try:
-                return file.getvalue().decode("utf-8-sig")
-            except UnicodeDecodeError:
-                st.text(f"{file.name} is not UTF-8 text: save it as UTF-8 and upload it again.")
+        if (kept := st.session_state.get(UPLOADED)) is not None:
+            st.caption(f"An uploaded text of {len(kept):,} characters is learned. {shelf.SAID}")
+            st.button("Forget the uploaded text", key="forget_upload", on_click=shelf.forget, args=(UPLOADED,))
+            return kept
     return typed or shared or default_text()
+
+
+def _take_upload() -> None:
+    """The uploaded text becomes the session's; taken out of the uploader, it is no more."""
+    if (file := st.session_state["learned_file"]) is None:
+        shelf.forget(UPLOADED)
+        return
+    try:
+        text = file.getvalue().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        link.report([f"{file.name} is not UTF-8 text: save it as UTF-8 and upload it again."])
+        return
+    shelf.keep(UPLOADED, text, 4 * len(text))
 
 
 def character_job(choice: Choice) -> Job:

@@ -26,6 +26,7 @@ HEAR_EVERY = 0.1  # seconds: how long it may take until an end is heard
 GRACE = 0.3  # seconds for the updates that are being made, then the process is ended in the middle of them
 TURN = 5.0  # seconds at work, after which a training makes room for one that waits
 STATES_EVERY = 2.0  # seconds from one copy of the weights to the next
+COPIES, RECORD = 5, 300  # of the weights: parameters, gradients, two moments, a snapshot; bytes of a record
 
 
 def always() -> bool:
@@ -56,7 +57,7 @@ class Job:
         self.error: str | None = None
         self.seconds = 0.0  # at work
         self.pid: int | None = None  # of the process that trains, while one does
-        self._snapshot, self._is_open, self._places = snapshot, is_open, places
+        self._snapshot, self.is_open, self._places = snapshot, is_open, places
         self._made = [run.done for run in self.runs]
         self._lock = threading.Lock()  # of beginning and ending
         self._ending = threading.Event()
@@ -102,6 +103,17 @@ class Job:
     def ahead(self) -> int | None:
         """How many other trainings wait for a place before this one; None where it does not wait."""
         return self._places.ahead(self)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it holds: weights with an optimizer's state and a snapshot, and what was measured."""
+        size = 0
+        for run, records in zip(self.runs, self.records, strict=True):
+            weights = sum(parameter.nbytes for parameter in run.parameters)
+            traces = [record.trace for record in list(records) if record.trace is not None]
+            norms = sum(trace.log10_norms.nbytes + trace.log10_norms_last.nbytes for trace in traces)
+            size += (COPIES + len(traces)) * weights + norms + RECORD * len(records) + 4 * len(run.task.text or "")
+        return size
 
     def measured(self) -> tuple[Measured, ...]:
         """What every run has measured up to now, for questions about it; the same values until there is more."""
@@ -151,7 +163,7 @@ class Job:
 
     def _work(self, ending: threading.Event) -> None:
         def is_over() -> bool:
-            return ending.is_set() or self._is_left.is_set() or not self._is_open()
+            return ending.is_set() or self._is_left.is_set() or not self.is_open()
 
         while self.running and not is_over():
             process = self._places.enter(self, is_over)

@@ -11,7 +11,7 @@ from gradlab.settings.catalogue import default
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.trained import kept_as
 from gradlab.training import OPTIMIZERS, Recipe, Run, checkpoints
-from gradlab.ui.frame import linked, opened_runs
+from gradlab.ui.frame import linked, opened_runs, shelf
 from gradlab.ui.frame.again import is_connected, session_id
 from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.frame.settings import OF_THE_TASK
@@ -58,7 +58,11 @@ def sized(experiment: Experiment, *, steps: int, batch_size: int) -> Experiment:
 
 def job(runs: Sequence[Run], snapshot: Callable[[Run], Any] | None = None) -> Job:
     """A job of the session whose page is drawn: its training ends with the session."""
-    return Job(runs, snapshot, partial(is_connected, session_id()))
+    return Job(runs, snapshot, _is_here())
+
+
+def _is_here() -> Callable[[], bool]:
+    return partial(is_connected, session_id())
 
 
 def left(url_path: str) -> None:
@@ -75,7 +79,7 @@ def job_of(page: str, choice: Hashable, make: Callable[[], Job]) -> Job:
     if kept is None or not kept[1].running:  # it has a process, or waits for one
         PLACES.warm()
     if kept is not None and kept[0] == choice:
-        return kept[1]
+        return _kept(page, *kept)
     if kept is not None:
         kept[1].pause()
     try:
@@ -84,7 +88,17 @@ def job_of(page: str, choice: Hashable, make: Callable[[], Job]) -> Job:
     except ValueError as error:
         refusal("This cannot be trained", str(error))
         st.stop()
-    st.session_state[f"job {page}"] = (choice, job)
+    return _kept(page, choice, job)
+
+
+def _kept(page: str, choice: Hashable, job: Job) -> Job:
+    """The job as the session's, kept over a reload once it has made an update."""
+    job.is_open = _is_here()  # after a reload the job is another session's
+    if not job.done:
+        st.session_state[f"job {page}"] = (choice, job)
+        return job
+    fits = shelf.keep(f"job {page}", (choice, job), job.size)
+    st.session_state[f"kept {page}"] = shelf.SAID if fits else shelf.TOO_LARGE
     return job
 
 
@@ -100,6 +114,8 @@ def buttons(page: str, job: Job) -> None:
             st.button("Discard and restart", key=f"discard {page}", on_click=_discard, args=(page, job))
         if job.done and not all(run.diverged for run in job.runs):
             st.button("Show these weights on the other pages", key=f"show {page}", on_click=_show, args=(job,))
+    if job.done:
+        st.caption(st.session_state.get(f"kept {page}", shelf.SAID))
 
 
 def _show(job: Job) -> None:
@@ -109,7 +125,7 @@ def _show(job: Job) -> None:
 
 def _discard(page: str, job: Job) -> None:
     job.pause()
-    st.session_state.pop(f"job {page}", None)
+    shelf.forget(f"job {page}")
 
 
 def redraw_while_running(job: Job, draw: Callable[[], None], every: float) -> None:
@@ -170,5 +186,5 @@ def keep_and_open(page: str, job: Job, make: Callable[[Run], Job]) -> None:
                 st.text(str(error))
                 return
             job.pause()
-            st.session_state[f"job {page}"] = (st.session_state[f"job {page}"][0], opened)
+            shelf.keep(f"job {page}", (st.session_state[f"job {page}"][0], opened), opened.size)
             st.rerun()
