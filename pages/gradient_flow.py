@@ -5,10 +5,9 @@ from functools import partial
 import streamlit as st
 
 from gradlab.analyses.call import Table, each
-from gradlab.analyses.thinning import Lines, StepBins
+from gradlab.analyses.thinning import StepBins
 from gradlab.analyses.traces import trace
 from gradlab.charts.heatmap import layers_by_steps
-from gradlab.charts.traces import lines
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import check_section, following, last_loss, remedies
 from gradlab.ui.parts.cards import cards, state_shown, traces_of
@@ -19,17 +18,17 @@ from gradlab.words.how_to_read import Words
 shared = settings.current()
 traces = traces_of(shared.subjects)
 state, names, sentence = state_shown(traces, shared.state), flow.names(traces), flow.opening(traces)
-rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state))
 
-following.sentence(sentence)
-draw = partial(lines, relative=shared.relative, marks=flow.marks(traces))
-figure(draw, rows, Words("gradient norms", f"Gradient norms: {names}", sentence), Lines(), follows="gradient_flow")
+shown = following.of("gradient_flow")
+shown.sentence()
+shown.figure()
 places = st.columns(len(traces))
 cards(shared.subjects, places)
 remedies.draw(shared.subjects, places, "gradient_flow")
 last_loss.draw(shared.subjects, traces, sentence)
 
 st.header("Every layer at every step", anchor=False)
+rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state))
 draw = partial(layers_by_steps, relative=shared.relative)
 figure(draw, rows, Words("layers and steps", f"Layers and steps: {names}", sentence), StepBins())
 

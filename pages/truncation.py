@@ -2,33 +2,27 @@
 
 import streamlit as st
 
-from gradlab.analyses.call import Call
-from gradlab.analyses.truncation import Schedule, departure, window_for, with_window
+from gradlab.analyses.truncation import Schedule
 from gradlab.ui.ask import result
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import matrices, windows
+from gradlab.ui.parts import following, matrices, windows
 from gradlab.words import sequences
 
 shared = settings.current()
-subjects, one = [with_window(subject) for subject in shared.subjects], with_window(shared.one)
-layer, state = place = matrices.place(shared)
-schedule = Schedule.of(one.settings)
-departures = [result(Call.of(departure, subject, schedule=schedule)) for subject in subjects]
-kept = [windows.kept(subject, schedule, layer) for subject in subjects]
-computed = [result(matrices.pairs_of(one))]
-sentence = sequences.statement(schedule, subjects, departures)
-lengths = [result(Call.of(window_for, subject, schedule=schedule)) for subject in subjects]
+subjects, one = windows.truncated(shared)
+layer, state = matrices.place(shared)
+schedule, shown = Schedule.of(one.settings), following.of("truncation")
+computed, sentence = [result(matrices.pairs_of(one))], shown.view.sentences[0]
 
-st.header(sentence, anchor=False)
-st.markdown(sequences.needed(schedule, subjects, lengths))
-st.markdown(sequences.kept_of_states(subjects, kept, layer))
+shown.sentence(0, "header")
+shown.sentence(1)
+shown.sentence(2)
 windows.choose(shared.one)
 st.caption(sequences.window_note(shared.one, computed, one, layer, state))
-left, right = st.columns(2)
-with left:
-    windows.band(one, place, schedule, sentence)
-with right:
-    windows.lost(subjects, place, schedule, sentence)
+for number, column in enumerate(st.columns(2)):
+    with column:
+        st.markdown(f"**{shown.view.figures[number].words.title}**")
+        shown.figure(number)
 left, right = st.columns(2)
 with left:
     windows.angle(subjects, schedule, sentence)

@@ -4,27 +4,27 @@ from functools import partial
 
 import streamlit as st
 
-from gradlab.analyses.call import Call
-from gradlab.analyses.paths import decompose, lowest, summary
 from gradlab.analyses.thinning import Lines
 from gradlab.charts import paths
 from gradlab.ui.ask import ask, result
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import cuts, direct_path, passes
+from gradlab.ui.parts import cuts, direct_path, following, passes
+from gradlab.ui.parts.cards import traces_of
 from gradlab.ui.parts.figure import figure
 from gradlab.ui.parts.section import section
-from gradlab.ui.parts.totals import totals
 from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
 
-shared, gate = settings.current(), st.empty()
+shared, shown = settings.current(), following.of("why_addition")
 one, rnn, cell = shared.one, shared.of("rnn"), shared.one.settings.cell
-parts = Call.of(decompose, one, orders=8, losses="last").then(lowest)
-by_path = result(parts.then(summary))
-passes.draw([rnn, shared.of("lstm_squashed"), one])
-networks = [shared.of(name) for name in dict.fromkeys((*sentences.COMPARED, cell))]
-totals(networks, shared.relative, "totals", sentences.networks_compared(networks))
-gate.markdown(sentences.resting_gate(one, by_path))
+networks, by_path = passes.compared(shared), result(passes.direct(one))
+shown.sentence(2)
+shown.sentence(0)
+shown.figure(0)
+traces_of(networks)
+shown.sentence(1)
+st.caption(sentences.networks_compared(networks))
+shown.figure(1)
 with section("Cut a route and see what is left", "why_addition_cuts") as is_open:
     if is_open:
         left = cuts.left(one, cuts.chosen(cell), beside=rnn)
@@ -34,6 +34,6 @@ with section("Cut a route and see what is left", "why_addition_cuts") as is_open
         figure(draw, left, words, lines)
 with section("The exact decomposition: around U, or through it how often", "why_addition_orders") as is_open:
     if is_open:
-        direct_path.orders(one, parts, by_path, shared.relative)
+        direct_path.orders(one, shared.relative)
 with section("Textbook claims, at these settings", "why_addition_claims", expanded=True) as is_open:
     direct_path.claims(one, by_path, rnn)

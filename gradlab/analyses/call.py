@@ -114,7 +114,7 @@ class Call:
         """Makes the call with the results of the calls among its arguments."""
         results = iter(inner)
         arguments = [next(results) if isinstance(value, Call) else value for value in self.arguments]
-        if progress is not None and "progress" in signature(self.function).parameters:
+        if progress is not None and "progress" in _parameters(self.function):
             return self.function(*arguments, **dict(self.options), progress=progress)
         return self.function(*arguments, **dict(self.options))
 
@@ -254,6 +254,12 @@ def each(
     return (Call(function, (subject, *_positional(arguments)), frozen) for subject in subjects)
 
 
+@lru_cache(maxsize=256)
+def _parameters(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """Of a function's signature, which takes longer to read than a call's key to write."""
+    return signature(function).parameters
+
+
 def _share(progress: Progress | None, number: int, count: int) -> Progress | None:
     """The progress of one of several calls as a part of all."""
     return None if progress is None else lambda fraction: progress((number + fraction) / count)
@@ -261,7 +267,7 @@ def _share(progress: Progress | None, number: int, count: int) -> Progress | Non
 
 def _options(function: Callable[..., Any], options: Mapping[str, Any]) -> tuple[tuple[str, Hashable], ...]:
     """Options as a part of a value. Raises TypeError for an option that the function does not have, and for arrays."""
-    refuse_unknown_options(function.__name__, options, signature(function).parameters)
+    refuse_unknown_options(function.__name__, options, _parameters(function))
     return tuple((name, _frozen(name, value)) for name, value in options.items())
 
 

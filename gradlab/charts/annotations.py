@@ -189,9 +189,8 @@ def readings(table: pd.DataFrame, at: str, line: str, value: str, write: Callabl
     return pd.DataFrame({at: wide.index.to_numpy(), "says": says})
 
 
-def pointer(says: pd.DataFrame, x: alt.X, dark: bool) -> alt.Chart:
-    """A rule that follows the pointer over rows of `readings` and says what they say."""
-    field = str(says.columns[0])
+def pointer(says: Any, x: alt.X, dark: bool, field: str = "step") -> alt.Chart:
+    """A rule that follows the pointer over rows of `readings` and says what they say; `field` is their first column."""
     near = alt.selection_point(
         name="near", nearest=True, on="pointerover", fields=[field], empty=False, clear="pointerout"
     )

@@ -1,7 +1,8 @@
 """A chart whose rows arrive by an event in the browser, so that a page can change them without being run.
 
 Vega takes a window's event as a signal, Vega-Lite does not, so this is the compiled chart. All of it lies in a group,
-for Streamlit takes data at the top away.
+for Streamlit takes data at the top away. Each dataset and each domain is a signal of its own: what an event leaves as
+it was is not drawn anew.
 """
 
 from __future__ import annotations
@@ -10,28 +11,30 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import altair as alt
 import pandas as pd
 import vl_convert
+
+from gradlab.charts.picture import Picture
 
 OF_THE_VIEW = ("width", "height")  # signals that stay at the top
 
 
-def arriving(chart: alt.LayerChart, signal: str, event: str, columns: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """The chart's Vega specification; `signal` holds the detail of the last `event` of the window.
+def arriving(picture: Picture, event: str) -> dict[str, Any]:
+    """The picture's Vega specification without its rows.
 
-    The chart's named datasets are lists by column in `signal.rows`; its domains may be expressions of the signal.
-    `with_first` says what the signal holds before the first event.
+    They arrive as the detail of the `event` of the window: `rows`, lists by dataset and column, and `domains`, both by
+    name. `with_first` says what stands there before the first event.
     """
-    document = chart.to_dict(validate=False)
-    document["params"] = [{"name": signal, "value": None}, *document.get("params", [])]
+    domains, columns = {name: f"domain_{name}" for name in picture.domains}, picture.columns
+    document = picture.without_rows(domains).to_dict(validate=False)
+    document["params"] = [{"name": name, "value": None} for name in domains.values()] + document.get("params", [])
     vega = vl_convert.vegalite_to_vega(document)
-    detail = {"events": {"source": "window", "type": event}, "update": "event.detail"}
-    signals = [found for found in vega.pop("signals", []) if found["name"] != signal]
-    vega["signals"] = [{"name": signal, "value": None, "on": [detail]}]
-    vega["signals"] += [found for found in signals if found["name"] in OF_THE_VIEW]
+    signals = [found for found in vega.pop("signals", []) if found["name"] not in domains.values()]
+    fed = [_signal(domains[name], f"domains[{name!r}]", event) for name in domains]
+    fed += [_signal(f"rows_{n}", f"rows[{name!r}]", event) for n, name in enumerate(columns)]
+    vega["signals"] = [*fed, *(found for found in signals if found["name"] in OF_THE_VIEW)]
     inside: dict[str, Any] = {"signals": [found for found in signals if found["name"] not in OF_THE_VIEW]}
-    inside["data"] = [_fed(source, signal, columns) for source in vega.pop("data")]
+    inside["data"] = [_fed(source, columns) for source in vega.pop("data")]
     for part in ("scales", "axes", "legends", "layout", "title", "projections"):
         if part in vega:
             inside[part] = vega.pop(part)
@@ -41,14 +44,19 @@ def arriving(chart: alt.LayerChart, signal: str, event: str, columns: Mapping[st
     return vega
 
 
-def _fed(source: dict[str, Any], signal: str, columns: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """A named dataset that reads the signal; what the chart holds or derives itself stays."""
+def _signal(name: str, place: str, event: str) -> dict[str, Any]:
+    """A signal that holds a place of the last event's detail."""
+    on = [{"events": {"source": "window", "type": event}, "update": f"event.detail.{place}"}]
+    return {"name": name, "value": None, "on": on}
+
+
+def _fed(source: dict[str, Any], columns: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """A named dataset that reads its signal; what the chart holds or derives itself stays."""
     name = source["name"]
     if name not in columns:
         return source
-    lists = [
-        {"type": "formula", "as": column, "expr": f"{signal}.rows[{name!r}][{column!r}]"} for column in columns[name]
-    ]
+    signal = f"rows_{list(columns).index(name)}"
+    lists = [{"type": "formula", "as": column, "expr": f"{signal}[{column!r}]"} for column in columns[name]]
     flat = {"type": "flatten", "fields": [_field(column) for column in columns[name]]}
     flat["as"] = list(columns[name])
     return {"name": name, "values": [{}], "transform": [*lists, flat, *source.get("transform", [])]}
@@ -59,10 +67,11 @@ def _field(column: str) -> str:
     return "".join(f"\\{letter}" if letter in ".[]" else letter for letter in column)
 
 
-def with_first(vega: Mapping[str, Any], first: Any) -> dict[str, Any]:
-    """The specification with what the signal holds at first."""
-    fed, *others = vega["signals"]
-    return {**vega, "signals": [{**fed, "value": first}, *others]}
+def with_first(vega: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification with the rows and domains that its signals hold at first."""
+    values = [*first["domains"].values(), *first["rows"].values()]
+    fed = [{**signal, "value": value} for signal, value in zip(vega["signals"], values, strict=False)]
+    return {**vega, "signals": [*fed, *vega["signals"][len(fed) :]]}
 
 
 def by_column(rows: pd.DataFrame) -> dict[str, list[Any]]:
@@ -72,6 +81,6 @@ def by_column(rows: pd.DataFrame) -> dict[str, list[Any]]:
 
 def _plain(column: pd.Series) -> list[Any]:
     values = column.tolist()
-    if column.dtype.kind != "f":
+    if column.dtype.kind not in "fO":
         return values
-    return [value if math.isfinite(value) else None for value in values]
+    return [None if isinstance(value, float) and not math.isfinite(value) else value for value in values]

@@ -15,7 +15,7 @@ from gradlab.words.numbers import POWER_LABEL
 LAG = "steps before the end, T − 1 − t"
 BACKWARDS = "step t (the gradient travels left)"
 DECADES_ABOUT_ONE = (-1.0, 1.0)  # always in view, so that a steady gradient looks steady
-
+LABELS = 50  # pixels: "1e-3000"
 
 Domain = Sequence[float] | str  # both ends, or the name of a signal that holds both
 
@@ -23,6 +23,11 @@ Domain = Sequence[float] | str  # both ends, or the name of a signal that holds 
 def ends(domain: Domain) -> list[Any]:
     """A domain as a scale takes it."""
     return [alt.ExprRef(f"{domain}[{end}]") for end in (0, 1)] if isinstance(domain, str) else list(domain)
+
+
+def start(domain: Domain) -> float | str:
+    """Where a domain begins, or the expression of it."""
+    return f"{domain}[0]" if isinstance(domain, str) else domain[0]
 
 
 def span(domain: Domain) -> float | str:
@@ -51,7 +56,8 @@ def decades_domain(columns: Iterable[pd.Series | ndarray]) -> list[float]:
 def decades(column: str, domain: Domain, title: list[str], **options: Any) -> alt.Y:
     """A y axis of log10 values, labelled as powers of ten, at whole decades, so that no two labels are the same."""
     count = ticks("height", 45, span(domain))
-    axis = alt.Axis(title=title, labelExpr=POWER_LABEL, tickCount=count, **options)
+    stays = {"minExtent": LABELS} if isinstance(domain, str) else {}  # the frame, as labels change
+    axis = alt.Axis(title=title, labelExpr=POWER_LABEL, tickCount=count, **stays, **options)
     return alt.Y(f"{column}:Q", axis=axis, scale=alt.Scale(domain=ends(domain), nice=False, zero=False, padding=8))
 
 
@@ -77,5 +83,7 @@ def lags(first: int, last: int, title: str = LAG) -> alt.Chart:
 def back(domain: Domain, rows: Any, title: str = LAG) -> alt.Chart:
     """The second axis, above, over rows with a `lag` at each end."""
     axis = alt.Axis(orient="top", title=title, format=",d", tickCount=ticks("width", 75, span(domain)))
+    if isinstance(domain, str):
+        axis.labelExpr = "datum.value < 0 ? '' : datum.label"  # the axis of steps may reach beyond the last one
     x = alt.X("lag:Q", axis=axis, scale=alt.Scale(domain=ends(domain), reverse=True, nice=False))
     return alt.Chart(rows).mark_point(opacity=0).encode(x=x)

@@ -6,12 +6,15 @@ quantity, value; `spread` reads gate, step, lag, mean, median, q05, q95, saturat
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from gradlab.cells import CELLS, SATURATED, state_names
 from gradlab.charts import annotations, axes, colours, raster, theme
+from gradlab.charts.picture import Domains, Picture, Rows, in_parts
 from gradlab.words.letters import visible
 
 ONE_UNIT_COLUMNS = ("unit", "step", "lag", "quantity", "value")
@@ -59,7 +62,8 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
         )
         layers.append(frame.encode(x=alt.XValue(0), x2=alt.X2Value("width"), y=y, y2="beneath:Q"))
     layers.append(_legend(scale, first, x))
-    layers += _letters(letters, first, last + 1, 0.5) if letters is not None else []
+    if letters is not None:
+        layers += _letters(_letter_rows(letters, 0.5), axes.steps(first, last + 1), last + 2 - first)
     return theme.finished(layers, title, subtitle, dark, width, height)
 
 
@@ -76,6 +80,29 @@ def scale_of(values: np.ndarray, quantity: str, dark: bool) -> raster.Scale:
     return raster.Scale(-most, most, raster.DIVERGING[dark])
 
 
+class Look(NamedTuple):
+    """What decides how one unit's lines are drawn, beside their rows."""
+
+    quantities: tuple[str, ...]
+    axis: str
+    letters: int  # that stand below; 0 for a step axis
+    dark: bool
+
+
+def _one_unit(table: pd.DataFrame, axis: str, *, letters: pd.Series | None = None, dark: bool = False) -> Picture:
+    theme.refuse_empty(table)
+    finite = np.isfinite(table["value"])
+    drawn = table[list(ONE_UNIT_COLUMNS)].assign(value=table["value"].where(finite))
+    first, last = int(table["step"].min()), int(table["step"].max())
+    values = table["value"][finite]
+    domains = {"steps": [first, last], "values": [float(values.min()), float(values.max())] if len(values) else [0, 1]}
+    says = annotations.readings(drawn, "step", "quantity", "value", "{:.4g}".format)
+    rows = {"lines": drawn, "says": says, "letters": _letter_rows(letters, 0.0)}
+    look = Look(tuple(dict.fromkeys(table["quantity"])), axis, 0 if letters is None else last + 1 - first, dark)
+    return Picture(_unit_layers, look, rows, domains, dark, 150, held=("steps", "values"))
+
+
+@in_parts(_one_unit)
 def one_unit(
     table: pd.DataFrame,
     axis: str,
@@ -88,38 +115,35 @@ def one_unit(
     height: int = 150,
 ) -> alt.LayerChart:
     """One unit's quantities over the steps, a line each, on an axis of the given name; `letters` as of `heat_map`."""
-    theme.refuse_empty(table)
-    ink = colours.INKS[dark]
-    first, last = int(table["step"].min()), int(table["step"].max())
-    order = list(dict.fromkeys(table["quantity"]))
-    drawn = table[list(ONE_UNIT_COLUMNS)].assign(value=table["value"].where(np.isfinite(table["value"])))
+    return _one_unit(table, axis, letters=letters, dark=dark).chart(title, subtitle, width, height)
+
+
+def _unit_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
+    ink, order = colours.INKS[look.dark], list(look.quantities)
     states = [name for name in order if name in state_names()]
-    looks = {name: ink.text if name == "h" else ink.muted for name in states} | {
+    inks = {name: ink.text if name == "h" else ink.muted for name in states} | {
         "direct factor": ink.text,
         "log10 gradient": ink.text,
     }
-    scale = alt.Scale(domain=order, range=[looks.get(name) or colours.gate_colour(name, dark) for name in order])
+    scale = alt.Scale(domain=order, range=[inks.get(name) or colours.gate_colour(name, look.dark) for name in order])
     dashes = [
         theme.state_dash(name) if name in states else [4, 3] if name == "direct factor" else [1, 0] for name in order
     ]
     key = alt.Legend(title=None, columns=3) if len(order) > 1 else None
-    line = (
-        alt.Chart(drawn)
-        .mark_line(strokeWidth=1.8)
-        .encode(
-            x=axes.steps(first, last, "" if letters is not None else "step t"),
-            y=alt.Y("value:Q", title=axis, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
-            color=alt.Color("quantity:N", scale=scale, legend=key),
-            strokeDash=alt.StrokeDash("quantity:N", legend=key, scale=alt.Scale(domain=order, range=dashes)),
-        )
+    line = alt.Chart(rows["lines"]).mark_line(strokeWidth=1.8)
+    lines = line.encode(
+        x=axes.along(domains["steps"], "" if look.letters else "step t"),
+        y=alt.Y(
+            "value:Q",
+            title=look.axis,
+            scale=alt.Scale(domain=axes.ends(domains["values"]), zero=False, nice=True),
+            axis=alt.Axis(tickCount=4),
+        ),
+        color=alt.Color("quantity:N", scale=scale, legend=key),
+        strokeDash=alt.StrokeDash("quantity:N", legend=key, scale=alt.Scale(domain=order, range=dashes)),
     )
-    says = annotations.readings(drawn, "step", "quantity", "value", "{:.4g}".format)
-    layers = [
-        line,
-        annotations.pointer(says, axes.steps(first, last), dark),
-        *(_letters(letters, first, last, 0.0) if letters is not None else []),
-    ]
-    return theme.finished(layers, title, subtitle, dark, width, height)
+    letters = _letters(rows["letters"], axes.along(domains["steps"]), look.letters) if look.letters else []
+    return [lines, annotations.pointer(rows["says"], axes.along(domains["steps"]), look.dark), *letters]
 
 
 def spread(
@@ -170,9 +194,14 @@ def _legend(scale: raster.Scale, first: int, x: alt.X) -> alt.Chart:
     return alt.Chart(ends).mark_point(opacity=0).encode(x=x, color=colour)
 
 
-def _letters(letters: pd.Series, first: int, last: int, middle: float) -> list[alt.Chart]:
-    """What is read, below the picture, each under the middle of its step; smaller where there is less room."""
-    shown = pd.DataFrame({"step": letters.index + middle, "letter": letters.map(visible).to_numpy()})
-    size = alt.ExprRef(f"min(14, 1.5 * width / {last - first + 1})")
-    text = alt.Chart(shown).mark_text(baseline="top", dy=4, fontSize=size)
-    return [text.encode(x=axes.steps(first, last), y=alt.YValue("height"), text="letter:N")]
+def _letter_rows(letters: pd.Series | None, middle: float) -> pd.DataFrame:
+    """What is read, each at the middle of its step."""
+    if letters is None:
+        return pd.DataFrame({"step": [], "letter": []})
+    return pd.DataFrame({"step": letters.index + middle, "letter": letters.map(visible).to_numpy()})
+
+
+def _letters(rows: Any, x: alt.X, count: int) -> list[alt.Chart]:
+    """Rows of `_letter_rows` below the picture; smaller where there is less room for so many."""
+    text = alt.Chart(rows).mark_text(baseline="top", dy=4, fontSize=alt.ExprRef(f"min(14, 1.5 * width / {count})"))
+    return [text.encode(x=x, y=alt.YValue("height"), text="letter:N")]

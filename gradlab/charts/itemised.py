@@ -12,12 +12,15 @@ a truncation keeps: loss_step, first (the earliest state that the loss reaches).
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from gradlab.charts import annotations, axes, theme
 from gradlab.charts.colours import INKS, cell_colour
+from gradlab.charts.picture import Domains, Picture, Rows, in_parts
 from gradlab.words.numbers import POWER_LABEL, number
 
 BIN_COLUMNS = ("loss_step", "loss_step_end", "step", "step_end", "log10_norm")
@@ -56,7 +59,7 @@ def matrix(
         empty=False,
         value=[{"loss_step": int(bins["loss_step"].max())}],
     )
-    heat = _heat(bins, last, domain, above, state).add_params(chosen)
+    heat = _heat(_saying(bins, state), last, _rows(bins), domain, above, state).add_params(chosen)
     row_scale = alt.Scale(domain=_rows(bins), nice=False, range=above)
     marked = (
         alt.Chart(bins[["loss_step", "loss_step_end"]].drop_duplicates())
@@ -94,30 +97,37 @@ def matrix(
     return chart.resolve_scale(y="independent")
 
 
-def _heat(bins: pd.DataFrame, last: int, domain: list[float], place: list | None, state: str) -> alt.Chart:
+def _saying(bins: pd.DataFrame, state: str) -> pd.DataFrame:
+    """The bins, each with what the pointer says there."""
+    says = [
+        f"From the loss at step {loss:,} to {state} at step {step:,}: {number(log10)}"
+        for loss, step, log10 in bins[["loss_step", "step", "log10_norm"]].itertuples(index=False, name=None)
+    ]
+    return bins.assign(says=says)
+
+
+def _heat(bins: Any, last: int, rows: list[int], domain: axes.Domain, place: list | None, state: str) -> alt.Chart:
     legend = alt.Legend(
         title=f"norm of ∂ℓ/∂{state}, the loss at t', the state at t",
         labelExpr=POWER_LABEL,
-        tickCount=int(min(4, max(1, domain[1] - domain[0]))),
+        tickCount=alt.ExprRef(f"max(1, min(4, floor({axes.span(domain)})))"),
         gradientLength=200,
         gradientThickness=10,
         titleOrient="top",
         titleLimit=280,
     )
-    says = [
-        f"From the loss at step {loss:,} to {state} at step {step:,}: {number(log10)}"
-        for loss, step, log10 in bins[["loss_step", "step", "log10_norm"]].itertuples(index=False, name=None)
-    ]
     return (
-        alt.Chart(bins.assign(says=says))
+        alt.Chart(bins)
         .mark_rect(x2Offset=SEAM, y2Offset=-SEAM)
         .encode(
             x=axes.steps(0, last + 1, "state step t"),
             x2="step_end:Q",
-            y=_loss_steps("loss_step", _rows(bins), place),
+            y=_loss_steps("loss_step", rows, place),
             y2="loss_step_end:Q",
             color=alt.Color(
-                "log10_norm:Q", scale=alt.Scale(scheme="cividis", domain=domain, nice=False, clamp=True), legend=legend
+                "log10_norm:Q",
+                scale=alt.Scale(scheme="cividis", domain=axes.ends(domain), nice=False, clamp=True),
+                legend=legend,
             ),
             tooltip=alt.Tooltip("says:N"),
         )
@@ -138,6 +148,26 @@ def _loss_steps(column: str, rows: list[int], place: list | None) -> alt.Y:
     return alt.Y(f"{column}:Q", scale=scale, axis=axis)
 
 
+class BandLook(NamedTuple):
+    """What decides how a shaded matrix is drawn, beside its rows."""
+
+    state: str
+    last: int  # step
+    rows: tuple[int, ...]  # the range of the loss steps
+    dark: bool
+
+
+def _band(bins: pd.DataFrame, outline: pd.DataFrame, *, domain: list[float], state: str = "h",
+          dark: bool = False) -> Picture:  # fmt: skip
+    corner = pd.Series(range(len(outline)))
+    # two corners at one height would be joined in either order, so the upper of a span stands a hair below its end
+    corners = outline.assign(corner=corner, loss_step=outline["loss_step"] - 1e-3 * (corner % 2))
+    look = BandLook(state, int(outline["loss_step"].max()) - 1, tuple(_rows(bins)), dark)
+    rows = {"bins": _saying(bins[list(BIN_COLUMNS)], state), "corners": corners}
+    return Picture(_band_layers, look, rows, {"colours": domain}, dark, 430, held=("colours",))
+
+
+@in_parts(_band)
 def band(
     bins: pd.DataFrame,
     outline: pd.DataFrame,
@@ -151,19 +181,19 @@ def band(
     height: int = 430,
 ) -> alt.LayerChart:
     """The matrix, shaded where a truncation drops pairs: outside its `outline`."""
-    ink, last = INKS[dark], int(outline["loss_step"].max()) - 1
-    y, x = _loss_steps("loss_step", _rows(bins), None), _across("first", last)
-    corner = pd.Series(range(len(outline)))
-    # two corners at one height would be joined in either order, so the upper of a span stands a hair below its end
-    corners = outline.assign(corner=corner, loss_step=outline["loss_step"] - 1e-3 * (corner % 2))
-    shade = alt.Chart(corners).mark_area(color=ink.paper, opacity=0.82, orient="horizontal", clip=True)
-    edge = alt.Chart(corners).mark_line(color=ink.alarm, strokeWidth=2, clip=True)
-    layers = [
-        _heat(bins, last, domain, None, state),
+    return _band(bins, outline, domain=domain, state=state, dark=dark).chart(title, subtitle, width, height)
+
+
+def _band_layers(rows: Rows, domains: Domains, look: BandLook) -> list[alt.Chart]:
+    ink, steps = INKS[look.dark], list(look.rows)
+    y, x = _loss_steps("loss_step", steps, None), _across("first", look.last)
+    shade = alt.Chart(rows["corners"]).mark_area(color=ink.paper, opacity=0.82, orient="horizontal", clip=True)
+    edge = alt.Chart(rows["corners"]).mark_line(color=ink.alarm, strokeWidth=2, clip=True)
+    return [
+        _heat(rows["bins"], look.last, steps, domains["colours"], None, look.state),
         shade.encode(x=x, x2=alt.X2Datum(0), y=y),
         edge.encode(x=x, y=y, order="corner:Q"),
     ]
-    return theme.finished(layers, title, subtitle, dark, width, height)
 
 
 def _across(column: str, last: int) -> alt.X:

@@ -5,49 +5,73 @@ Reads columns cell, state, lag, way and steps, as `gradlab.paths.steps_by_way` g
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import altair as alt
 import pandas as pd
 
-from gradlab.charts import colours, theme
+from gradlab.charts import axes, colours, theme
+from gradlab.charts.picture import Domains, Picture, Rows, in_parts
 
 COLUMNS = ("cell", "state", "lag", "way", "steps")
 ROW = 46  # pixels of a bar with its room
 
 
+class Look(NamedTuple):
+    """What decides how the bars are drawn, beside their rows."""
+
+    cells: tuple[str, ...]
+    ways: tuple[str, ...]
+    dark: bool
+
+
+def _bars(table: pd.DataFrame, *, dark: bool = False) -> Picture:
+    theme.refuse_empty(table)
+    look = Look(tuple(theme.present(table["cell"], ())), tuple(theme.present(table["way"], ())), dark)
+    shown = table.dropna(subset=["steps"])
+    rows = shown.assign(name=shown["cell"].map(theme.cell_title), label=shown["steps"].map("{:.1f}".format))
+    domains = {"reach": [0.0, float(table["lag"].max())]}
+    height = ROW * len(look.cells) + 40
+    return Picture(_layers, look, {"bars": rows}, domains, dark, height, held=("reach",))
+
+
+@in_parts(_bars)
 def bars(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bool = False,
          width: int | str = "container") -> alt.LayerChart:  # fmt: skip
     """One bar per cell: pale through U, full by addition."""
-    theme.refuse_empty(table)
-    cells = theme.present(table["cell"], ())
-    ways = theme.present(table["way"], ())
-    shown = table.dropna(subset=["steps"])
-    names = [theme.cell_title(cell) for cell in cells]
-    rows = shown.assign(
-        name=shown["cell"].map(dict(zip(cells, names, strict=True))), label=shown["steps"].map("{:.1f}".format)
+    return _bars(table, dark=dark).chart(title, subtitle, width)
+
+
+def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
+    names = [theme.cell_title(cell) for cell in look.cells]
+    shades = [colours.cell_colour(cell, look.dark) for cell in look.cells]
+    x = alt.X(
+        "steps:Q",
+        stack="zero",
+        scale=alt.Scale(domain=axes.ends(domains["reach"]), nice=False),
+        axis=alt.Axis(title="steps of the way back", format=",d", grid=False),
     )
-    reaches = [0.0, float(table["lag"].max())]
-    base = alt.Chart(rows).encode(
-        x=alt.X(
-            "steps:Q",
-            stack="zero",
-            scale=alt.Scale(domain=reaches, nice=False),
-            axis=alt.Axis(title="steps of the way back", format=",d", grid=False),
-        ),
-        y=alt.Y("name:N", sort=names, title=None, axis=alt.Axis(domain=False, ticks=False, labelFontSize=13)),
-        order=alt.Order("way:N", sort="descending"),
-        tooltip=[alt.Tooltip("name:N", title="cell"), alt.Tooltip("way:N"), alt.Tooltip("steps:Q", format=".2f")],
+    y = alt.Y(
+        "name:N",
+        scale=alt.Scale(domain=names),
+        sort=names,
+        title=None,
+        axis=alt.Axis(domain=False, ticks=False, labelFontSize=13),
     )
-    colour = alt.Color(
-        "cell:N", legend=None, scale=alt.Scale(domain=cells, range=[colours.cell_colour(cell, dark) for cell in cells])
-    )
-    ink = colours.INKS[dark].text
+    ink = colours.INKS[look.dark].text
     key = alt.Legend(title=None, symbolType="square", symbolFillColor=ink, symbolStrokeColor=ink)
-    opacity = alt.Opacity("way:N", scale=alt.Scale(domain=ways, range=[0.35, 1.0]), legend=key)
-    return theme.finished(
-        [base.mark_bar(height=26, clip=True).encode(color=colour, opacity=opacity)],
-        title,
-        subtitle,
-        dark,
-        width,
-        ROW * len(cells) + 40,
-    )
+    bar = alt.Chart(rows["bars"]).mark_bar(height=26, clip=True)
+    return [
+        bar.encode(
+            x=x,
+            y=y,
+            order=alt.Order("way:N", sort="descending"),
+            color=alt.Color("cell:N", legend=None, scale=alt.Scale(domain=list(look.cells), range=shades)),
+            opacity=alt.Opacity("way:N", scale=alt.Scale(domain=list(look.ways), range=[0.35, 1.0]), legend=key),
+            tooltip=[
+                alt.Tooltip("name:N", title="cell"),
+                alt.Tooltip("way:N"),
+                alt.Tooltip("steps:Q", format=".2f"),
+            ],
+        )
+    ]

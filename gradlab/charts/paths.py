@@ -9,13 +9,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from gradlab.charts import annotations, axes, colours, theme
+from gradlab.charts.picture import Domains, Picture, Rows, has, in_parts
 from gradlab.words.routes import line_title
 
 COLUMNS = ("cell", "layer", "state", "path", "step", "lag", "log10_norm", "log10_relative")
@@ -27,6 +29,7 @@ ORDERS = {
     False: ("#E69F00", "#EE8434", "#E4695B", "#CC5179", "#AA4089", "#84378F", "#5C318C", "#3B2A78"),
     True: ("#FFC247", "#FF9E57", "#FA7F77", "#EA6C99", "#CF62B4", "#AD62C8", "#8C68D2", "#7471D6"),
 }
+STROKE = 1.8  # of most lines
 CUTS = {False: ("#6A51A3", "#3D3D3D", "#C27BA0", "#8F7A00"), True: ("#B39DDB", "#E8E8E8", "#E39AC6", "#E0CC4A")}
 
 
@@ -34,8 +37,9 @@ def parts(table: pd.DataFrame, *, relative: bool = True, title: str = "", subtit
           width: int | str = "container", height: int = 380) -> alt.LayerChart:  # fmt: skip
     """One line per part; the total behind them, wide and pale."""
     names = theme.present(table["path"], ())
-    return _lines(table, names, _part_colours(names, table["cell"].iloc[0], dark), {"total": 7.0, "direct": 3.5},
-                  relative, title, subtitle, dark, width, height)  # fmt: skip
+    shown = _part_colours(names, table["cell"].iloc[0], dark)
+    picture = _lines(table, names, shown, {"total": 7.0, "direct": 3.5}, relative, dark)
+    return picture.chart(title, subtitle, width, height)
 
 
 def shares(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bool = False,
@@ -83,24 +87,24 @@ def left(table: pd.DataFrame, *, relative: bool = True, title: str = "", subtitl
     shown = {name: colours.cell_colour(cells[name], dark) for name in cells}
     shown |= {name: CUTS[dark][number % len(CUTS[dark])] for number, name in enumerate(cuts)}
     strokes = dict.fromkeys(cuts, 3.0)
-    return _lines(drawn, order, shown, strokes, relative, title, subtitle, dark, width, height)
+    return _lines(drawn, order, shown, strokes, relative, dark).chart(title, subtitle, width, height)
 
 
-def by_hand(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bool = False,
-            width: int | str = "container", height: int = 380) -> alt.LayerChart:  # fmt: skip
-    """The computed gradient as dots on the line that the formula gives, for the unit alone and behind its gate."""
+def _by_hand(table: pd.DataFrame, *, dark: bool = False) -> Picture:
     names = {"rnn_linear": "one weight", "gru": "behind a gate"}
     drawn = table.assign(path=table["cell"].map(names), layer=0, state="h")
     shown = {"one weight": colours.cell_colour("rnn", dark), "behind a gate": colours.cell_colour("gru", dark)}
-    formula = drawn.assign(log10_norm=drawn["log10_formula"])
-    chart = _lines(formula, list(shown), shown, {}, False, title, subtitle, dark, width, height)
     every = max(1, len(drawn) // 2 // 25)
     some = drawn[(drawn["lag"] % every == 0) & np.isfinite(drawn["log10_norm"])]
-    scale = alt.Scale(domain=list(shown), range=list(shown.values()))
-    dots = alt.Chart(some[["path", "step", "log10_norm"]]).mark_point(size=60, filled=True, opacity=1)
-    x = axes.steps(int(table["step"].min()), int(table["step"].max()))
-    chart.layer.insert(1, dots.encode(x=x, y="log10_norm:Q", color=alt.Color("path:N", scale=scale)))
-    return chart
+    formula = drawn.assign(log10_norm=drawn["log10_formula"])
+    return _lines(formula, list(shown), shown, {}, False, dark, dots=some[["path", "step", "log10_norm"]])
+
+
+@in_parts(_by_hand)
+def by_hand(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bool = False,
+            width: int | str = "container", height: int = 380) -> alt.LayerChart:  # fmt: skip
+    """The computed gradient as dots on the line that the formula gives, for the unit alone and behind its gate."""
+    return _by_hand(table, dark=dark).chart(title, subtitle, width, height)
 
 
 def _part_colours(names: list[str], cell: str, dark: bool) -> dict[str, str]:
@@ -111,46 +115,79 @@ def _part_colours(names: list[str], cell: str, dark: bool) -> dict[str, str]:
     return {name: fixed.get(name) or ramp[orders.index(name) % len(ramp)] for name in names}
 
 
-def _lines(table: pd.DataFrame, names: list[str], shown: dict[str, str], strokes: dict[str, float], relative: bool,
-           title: str, subtitle: str, dark: bool, width: int | str, height: int) -> alt.LayerChart:  # fmt: skip
-    """One line per path on an axis of powers of ten, with exact zeros, a clickable legend and a hover naming all."""
+class Look(NamedTuple):
+    """What decides how lines by path are drawn, beside their rows."""
+
+    names: tuple[str, ...]
+    colours: tuple[str, ...]
+    strokes: tuple[float, ...]  # of the names
+    relative: bool
+    dark: bool
+
+
+def _lines(table: pd.DataFrame, names: list[str], shown: Mapping[str, str], strokes: Mapping[str, float],
+           relative: bool, dark: bool, dots: pd.DataFrame | None = None) -> Picture:  # fmt: skip
+    """One line per path on an axis of powers of ten, with exact zeros, a clickable legend and a hover naming all.
+
+    dots    columns path, step, log10_norm: marks on the lines
+    """
     theme.refuse_empty(table)
     value = "log10_relative" if relative else "log10_norm"
     table = table.reset_index(drop=True).assign(cell=table["path"].to_numpy(), layer=0, state="")  # lines are paths
     drawn = table[["cell", "layer", "state", "step", "lag", value]]
-    zeros = drawn[np.isneginf(drawn[value])]
+    few = _few(drawn[np.isneginf(drawn[value])])
     drawn = drawn.assign(**{value: drawn[value].where(np.isfinite(drawn[value]))})
     first, last = int(table["step"].min()), int(table["step"].max())
-    x, domain = axes.steps(first, last), axes.decades_domain([drawn[value]])
-    scale = alt.Scale(domain=names, range=[shown[name] for name in names])
+    lags = [int(table["lag"].min()), int(table["lag"].max())]
+    widths = tuple(strokes.get(name, STROKE) for name in names)
+    own = {width: [name for name in names if strokes.get(name, STROKE) == width] for width in widths}
+    rows = {f"lines {width}": drawn[drawn["cell"].isin(chosen)] for width, chosen in own.items()}
+    rows |= {
+        "dots": pd.DataFrame({"path": [], "step": [], "log10_norm": []}) if dots is None else dots,
+        "zeros": annotations.zero_rows(few),
+        "last zero": annotations.last_zero(few, last),
+        "drawn": drawn,
+        "hover": annotations.hover_rows(table, value),
+        "lags": pd.DataFrame({"lag": lags}),
+    }
+    look = Look(tuple(names), tuple(shown[name] for name in names), widths, relative, dark)
+    domains = {"norms": axes.decades_domain([drawn[value]]), "steps": [first, last], "lags": lags}
+    return Picture(_layers, look, rows, domains, dark, 380, held=("norms", "steps"), two_x_axes=True)
+
+
+def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
+    value = "log10_relative" if look.relative else "log10_norm"
+    x = axes.along(domains["steps"])
+    scale = alt.Scale(domain=list(look.names), range=list(look.colours))
     clicked = alt.selection_point(name="path_shown", fields=["cell"], bind="legend")
-    columns = 3 if max(map(len, names)) <= 8 else 1
+    columns = 3 if max(map(len, look.names)) <= 8 else 1
     key = alt.Legend(title=None, symbolOpacity=1, columns=columns, labelLimit=300)
     colour: Any = alt.Color("cell:N", scale=scale, legend=key)
     visible = alt.OpacityValue(theme.DIMMED, condition={"param": clicked.name, "value": 1})
+    y_title = ["norm of ∂L/∂s", "relative to the injected gradient"] if look.relative else ["norm of ∂L/∂s"]
     layers = []
-    for stroke in sorted({strokes.get(name, 1.8) for name in names}, reverse=True):
-        own = [name for name in names if strokes.get(name, 1.8) == stroke]
+    for stroke in sorted(set(look.strokes), reverse=True):
         pale = 0.35 if stroke > 5 else 1
         opacity = alt.OpacityValue(theme.DIMMED, condition={"param": clicked.name, "value": pale})
-        line = alt.Chart(drawn[drawn["cell"].isin(own)]).mark_line(strokeWidth=stroke)
-        y_title = ["norm of ∂L/∂s", "relative to the injected gradient"] if relative else ["norm of ∂L/∂s"]
+        line = alt.Chart(rows[f"lines {stroke}"]).mark_line(strokeWidth=stroke)
         layers.append(
             line.encode(
-                x=x if layers else axes.steps(first, last, "step t"),
-                y=axes.decades(value, domain, y_title),
+                x=x if layers else axes.along(domains["steps"], "step t"),
+                y=axes.decades(value, domains["norms"], y_title),
                 color=colour,
                 opacity=opacity,
                 detail=theme.LINE,
             )
         )
+        if len(layers) == 1 and has(rows["dots"]):
+            dots = alt.Chart(rows["dots"]).mark_point(size=60, filled=True, opacity=1)
+            layers.append(dots.encode(x=x, y=f"{value}:Q", color=alt.Color("path:N", scale=scale)))
     layers[0] = layers[0].add_params(clicked)
-    if len(few := _few(zeros)):
-        rows = annotations.zero_rows(few), annotations.last_zero(few, last)
-        layers += annotations.exact_zeros(*rows, x, colour, visible, dark)
-    layers += annotations.hover(annotations.hover_rows(table, value), drawn, value, x, colour, dark)
-    layers.append(axes.lags(int(table["lag"].min()), int(table["lag"].max()), "lag"))
-    return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
+    if has(rows["zeros"]):
+        layers += annotations.exact_zeros(rows["zeros"], rows["last zero"], x, colour, visible, look.dark)
+    layers += annotations.hover(rows["hover"], rows["drawn"], value, x, colour, look.dark)
+    layers.append(axes.back(domains["lags"], rows["lags"], "lag"))
+    return layers
 
 
 def _few(zeros: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -20,16 +20,13 @@ import pandas as pd
 
 from gradlab.cells import state_names
 from gradlab.charts import annotations, axes, theme
+from gradlab.charts.picture import Domains, Picture, Rows, has, in_parts
 
 KEYS = ("cell", "layer", "state", "step", "lag")
 RELATIVE = ("log10_relative", "log10_relative_min", "log10_relative_max")
 ABSOLUTE = ("log10_norm", "log10_norm_min", "log10_norm_max")
 COLUMNS = (*KEYS, *RELATIVE, *ABSOLUTE)
 PATH_DASHES = {"all losses": [1, 0], "last loss": [6, 4]}
-PARTS = ("limits", "zeros", "marks", "promised")  # datasets that not every picture has
-DATASETS = ("lines", *PARTS, "last zero", "promise", "ends", "hover", "lags")
-FOLLOWED = "followed"  # signal of a picture whose rows arrive: its datasets and the domains of its axes
-LABELS = 50  # pixels: "1e-3000"
 NEAR_THE_TOP = 0.15  # of the drawn range: above a line there a name would stand on the axis
 MOST_NAMES = 6  # more names than this find no room at the ends of their lines, and legends take their place
 MOST_BANDS = 8  # bands over the batch of more lines than this would hide the lines
@@ -42,7 +39,6 @@ class Look(NamedTuple):
     relative: bool
     named: bool  # at the lines' left ends, and not in legends
     first_picture: bool
-    parts: frozenset[str]  # of what not every picture has, of PARTS
     dark: bool
 
     @property
@@ -51,6 +47,18 @@ class Look(NamedTuple):
         return pd.DataFrame(self.lines, columns=list(KEYS[:3]))
 
 
+def _lines(
+    table: pd.DataFrame,
+    *,
+    relative: bool = True,
+    ends: pd.DataFrame | None = None,
+    marks: pd.DataFrame | None = None,
+    dark: bool = False,
+) -> Picture:
+    return _picture(table, relative, ends, marks, None, False, dark)
+
+
+@in_parts(_lines)
 def lines(
     table: pd.DataFrame,
     *,
@@ -61,7 +69,7 @@ def lines(
     marks: pd.DataFrame | None = None,
     dark: bool = False,
     width: int | str = "container",
-    height: int = 440,
+    height: int | None = None,
 ) -> alt.LayerChart:
     """One line per cell, layer and state, with bands over the batch, float32's limits and a hover naming each line.
 
@@ -69,12 +77,23 @@ def lines(
             in the drawn column's log10
     marks   steps to point out, such as where the forward pass ceased to be finite: columns annotations.MARK_COLUMNS
     """
-    rows, domains = datasets(table, relative=relative, ends=ends, marks=marks)
-    look = look_of(table, rows, relative=relative, first_picture=False, dark=dark)
-    height += theme.legend_room(table)
-    return theme.finished(_layers(rows, domains, look), title, subtitle, dark, width, height, two_x_axes=True)
+    picture = _lines(table, relative=relative, ends=ends, marks=marks, dark=dark)
+    return picture.chart(title, subtitle, width, height)
 
 
+def _opening(
+    table: pd.DataFrame,
+    ends: pd.DataFrame,
+    *,
+    relative: bool = True,
+    marks: pd.DataFrame | None = None,
+    promised: pd.DataFrame | None = None,
+    dark: bool = False,
+) -> Picture:
+    return _picture(table, relative, ends, marks, promised, True, dark)
+
+
+@in_parts(_opening)
 def opening(
     table: pd.DataFrame,
     ends: pd.DataFrame,
@@ -86,16 +105,14 @@ def opening(
     promised: pd.DataFrame | None = None,
     dark: bool = False,
     width: int | str = "container",
-    height: int = 400,
+    height: int | None = None,
 ) -> alt.LayerChart:
     """The first picture: one bold line per cell, named at its end; one layer and one state; the rest as `lines`.
 
     promised    rows of a trace that another setting gives, with a `label` that says which: a thin dashed line
     """
-    rows, domains = datasets(table, relative=relative, ends=ends, marks=marks, promised=promised)
-    look = look_of(table, rows, relative=relative, first_picture=True, dark=dark)
-    height += theme.legend_room(table) if len(ends) > MOST_NAMES else 0
-    return theme.finished(_layers(rows, domains, look), title, subtitle, dark, width, height, two_x_axes=True)
+    picture = _opening(table, ends, relative=relative, marks=marks, promised=promised, dark=dark)
+    return picture.chart(title, subtitle, width, height)
 
 
 def propagation(
@@ -131,41 +148,16 @@ def propagation(
     return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
 
 
-def followed(look: Look, *, width: int | str = "container") -> alt.LayerChart:
-    """The picture of a look without its rows: datasets are named, domains are read from the signal `FOLLOWED`.
-
-    Parts that some rows have and others not are all there, and empty where there are none.
-    """
-    look = look._replace(parts=frozenset(PARTS))
-    rows = {name: alt.NamedData(name) for name in DATASETS}
-    domains = {name: f"{FOLLOWED}.domains.{name}" for name in ("norms", "steps", "lags")}
-    height = 400 if look.first_picture else 440
-    if not (look.first_picture and look.named):
-        height += theme.legend_room(look.table)
-    return theme.finished(_layers(rows, domains, look), "", "", look.dark, width, height, two_x_axes=True)
-
-
-def look_of(
-    table: pd.DataFrame, rows: Mapping[str, pd.DataFrame], *, relative: bool, first_picture: bool, dark: bool
-) -> Look:
-    """The look of a table's picture, its rows those of `datasets`."""
-    keys = tuple(table[list(KEYS[:3])].drop_duplicates().itertuples(index=False, name=None))
-    parts = frozenset(name for name in PARTS if len(rows[name]))
-    return Look(keys, relative, bool(len(rows["ends"])), first_picture, parts, dark)
-
-
-def datasets(
+def _picture(
     table: pd.DataFrame,
-    *,
-    relative: bool = True,
-    ends: pd.DataFrame | None = None,
-    marks: pd.DataFrame | None = None,
-    promised: pd.DataFrame | None = None,
-) -> tuple[dict[str, pd.DataFrame], dict[str, Sequence[float]]]:
-    """Every row that the picture draws, by dataset (`DATASETS`), and the domains of its axes: norms, steps, lags.
-
-    Raises ValueError for a table without rows.
-    """
+    relative: bool,
+    ends: pd.DataFrame | None,
+    marks: pd.DataFrame | None,
+    promised: pd.DataFrame | None,
+    first_picture: bool,
+    dark: bool,
+) -> Picture:
+    """Every row that is drawn, the domains of its axes, and how. Raises ValueError for a table without rows."""
     theme.refuse_empty(table)
     mean, *_ = names = RELATIVE if relative else ABSOLUTE
     columns = {name: table[name].to_numpy() for name in (*KEYS, *names)}
@@ -195,17 +187,22 @@ def datasets(
         "hover": annotations.hover_rows(table, mean),
         "lags": pd.DataFrame({"lag": lags}),
     }
-    return rows, {"norms": domain, "steps": [first, last], "lags": lags}
+    keys = tuple(table[list(KEYS[:3])].drop_duplicates().itertuples(index=False, name=None))
+    look = Look(keys, relative, bool(len(labelled)), first_picture, dark)
+    domains = {"norms": domain, "steps": [first, last], "lags": lags}
+    height = 400 if first_picture else 440
+    if not (first_picture and ends is not None and len(ends) <= MOST_NAMES):
+        height += theme.legend_room(table)
+    return Picture(_layers, look, rows, domains, dark, height, held=("norms", "steps"), two_x_axes=True)
 
 
-def _layers(rows: Mapping[str, Any], domains: Mapping[str, axes.Domain], look: Look) -> list[alt.Chart]:
+def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     mean, low, high = RELATIVE if look.relative else ABSOLUTE
     table, dark = look.table, look.dark
     x = axes.along(domains["steps"])
     labels = annotations.broken(theme.line_names(table)) if look.named else None
     shown, legends = _legends(table, look.named)
     colour = theme.cells_encoding(table, dark, legend=not look.named)
-    extent = {"minExtent": LABELS} if isinstance(domains["norms"], str) else {}  # a frame that stays as labels change
     band = (
         alt.Chart(rows["lines"])
         .mark_area()
@@ -223,7 +220,7 @@ def _layers(rows: Mapping[str, Any], domains: Mapping[str, axes.Domain], look: L
         .mark_line(strokeWidth=4.0 if look.first_picture else 2.0)
         .encode(
             x=axes.along(domains["steps"], axes.BACKWARDS if look.first_picture else "step t"),
-            y=axes.decades(mean, domains["norms"], _title(table, mean), offset=annotations.gutter(labels), **extent),
+            y=axes.decades(mean, domains["norms"], _title(table, mean), offset=annotations.gutter(labels)),
             color=colour,
             opacity=_shade(table, shown, legend=not look.named),
             strokeDash=theme.dash(table["state"], legend=not look.named),
@@ -233,12 +230,12 @@ def _layers(rows: Mapping[str, Any], domains: Mapping[str, axes.Domain], look: L
     dimmed = _when(shown, 0.9, theme.DIMMED)
     zeros = rows["zeros"], rows["last zero"]
     return [
-        *(annotations.float32_limits(rows["limits"], dark) if "limits" in look.parts else []),
-        *(_promised(rows, mean, x, colour) if "promised" in look.parts else []),
+        *(annotations.float32_limits(rows["limits"], dark) if has(rows["limits"]) else []),
+        *(_promised(rows, mean, x, colour) if has(rows["promised"]) else []),
         *([band] if len(look.lines) <= MOST_BANDS else []),
         line,
-        *(annotations.exact_zeros(*zeros, x, colour, dimmed, dark) if "zeros" in look.parts else []),
-        *(annotations.marked_steps(rows["marks"], x, dark) if "marks" in look.parts else []),
+        *(annotations.exact_zeros(*zeros, x, colour, dimmed, dark) if has(rows["zeros"]) else []),
+        *(annotations.marked_steps(rows["marks"], x, dark) if has(rows["marks"]) else []),
         *([annotations.end_labels(rows["ends"], x, colour)] if look.named else []),
         *annotations.hover(rows["hover"], rows["lines"], mean, x, colour, dark),
         axes.back(domains["lags"], rows["lags"]),
@@ -251,7 +248,7 @@ def _promise(other: pd.DataFrame, mean: str, domain: Sequence[float]) -> pd.Data
     return first.assign(below=domain[1] - first[mean] < NEAR_THE_TOP * (domain[1] - domain[0]))
 
 
-def _promised(rows: Mapping[str, Any], mean: str, x: alt.X, colour: alt.Color) -> list[alt.Chart]:
+def _promised(rows: Rows, mean: str, x: alt.X, colour: alt.Color) -> list[alt.Chart]:
     """What another setting gives: a thin dashed line in its cell's colour, and at its left end which setting."""
     y = alt.Y(f"{mean}:Q")
     line = alt.Chart(rows["promised"]).mark_line(strokeWidth=1.5, strokeDash=[3, 4], opacity=0.9)

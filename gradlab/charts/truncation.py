@@ -7,12 +7,15 @@ savings    k2, share_of_bytes, share_of_multiply_adds    of the full
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from gradlab.charts import annotations, theme
 from gradlab.charts.colours import INKS
+from gradlab.charts.picture import Domains, Picture, Rows, in_parts
 
 LOST_COLUMNS = ("cell", "window", "lost", "lost_min", "lost_max")
 ANGLE_COLUMNS = ("cell", "layer", "k1", "k2", "cosine", "relative_error")
@@ -22,22 +25,40 @@ ROOM = 1.12  # of the full height: above it stands the name of the chosen window
 TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1]
 
 
+class Look(NamedTuple):
+    """What decides how lost gradients are drawn, beside their rows."""
+
+    cells: tuple[str, ...]
+    longest: int
+    dark: bool
+
+
+def _lost(table: pd.DataFrame, chosen: int, *, dark: bool = False) -> Picture:
+    longest = int(table["window"].max())
+    look = Look(tuple(dict.fromkeys(table["cell"])), longest, dark)
+    named = table.assign(cell=table["cell"].map(theme.cell_title))
+    says = annotations.readings(named, "window", "cell", "lost", "{:.3%} from beyond".format)
+    rows = {"lines": table[list(LOST_COLUMNS)], "says": says, "chosen": _chosen_rows(chosen, longest)}
+    return Picture(_lost_layers, look, rows, {}, dark, 340)
+
+
+@in_parts(_lost)
 def lost(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "", dark: bool = False,
          width: int | str = "container", height: int = 340) -> alt.LayerChart:  # fmt: skip
     """Share of the gradient that comes from further back than a window, one line per cell, the chosen window marked."""
-    x = _windows("window", table["window"].max(), "window, steps")
+    return _lost(table, chosen, dark=dark).chart(title, subtitle, width, height)
+
+
+def _lost_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
+    x = _windows("window", look.longest, "window, steps")
     y = _share("lost", "gradient from beyond the window")
-    colour = theme.cells_encoding(table, dark)
-    area = (
-        alt.Chart(table)
-        .mark_area(opacity=0.14)
-        .encode(x=x, y=_share("lost_min", "gradient from beyond the window"), y2="lost_max:Q", color=colour)
-    )
-    line = alt.Chart(table).mark_line(strokeWidth=3).encode(x=x, y=y, color=colour)
-    named = table.assign(cell=table["cell"].map(theme.cell_title))
-    says = annotations.readings(named, "window", "cell", "lost", "{:.3%} from beyond".format)
-    layers = [area, line, annotations.pointer(says, x, dark), *_chosen(chosen, x, table["window"].max(), dark)]
-    return theme.finished(layers, title, subtitle, dark, width, height)
+    colour = theme.cells_encoding(pd.DataFrame({"cell": look.cells}), look.dark)
+    chart = alt.Chart(rows["lines"])
+    low = _share("lost_min", "gradient from beyond the window")
+    area = chart.mark_area(opacity=0.14).encode(x=x, y=low, y2="lost_max:Q", color=colour)
+    line = chart.mark_line(strokeWidth=3).encode(x=x, y=y, color=colour)
+    pointer = annotations.pointer(rows["says"], x, look.dark, "window")
+    return [area, line, pointer, *_chosen(rows["chosen"], x, look.dark)]
 
 
 def angle(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "", dark: bool = False,
@@ -62,7 +83,12 @@ def angle(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = 
     dots = alt.Chart(finite).mark_point(filled=True, size=55)
     dots = dots.encode(x=x, y=y, color=colour, opacity=shade, tooltip=tips)
     return theme.finished(
-        [line, dots, *_chosen(chosen, x, table["k2"].max(), dark)], title, subtitle, dark, width, height
+        [line, dots, *_chosen(_chosen_rows(chosen, int(table["k2"].max())), x, dark)],
+        title,
+        subtitle,
+        dark,
+        width,
+        height,
     )
 
 
@@ -84,8 +110,9 @@ def savings(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str 
     )
     line = alt.Chart(table).mark_line(color=ink.text, strokeWidth=2.5).encode(x=x, y=y, strokeDash=dash)
     dots = alt.Chart(table).mark_point(filled=True, size=50, color=ink.text).encode(x=x, y=y)
-    pointer = annotations.pointer(annotations.readings(table, "k2", "what", "share", "{:.1%} of full".format), x, dark)
-    layers = [line, dots, pointer, *_chosen(chosen, x, table["k2"].max(), dark)]
+    says = annotations.readings(table, "k2", "what", "share", "{:.1%} of full".format)
+    pointer = annotations.pointer(says, x, dark, "k2")
+    layers = [line, dots, pointer, *_chosen(_chosen_rows(chosen, int(table["k2"].max())), x, dark)]
     return theme.finished(layers, title, subtitle, dark, width, height)
 
 
@@ -101,11 +128,21 @@ def _share(column: str, title: str) -> alt.Y:
     return alt.Y(f"{column}:Q", scale=alt.Scale(domain=[0, ROOM], nice=False), axis=axis)
 
 
-def _chosen(window: int, x: alt.X, longest: int, dark: bool) -> list[alt.Chart]:
-    """A rule at the chosen window, with its name on the side that has room; `x` is the axis of a column `window`."""
-    ink, at = INKS[dark], pd.DataFrame({"window": [window], "k2": [window], "label": [f"k2 = {window}"]})
-    right = window * window > longest
-    text = {"align": "right" if right else "left", "dx": -5 if right else 5, "baseline": "top", "dy": 2}
+def _chosen_rows(window: int, longest: int) -> pd.DataFrame:
+    """The chosen window, and whether its name has more room at its left."""
+    columns = {"window": [window], "k2": [window], "label": [f"k2 = {window}"], "late": [window * window > longest]}
+    return pd.DataFrame(columns)
+
+
+def _chosen(at: Any, x: alt.X, dark: bool) -> list[alt.Chart]:
+    """A rule at the window of `_chosen_rows`, with its name; `x` is the axis of a column of theirs."""
+    ink = INKS[dark]
+    place: dict[str, Any] = {
+        "align": alt.ExprRef("datum.late ? 'right' : 'left'"),
+        "dx": alt.ExprRef("datum.late ? -5 : 5"),
+        "baseline": "top",
+        "dy": 2,
+    }
     rule = alt.Chart(at).mark_rule(color=ink.alarm, strokeWidth=1.5).encode(x=x)
-    name = alt.Chart(at).mark_text(color=ink.alarm, fontWeight=600, **text)
+    name = alt.Chart(at).mark_text(color=ink.alarm, fontWeight=600, **place)
     return [rule, name.encode(x=x, y=alt.YValue(0), text="label:N")]

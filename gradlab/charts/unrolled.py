@@ -12,14 +12,15 @@ A box stands for each input, layer and loss. Steps left out between two that are
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from gradlab.charts import axes, colours, theme
+from gradlab.charts.picture import Domains, Picture, Rows, has, in_parts
 from gradlab.words.numbers import POWER_LABEL, number
 
 COLUMNS = ("cell", "layer", "step", "lag", "edge", "state", "log10_relative")
@@ -46,19 +47,65 @@ class Frame(NamedTuple):
     place: dict[int, int]  # step → column
     gaps: pd.DataFrame  # x, left_out
     layers: int
-    x: alt.Scale
-    y: alt.Scale
-    columns: str  # of the whole width: an expression, for a narrow picture shows fewer
+    left: float
+    right: float
+    narrow: float  # the left end of a narrow picture
 
     @property
     def first(self) -> int:
         return min(self.place.values())
 
-    def at_most(self, size: float, part: float, power: int = 1) -> alt.ExprRef:
-        """A size in pixels (of an area: power 2), no more than a part of a column."""
-        return alt.ExprRef(f"min({size}, pow({part} * width / {self.columns}, {power}))")
+    @property
+    def last(self) -> int:
+        return max(self.place.values())
 
 
+class Look(NamedTuple):
+    """What decides how a network is drawn, beside its rows."""
+
+    cell: str
+    layers: int
+    names: tuple[str, ...]  # of the columns; none where each has the number of its step
+    has_direct: bool
+    small: bool
+    dark: bool
+
+
+def _network(
+    table: pd.DataFrame,
+    domain: Sequence[float] | None = None,
+    steps: pd.DataFrame | None = None,
+    *,
+    small: bool = False,
+    dark: bool = False,
+) -> Picture:
+    theme.refuse_empty(table)
+    steps = _all_steps(table) if steps is None else steps
+    frame = _frame(table, steps, small)
+    drawn = _placed(table, frame)
+    domain = [float(end) for end in domain or axes.decades_domain([table["log10_relative"]])]
+    some, none = drawn[np.isfinite(drawn["log10_relative"])], drawn[~np.isfinite(drawn["log10_relative"])]
+    boxes = _boxes(steps, drawn, frame)
+    rows = {"some": some, "none": none.drop(columns="log10_relative")}
+    along = some["edge"].isin(["recurrent", "direct"])
+    rows |= {f"heads {way}": _head_rows(some[kept]) for way, kept in (("left", along), ("down", ~along))}
+    rows |= {kind: boxes[boxes["box"] == kind] for kind in ("input", "hidden", "loss")}
+    rows |= {"labels": boxes[boxes["label"] != ""], "gaps": frame.gaps}
+    names = _names(frame) if len(frame.gaps) else ()
+    has_direct = "direct" in set(some["edge"])
+    look = Look(str(table["cell"].iloc[0]), frame.layers, names, has_direct, small, dark)
+    levels = frame.layers + 2
+    height = levels * SMALL_LEVEL_PIXELS + SMALL_FRAME_PIXELS if small else levels * LEVEL_PIXELS + FRAME_PIXELS
+    domains = {
+        "colours": domain,
+        "columns": [frame.left, frame.right],
+        "narrow": [frame.narrow, frame.right],
+        "steps": [frame.first, frame.last],
+    }
+    return Picture(_layers, look, rows, domains, dark, height, held=("colours",))
+
+
+@in_parts(_network)
 def network(
     table: pd.DataFrame,
     domain: Sequence[float] | None = None,
@@ -77,65 +124,71 @@ def network(
     steps    those that are drawn; if None every step at which an edge arrives, and nothing is written into inputs
     small    without axes and legend, for a gallery
     """
-    theme.refuse_empty(table)
-    ink = colours.INKS[dark]
-    steps = _all_steps(table) if steps is None else steps
-    frame = _frame(table, steps, small)
-    drawn = _placed(table, frame)
-    domain = list(domain or axes.decades_domain([table["log10_relative"]]))
-    some, none = drawn[np.isfinite(drawn["log10_relative"])], drawn[~np.isfinite(drawn["log10_relative"])]
-    x, y = alt.X("x:Q", scale=frame.x, axis=_step_axis(frame, small)), alt.Y("y:Q", scale=frame.y, axis=None)
-    if not small:
-        y = alt.Y("y:Q", scale=frame.y, axis=_level_axis(frame.layers, "direct" in set(some["edge"])))
+    return _network(table, domain, steps, small=small, dark=dark).chart(title, subtitle, width, height)
+
+
+def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
+    ink, small, columns = colours.INKS[look.dark], look.small, _by_width(domains, axes.span)
+    right = axes.ends(domains["columns"])[1]
+    across = alt.Scale(domain=[alt.ExprRef(_by_width(domains, axes.start)), right], nice=False)
+    up = alt.Scale(domain=[-1.5, look.layers + 0.45], zero=False, nice=False)
+    x = alt.X("x:Q", scale=across, axis=None if small else _step_axis(domains["steps"], look.names))
+    y = alt.Y("y:Q", scale=up, axis=None if small else _level_axis(look.layers, look.has_direct))
     ends = {"x2": "x2:Q", "y2": "y2:Q"}
     says = alt.Tooltip("says:N")
+    span = axes.span(domains["colours"])
     key = alt.Legend(
         type="gradient", title="relative to the injected gradient", labelExpr=POWER_LABEL, titleOrient="top",
-        gradientLength=240, gradientThickness=10, tickCount=int(max(1, min(4, domain[1] - domain[0]))),
+        gradientLength=240, gradientThickness=10, tickCount=alt.ExprRef(f"max(1, min(4, floor({span})))"),
     )  # fmt: skip
-    scheme = alt.SchemeParams(name="viridis" if dark else "cividis", extent=[0.2, 1] if dark else [0, 1])
+    scheme = alt.SchemeParams(name="viridis" if look.dark else "cividis", extent=[0.2, 1] if look.dark else [0, 1])
+    low, high = axes.ends(domains["colours"])
     # The legend is the arrowheads': a rule's would be of strokes and not a gradient. Vega-Lite merges the legends of
     # equal domains, and without one is the stronger, so the domains differ by a hair.
-    lines, heads = (
-        alt.Scale(scheme=scheme, domain=[domain[0], domain[1] + hair], clamp=True, nice=False) for hair in (0, 1e-9)
-    )
+    further = alt.ExprRef(f"{high.expr} + 1e-9") if isinstance(high, alt.ExprRef) else high + 1e-9
+    lines, heads = (alt.Scale(scheme=scheme, domain=[low, end], clamp=True, nice=False) for end in (high, further))
     line = alt.Stroke("log10_relative:Q", scale=lines, legend=None)
-    parts = [
-        alt.Chart(none.drop(columns="log10_relative"))
-        .mark_rule(strokeWidth=1.2, strokeDash=[1, 4], color=ink.rule, clip=True)
-        .encode(x=x, y=y, **ends, tooltip=says),
-        alt.Chart(some)
-        .mark_rule(strokeWidth=3.5 if small else 4, clip=True)
-        .encode(x=x, y=y, **ends, stroke=line, tooltip=says),
-    ]
+    dotted = alt.Chart(rows["none"]).mark_rule(strokeWidth=1.2, strokeDash=[1, 4], color=ink.rule, clip=True)
+    edges = alt.Chart(rows["some"]).mark_rule(strokeWidth=3.5 if small else 4, clip=True)
+    parts = [dotted.encode(x=x, y=y, **ends, tooltip=says), edges.encode(x=x, y=y, **ends, stroke=line, tooltip=says)]
     fill = alt.Fill("shown:Q", scale=heads, legend=None if small else key)
-    parts += [_heads(some, way, small, frame).encode(x=x, y=y, fill=fill) for way in ("left", "down")]
-    boxes = _boxes(steps, drawn, frame)
-    cell = str(table["cell"].iloc[0])
-    for kind, colour in (("input", ink.muted), ("hidden", colours.cell_colour(cell, dark)), ("loss", ink.alarm)):
-        mark = {"fill": colour, "stroke": colour, "cornerRadius": frame.at_most(4 if small else 7, 0.2), "aria": False}
+    parts += [_heads(rows[f"heads {way}"], way, small, columns).encode(x=x, y=y, fill=fill) for way in ("left", "down")]
+    for kind, colour in (
+        ("input", ink.muted),
+        ("hidden", colours.cell_colour(look.cell, look.dark)),
+        ("loss", ink.alarm),
+    ):
+        mark = {
+            "fill": colour,
+            "stroke": colour,
+            "cornerRadius": _at_most(4 if small else 7, 0.2, columns),
+            "aria": False,
+        }
         shown = {
             "fillOpacity": alt.when(alt.datum.active).then(alt.value(FILLED[kind])).otherwise(alt.value(0)),
             "strokeDash": alt.when(alt.datum.active).then(alt.value([1, 0])).otherwise(alt.value([3, 3])),
             "strokeOpacity": alt.when(alt.datum.active).then(alt.value(1)).otherwise(alt.value(0.5)),
             "tooltip": says,
         }
-        rects = alt.Chart(boxes[boxes["box"] == kind]).mark_rect(strokeWidth=1.5, clip=True, **mark)
+        rects = alt.Chart(rows[kind]).mark_rect(strokeWidth=1.5, clip=True, **mark)
         parts.append(rects.encode(x=x, y=y, **ends, **shown))
-    parts.append(_labels(boxes[boxes["label"] != ""], small, frame, ink))
-    if not frame.gaps.empty:
-        text = alt.Chart(frame.gaps).mark_text(
+    parts.append(_labels(rows["labels"], across, up, look, columns))
+    if has(rows["gaps"]):
+        text = alt.Chart(rows["gaps"]).mark_text(
             lineBreak="\n",
-            fontSize=frame.at_most(12, 0.3),
+            fontSize=_at_most(12, 0.3, columns),
             color=ink.muted,
             baseline="middle",
             lineHeight=NAME_PIXELS,
             dy=-NAME_PIXELS,
         )
         parts.append(text.encode(x=x, y=y, text="left_out:N"))
-    levels = frame.layers + 2
-    own_height = levels * SMALL_LEVEL_PIXELS + SMALL_FRAME_PIXELS if small else levels * LEVEL_PIXELS + FRAME_PIXELS
-    return theme.finished(parts, title, subtitle, dark, width, height or own_height)
+    return parts
+
+
+def _by_width(domains: Domains, of: Callable[[axes.Domain], Any]) -> str:
+    """Something of the columns in sight: a narrow picture shows fewer."""
+    return f"(width < {NARROW} ? {of(domains['narrow'])} : {of(domains['columns'])})"
 
 
 def _all_steps(table: pd.DataFrame) -> pd.DataFrame:
@@ -155,23 +208,26 @@ def _frame(table: pd.DataFrame, steps: pd.DataFrame, small: bool) -> Frame:
     along = table["edge"].isin(["recurrent", "direct"])
     comes_in = bool((table.loc[along, "step"] == step[-1]).any())  # from a later step, which is not drawn
     spare = max(0, FEWEST_COLUMNS - len(column)) / 2  # a single box is no bar
-    left, right = column[0] - (0.5 if small else 0.7) - spare, column[-1] + (1 if comes_in else 0.5) + spare
-    place = dict(zip(step.tolist(), column.tolist(), strict=True))
+    left = float(column[0]) - (0.5 if small else 0.7) - spare
+    right = float(column[-1]) + (1 if comes_in else 0.5) + spare
     narrow = max(left, right - NARROW_COLUMNS - 0.2) if gaps.empty and not small else left
-    x = alt.Scale(domain=[alt.ExprRef(f"width < {NARROW} ? {narrow} : {left}"), right], nice=False)
-    y = alt.Scale(domain=[-1.5, layers + 0.45], zero=False, nice=False)
-    return Frame(place, gaps, layers, x, y, f"(width < {NARROW} ? {right - narrow} : {right - left})")
+    place = dict(zip(step.tolist(), column.tolist(), strict=True))
+    return Frame(place, gaps, layers, left, right, narrow)
 
 
-def _step_axis(frame: Frame, small: bool) -> alt.Axis | None:
-    """The numbers of the steps, under their columns."""
-    if small:
-        return None
-    names = dict.fromkeys(range(frame.first, max(frame.place.values()) + 1), "") | {
-        column: f"{step:,}" for step, column in frame.place.items()
-    }
-    label = f"{json.dumps([*names.values()])}[datum.value - {frame.first}]"
-    return alt.Axis(title="step t", values=sorted(frame.place.values()), labelExpr=label)
+def _names(frame: Frame) -> tuple[str, ...]:
+    """What stands under the columns, where some stand for several steps that are left out."""
+    names = dict.fromkeys(range(frame.first, frame.last + 1), "")
+    return tuple((names | {column: f"{step:,}" for step, column in frame.place.items()}).values())
+
+
+def _step_axis(steps: axes.Domain, names: Sequence[str]) -> alt.Axis:
+    """The numbers of the steps, under their columns, the first and the last of which are given."""
+    first, last = (end.expr if isinstance(end, alt.ExprRef) else end for end in axes.ends(steps))
+    if not names:
+        return alt.Axis(title="step t", values=alt.ExprRef(f"sequence({first}, {last} + 1)"), format=",d")
+    label = f"{json.dumps([*names])}[datum.value - {first}]"
+    return alt.Axis(title="step t", values=alt.ExprRef(f"sequence({first}, {last} + 1)"), labelExpr=label)
 
 
 def _level_axis(layers: int, has_direct: bool) -> alt.Axis:
@@ -210,13 +266,20 @@ def _placed(table: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     return table[list(COLUMNS)].assign(x=x, x2=x2, y=y, y2=y2, says=says)
 
 
-def _heads(edges: pd.DataFrame, way: str, small: bool, frame: Frame) -> alt.Chart:
+def _head_rows(edges: pd.DataFrame) -> pd.DataFrame:
     """Arrowheads where edges arrive."""
-    along = edges["edge"].isin(["recurrent", "direct"])
-    at = edges[along if way == "left" else ~along]
-    rows = pd.DataFrame({"x": at["x2"], "y": at["y2"], "shown": at["log10_relative"]})
-    nose = frame.at_most(3 if small else 5, 0.08)
-    size = frame.at_most(45 if small else 90, 0.25, 2)
+    return pd.DataFrame({"x": edges["x2"], "y": edges["y2"], "shown": edges["log10_relative"]})
+
+
+def _at_most(size: float, part: float, columns: str, power: int = 1) -> alt.ExprRef:
+    """A size in pixels (of an area: power 2), no more than a part of a column."""
+    return alt.ExprRef(f"min({size}, pow({part} * width / ({columns}), {power}))")
+
+
+def _heads(rows: Any, way: str, small: bool, columns: str) -> alt.Chart:
+    """Rows of `_head_rows` that point one way."""
+    nose = _at_most(3 if small else 5, 0.08, columns)
+    size = _at_most(45 if small else 90, 0.25, columns, 2)
     mark = alt.MarkDef(type="point", shape="triangle", strokeOpacity=0, opacity=1, size=size, clip=True)
     if way == "left":
         mark["angle"], mark["xOffset"] = 270, nose
@@ -242,13 +305,13 @@ def _boxes(steps: pd.DataFrame, edges: pd.DataFrame, frame: Frame) -> pd.DataFra
     return boxes[["box", "step", "level", "active", "label"]].assign(middle=middle, says=says, **corners)
 
 
-def _labels(boxes: pd.DataFrame, small: bool, frame: Frame, ink: colours.Ink) -> alt.Chart:
+def _labels(boxes: Any, across: alt.Scale, up: alt.Scale, look: Look, columns: str) -> alt.Chart:
     """What is written into the boxes."""
-    size = frame.at_most(11 if small else 14, 0.5)
+    size, ink = _at_most(11 if look.small else 14, 0.5, columns), colours.INKS[look.dark]
     text = alt.Chart(boxes).mark_text(fontSize=size, fontWeight=600, baseline="middle", clip=True)
     return text.encode(
-        x=alt.X("middle:Q", scale=frame.x),
-        y=alt.Y("level:Q", scale=frame.y),
+        x=alt.X("middle:Q", scale=across),
+        y=alt.Y("level:Q", scale=up),
         text="label:N",
         fill=alt.when(alt.datum.box == "loss").then(alt.value(ink.paper)).otherwise(alt.value(ink.text)),
         opacity=alt.when(alt.datum.active).then(alt.value(1)).otherwise(alt.value(0.45)),

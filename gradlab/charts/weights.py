@@ -9,11 +9,14 @@ Colour is the gate here, because one cell is shown at a time; depth of shade is 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from gradlab.charts import axes, colours, theme
+from gradlab.charts.picture import Domains, Picture, Rows, in_parts
 
 SINGULAR_COLUMNS = ("layer", "gate", "index", "singular_value")
 EIGEN_COLUMNS = ("layer", "gate", "real", "imaginary", "modulus")
@@ -24,6 +27,29 @@ SYMBOL_SIZES = {"stroke": 220, "circle": 70, "square": 90}
 UNIT_CIRCLE = pd.DataFrame({"real": np.cos(_ANGLES), "imaginary": np.sin(_ANGLES), "order": range(len(_ANGLES))})
 
 
+class Look(NamedTuple):
+    """What decides how a picture of weights is drawn, beside its rows."""
+
+    gates: tuple[str, ...]
+    layers: tuple[int, ...]
+    dark: bool
+    last: int = 0  # index of the smallest singular value
+
+
+def _look(table: pd.DataFrame, dark: bool) -> Look:
+    theme.refuse_empty(table)
+    gates = theme.present(table["gate"], colours.GATE_COLOURS[dark])
+    return Look(tuple(gates), tuple(map(int, dict.fromkeys(table["layer"]))), dark)
+
+
+def _singular_values(table: pd.DataFrame, *, dark: bool = False) -> Picture:
+    look = _look(table, dark)._replace(last=int(table["index"].max()))
+    domains = {"values": [0.0, max(1.1, float(table["singular_value"].max()))]}
+    rows = {"values": table[list(SINGULAR_COLUMNS)], "one": pd.DataFrame({"singular_value": [1.0]})}
+    return Picture(_singular_layers, look, rows, domains, dark, 340, held=("values",))
+
+
+@in_parts(_singular_values)
 def singular_values(
     table: pd.DataFrame,
     *,
@@ -34,33 +60,43 @@ def singular_values(
     height: int = 340,
 ) -> alt.LayerChart:
     """Singular values, one line per layer and gate, with a rule at 1: the length is preserved."""
-    theme.refuse_empty(table)
+    return _singular_values(table, dark=dark).chart(title, subtitle, width, height)
+
+
+def _singular_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     tips = [
         alt.Tooltip("gate:N"),
         alt.Tooltip("layer:O"),
         alt.Tooltip("index:Q", title="index k"),
         alt.Tooltip("singular_value:Q", title="σ", format=".4f"),
     ]
-    last = int(table["index"].max())
-    chart = alt.Chart(table[list(SINGULAR_COLUMNS)])
-    values = (chart.mark_line(strokeWidth=1.8) if last else chart.mark_point(filled=True)).encode(
+    chart, last = alt.Chart(rows["values"]), max(look.last, 1)
+    values = (chart.mark_line(strokeWidth=1.8) if look.last else chart.mark_point(filled=True)).encode(
         x=alt.X(
             "index:Q",
-            scale=alt.Scale(domain=[0, max(last, 1)], nice=False),
-            axis=alt.Axis(title="index k, largest first", format="d", tickCount=axes.ticks("width", 75, max(last, 1))),
+            scale=alt.Scale(domain=[0, last], nice=False),
+            axis=alt.Axis(title="index k, largest first", format="d", tickCount=axes.ticks("width", 75, last)),
         ),
         y=alt.Y(
             "singular_value:Q",
-            scale=alt.Scale(domain=alt.DomainUnionWith(unionWith=[0, 1.1])),
+            scale=alt.Scale(domain=axes.ends(domains["values"]), nice=True),
             axis=alt.Axis(title="singular value of U", tickCount=6),
         ),
-        color=_gates(table, dark, "stroke"),
-        opacity=theme.shade(table["layer"], legend=True),
+        color=_gates(look, "stroke"),
+        opacity=theme.shade(pd.Series(look.layers), legend=True),
         tooltip=tips,
     )
-    return theme.finished([_rule_at_one(dark), values], title, subtitle, dark, width, height)
+    rule = alt.Chart(rows["one"]).mark_rule(color=colours.INKS[look.dark].rule, strokeDash=[2, 3])
+    return [rule.encode(y=alt.Y("singular_value:Q")), values]
 
 
+def _eigenvalues(table: pd.DataFrame, *, dark: bool = False, side: int = 270) -> Picture:
+    look, reach = _look(table, dark), 1.1 * max(1.0, float(table["modulus"].max()))
+    rows = {"circle": UNIT_CIRCLE, "points": table[list(EIGEN_COLUMNS)]}
+    return Picture(_eigen_layers, look, rows, {"plane": [-reach, reach]}, dark, side, held=("plane",), side=side)
+
+
+@in_parts(_eigenvalues)
 def eigenvalues(
     table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bool = False, side: int = 270
 ) -> alt.LayerChart:
@@ -68,17 +104,14 @@ def eigenvalues(
 
     The plane is `side` pixels square, so that the circle is round; it does not stretch with the page.
     """
-    theme.refuse_empty(table)
-    reach = 1.1 * max(1.0, float(table["modulus"].max()))
-    ink = colours.INKS[dark]
-    scale = alt.Scale(domain=[-reach, reach], nice=False)
+    return _eigenvalues(table, dark=dark, side=side).chart(title, subtitle)
+
+
+def _eigen_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
+    scale = alt.Scale(domain=axes.ends(domains["plane"]), nice=False)
     real = alt.X("real:Q", scale=scale, axis=alt.Axis(title="real part of λ", tickCount=5, grid=True))
     imaginary = alt.Y("imaginary:Q", scale=scale, axis=alt.Axis(title="imaginary part of λ", tickCount=5))
-    circle = (
-        alt.Chart(UNIT_CIRCLE)
-        .mark_line(color=ink.rule, strokeWidth=1.2)
-        .encode(x=real, y=imaginary, order=alt.Order("order:Q"))
-    )
+    circle = alt.Chart(rows["circle"]).mark_line(color=colours.INKS[look.dark].rule, strokeWidth=1.2)
     tips = [
         alt.Tooltip("gate:N"),
         alt.Tooltip("layer:O"),
@@ -86,20 +119,20 @@ def eigenvalues(
         alt.Tooltip("imaginary:Q", title="Im λ", format=".4f"),
         alt.Tooltip("modulus:Q", title="|λ|", format=".4f"),
     ]
-    points = (
-        alt.Chart(table[list(EIGEN_COLUMNS)])
-        .mark_point(filled=True, size=22)
-        .encode(
-            x=real,
-            y=imaginary,
-            color=_gates(table, dark, "circle"),
-            opacity=theme.shade(table["layer"], True, "circle"),
-            tooltip=tips,
-        )
-    )
-    return theme.finished([circle, points], title, subtitle, dark, side, side, autosize="pad")
+    points = alt.Chart(rows["points"]).mark_point(filled=True, size=22)
+    shade = theme.shade(pd.Series(look.layers), True, "circle")
+    return [
+        circle.encode(x=real, y=imaginary, order=alt.Order("order:Q")),
+        points.encode(x=real, y=imaginary, color=_gates(look, "circle"), opacity=shade, tooltip=tips),
+    ]
 
 
+def _gate_biases(table: pd.DataFrame, *, dark: bool = False) -> Picture:
+    look = _look(table, dark)
+    return Picture(_bias_layers, look, {"biases": table[list(BIAS_COLUMNS)]}, {}, dark, 340)
+
+
+@in_parts(_gate_biases)
 def gate_biases(
     table: pd.DataFrame,
     *,
@@ -110,9 +143,12 @@ def gate_biases(
     height: int = 340,
 ) -> alt.LayerChart:
     """How the effective biases of each gate's units are spread, all layers together."""
-    theme.refuse_empty(table)
+    return _gate_biases(table, dark=dark).chart(title, subtitle, width, height)
+
+
+def _bias_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     bars = (
-        alt.Chart(table[list(BIAS_COLUMNS)])
+        alt.Chart(rows["biases"])
         .mark_bar(binSpacing=0.5)
         .encode(
             x=alt.X(
@@ -121,7 +157,7 @@ def gate_biases(
                 axis=alt.Axis(title="effective bias b_W + b_U", labelFlush=False),
             ),
             y=alt.Y("count():Q", stack="zero", axis=alt.Axis(title="units", tickMinStep=1, format="d", tickCount=5)),
-            color=_gates(table, dark, "square"),
+            color=_gates(look, "square"),
             tooltip=[
                 alt.Tooltip("gate:N"),
                 alt.Tooltip("effective_bias:Q", bin=alt.Bin(maxbins=30), title="effective bias"),
@@ -129,23 +165,16 @@ def gate_biases(
             ],
         )
     )
-    return theme.finished([bars], title, subtitle, dark, width, height)
+    return [bars]
 
 
-def _gates(table: pd.DataFrame, dark: bool, symbol: str) -> alt.Color:
+def _gates(look: Look, symbol: str) -> alt.Color:
     """Colour is the gate."""
-    gates = theme.present(table["gate"], colours.GATE_COLOURS[dark])
-    scale = alt.Scale(domain=gates, range=[colours.gate_colour(gate, dark) for gate in gates])
+    gates = list(look.gates)
+    scale = alt.Scale(domain=gates, range=[colours.gate_colour(gate, look.dark) for gate in gates])
     legend = (
         alt.Legend(title="gate", symbolType=symbol, symbolOpacity=1, symbolSize=SYMBOL_SIZES[symbol], columns=2)
         if len(gates) > 1
         else None
     )
     return alt.Color("gate:N", scale=scale, legend=legend)
-
-
-def _rule_at_one(dark: bool) -> alt.Chart:
-    rule = alt.Chart(pd.DataFrame({"singular_value": [1.0]})).mark_rule(
-        color=colours.INKS[dark].rule, strokeDash=[2, 3]
-    )
-    return rule.encode(y=alt.Y("singular_value:Q"))

@@ -91,14 +91,19 @@ def _kept(key: str, _call: Call, _bar: "Bar | None") -> Any:
 
 @contextmanager
 def _bar() -> Iterator["Bar"]:
-    """A place for progress, empty again afterwards; a refusal by size becomes the end of the page."""
+    """Progress, gone again afterwards; a refusal by size becomes the end of the page."""
     bar = Bar()
     try:
         yield bar
     except TooLarge as error:
         refusal("This does not fit into memory", str(error))
         st.stop()
-    bar.slot.empty()
+    bar.clear()
+
+
+def place_bars() -> None:
+    """Where a page shows the progress of its calls: one place, for they are made one after another."""
+    st.session_state["progress"] = st.empty()
 
 
 class Bar:
@@ -109,8 +114,14 @@ class Bar:
     """
 
     def __init__(self) -> None:
-        self.slot = st.empty()
+        self.slot: Any = st.session_state.get("progress")
         self.outside = contextvars.copy_context()
+        self.is_drawn = False
+
+    def clear(self) -> None:
+        """Takes it away, where it was drawn."""
+        if self.is_drawn:
+            self.slot.empty()
 
     def progress_of(self, call: Call) -> Progress:
         """May be called at any rate: a call soon after the last drawing draws nothing."""
@@ -121,7 +132,7 @@ class Bar:
             nonlocal due
             now = time.monotonic()
             if now >= due:
-                due = now + SHOW_EVERY
+                due, self.is_drawn = now + SHOW_EVERY, True
                 left = (now - start) * (1 - fraction) / max(fraction, 1e-3)
                 text = f"{call.title}: {fraction:.0%}, about {left:.0f} s left"
                 self.outside.run(self.slot.progress, min(fraction, 1.0), text)

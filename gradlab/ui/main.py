@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from gradlab.ui.ask import place_bars
 from gradlab.ui.frame import link, opened_runs, present, settings, tools
 from gradlab.ui.frame.link import PAGES
 from gradlab.ui.training import job_controls
@@ -60,6 +61,7 @@ with notices:
 told = len(st.session_state.get("problems", []))
 try:
     with body:
+        place_bars()
         page.run()
     with notices:
         link.tell_of_page(told)

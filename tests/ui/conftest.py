@@ -1,5 +1,6 @@
 """The app without a browser, its main script run by Streamlit's own test harness; and what a browser must never see."""
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +40,13 @@ def open_app():
         return app
 
     return run
+
+
+def sent(app: AppTest) -> dict:
+    """What the run of a page that follows gave the browser: the rows on the screen among it."""
+    (component,) = [element for element in app.get("bidi_component") if "following" in element.proto.id]
+    data = json.loads(component.proto.json)
+    return data | {"frame": json.loads(data["frame"])}
 
 
 class Drawn(NamedTuple):

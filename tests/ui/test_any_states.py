@@ -40,10 +40,12 @@ def test_the_states_share_an_axis_and_none_stands_among_the_gates(open_app, four
     app = open_app("gates", **SMALL, one_cell=CELLS[four_states].title)
     specs = {chart.proto.alt: json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")}
     shown = {
-        panel: spec["layer"][0]["encoding"]["color"]["scale"]["domain"]
+        panel: scale["domain"]
         for panel in ("state", "gates")
         for alt, spec in specs.items()
-        if alt.startswith("Unit ") and f": {panel}." in alt
+        if alt.startswith("Unit ") and alt.endswith(f": {panel}")
+        for scale in spec["marks"][0]["scales"]
+        if scale["name"] == "color"
     }
     assert shown["state"] == list(CELLS[four_states].states)
     assert shown["gates"] == ["input", "forget", "candidate", "output", "direct factor"]

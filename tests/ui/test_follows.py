@@ -11,11 +11,16 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from app import ROUTES, stops
+from gradlab.analyses.call import each
+from gradlab.analyses.traces import trace
+from gradlab.settings.experiment import Experiment
+from gradlab.ui.ask import answer
 from gradlab.ui.frame import link, widgets
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts import following
+from gradlab.ui.parts.view import Asked
 from gradlab.words.following import NOT_ALLOWED, OTHER_PARTS, TOO_LONG
-from tests.ui.conftest import SMALL
+from tests.ui.conftest import SMALL, sent
 
 MOVES = [
     ("keep_bias", "3.0"),
@@ -27,39 +32,56 @@ MOVES = [
 ]
 
 
-def sent(app) -> dict:
-    """What a page's run gave the browser: the rows on the screen among it."""
-    (component,) = [element for element in app.get("bidi_component") if "following" in element.proto.id]
-    data = json.loads(component.proto.json)
-    return data | {"frame": json.loads(data["frame"])}
-
-
 def asked(data: dict, setting: str, *values: str) -> dict:
     query = {"page": data["page"], "setting": setting, "stops": ",".join(values)}
-    following.shown.cache_clear()  # what the page has made
-    return json.loads(following.stops(f"{urlencode(query)}&{data['query']}"))
+    following._shown.cache_clear()  # what the page has made
+    following.VIEWS.clear()
+    return whole(json.loads(following.stops(f"{urlencode(query)}&{data['query']}")), data)
+
+
+def whole(answers: dict, data: dict) -> dict:
+    """Answers with all rows: what a stop leaves out is the page's."""
+    for frame in (found for found in answers.values() if isinstance(found, dict)):
+        for picture, own in zip(frame["pictures"], data["frame"]["pictures"], strict=True):
+            picture["rows"] = own["rows"] | picture["rows"]
+    return answers
+
+
+def at(subjects: list[Experiment]) -> Asked:
+    return Asked(Settings(tuple(subjects), subjects[0], "h", True), (), False)
+
+
+STOPS = [(page, *move) for page in ("home", "gradient_flow") for move in MOVES]
+STOPS += [("one_unit", *move) for move in (("weight", "-0.5"), ("gate", "0.999"), ("lags", "25"))]
+STOPS += [(page, "keep_bias", "3.0") for page in ("why_addition", "gates", "unrolled", "weights")]
+STOPS += [
+    ("unrolled", "lag", "7"),
+    ("weights", "gain", "0.5"),
+    ("why_addition", "steps", "60"),
+    ("gates", "steps", "60"),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["home", "gradient_flow"])
-@pytest.mark.parametrize(("setting", "value"), MOVES)
+@pytest.mark.parametrize(("page", "setting", "value"), STOPS)
 def test_what_follows_the_finger_is_what_the_page_shows_on_release(open_app, page, setting, value):
-    query = SMALL | {"cells": ["RNN", "LSTM"], "keep_bias": "1.0"}
+    query = SMALL | {"steps": "50", "cells": ["RNN", "LSTM"], "keep_bias": "1.0"}
+    query |= {"truncation": "chunks"} if page == "truncation" else {}
     before = sent(open_app(page, **query))
     released = {name: given for name, given in (query | {setting: value}).items() if given != "none"}
     after = sent(open_app(page, **released))
     assert asked(before, setting, value) == {value: after["frame"]}
-    assert after["frame"]["rows"] != before["frame"]["rows"]
+    assert after["frame"]["pictures"] != before["frame"]["pictures"]
 
 
 @pytest.mark.parametrize("page", ["home", "gradient_flow"])
 def test_a_picture_that_follows_holds_the_rows_that_the_export_takes(open_app, page):
     app = open_app(page, **SMALL, cells=["RNN", "LSTM"])
-    lines = sent(app)["frame"]["rows"]["lines"]
+    lines = sent(app)["frame"]["pictures"][0]["rows"]["lines"]
     shared, _ = link.read(parse_qsl(sent(app)["query"]))
-    own = [following.answer(call).table for call in following.each(following.trace, shared.subjects)]
-    whole = [table.query("layer == 0 and state == 'h'").log10_relative.tolist() for table in own]
-    assert lines["log10_relative"] == [value for values in whole for value in values]
+    own = [answer(call).table for call in each(trace, shared.subjects)]
+    every = [table.query("layer == 0 and state == 'h'").log10_relative.tolist() for table in own]
+    assert lines["log10_relative"] == [value for values in every for value in values]
 
 
 def test_a_full_link_is_read_as_the_page_that_wrote_it(open_app):
@@ -93,18 +115,18 @@ def test_a_stop_that_does_not_follow_says_why(open_app):
     data = sent(open_app(steps="1000"))
     answers = asked(data, "hidden_size", "8", "512")
     assert answers["512"] == TOO_LONG
-    assert answers["8"]["rows"]
+    assert answers["8"]["pictures"]
     assert asked(data, "hidden_size", "9999") == {"9999": NOT_ALLOWED}
     layers = sent(open_app("gradient_flow", **SMALL))
     assert asked(layers, "depth", "2") == {"2": OTHER_PARTS}, "it has a line for each layer"
-    assert asked(sent(open_app(**SMALL)), "depth", "2")["2"]["rows"]
+    assert asked(sent(open_app(**SMALL)), "depth", "2")["2"]["pictures"]
 
 
-def test_a_setting_that_a_cell_does_not_read_costs_that_cell_nothing(open_app):
-    data = sent(open_app(**SMALL, cells=["RNN", "LSTM"]))
-    base, _ = link.read(parse_qsl(data["query"]))
-    moved, _ = link.read([*((n, v) for n, v in parse_qsl(data["query"]) if n != "keep_bias"), ("keep_bias", "2.0")])
-    assert [subject.settings.cell for subject in following._changed("home", base, moved)] == ["lstm"]
+def test_a_setting_that_a_cell_does_not_read_costs_that_cell_nothing():
+    base, moved = (at([Experiment(cell=cell, keep_bias=bias) for cell in ("rnn", "lstm")]) for bias in (1.0, 2.0))
+    lstm = at([Experiment(cell="lstm", keep_bias=2.0)])
+    assert following.milliseconds("home", base, moved) == following.milliseconds("home", base, lstm) > 0
+    assert following.milliseconds("home", base, base) == 0
 
 
 def test_every_slider_of_the_ladders_is_offered_with_its_own_stops(open_app):
@@ -135,7 +157,6 @@ def test_the_route_answers_wherever_the_page_is(open_app, before):
         with ThreadPoolExecutor(1) as thread:  # a browser test of the same process has a loop of its own
             return thread.submit(asyncio.run, stops(Request(scope, still_there))).result()
 
-    answer = answered(scope)
-    assert json.loads(answer.body) == asked(data, "gain", "0.5")
+    assert whole(json.loads(answered(scope).body), data) == asked(data, "gain", "0.5")
     refused = answered(scope | {"query_string": b"page=home"})
     assert refused.status_code == 400

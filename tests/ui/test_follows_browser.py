@@ -10,14 +10,14 @@ from tests.ui.browser import CHART, drawing, idle, press, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("quiet")]
 
-SENTENCE = ".st-key-followed_sentence"
+SENTENCE = ".st-key-followed_0"
 WATCH = """() => {
   window.lost = 0; window.anew = 0; window.drawn = new Set();
   const first = document.querySelector('[data-testid="stVegaLiteChart"] .marks');
   const look = () => {
     const marks = document.querySelector('[data-testid="stVegaLiteChart"] .marks');
-    const paths = marks ? [...marks.querySelectorAll('.mark-line path')] : [];
-    const lines = paths.map(path => path.getAttribute('d')).join();
+    const paths = marks ? [...marks.querySelectorAll('.mark-line path, .mark-rect path, .mark-rule line')] : [];
+    const lines = paths.map(path => path.outerHTML).join();
     if (!lines) window.lost++;
     if (marks !== first) window.anew++;
     window.drawn.add(lines);
@@ -103,6 +103,36 @@ def test_the_picture_follows_and_stays_as_it_is_on_release(page, app_url, addres
     assert page.evaluate("window.lost") == 0, "frames without a chart"
     assert page.evaluate("window.anew") == 0, "the chart was drawn anew"
     assert page.evaluate("window.drawn.size") >= 3
+
+
+@pytest.mark.parametrize(
+    ("address", "setting", "by", "sentences"),
+    [("one_unit", "weight", 60, 1), ("why_addition", "keep_bias", 20, 3), ("unrolled", "lag", 60, 1)],
+)
+def test_pages_with_other_pictures_follow_too(page, app_url, address, setting, by, sentences):
+    visit(page, f"{app_url}/{address}?steps=100&hidden_size=16&batch_size=2")
+    page.wait_for_timeout(1000)
+    before = said(page, sentences)
+    page.evaluate(WATCH)
+    drag(page, setting, by)
+    settled(page)
+    moving = said(page, sentences)
+    assert all(now != then for now, then in zip(moving, before, strict=True))
+    expect(page).not_to_have_url(re.compile(rf"\b{setting}="))
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(rf"\b{setting}="))
+    idle(page)
+    page.wait_for_timeout(500)
+    assert said(page, sentences) == moving
+    assert page.evaluate("window.lost") == 0, "frames without a chart"
+    assert page.evaluate("window.anew") == 0, "the chart was drawn anew"
+    assert page.evaluate("window.drawn.size") >= 3
+
+
+def said(page: Page, sentences: int) -> list[str]:
+    """The sentences that follow, and what the first picture says of itself."""
+    texts = [page.locator(f".st-key-followed_{n}").inner_text() for n in range(sentences)]
+    return [*texts, page.locator(CHART).first.get_attribute("aria-label")]
 
 
 def test_the_axis_stays_under_the_finger_and_is_the_pages_own_on_release(page, app_url):

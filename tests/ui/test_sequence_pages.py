@@ -12,7 +12,7 @@ from gradlab.analyses.itemised import itemised, pairs
 from gradlab.analyses.truncation import Schedule, cost, departure, gradient, kept_by
 from gradlab.words.numbers import number, plain
 from gradlab.words.sequences import KINDS, hiding, percent, statement
-from tests.ui.conftest import SMALL
+from tests.ui.conftest import SMALL, sent
 
 PAGES = ("sequence_types", "itemised", "truncation")
 
@@ -25,7 +25,13 @@ def drawn(app, column):
     """Every row of the charts' data sets that have a column."""
     sets = [data for chart in app.get("vega_lite_chart") for data in chart.proto.datasets]
     tables = [pa.ipc.open_stream(data.data.data).read_all() for data in sets]
-    return [row for table in tables if column in table.column_names for row in table.to_pylist()]
+    rows = [row for table in tables if column in table.column_names for row in table.to_pylist()]
+    if not any("following" in element.proto.id for element in app.get("bidi_component")):
+        return rows
+    sets = [
+        lists for picture in sent(app)["frame"]["pictures"] for lists in picture["rows"].values() if column in lists
+    ]
+    return rows + [dict(zip(lists, row, strict=True)) for lists in sets for row in zip(*lists.values(), strict=True)]
 
 
 @pytest.mark.slow
@@ -118,8 +124,8 @@ def test_the_window_is_one_click_away_where_truncation_is_full(open_app):
     app = open_app("truncation", **SMALL)
     app.button(key="choose window").click().run()
     assert not app.exception, app.exception
-    app.number_input(key="k2").set_value(7).run()
-    assert app.session_state["settings"].one.k2 == 7
+    app.select_slider(key="k2").set_value("6").run()
+    assert app.session_state["settings"].one.k2 == 6
 
 
 def test_the_sentence_compares_the_last_loss_alone_with_the_sum(open_app):

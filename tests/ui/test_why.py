@@ -19,7 +19,7 @@ from gradlab.words import paths as sentences
 from gradlab.words.numbers import counted, number
 from gradlab.words.paths import percent, resting_gate
 from tests.ui.browser import CHART, visit
-from tests.ui.conftest import SMALL
+from tests.ui.conftest import SMALL, sent
 
 left = cuts.left
 FAR = "layer == 0 and state == 'c' and lag == 29"  # the first step of 30, as drawn
@@ -202,8 +202,7 @@ def test_a_long_text_has_its_characters_on_the_axis_a_part_at_a_time(open_app, c
 def test_colours_of_the_unrolled_network_mean_the_same_at_every_setting(open_app):
     def colours(**settings):
         app = open_app("unrolled", **SMALL, **settings)
-        layers = json.loads(app.get("vega_lite_chart")[0].proto.spec)["layer"]
-        return next(layer["encoding"]["stroke"]["scale"] for layer in layers if "stroke" in layer["encoding"])
+        return sent(app)["frame"]["pictures"][0]["domains"]["colours"]
 
     assert colours() == colours(keep_bias="5.0") == colours(gain="3.0")
 
@@ -211,10 +210,7 @@ def test_colours_of_the_unrolled_network_mean_the_same_at_every_setting(open_app
 @pytest.mark.parametrize("colours", ["these steps", "the whole sequence"])
 def test_colours_of_the_unrolled_network_span_what_is_asked_for(open_app, colours):
     app = open_app("unrolled", **(SMALL | {"steps": "200"}), colours=colours, one_cell="RNN")
-    spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
-    found = next(
-        layer["encoding"]["stroke"]["scale"]["domain"] for layer in spec["layer"] if "stroke" in layer["encoding"]
-    )
+    found = sent(app)["frame"]["pictures"][0]["domains"]["colours"]
     shown = edges(one_of(app), first=170)["log10_relative"]
     shown = shown[np.isfinite(shown)]
     far = gradlab.trace(one_of(app)).table["log10_relative"].min()
@@ -234,9 +230,8 @@ def test_the_unrolled_network_walks_back_from_the_loss(open_app):
     app.select_slider(key="lag").set_value(70).run()
     assert not app.exception
     assert "Lag 99" in said(app)
-    spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
-    narrow, last = spec["layer"][0]["encoding"]["x"]["scale"]["domain"]
-    assert (narrow["expr"], last) == ("width < 500 ? 19.8 : -0.7", 30)  # a phone shows the last ten
+    domains = sent(app)["frame"]["pictures"][0]["domains"]
+    assert (domains["narrow"], domains["columns"]) == ([19.8, 30], [-0.7, 30])  # a phone shows the last ten
 
 
 @pytest.mark.browser

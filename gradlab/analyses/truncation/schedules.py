@@ -11,6 +11,7 @@ before. Within a span nothing is changed, so a pair (t', t) has its full gradien
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -70,6 +71,12 @@ class Schedule(NamedTuple):
         """The same kind and ratio k1 : k2 with another length; of a full one, windows half their length apart."""
         often = 0.5 if self.kind == "full" else self.k1 / self.k2
         return Schedule("chunks" if self.kind == "chunks" else "windows", max(1, round(often * k2)), k2)
+
+    @property
+    def in_lowest_terms(self) -> Schedule:
+        """The shortest of the same kind and ratio k1 : k2."""
+        common = math.gcd(self.k1, self.k2)
+        return self._replace(k1=self.k1 // common, k2=self.k2 // common)
 
     def first_states(self, steps: int) -> ndarray:
         """For each loss step, the earliest state that its gradient reaches, [T]."""

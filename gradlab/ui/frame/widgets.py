@@ -41,6 +41,7 @@ LADDERS: dict[str, tuple] = {
     "gain": tuple(n / 20 for n in range(41)) + tuple(n / 4 for n in range(9, 17)) + (5.0, 6.0, 8.0, 10.0),
     "keep_bias": BIASES,
     "forget_bias": BIASES,
+    "k2": (None, *_rungs((1, 3, 1), (4, 20, 2), (24, 60, 4), (80, 200, 20), (300, 1000, 100), (2000, 10000, 1000))),
 }
 LABELS = {
     "depth": "Depth (layers)",
@@ -68,7 +69,9 @@ def widget(name: str, why_not: str = "") -> None:
     if name in LADDERS:
         about, is_off = f"{why_not}\n\n{_help(name)}" if why_not else _help(name), bool(why_not)
         value = default(name)
-        linked.select_slider(label, stops(name), value, format_func=stop_text, key=name, help=about, disabled=is_off)
+        linked.select_slider(
+            label, stops(name), value, format_func=stop_text(name), key=name, help=about, disabled=is_off
+        )
         if why_not:
             st.caption(why_not)
     elif name in CHOICES:
@@ -88,9 +91,10 @@ def stops(name: str) -> list:
     return sorted({*LADDERS[name], *seen}, key=lambda value: -1e-9 if value is None else value)
 
 
-def stop_text(value: float | None) -> str:
-    """A stop as its slider writes it."""
-    return AS_DRAWN if value is None else str(value)
+def stop_text(name: str) -> Callable[[float | None], str]:
+    """How a slider writes its stops."""
+    none = AS_DRAWN if name in ("keep_bias", "forget_bias") else _if_none(name)
+    return lambda value: str(none if value is None else value)
 
 
 def _if_none(name: str) -> str | None:

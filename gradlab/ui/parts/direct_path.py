@@ -5,9 +5,9 @@ from functools import partial
 import streamlit as st
 
 from gradlab.analyses.call import Call, Table
-from gradlab.analyses.paths import Summary, direct_at_biases, textbook
+from gradlab.analyses.paths import Summary, decompose, direct_at_biases, lowest, summary, textbook
 from gradlab.analyses.thinning import EvenSteps, Lines
-from gradlab.analyses.traces import trace
+from gradlab.analyses.traces import LAST, trace
 from gradlab.charts import paths
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import ask, result
@@ -16,10 +16,11 @@ from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
 
 
-def orders(subject: Subject, parts: Call, summary: Summary, relative: bool) -> None:
+def orders(subject: Subject, relative: bool) -> None:
     """Shares and norms of the parts, in words and two figures."""
+    parts = Call.of(decompose, subject, orders=8, losses=LAST).then(lowest)
     st.caption(sentences.what_parts_are(subject))
-    st.markdown(sentence := sentences.of_parts(summary))
+    st.markdown(sentence := sentences.of_parts(result(parts.then(summary))))
     if "keep_bias" not in subject.unused():
         st.markdown(sentences.at_biases(ask(Table.of(Call.of(direct_at_biases, subject)))))
     words = Words("shares", "The gradient by path", sentence)
@@ -29,8 +30,8 @@ def orders(subject: Subject, parts: Call, summary: Summary, relative: bool) -> N
     figure(partial(paths.parts, relative=relative), Table.of(parts), words._replace(name="parts"), lines)
 
 
-def claims(subject: Subject, summary: Summary, rnn: Subject) -> None:
+def claims(subject: Subject, found: Summary, rnn: Subject) -> None:
     """Each textbook sentence, with whether it holds."""
-    judged = textbook(summary, *(result(Call.of(trace, one)) for one in (subject, rnn)))
-    for sentence in sentences.textbook(subject, summary, judged):
+    judged = textbook(found, *(result(Call.of(trace, one)) for one in (subject, rnn)))
+    for sentence in sentences.textbook(subject, found, judged):
         st.markdown(sentence)

@@ -13,6 +13,7 @@ import pandas as pd
 import gradlab
 from gradlab.analyses.call import Call, Question, code_of
 from gradlab.analyses.thinning import AllRows, Reduction
+from gradlab.charts.picture import Picture, picture_of
 from gradlab.exports import experiments_code
 from gradlab.ui.ask import Rows, every_row
 
@@ -40,6 +41,10 @@ class Drawing:
     def on_screen(self, rows: pd.DataFrame, dark: bool) -> Any:
         """The chart of the screen's rows."""
         return self._chart(self.draw, rows, dark, lambda other: other.on_screen())
+
+    def in_parts(self, rows: pd.DataFrame, dark: bool) -> Picture:
+        """The chart of the screen's rows as its rows and how they are drawn; of functions that are so marked."""
+        return self._chart(partial(picture_of, self.draw), rows, dark, lambda other: other.on_screen())
 
     def picture(self, dark: bool) -> Any:
         """The chart of every row, or of as many as a picture holds."""

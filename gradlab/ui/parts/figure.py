@@ -10,7 +10,6 @@ from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.charts.presented import presented
 from gradlab.ui.ask import ask
 from gradlab.ui.frame import present, settings
-from gradlab.ui.parts import following
 from gradlab.ui.parts.drawing import Beside, Draw, Drawing
 from gradlab.ui.parts.export_bar import chosen_picture, export_bar, program_of, tool
 from gradlab.words.flow import NOTHING_INJECTED
@@ -40,7 +39,7 @@ def figure(
     export: bool = True,
     tools: bool = True,
     chosen: Chosen | None = None,
-    follows: str = "",
+    followed: Callable[[], bool] | None = None,
 ) -> None:
     """Draws the rows of a question.
 
@@ -50,14 +49,14 @@ def figure(
     export      False while the rows still change
     tools       False for a small chart among many: neither exports nor how to read it
     chosen      what to do with what a click on the chart chooses
-    follows     its name in `following.PAGES`, where it follows a slider before that is let go
+    followed    draws it so that it follows a slider before that is let go, or says that it does not
     """
     drawing = Drawing(draw, question, reduction or AllRows(), beside or {}, taken)
-    rows = ask(question, drawing.reduction)
-    if rows.empty:
-        st.info(f"{words.title}: nothing to draw. {words.sentence or NOTHING_INJECTED}")
-        return
-    if not (follows and following.show(follows, words.title)):
+    if followed is None or not followed():
+        rows = ask(question, drawing.reduction)
+        if rows.empty:
+            st.info(f"{words.title}: nothing to draw. {words.sentence or NOTHING_INJECTED}")
+            return
         show(drawing.on_screen(rows, settings.dark()), f"{words.title}. {words.sentence}", width, chosen)
     if tools:
         _tools(drawing, words, export)

@@ -8,7 +8,8 @@ const AHEAD = 12; // stops beyond the present one that are asked for while a poi
 const NEAR = 8; // stops from the present one within which a known one is drawn
 const REST = 150; // milliseconds without a move, for those who asked for less motion
 const AGAIN = 300; // milliseconds until a request that failed is made again
-const RUNGS = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
+const NOTHING = "\u200b"; // what a node holds whose text another one has; an empty one would not be found again
+const AFTER = [0, 100]; // milliseconds from a page's run until its texts are surely Streamlit's own
 const CHART = '[data-testid="stVegaLiteChart"]';
 const PARTS = ["stMetricLabel", "stMetricValue", "stMetricDelta"];
 
@@ -17,43 +18,92 @@ let home = null; // the element of the component that shows it
 let drag = null; // the slider that moves or is about to: setting, context, known stops, place
 const drags = new Map(); // by context: what is known at the present values of the other settings
 let shown = null; // the frame on the screen
-let held = null; // the domain that only widens while a slider moves
+const held = new Map(); // by picture and name: the domains that only widen while a slider moves
 let isDown = false; // whether a pointer is
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-function widened(domain) {
-  let [low, high] = held ?? domain;
-  high = Math.max(high, domain[1]);
-  if (domain[0] < low) low = high - (RUNGS.find(rung => high - rung <= domain[0]) ?? high - domain[0]);
-  return (held = [low, high]);
+// A length that is reached in a few rungs: 1, 2 or 5 times a power of ten.
+function rung(length) {
+  const power = 10 ** Math.floor(Math.log10(length));
+  return [1, 2, 5, 10].find(times => times * power >= length * (1 - 1e-9)) * power;
 }
 
+function widened(key, [first, last]) {
+  let [low, high] = held.get(key) ?? [first, last];
+  if (last > high) high = low + rung(last - low);
+  if (first < low) low = high - rung(high - first);
+  held.set(key, [low, high]);
+  return [low, high];
+}
+
+// Lags run against steps: where the axis of steps is held, theirs is held beside it.
+function held_of(picture, n) {
+  const domains = { ...picture.domains };
+  for (const name of picture.held) domains[name] = widened(`${n} ${name}`, domains[name]);
+  const { steps, lags } = picture.domains;
+  if (steps && lags && picture.held.includes("steps")) {
+    domains.lags = domains.steps.map(step => lags[1] + steps[0] - step).reverse();
+  }
+  return domains;
+}
+
+// Streamlit's nodes stay, and their texts change; where a sentence has other bold parts, its last node has the rest.
 function write(element, texts) {
   if (!element || !texts) return;
   const nodes = [], walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) if (walker.currentNode.nodeValue.trim()) nodes.push(walker.currentNode);
-  if (nodes.length === texts.length) texts.forEach((text, n) => { if (nodes[n].nodeValue !== text) nodes[n].nodeValue = text; });
+  nodes.forEach((node, n) => {
+    const text = (n < nodes.length - 1 ? texts[n] : texts.slice(n).join("")) || NOTHING;
+    if (node.nodeValue !== text) node.nodeValue = text;
+  });
 }
 
-function show(frame, domain) {
-  shown = { ...frame, domains: { ...frame.domains, [frame.held]: domain } };
-  window.dispatchEvent(new CustomEvent(page.event, { detail: shown }));
-  write(document.querySelector(".st-key-followed_sentence"), frame.sentence);
+function same(one, other) {
+  return one && one.length === other.length && one.every((value, n) => value === other[n]);
+}
+
+// What an event leaves as it was has to be the same object, or Vega draws it anew.
+const events = []; // by picture: what it has got
+function dispatch(picture, n) {
+  const domains = held_of(picture, n), before = events[n]?.event === page.events[n] ? events[n].detail.domains : {};
+  for (const name in domains) if (same(before[name], domains[name])) domains[name] = before[name];
+  events[n] = { event: page.events[n], detail: { rows: picture.rows, domains } };
+  send(n);
+}
+
+function send(n) {
+  window.dispatchEvent(new CustomEvent(events[n].event, { detail: events[n].detail }));
+}
+
+function show(frame) {
+  shown = frame;
+  frame.pictures.forEach(dispatch);
+  say();
+}
+
+function say() {
+  shown.sentences.forEach((texts, n) => write(document.querySelector(`.st-key-followed_${n}`), texts));
   const cards = document.querySelectorAll('[data-testid="stMetric"]');
-  frame.cards.forEach((card, n) => PARTS.forEach((part, k) => {
+  shown.cards.forEach((card, n) => PARTS.forEach((part, k) => {
     write(cards[n]?.querySelector(`[data-testid="${part}"]`), card[k]);
   }));
   name();
 }
 
-// What the picture says to those who cannot see it; a new description from the server would draw the chart anew.
+// What a picture says to those who cannot see it; a new description from the server would draw the chart anew.
 function name() {
-  const label = `${page.title}. ${shown.sentence.join("")}`;
-  for (const chart of document.querySelectorAll(CHART)) {
-    const before = chart.getAttribute("aria-label");
-    if (before?.startsWith(page.title) && before !== label) chart.setAttribute("aria-label", label);
-  }
+  shown.labels.forEach((label, n) => {
+    const chart = document.querySelector(`.st-key-followed_picture_${n} ${CHART}`);
+    if (chart && chart.getAttribute("aria-label") !== label) chart.setAttribute("aria-label", label);
+  });
+}
+
+// Rows that a stop leaves out are those of the page.
+function whole(frame, of) {
+  if (typeof frame === "string") return frame;
+  frame.pictures.forEach((picture, n) => { picture.rows = { ...of.pictures[n].rows, ...picture.rows }; });
+  return frame;
 }
 
 function draw() {
@@ -61,10 +111,10 @@ function draw() {
   for (let distance = 0; distance <= NEAR; distance++) {
     for (const n of distance ? [at - distance, at + distance] : [at]) {
       const frame = known.get(stops[n]);
-      if (frame?.rows) {
+      if (frame?.pictures) {
         if (drag.drawn === n && shown) return;
         drag.drawn = n;
-        return show(frame, widened(frame.domains[frame.held]));
+        return show(frame);
       }
     }
   }
@@ -88,12 +138,12 @@ async function ask() {
     if (!want.length) return;
     own.flying++;
     const query = new URLSearchParams({ page: page.page, dark: page.dark, setting: own.setting, stops: want.join(",") });
-    const start = performance.now();
+    const start = performance.now(), frame = page.frame;
     fetch(`following/stops?${query}&${page.query}`)
       .then(answer => (answer.ok ? answer.json() : Promise.reject(answer.status)))
       .then(found => {
         own.pace = (performance.now() - start) / want.length;
-        for (const stop of want) known.set(stop, found[stop]);
+        for (const stop of want) known.set(stop, whole(found[stop], frame));
         if (own === drag) tell(own);
       })
       .catch(() => setTimeout(() => {
@@ -189,7 +239,7 @@ new MutationObserver(changes => {
     }
   }
   if (anew && shown) {
-    window.dispatchEvent(new CustomEvent(page.event, { detail: shown }));
+    events.forEach((_, n) => send(n));
     name();
   }
 }).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-valuetext"] });
@@ -201,7 +251,8 @@ export default function ({ data, parentElement }) {
   if (!page || page.run !== run) {
     page = { ...data, run, frame: JSON.parse(data.frame) };
     home = parentElement;
-    held = null;
+    held.clear();
+    events.length = 0;
     for (const [context, { setting }] of drags) if (context !== contextOf(setting)) drags.delete(context);
     if (drag && !drags.has(drag.context)) {
       tell(drag, true);
@@ -212,7 +263,8 @@ export default function ({ data, parentElement }) {
       own.drawn = undefined;
       own.known.set(page.ladders[own.setting].value, page.frame);
     }
-    show(page.frame, page.frame.domains[page.frame.held]);
+    show(page.frame);
+    for (const later of AFTER) setTimeout(() => { if (page?.run === run && shown === page.frame) say(); }, later);
   }
   return () => { if (home === parentElement) { page = home = drag = shown = null; drags.clear(); } };
 }

@@ -1,143 +1,200 @@
-"""Pictures that follow the finger: what a page shows at other stops of one setting, for `app.py` to answer.
+"""Pages that follow the finger: what one shows at other stops of one setting, for `app.py` to answer.
 
 Streamlit reports a slider only when it is let go. Until then the browser (following.js) asks `following/stops` for the
-rows and the texts at the slider's own stops. `shown` makes them for the page and for the route, from the settings that
-the page's link names: what follows the finger is what the page shows on release. `PAGES` says how, a line a page.
+rows and the texts at the slider's own stops. A page's follower makes them for the page and for the route, from the
+settings that the page's link names: what follows the finger is what the page shows on release. `PAGES` names the
+followers, a line a page.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import Lock
+from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 from zlib import crc32
 
-import pandas as pd
 import streamlit as st
 from streamlit.components import v2
 
-from gradlab.analyses.call import Call, Table, each
-from gradlab.analyses.diagnosis import diagnose
-from gradlab.analyses.thinning import Lines, line_ends
+from gradlab.analyses.call import Call
 from gradlab.analyses.traces import trace
-from gradlab.charts import annotations, traces
 from gradlab.charts.arriving import arriving, by_column, with_first
+from gradlab.charts.picture import Picture
 from gradlab.charts.presented import presented
 from gradlab.engine import plan
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
-from gradlab.ui.ask import answer, rows_on_screen
+from gradlab.ui import ask
 from gradlab.ui.frame import link, present, settings, widgets
 from gradlab.ui.frame.shown import Settings
-from gradlab.ui.parts.cards import face, state_of
-from gradlab.ui.parts.promise import promised
-from gradlab.words import flow
+from gradlab.ui.parts import initial_weights, microscope, norms, one_unit, passes, totals, walk, windows
+from gradlab.ui.parts.drawing import Drawing
+from gradlab.ui.parts.figure import figure
+from gradlab.ui.parts.view import Answer, Asked, Figure, Follower, Sliders, View
 from gradlab.words.following import NOT_ALLOWED, OTHER_PARTS, TOO_LONG
+from gradlab.words.letters import without_markdown
 
 MOST_STOPS = 8  # of a request
 BUDGET = 60.0  # milliseconds that the curves of one stop may take
 MOST = 1000.0  # milliseconds of a page's own curves, which the first request of a server that forgot them makes again
 PER_MILLISECOND = 14e6  # of `Plan.multiply_adds`, as measured on two cores
-FIRST = "layer == 0 and state == 'h'"
 HERE = Path(__file__)
 KEPT = 64  # what pages show, in the server's memory: up to a megabyte each
+VIEWS: dict[tuple[str, Asked], View] = {}
+SPECIFICATIONS: dict[tuple[Hashable, str], dict[str, Any]] = {}
+LOCK = Lock()
+MAKING = [Lock() for _ in range(KEPT)]
 
 
-class Asked(NamedTuple):
-    """What a page's link names."""
-
-    settings: Settings
-    dark: bool
-
-
-class Picture(NamedTuple):
-    """A picture at one stop: rows and domains travel, its specification stays as long as its look does."""
-
-    look: traces.Look
-    rows: Mapping[str, pd.DataFrame]
-    domains: Mapping[str, Sequence[float]]
-    held: str  # the domain that only widens while a slider moves
-
-
-class Content(NamedTuple):
-    """What a page shows at one stop."""
-
-    picture: Picture
-    sentence: str
-    cards: Sequence[tuple[str, str, str]] = ()
+def of_trace(subject: Subject) -> float:
+    """About how many milliseconds a subject's trace takes."""
+    return plan(subject.size).multiply_adds / PER_MILLISECOND
 
 
 class Page(NamedTuple):
-    """How what a page shows is made, of which subjects, and how many traces of each that takes."""
+    """How what a page shows is made, and what that takes."""
 
-    content: Callable[[Asked], Content | None]
-    subjects: Callable[[Settings], Sequence[Subject]] = lambda shared: shared.subjects
-    work: float = 1.0
-
-
-class Shown(NamedTuple):
-    """A page's content as the browser has it."""
-
-    look: traces.Look
-    columns: tuple[tuple[str, tuple[str, ...]], ...]
-    detail: str  # JSON: rows by column, domains, texts as they stand between marks of markdown
-
-
-def _norms(
-    asked: Asked, subjects: Sequence[Subject], where: str, *, first_picture: bool, cards: bool
-) -> Content | None:
-    """Gradient norms of some subjects, as `charts.traces` draws them."""
-    shared = asked.settings
-    calls = [*each(trace, subjects)]
-    found = [answer(call) for call in calls]
-    rows = rows_on_screen(Table.of(calls, "table", where), Lines())
-    if rows.empty:
-        return None
-    heights = annotations.heights(subject.settings.cell for subject in subjects)
-    ends = line_ends(rows, shared.relative, heights=heights) if first_picture else None
-    other = promised(subjects, where) if first_picture and cards else None
-    promise, marks = other and other.on_screen(), flow.marks(found)
-    drawn, domains = traces.datasets(rows, relative=shared.relative, ends=ends, marks=marks, promised=promise)
-    look = traces.look_of(rows, drawn, relative=shared.relative, first_picture=first_picture, dark=asked.dark)
-    look = look._replace(parts=frozenset(traces.PARTS))
-    faces = [face(answer(call.then(diagnose))) for call in calls] if cards else []
-    return Content(Picture(look, drawn, domains, "norms"), flow.opening(found), faces)
-
-
-def _home(asked: Asked) -> Content | None:
-    return _norms(asked, asked.settings.subjects, FIRST, first_picture=True, cards=True)
-
-
-def _gradient_flow(asked: Asked) -> Content | None:
-    shared = asked.settings
-    state = state_of([answer(call) for call in each(trace, shared.subjects)], shared.state)
-    return _norms(asked, shared.subjects, settings.of_state(state), first_picture=False, cards=True)
+    view: Follower
+    subjects: Callable[[Settings], Sequence[Subject]] = lambda shared: shared.subjects  # as often as their work is done
+    milliseconds: Callable[[Subject], float] = of_trace  # about how long the work for one subject takes
+    besides: Callable[[Settings, Settings], Sequence[Subject]] = (
+        lambda before, after: ()
+    )  # where these keep their traces
+    own: tuple[str, ...] = ()  # settings of this page alone
+    sliders: Sliders = lambda shared: {}  # those among them that have stops
 
 
 PAGES = {
-    "home": Page(_home),
-    "gradient_flow": Page(_gradient_flow),
+    "home": Page(totals.view),
+    "gradient_flow": Page(norms.view),
+    "one_unit": Page(one_unit.view, lambda shared: (), own=("weight", "gate", "lags"), sliders=one_unit.sliders),
+    "why_addition": Page(passes.view, passes.work),
+    "gates": Page(microscope.view, lambda shared: 2 * (shared.one,), own=("layer", "sequence", "unit", "characters")),
+    "unrolled": Page(walk.view, lambda shared: 4 * (shared.one,), own=("lag", "colours"), sliders=walk.sliders),
+    "truncation": Page(windows.view, windows.work, besides=windows.of_window, own=("layer",)),
+    "weights": Page(initial_weights.view, lambda shared: (shared.one,), initial_weights.milliseconds),
 }
 
 
-@lru_cache(maxsize=KEPT)
+class Shown(NamedTuple):
+    """A view as the browser has it: JSON."""
+
+    pictures: tuple[Picture, ...]
+    looks: tuple[Hashable, ...]
+    rows: tuple[Mapping[str, str], ...]  # of each picture by dataset: lists by column
+    domains: tuple[str, ...]
+    texts: str  # as they stand between marks of markdown
+
+    def frame(self, known: "Shown | None" = None) -> str:
+        """Everything, without the rows that are known."""
+        pictures = []
+        for n, picture in enumerate(self.pictures):
+            rows = (
+                f"{json.dumps(name)}:{text}"
+                for name, text in self.rows[n].items()
+                if known is None or known.rows[n][name] != text
+            )
+            rest = f'"domains":{self.domains[n]},"held":{json.dumps(picture.held)}'
+            pictures.append(f'{{"rows":{{{",".join(rows)}}},{rest}}}')
+        return f'{{"pictures":[{",".join(pictures)}],{self.texts}}}'
+
+
+class First(NamedTuple):
+    """What the pictures of a visit began with: it stays in their specifications, for the browser keeps what stays."""
+
+    looks: tuple[Hashable, ...]
+    pictures: list[dict[str, Any]]
+    titles: dict[int, str]
+
+
+class Followed(NamedTuple):
+    """A page that follows."""
+
+    page: str
+    asked: Asked
+    view: View
+    shown: Shown | None  # None where it does not
+
+    def sentence(self, number: int = 0, kind: Literal["markdown", "header"] = "markdown") -> None:
+        """One of its sentences."""
+        with st.container(key=f"followed_{number}"):
+            text = self.view.sentences[number]
+            st.markdown(text) if kind == "markdown" else st.header(text, anchor=False)
+
+    def figure(self, number: int = 0) -> None:
+        """One of its figures; with the first one the browser begins to watch."""
+        drawn = self.view.figures[number]
+        figure(
+            drawn.draw,
+            drawn.question,
+            drawn.words,
+            drawn.reduction,
+            beside=drawn.beside,
+            width=drawn.width,
+            followed=partial(_show, self, number),
+        )
+
+
+def of(page: str) -> Followed:
+    """What a page shows at the settings that the frame and its own widgets have."""
+    chosen = ((name, st.session_state.get(name)) for name in PAGES[page].own)
+    spelt = tuple((name, str(value)) for name, value in chosen if value is not None)
+    asked = Asked(settings.current(), spelt, settings.dark())
+    with st.container():  # always there: what comes and goes before a chart would have the browser draw it anew
+        if not follows(page, asked):
+            return Followed(page, asked, PAGES[page].view(asked, ask.result), None)
+        return Followed(page, asked, _view(page, asked, ask.result), shown(page, asked))
+
+
+def follows(page: str, asked: Asked) -> bool:
+    """Whether the page's settings stand in its link, and its own curves are quick enough to be made once more."""
+    subjects = PAGES[page].subjects(asked.settings)
+    is_linked = all(isinstance(subject, Experiment) for subject in (*subjects, asked.settings.one))
+    return is_linked and sum(map(PAGES[page].milliseconds, subjects)) <= MOST
+
+
+def _view(page: str, asked: Asked, answer: Answer) -> View:
+    """What a page shows, kept."""
+    found = VIEWS.get((page, asked))
+    if found is None:
+        found = PAGES[page].view(asked, answer)
+        with LOCK:
+            VIEWS[page, asked] = found
+            while len(VIEWS) > KEPT:
+                del VIEWS[next(iter(VIEWS))]
+    return found
+
+
 def shown(page: str, asked: Asked) -> Shown | None:
-    """What a page shows; None where there is nothing to draw."""
-    content = PAGES[page].content(asked)
-    if content is None:
+    """What a page shows, as JSON; None where there is nothing to draw. Who asks while it is made waits for it."""
+    with MAKING[hash((page, asked)) % len(MAKING)]:
+        return _shown(page, asked)
+
+
+@lru_cache(maxsize=KEPT)
+def _shown(page: str, asked: Asked) -> Shown | None:
+    view = _view(page, asked, ask.answer)
+    found = (_picture(drawn, asked.dark) for drawn in view.figures)
+    pictures = tuple(picture for picture in found if picture is not None)
+    if len(pictures) < len(view.figures):
         return None
-    look, rows, domains, held = content.picture
-    columns = tuple((name, tuple(map(str, table.columns))) for name, table in rows.items())
-    detail = {"rows": {name: by_column(table) for name, table in rows.items()}, "domains": domains, "held": held}
-    detail |= {"sentence": _plain(content.sentence), "cards": [[*map(_plain, card)] for card in content.cards]}
-    return Shown(look, columns, json.dumps(detail, allow_nan=False, separators=(",", ":")))
+    rows = tuple({name: _json(by_column(table)) for name, table in picture.rows.items()} for picture in pictures)
+    texts: dict[str, Any] = {"sentences": [*map(_plain, view.sentences)]}
+    texts["cards"] = [[*map(_plain, card)] for card in view.cards]
+    texts["labels"] = [without_markdown(f"{drawn.words.title}. {drawn.words.sentence}") for drawn in view.figures]
+    looks = tuple(picture.key for picture in pictures)
+    return Shown(pictures, looks, rows, tuple(_json(picture.domains) for picture in pictures), _json(texts)[1:-1])
 
 
-def milliseconds(subjects: Iterable[Subject], work: float = 1.0) -> float:
-    """About how long the curves of some subjects take."""
-    return work * sum(plan(subject.size).multiply_adds for subject in subjects) / PER_MILLISECOND
+def _picture(drawn: Figure, dark: bool) -> Picture | None:
+    """A figure's picture; None of no rows."""
+    rows = ask.rows_on_screen(drawn.question, drawn.reduction)
+    if rows.empty:
+        return None
+    return Drawing(drawn.draw, drawn.question, drawn.reduction, drawn.beside).in_parts(rows, dark)
 
 
 def stops(query: str) -> str:
@@ -147,84 +204,101 @@ def stops(query: str) -> str:
             one that names no page, no setting with stops, too many stops, or settings that are not allowed.
     """
     given = parse_qsl(query, keep_blank_values=True)
-    own = {name: value for name, value in given if name in ("page", "setting", "stops", "dark")}
-    rest = [(name, value) for name, value in given if name not in own]
-    page, setting, values = own.get("page", ""), own.get("setting", ""), own.get("stops", "").split(",")
-    if page not in PAGES or setting not in widgets.LADDERS or len(values) > MOST_STOPS:
-        raise ValueError("page, setting or the number of stops is not known here")
-    base, problems = link.read(rest)
+    asked = {name: value for name, value in given if name in ("page", "setting", "stops", "dark")}
+    rest = [(name, value) for name, value in given if name not in asked]
+    page, setting, values = asked.get("page", ""), asked.get("setting", ""), asked.get("stops", "").split(",")
+    if page not in PAGES or len(values) > MOST_STOPS:
+        raise ValueError("page or the number of stops is not known here")
+    if setting not in widgets.LADDERS and setting not in PAGES[page].own:
+        raise ValueError("setting is not known here")
+    dark = asked.get("dark") == "true"
+    base, problems = _read(page, rest, dark)
     if problems:
         raise ValueError(problems[0])
     others = [(name, value) for name, value in rest if name != setting]
-    dark = own.get("dark") == "true"
     found = (
-        f"{json.dumps(value)}:{_at(page, base, [*others, (setting, value)], dark)}" for value in dict.fromkeys(values)
+        f"{json.dumps(value)}:{_at(page, base, [*others, (setting, value)], setting)}"
+        for value in dict.fromkeys(values)
     )
     return f"{{{','.join(found)}}}"
 
 
-def _at(page: str, base: Settings, query: list[tuple[str, str]], dark: bool) -> str:
-    """JSON of one stop."""
-    moved, problems = link.read(query)
+def _read(page: str, query: list[tuple[str, str]], dark: bool) -> tuple[Asked, list[str]]:
+    """What a link asks of a page, and what of it is not allowed."""
+    shared, problems = link.read(query)
+    given = dict(query)
+    own = tuple((name, given[name]) for name in PAGES[page].own if name in given)
+    return Asked(shared, own, dark), problems
+
+
+def _at(page: str, base: Asked, query: list[tuple[str, str]], setting: str) -> str:
+    """JSON of one stop, without the rows that are those of the page."""
+    moved, problems = _read(page, query, base.dark)
+    if setting in PAGES[page].own:
+        allowed = PAGES[page].sliders(moved.settings).get(setting, ())
+        problems = problems or [NOT_ALLOWED] * (dict(moved.own)[setting] not in map(str, allowed))
     if problems:
         return json.dumps(NOT_ALLOWED)
-    if milliseconds(_changed(page, base, moved), PAGES[page].work) > BUDGET:
+    if milliseconds(page, base, moved) > BUDGET:
         return json.dumps(TOO_LONG)
-    here, there = shown(page, Asked(base, dark)), shown(page, Asked(moved, dark))
-    return there.detail if here and there and here.look == there.look else json.dumps(OTHER_PARTS)
+    here, there = shown(page, base), shown(page, moved)
+    return there.frame(here) if here and there and here.looks == there.looks else json.dumps(OTHER_PARTS)
 
 
-def _changed(page: str, base: Settings, moved: Settings) -> list[Subject]:
-    """The subjects whose curves are not those of the page."""
-    before, after = PAGES[page].subjects(base), PAGES[page].subjects(moved)
-    kept = {Call.of(trace, subject).key for subject in before}
-    return [subject for subject in after if Call.of(trace, subject).key not in kept]
+def milliseconds(page: str, base: Asked, moved: Asked) -> float:
+    """About how long the curves take that are not those of the page."""
+    before, after = (PAGES[page].subjects(asked.settings) for asked in (base, moved))
+    kept = set() if base.own != moved.own else {Call.of(trace, subject).key for subject in before}
+    changed = [subject for subject in after if Call.of(trace, subject).key not in kept]
+    changed += PAGES[page].besides(base.settings, moved.settings)
+    return sum(map(PAGES[page].milliseconds, changed))
 
 
-def follows(page: str, shared: Settings) -> bool:
-    """Whether the page's settings stand in its link, and its own curves are quick enough to be made once more."""
-    subjects = PAGES[page].subjects(shared)
-    is_linked = all(isinstance(subject, Experiment) for subject in subjects)
-    return is_linked and milliseconds(subjects, PAGES[page].work) <= MOST
-
-
-def sentence(text: str) -> None:
-    """A sentence that follows."""
-    with st.container(key="followed_sentence"):
-        st.markdown(text)
-
-
-def show(page: str, title: str) -> bool:
-    """Draws a page's picture so that it follows the finger; False where it does not, and nothing is drawn."""
-    asked = Asked(settings.current(), settings.dark())
-    if not follows(page, asked.settings) or (found := shown(page, asked)) is None:
+def _show(followed: Followed, number: int) -> bool:
+    """Draws a figure so that it follows the finger; False where it does not, and nothing is drawn."""
+    page, asked, view, found = followed
+    if found is None:
         return False
-    look = crc32(repr((found.look, found.columns)).encode())
-    event = f"gradlab-{page}-{look:x}"  # of this look alone: while another is on its way, the old chart hears nothing
-    first = st.session_state.get("first frame")
-    if first is None or first[0] != (page, found.look):
-        first = st.session_state["first frame"] = ((page, found.look), json.loads(found.detail))
-    specification = with_first(_compiled(found.look, event, found.columns), first[1])
-    if present.is_on():
-        specification = presented(specification, present.height())
-    st.vega_lite_chart(specification, theme=None, width="stretch", alt=title)
-    query, one = link.full_query(asked.settings), asked.settings.subjects[0].settings
-    ladders = {
-        name: {
-            "texts": [widgets.stop_text(value) for value in widgets.stops(name)],
-            "stops": [_in_link(value) for value in widgets.stops(name)],
-            "value": _in_link(getattr(one, name)),
-        }
-        for name in widgets.LADDERS
-    }
-    data = {"page": page, "event": event, "query": query, "ladders": ladders, "dark": asked.dark, "title": title}
-    watcher()(key="following", data=data | {"frame": found.detail}, height=1)
+    events = [f"gradlab-{page}-{n}-{crc32(repr(look).encode()):x}" for n, look in enumerate(found.looks)]
+    title, at_first = view.figures[number].words.title, st.session_state.get("first frame")
+    if at_first is None or at_first.looks != found.looks:
+        at_first = st.session_state["first frame"] = First(found.looks, json.loads(found.frame())["pictures"], {})
+    specification = _compiled(found.looks[number], events[number], found.pictures[number])
+    specification = with_first(specification, at_first.pictures[number])
+    with st.container(key=f"followed_picture_{number}"):
+        st.vega_lite_chart(
+            presented(specification, present.height()) if present.is_on() else specification,
+            theme=None,
+            width=view.figures[number].width,
+            alt=at_first.titles.setdefault(number, title),  # another one would have the browser draw the chart anew
+        )
+    if number == 0:
+        data = {"page": page, "events": events, "query": link.full_query(asked.settings)}
+        data |= {"ladders": _ladders(page, asked), "dark": asked.dark, "frame": found.frame()}
+        watcher()(key="following", data=data, height=1)
     return True
 
 
-@lru_cache(maxsize=60)
-def _compiled(look: traces.Look, event: str, columns: tuple[tuple[str, tuple[str, ...]], ...]) -> dict[str, Any]:
-    return arriving(traces.followed(look), traces.FOLLOWED, event, dict(columns))
+def _ladders(page: str, asked: Asked) -> dict[str, dict[str, Any]]:
+    """Every slider's stops: as it writes them, as links do, and the present one."""
+    one = asked.settings.subjects[0].settings
+    found = {name: (widgets.stops(name), getattr(one, name), widgets.stop_text(name)) for name in widgets.LADDERS}
+    own = PAGES[page].sliders(asked.settings)
+    found |= {name: ([*stops], dict(asked.own)[name], str) for name, stops in own.items() if name in dict(asked.own)}
+    return {
+        name: {"texts": [*map(text, stops)], "stops": [*map(_in_link, stops)], "value": _in_link(value)}
+        for name, (stops, value, text) in found.items()
+    }
+
+
+def _compiled(look: Hashable, event: str, picture: Picture) -> dict[str, Any]:
+    """The specification of a look, made of any of its pictures."""
+    if (look, event) not in SPECIFICATIONS:
+        with LOCK:
+            while len(SPECIFICATIONS) >= KEPT:
+                del SPECIFICATIONS[next(iter(SPECIFICATIONS))]
+            SPECIFICATIONS[look, event] = arriving(picture, event)
+    return SPECIFICATIONS[look, event]
 
 
 def watcher() -> Any:
@@ -240,6 +314,10 @@ def _file(suffix: str) -> str:
 
 def _in_link(value: Any) -> str:
     return "none" if value is None else str(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def _plain(text: str) -> list[str]:

@@ -17,6 +17,7 @@ from gradlab.ui.ask import Rows, ask
 from gradlab.ui.frame import settings
 from gradlab.ui.frame.shown import EVERY_STATE
 from gradlab.ui.parts.figure import figure
+from gradlab.ui.parts.view import Asked
 from gradlab.words.how_to_read import Words
 
 ROWS = Lines(("log10_norm",), ("loss_step",))
@@ -40,6 +41,13 @@ class Place(NamedTuple):
 def place(shared: settings.Settings) -> Place:
     """The place that the visitor chose; the layer is asked for where there are several."""
     return Place(settings.layer(shared.one.settings.depth), "h" if shared.state == EVERY_STATE else shared.state)
+
+
+def place_of(asked: Asked) -> Place:
+    """The place that a page's link asks for."""
+    shared = asked.settings
+    state = "h" if shared.state == EVERY_STATE else shared.state
+    return Place(asked.number("layer", shared.one.settings.depth - 1, 0), state)
 
 
 def in_threes(subjects: Sequence[Subject]) -> Iterator[tuple[Any, Subject]]:

@@ -2,35 +2,39 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import streamlit as st
 
 from gradlab.analyses import paths
 from gradlab.analyses.call import Call, Table
-from gradlab.analyses.thinning import Reduction
-from gradlab.charts.gates import CHOSEN, heat_map
+from gradlab.analyses.thinning import Between, Lines, Reduction
+from gradlab.charts.gates import CHOSEN, heat_map, one_unit
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import result
 from gradlab.ui.frame import linked
 from gradlab.ui.parts.drawing import Draw
 from gradlab.ui.parts.figure import Chosen, figure
+from gradlab.ui.parts.view import Answer, Asked, Figure, View
+from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
 
 COLUMNS_TAKEN = 16_000  # steps of a map in a picture that leaves the screen; browsers take none much wider
 LETTERS_SHOWN = 80  # more would lie on each other
 
 
-def place(subject: Subject) -> tuple[int, int, int | None]:
-    """The layer, the sequence and the unit to look at; no unit for the one of the longest memory."""
+def choose(subject: Subject) -> None:
+    """The layer, the sequence and the unit to look at; no unit for the one of the longest memory. The steps, too."""
     if (clicked := st.session_state.pop("clicked unit", None)) is not None:
         st.session_state["unit"] = clicked
     asked, columns = subject.settings, st.columns(3)
-    unit = _number(columns[0], "Unit (or click a row of a picture)", "unit", asked.hidden_size - 1, None)
-    sequence = _number(columns[1], "Sequence of the batch", "sequence", asked.batch_size - 1)
-    layer = _number(columns[2], "Layer", "layer", asked.depth - 1)
-    return layer or 0, sequence or 0, unit
+    _number(columns[0], "Unit (or click a row of a picture)", "unit", asked.hidden_size - 1, None)
+    _number(columns[1], "Sequence of the batch", "sequence", asked.batch_size - 1)
+    _number(columns[2], "Layer", "layer", asked.depth - 1)
+    if len(names := pieces(subject)) > 1:
+        label = f"Characters shown: {LETTERS_SHOWN} can be read on an axis"
+        linked.select_slider(label, list(names), key="characters")
 
 
 def _number(column: Any, label: str, key: str, most: int, standard: int | None = 0) -> int | None:
@@ -72,19 +76,55 @@ def _in_pairs(quantities: Sequence[str]) -> Iterator[tuple[str, Any]]:
     return zip(quantities, (column for row in rows for column in row), strict=False)
 
 
-def steps_shown(subject: Subject) -> range:
-    """All steps; of a long text as many as can be read on an axis, from where the visitor says, or all on request."""
+def pieces(subject: Subject) -> dict[str, range]:
+    """All steps; of a long text pieces that can be read on an axis, by their names, and all."""
     T = subject.settings.steps
     if subject.settings.inputs != "text" or T <= LETTERS_SHOWN:
-        return range(T)
+        return {"": range(T)}
     firsts = sorted({*range(0, T - LETTERS_SHOWN, LETTERS_SHOWN // 2), T - LETTERS_SHOWN})
     names = {f"{first} to {first + LETTERS_SHOWN - 1}": range(first, first + LETTERS_SHOWN) for first in firsts}
-    names["all, without letters"] = range(T)
-    label = f"Characters shown: {LETTERS_SHOWN} can be read on an axis"
-    return names[linked.select_slider(label, list(names), key="characters")]
+    return names | {"all, without letters": range(T)}
 
 
-def letters_shown(subject: Subject, sequence: int, steps: range) -> pd.Series | None:
-    """The characters of the steps shown, where the input is text and they can be read on an axis."""
-    read = result(Call.of(paths.letters, subject, sequence=sequence)) if len(steps) <= LETTERS_SHOWN else None
-    return None if read is None else read.iloc[steps.start : steps.stop]
+class Place(NamedTuple):
+    """What of a network is looked at."""
+
+    call: Call  # of the microscope
+    sequence: int
+    unit: int | None  # None for that of the longest memory
+    steps: range
+
+    def letters(self, answer: Answer) -> pd.Series | None:
+        """The characters of the steps, where the input is text and they can be read on an axis."""
+        subject = self.call.subject
+        if subject is None or subject.settings.inputs != "text" or len(self.steps) > LETTERS_SHOWN:
+            return None
+        read = answer(Call.of(paths.letters, subject, sequence=self.sequence))
+        return None if read is None else read.iloc[self.steps.start : self.steps.stop]
+
+    def within(self, reduction: Reduction) -> Reduction:
+        """Of the steps alone."""
+        return Between(self.steps[0], self.steps[-1], reduction)
+
+
+def place(asked: Asked) -> Place:
+    """What the page's link asks for."""
+    subject, settings, names = asked.settings.one, asked.settings.one.settings, pieces(asked.settings.one)
+    layer, sequence = asked.number("layer", settings.depth - 1, 0), asked.number("sequence", settings.batch_size - 1, 0)
+    unit = asked.number("unit", settings.hidden_size - 1, None)
+    steps = names[asked.one_of("characters", list(names), next(iter(names)))]
+    return Place(Call.of(paths.microscope, subject, layer=layer, sequence=sequence), sequence, unit, steps)
+
+
+def view(asked: Asked, answer: Answer) -> View:
+    """One unit in close-up: its states, its gates and its gradient, an axis each."""
+    at = place(asked)
+    scope, letters = answer(at.call), at.letters(answer)
+    unit = scope.longest if at.unit is None else at.unit
+    about, figures = sentences.of_unit(scope, unit), []
+    for axis, quantities in scope.panels.items():
+        rows = Table.of(at.call.then(paths.unit_values, quantities=quantities, unit=unit))
+        words = Words(f"unit {axis}", f"Unit {unit}: {axis}", about, "one of the units")
+        lines = at.within(Lines(("value",), ("quantity",), points=3000))
+        figures.append(Figure(partial(one_unit, axis=axis, letters=letters), rows, words, lines))
+    return View(figures, [sentences.of_units(scope), about])

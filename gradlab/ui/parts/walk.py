@@ -1,22 +1,57 @@
-"""What the page of the unrolled network asks of the visitor: which steps, and on which colour scale."""
+"""The page of the unrolled network: which steps it shows, and on which colour scale."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
+from gradlab.analyses.call import Call, Table
+from gradlab.analyses.paths import decades, edges
+from gradlab.analyses.thinning import Lines
+from gradlab.analyses.traces import trace
+from gradlab.charts.unrolled import FIXED_DECADES, network
+from gradlab.ui.ask import Rows
 from gradlab.ui.frame import linked
+from gradlab.ui.frame.shown import Settings
+from gradlab.ui.parts.drawing import Beside
+from gradlab.ui.parts.view import Answer, Asked, Figure, View
+from gradlab.words import paths as sentences
+from gradlab.words.how_to_read import Words
 
 STEPS_SHOWN = 30
-FIXED, THESE, ALL = "fixed", "these steps", "the whole sequence"
+FIXED, THESE, ALL = RANGES = ("fixed", "these steps", "the whole sequence")
 
 
-def chosen(steps: int) -> tuple[int, int, str]:
-    """The first and the last step to show, and what the colours span: whatever is set, where they are fixed."""
-    most = max(steps - STEPS_SHOWN, 0)
-    stops = sorted({0, *range(0, most, max(1, most // 100)), most})
+def choose(steps: int) -> None:
+    """The lag on the right edge, and what the colours span: whatever is set, where they are fixed."""
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
-        lag = linked.select_slider("Lag on the right edge: walk back from the loss", stops, 0, key="lag") if most else 0
+        if len(lags(steps)) > 1:
+            linked.select_slider("Lag on the right edge: walk back from the loss", lags(steps), 0, key="lag")
     with right:
-        ranges = (FIXED, THESE, ALL)
-        scale = linked.segmented_control("Colour range", ranges, default=FIXED, required=True, key="colours")
-    last = steps - 1 - lag
-    return max(0, last - STEPS_SHOWN + 1), last, scale
+        linked.segmented_control("Colour range", RANGES, default=FIXED, required=True, key="colours")
+
+
+def lags(steps: int) -> list[int]:
+    """The lags that the right edge may have."""
+    most = max(steps - STEPS_SHOWN, 0)
+    return sorted({0, *range(0, most, max(1, most // 100)), most})
+
+
+def sliders(shared: Settings) -> Mapping[str, Sequence[Any]]:
+    """Their stops."""
+    return {"lag": lags(shared.one.settings.steps)}
+
+
+def view(asked: Asked, answer: Answer) -> View:
+    """The network around the steps that are looked at."""
+    one = asked.settings.one
+    last = one.settings.steps - 1 - asked.one_of("lag", lags(one.settings.steps), 0)
+    call, traced = Call.of(edges, one, first=max(0, last - STEPS_SHOWN + 1), last=last), Call.of(trace, one)
+    span = asked.one_of("colours", RANGES, FIXED)
+    sequence = [Rows(Table.of(traced, "table"), Lines())] if span == ALL else []
+    sentence = sentences.of_edges(answer(call), answer(traced).loss_steps)
+    words = Words("unrolled", "The unrolled network", sentence)
+    own: Beside = {} if span == FIXED else {"domain": partial(decades, *sequence)}
+    return View([Figure(partial(network, domain=FIXED_DECADES), Table.of(call), words, beside=own)], [sentence])

@@ -8,14 +8,27 @@ import streamlit as st
 
 from gradlab.analyses.call import Call, Question, Table, each
 from gradlab.analyses.thinning import PairBins, Reduction
-from gradlab.analyses.truncation import Schedule, beyond, bias, cost, kept_by, windows_of
+from gradlab.analyses.truncation import (
+    Schedule,
+    beyond,
+    bias,
+    cost,
+    departure,
+    kept_by,
+    window_for,
+    windows_of,
+    with_window,
+)
 from gradlab.cells import CELLS
 from gradlab.charts import itemised, truncation
+from gradlab.charts.axes import decades_domain
 from gradlab.settings.subject import Subject
-from gradlab.ui.ask import result
+from gradlab.ui.ask import result, rows_on_screen
+from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts import matrices
-from gradlab.ui.parts.drawing import Beside, Draw
+from gradlab.ui.parts.drawing import Draw
 from gradlab.ui.parts.figure import figure
+from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import sequences
 from gradlab.words.how_to_read import Words
 
@@ -28,26 +41,57 @@ def choose(asked: Subject) -> None:
         st.button(label, key="choose window", on_click=st.session_state.update, kwargs=kwargs)
 
 
-def kept(subject: Subject, schedule: Schedule, layer: int) -> list[Any]:
+def view(asked: Asked, answer: Answer) -> View:
+    """The shaded matrix of one subject and what each loses, how far its gradient is off, and what is kept of it."""
+    subjects, one = truncated(asked.settings)
+    at, schedule = matrices.place_of(asked), Schedule.of(one.settings)
+    departures = [answer(Call.of(departure, subject, schedule=schedule)) for subject in subjects]
+    lengths = [answer(Call.of(window_for, subject, schedule=schedule.in_lowest_terms)) for subject in subjects]
+    kept = [_kept(subject, schedule, at.layer, answer) for subject in subjects]
+    said = sequences.statement(schedule, subjects, departures)
+    figures = [_band(one, at, schedule, said), _lost(subjects, at, schedule, said)]
+    needed = sequences.needed(schedule, subjects, lengths)
+    return View(figures, [said, needed, sequences.kept_of_states(subjects, kept, at.layer)])
+
+
+def truncated(shared: Settings) -> tuple[list[Subject], Subject]:
+    """The subjects compared and the one examined, each with losses at many steps and a truncation."""
+    return [with_window(subject) for subject in shared.subjects], with_window(shared.one)
+
+
+def work(shared: Settings) -> list[Subject]:
+    """A subject for each trace that the view's work is about as long as, where the network is another."""
+    subjects, one = truncated(shared)
+    return 60 * [*subjects, one]
+
+
+def of_window(before: Settings, after: Settings) -> list[Subject]:
+    """The same where the truncation is another: lengths are needed again only if k1 : k2 is."""
+    (_, one), (subjects, other) = truncated(before), truncated(after)
+    ratios = {Schedule.of(subject.settings).in_lowest_terms for subject in (one, other)}
+    return (3 if len(ratios) == 1 else 30) * subjects if one != other else []
+
+
+def _kept(subject: Subject, schedule: Schedule, layer: int, answer: Answer) -> list[Any]:
     """The share of the gradient reaching each state of a layer that the truncation keeps, by sequence."""
     pairs = matrices.pairs_of(subject)
-    return [result(pairs.then(kept_by, schedule, layer, state)) for state in CELLS[subject.settings.cell].states]
+    return [answer(pairs.then(kept_by, schedule, layer, state)) for state in CELLS[subject.settings.cell].states]
 
 
-def band(subject: Subject, at: matrices.Place, schedule: Schedule, sentence: str) -> None:
+def _band(subject: Subject, at: matrices.Place, schedule: Schedule, sentence: str) -> Figure:
     """The matrix of one subject, shaded where pairs are dropped."""
-    outline = Call.of(Schedule.outline, schedule, subject.settings.steps)
-    domain = matrices.domain_of([subject], at)
+    outline, rows = Call.of(Schedule.outline, schedule, subject.settings.steps), matrices.matrix_of(subject, at)
+    domain = decades_domain([rows_on_screen(rows, PairBins())["log10_norm"]])
     draw = partial(itemised.band, domain=domain, state=at.state_in(subject))
     words = Words("truncation band", sequences.band_title(subject), sentence)
-    _headed(draw, matrices.matrix_of(subject, at), words, PairBins(), {"outline": outline})
+    return Figure(draw, rows, words, PairBins(), {"outline": outline})
 
 
-def lost(subjects: Sequence[Subject], at: matrices.Place, schedule: Schedule, sentence: str) -> None:
+def _lost(subjects: Sequence[Subject], at: matrices.Place, schedule: Schedule, sentence: str) -> Figure:
     """What each subject's gradient loses by windows of every length."""
     rows = Table.of(matrices.pairs_of(subject).then(beyond, at.layer, at.state) for subject in subjects)
     words = Words("lost gradient", "Gradient from beyond the window", sentence)
-    _headed(partial(truncation.lost, chosen=schedule.k2), rows, words)
+    return Figure(partial(truncation.lost, chosen=schedule.k2), rows, words)
 
 
 def angle(subjects: Sequence[Subject], schedule: Schedule, sentence: str) -> None:
@@ -65,8 +109,6 @@ def savings(subject: Subject, schedule: Schedule, sentence: str) -> None:
     _headed(partial(truncation.savings, chosen=schedule.k2), rows, words)
 
 
-def _headed(
-    draw: Draw, rows: Question, words: Words, reduction: Reduction | None = None, beside: Beside | None = None
-) -> None:
+def _headed(draw: Draw, rows: Question, words: Words, reduction: Reduction | None = None) -> None:
     st.markdown(f"**{words.title}**")
-    figure(draw, rows, words, reduction, beside=beside)
+    figure(draw, rows, words, reduction)

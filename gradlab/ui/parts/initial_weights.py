@@ -1,0 +1,33 @@
+"""The page of initial weights: spectra, gates' biases and parameter counts of one stack."""
+
+from gradlab.analyses import weights
+from gradlab.analyses.call import Call, Table
+from gradlab.charts.weights import eigenvalues, gate_biases, singular_values
+from gradlab.settings.subject import Subject
+from gradlab.ui.parts.view import Answer, Asked, Figure, View
+from gradlab.words.how_to_read import Words
+from gradlab.words.weights import of_weights
+
+PER_UNIT = 1.2e-5  # milliseconds of one recurrent weight's block, per cube of its units, as measured
+
+
+def milliseconds(subject: Subject) -> float:
+    """About how long the spectra take."""
+    asked = subject.settings
+    return PER_UNIT * asked.depth * 4 * asked.hidden_size**3
+
+
+def view(asked: Asked, answer: Answer) -> View:
+    """Singular values, biases and eigenvalues."""
+    one = asked.settings.one
+    singular, biases, eigen = (
+        Call.of(analysis, one) for analysis in (weights.singular_values, weights.gate_biases, weights.eigenvalues)
+    )
+    counts = Call.of(weights.parameter_counts, one)
+    sentence = of_weights(one, answer(singular), answer(eigen), answer(counts))
+    figures = [
+        Figure(singular_values, Table.of(singular), Words("singular values", "Singular values", sentence)),
+        Figure(gate_biases, Table.of(biases), Words("gate biases", "Gate biases", sentence)),
+        Figure(eigenvalues, Table.of(eigen), Words("eigenvalues", "Eigenvalues", sentence), width="content"),
+    ]
+    return View(figures, [sentence])
