@@ -86,7 +86,7 @@ SLIDERS = {  # of each page, those whose key presses are timed
     "sequence_types": ("Steps",), "itemised": ("Keep-gate bias",), "truncation": ("Keep-gate bias",),
 }  # fmt: skip
 
-FIRST_OWN = {"sequence_types": 5}  # of the pages that begin with charts which no setting changes, the first other one
+FIRST_OWN = {"sequence_types": 5, "itemised": 1}  # where the first charts do not change with that slider, one that does
 DRAGS = {  # address and setting of those that are timed
     "home, one cell": ("?cells=LSTM", "keep_bias"), "home, three cells": ("", "keep_bias"),
     "home, one cell's gain": ("?cells=LSTM", "gain"), "home, three cells' gain": ("", "gain"),
