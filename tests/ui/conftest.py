@@ -9,6 +9,7 @@ import streamlit as st
 from playwright.sync_api import Page
 from streamlit.testing.v1 import AppTest
 
+from gradlab.ui.ask import rows_on_screen
 from gradlab.ui.parts import figure as part
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,12 +63,16 @@ class Drawn(NamedTuple):
 def drawn(monkeypatch):
     """The figures and the charts of the pages that are visited."""
     seen = Drawn([], [], [], [])
-    ask, draw, chart = part.ask, part.export_bar, st.altair_chart
+    make, draw, chart = part.Drawing, part.export_bar, st.altair_chart
 
-    def asked(question, reduction):
-        rows = ask(question, reduction)
-        seen.asked.append((question, reduction, rows))
-        return rows
+    def made(*arguments):
+        drawing = make(*arguments)
+        question, reduction = drawing.question, drawing.reduction
+        grows = question.key is None  # a training goes on
+        rows = reduction.on_screen(question.rows()) if grows else rows_on_screen(question, reduction)
+        if len(rows):  # else a sentence stands in the chart's place
+            seen.asked.append((question, reduction, rows))
+        return drawing
 
     def exported(drawing, words):
         seen.exported.append((drawing, words))
@@ -85,7 +90,7 @@ def drawn(monkeypatch):
 
     followed_chart = st.vega_lite_chart
     monkeypatch.setattr(st, "vega_lite_chart", followed)
-    monkeypatch.setattr(part, "ask", asked)
+    monkeypatch.setattr(part, "Drawing", made)
     monkeypatch.setattr(part, "export_bar", exported)
     monkeypatch.setattr(st, "altair_chart", charted)
     return seen

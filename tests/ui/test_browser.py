@@ -228,9 +228,9 @@ def test_on_a_phone_settings_and_picture_are_on_one_screen_and_the_sidebar_close
     assert strip["y"] + strip["height"] <= 845
     expect(page.locator(".st-key-at_hand").get_by_text("Keep-gate bias")).to_be_in_viewport()
     page.get_by_test_id("stExpandSidebarButton").click()
-    expect(page.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "true")
+    expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "false")
     page.get_by_test_id("stSidebarNavLink").filter(has_text="Gates and units").click()
-    expect(page.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "false")
+    expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true")
     expect(page.get_by_role("heading", name="Gates and units")).to_be_visible()
 
 

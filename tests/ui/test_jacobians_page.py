@@ -36,7 +36,8 @@ def test_the_choice_of_the_block_is_kept_in_the_link_and_draws_its_lines(open_ap
     app = open_app("jacobians", **SMALL)
     app.button_group(key="jacobians_of").set_value("h alone").run()
     assert not app.exception
-    assert "of=h+alone" in next(code.value for code in app.code if "version=" in code.value)
+    assert app.session_state["jacobians_of"] == "h alone"
+    assert "jacobians_of=h+alone" in json.loads(app.get("bidi_component")[-1].proto.json)["query"]
     assert "8 × 8 numbers" in said(app)
     assert "∂h_T/∂h_t" in said(app)
 

@@ -79,7 +79,7 @@ def job_of(page: str, choice: Hashable, make: Callable[[], Job]) -> Job:
     if kept is None or not kept[1].running:  # it has a process, or waits for one
         PLACES.warm()
     if kept is not None and kept[0] == choice:
-        return _kept(page, *kept)
+        return _kept(page, kept)
     if kept is not None:
         kept[1].pause()
     try:
@@ -88,16 +88,17 @@ def job_of(page: str, choice: Hashable, make: Callable[[], Job]) -> Job:
     except ValueError as error:
         refusal("This cannot be trained", str(error))
         st.stop()
-    return _kept(page, choice, job)
+    return _kept(page, (choice, job))
 
 
-def _kept(page: str, choice: Hashable, job: Job) -> Job:
-    """The job as the session's, kept over a reload once it has made an update."""
+def _kept(page: str, chosen: tuple[Hashable, Job]) -> Job:
+    """The job of a choice as the session's, kept over a reload once it has made an update."""
+    job = chosen[1]
     job.is_open = _is_here()  # after a reload the job is another session's
     if not job.done:
-        st.session_state[f"job {page}"] = (choice, job)
+        st.session_state[f"job {page}"] = chosen
         return job
-    fits = shelf.keep(f"job {page}", (choice, job), job.size)
+    fits = shelf.keep(f"job {page}", chosen, job.size)
     st.session_state[f"kept {page}"] = shelf.SAID if fits else shelf.TOO_LARGE
     return job
 
