@@ -13,6 +13,7 @@ from gradlab.training import Recipe, Run, clipping, solved_at
 from gradlab.words.numbers import counted, listed
 
 RECENT = 10  # updates that a card's numbers, and the sentence's, are means of
+STARTING = "Starts a process to train in: a few seconds, the first time"
 
 
 def names(runs: Sequence[Run]) -> str:

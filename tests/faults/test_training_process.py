@@ -124,9 +124,10 @@ def test_a_process_that_is_killed_before_it_is_ready_is_reported_too():
     places = Places(most=1)
     job = Job([run_of()], places=places)
     job.start()
-    while job.pid is None:
+    while not job.is_starting:
         time.sleep(0.001)
     killed(job)
+    assert not job.is_starting
     assert job.error == (
         "The process that trains ended by signal 9 before it had made an update. Start the training again."
     )

@@ -57,6 +57,7 @@ class Job:
         self.error: str | None = None
         self.seconds = 0.0  # at work
         self.pid: int | None = None  # of the process that trains, while one does
+        self.is_starting = False  # that process, which takes some seconds where none was warm
         self._snapshot, self.is_open, self._places = snapshot, is_open, places
         self._made = [run.done for run in self.runs]
         self._lock = threading.Lock()  # of beginning and ending
@@ -175,14 +176,16 @@ class Job:
             except Exception as error:  # the page shows it
                 self.error = str(error)
             finally:
-                self.pid = None
+                self.pid, self.is_starting = None, False
                 self._places.leave(process, is_ready)
 
     def _train(self, process: TrainingProcess, is_over: Callable[[], bool]) -> bool:
         """Trains until there is nothing left to do, it is over, or others wait: whether the process can train again."""
         while not process.is_ready(HEAR_EVERY):
+            self.is_starting = True
             if is_over():
                 return True
+        self.is_starting = False
         process.begin(self._begin())
         seconds, turn_ends, deadline = self.seconds, time.monotonic() + TURN, math.inf
         is_stopped = is_stopping = False

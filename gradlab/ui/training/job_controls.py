@@ -147,8 +147,11 @@ def progress_bar(job: Job) -> None:
     if job.error is not None:
         refusal("The training ended with an error", job.error)
     pace = job.pace if job.running else 0.0
-    ahead = job.ahead
-    text = words.under_way(job.done, job.updates, pace, job.seconds_left) if ahead is None else words.waiting(ahead)
+    text = words.under_way(job.done, job.updates, pace, job.seconds_left)
+    if (ahead := job.ahead) is not None:
+        text = words.waiting(ahead)
+    elif job.is_starting:
+        text = words.STARTING
     if job.finished:
         text += f", done in {job.seconds:.1f} s"
     st.progress(min(job.done / job.updates, 1.0), text)
