@@ -116,6 +116,6 @@ def test_a_training_whose_process_has_ended_says_what_it_makes_again():
     kept = (
         f"{died}after update 12. What was measured until then is kept. Continue: it goes on from the weights of update "
     )
-    assert training.died("by signal 9", 12, 12) == f"{kept}update 12."
-    assert training.died("by signal 9", 12, 11) == f"{kept}update 11 and makes 1 update again, to the same numbers."
-    assert training.died("by signal 9", 12, 0) == f"{kept}update 0 and makes 12 updates again, to the same numbers."
+    assert training.died("by signal 9", 12, 12) == f"{kept}12."
+    assert training.died("by signal 9", 12, 11) == f"{kept}11 and makes 1 update again, to the same numbers."
+    assert training.died("by signal 9", 12, 0) == f"{kept}0 and makes 12 updates again, to the same numbers."
