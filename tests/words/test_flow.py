@@ -134,7 +134,7 @@ def test_several_losses_are_told_from_one():
 def test_a_card_gives_a_rate_with_its_interval_where_that_is_wide(rate, margin, written):
     judged = diagnose(trace(Experiment(cell="rnn", hidden_size=4, steps=30)))
     found = flow.rate(dataclasses.replace(judged, decades_per_100_steps=rate, half_width=margin))
-    assert found.replace("\u00a0", " ").startswith(written)
+    assert found.replace("\u00a0", " ") == f"{written}:small[decades per 100 steps]"
 
 
 @pytest.mark.parametrize(

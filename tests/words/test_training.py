@@ -101,3 +101,21 @@ def test_the_reach_of_a_prediction_has_both_ends_and_counts_what_float32_holds()
     assert "at the last character is 0.5, at the first, 3 characters earlier, 1.0 × 10⁻¹⁰⁰; 2 of 4 gradients" in said
     two = characters.reach(pd.DataFrame({"log10_gradient": [-2.0, 0.0]}))
     assert "at the last character is 1, at the first, 1 character earlier, 0.01; 2 of 2" in two
+
+
+def test_a_training_that_waits_says_how_many_are_before_it():
+    waits = "Waits for a place among the trainings of this server: "
+    assert training.waiting(0) == f"{waits}this one is next"
+    assert training.waiting(1) == f"{waits}1 other training before this one"
+    assert training.waiting(3) == f"{waits}3 other trainings before this one"
+
+
+def test_a_training_whose_process_has_ended_says_what_it_makes_again():
+    died = "The process that trains ended by signal 9 "
+    assert training.died("by signal 9", 0, 0) == f"{died}before it had made an update. Start the training again."
+    kept = (
+        f"{died}after update 12. What was measured until then is kept. Continue: it goes on from the weights of update "
+    )
+    assert training.died("by signal 9", 12, 12) == f"{kept}12."
+    assert training.died("by signal 9", 12, 11) == f"{kept}11 and makes 1 update again, to the same numbers."
+    assert training.died("by signal 9", 12, 0) == f"{kept}0 and makes 12 updates again, to the same numbers."
