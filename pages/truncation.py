@@ -4,7 +4,7 @@ import streamlit as st
 
 from gradlab.analyses.call import Call
 from gradlab.analyses.truncation import Schedule, departure, window_for, with_window
-from gradlab.ui.ask import result
+from gradlab.ui.ask import result, results
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import matrices, windows
 from gradlab.words import sequences
@@ -13,11 +13,11 @@ shared = settings.current()
 subjects, one = [with_window(subject) for subject in shared.subjects], with_window(shared.one)
 layer, state = place = matrices.place(shared)
 schedule = Schedule.of(one.settings)
-departures = [result(Call.of(departure, subject, schedule=schedule)) for subject in subjects]
+departures = results([Call.of(departure, subject, schedule=schedule) for subject in subjects])
 kept = [windows.kept(subject, schedule, layer) for subject in subjects]
 computed = [result(matrices.pairs_of(one))]
 sentence = sequences.statement(schedule, subjects, departures)
-lengths = [result(Call.of(window_for, subject, schedule=schedule)) for subject in subjects]
+lengths = results([Call.of(window_for, subject, schedule=schedule) for subject in subjects])
 
 st.subheader(sentence, anchor=False)
 st.markdown(sequences.needed(schedule, subjects, lengths))

@@ -9,6 +9,7 @@ forward pass. `TABLE_COLUMNS` names the tidy table, which the charts read.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
+from gradlab.analyses.parts import Part, together
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_number
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Progress, Sweep, in_threads, plan, threads, times_power
@@ -46,17 +48,27 @@ class Pairs(NamedTuple):
     @property
     def table(self) -> pd.DataFrame:
         """The tidy table of `itemised`."""
+        return together(self.table_parts)
+
+    @property
+    def table_parts(self) -> list[Part]:
+        """`table`, one part per layer and state."""
         depth, K, T = self.log10_norms.shape[:3]
-        states = CELLS[self.cell].states
-        columns = {
-            "cell": self.cell,
-            "loss_step": np.tile(np.repeat(self.loss_steps, T), depth * len(states)),
-            "step": np.tile(np.arange(T), K * depth * len(states)),
-            "layer": np.repeat(np.arange(depth), K * T * len(states)),
-            "state": np.tile(np.repeat(np.array(states, object), K * T), depth),
-            "log10_norm": of_batch(np.moveaxis(self.log10_norms, 4, 1)).mean.reshape(-1),
-        }
-        return pd.DataFrame(columns)[list(TABLE_COLUMNS)]
+        return [
+            Part(
+                TABLE_COLUMNS, {"cell": self.cell, "layer": layer, "state": state}, K * T, None,
+                partial(self._of, layer, kind),
+            )
+            for layer in range(depth)
+            for kind, state in enumerate(CELLS[self.cell].states)
+        ]  # fmt: skip
+
+    def _of(self, layer: int, kind: int) -> pd.DataFrame:
+        """The rows of one layer's state."""
+        K, T = self.log10_norms.shape[1:3]
+        columns = {"loss_step": np.repeat(self.loss_steps, T), "step": np.tile(np.arange(T), K)}
+        norms = [of_batch(of_loss[..., kind]).mean for of_loss in self.log10_norms[layer]]  # of one loss at a time
+        return pd.DataFrame(columns | {"log10_norm": np.concatenate([np.empty(0), *norms])})
 
     def __repr__(self) -> str:
         return (

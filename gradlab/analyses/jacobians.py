@@ -27,7 +27,8 @@ from numpy import ndarray
 
 from gradlab.analyses.problem import Need, Problem, analysis, whole_number, without_loss
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Progress, Size, Sweep, Swept, in_threads, plan, threads, times_power
+from gradlab.engine import Cotangents, Progress, Size, Sweep, Swept, checkpoint, in_threads, plan, threads, times_power
+from gradlab.engine.progress import part_of, silent
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
@@ -128,7 +129,7 @@ def product_jacobians(
     x, states = _sequence(problem, sequence)
     stack, T, n = problem.stack, len(x), numbers_of(problem.size)
     sweep = Sweep(stack, x, states, n)
-    sweep.forward()
+    sweep.forward(part_of(progress or silent, 0, 0.2))
     blocks = _blocks(n, T * plan(sweep.plan.size._replace(steps=1)).multiply_adds)
     final = _unit_rows(stack)
 
@@ -136,7 +137,7 @@ def product_jacobians(
         bars = _at_the_end(final[:, blocks[number]])
         return _rows(sweep.adjoint(bars, keep=("totals",), independent=True, progress=progress))
 
-    parts = in_threads(run, len(blocks), progress)
+    parts = in_threads(run, len(blocks), part_of(progress or silent, 0.2, 1))
     undefined = bool((sweep.non_finite < T).any())
     sweep.close()
     rows, exponents = (
@@ -171,7 +172,9 @@ def step_jacobians(
     final = _unit_rows(stack)
     jacobians = np.empty((T, n, n), stack.dtype)
     block = max(1, BLOCK_BYTES // (stack.dtype.itemsize * n * n * (2 + len(CELLS[stack.cell].pre_activations))))
-    for begin in range(0, T, block):  # the steps of a block are sequences of length 1
+    for begin in range(0, T, block):
+        checkpoint()
+        # the steps of a block are sequences of length 1
         steps = slice(begin, min(T, begin + block))
         count = steps.stop - steps.start
         start = tuple(np.ascontiguousarray(before[:, steps, kind]) for kind in range(before.shape[2]))
@@ -343,7 +346,9 @@ def _singular_values(rows: ndarray, exponents: ndarray) -> tuple[ndarray, ndarra
     n = scaled.shape[-1]
     defined = np.isfinite(scaled).all(axis=(1, 2))
     values = np.full((len(scaled), n), np.nan)
-    values[defined] = np.linalg.svd(scaled[defined].astype(np.float64), compute_uv=False)
+    for step in np.flatnonzero(defined):
+        checkpoint()
+        values[step] = np.linalg.svd(scaled[step].astype(np.float64), compute_uv=False)
     values[_beyond_rank(rows)] = 0.0
     with np.errstate(divide="ignore"):
         return np.log10(values) + LOG10_2 * exponents[:, None], values > n * np.finfo(rows.dtype).eps * values[:, :1]

@@ -85,6 +85,8 @@ def in_threads(run: Callable[[int, Progress], Any], count: int, progress: Progre
                 progress(sum(fractions) / count)
     except BaseException:  # Streamlit stops a script by an exception that is no Exception
         stop.set()
+        for future in futures:  # those that have not begun never do
+            future.cancel()
         raise
     return [future.result() for future in futures]
 

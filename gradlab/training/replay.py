@@ -19,6 +19,7 @@ import pandas as pd
 
 from gradlab.analyses.call import Call
 from gradlab.analyses.characters import CharacterModel
+from gradlab.analyses.parts import Part
 from gradlab.engine import Progress
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.inputs import default_text
@@ -95,10 +96,10 @@ class _Answered:
         """Nothing is computed, so nothing is too large."""
 
     def rows(self, progress: Progress | None = None) -> pd.DataFrame:
-        return self.rows_of(())
-
-    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
         raise NotImplementedError
+
+    def parts_of(self, results: Sequence[Any]) -> list[Part]:
+        return [Part.of(self.rows())]
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class History(_OfRuns):
         each = [f"gradlab.training.history({one}, experiments[{n}].cell)" for n, one in enumerate(records)]
         return each[0] if len(each) == 1 else f"pd.concat([{', '.join(each)}], ignore_index=True)"
 
-    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None) -> pd.DataFrame:
         tables = [history(run.records, run.experiment.cell) for run in self.runs]
         return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
@@ -157,7 +158,7 @@ class Traces(_OfRuns):
         runs = f"{records[0]} {EACH}" if is_same else ", ".join(records)
         return f"gradlab.training.traces_at([{runs}], {self.update})"
 
-    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None) -> pd.DataFrame:
         return traces_at([run.records for run in self.runs], self.update)
 
 
@@ -176,7 +177,7 @@ class Reach(_OfRuns):
     def code(self) -> str:
         return f"gradlab.training.reach({self.runs[0].code(FIRST)}, layer={self.layer}, state={self.state!r})"
 
-    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None) -> pd.DataFrame:
         return reach(self.runs[0].records, layer=self.layer, state=self.state)
 
 
@@ -224,7 +225,7 @@ class Reading(_Answered):
             return None
         return digest(self.code, self.snapshot.fingerprint, self.snapshot.replay.experiment.key)
 
-    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None) -> pd.DataFrame:
         return self.function(self.snapshot.model, *self.arguments)
 
 

@@ -9,6 +9,8 @@ import streamlit as st
 
 from gradlab.ui.frame import link, opened_runs, settings
 from gradlab.ui.frame.link import PAGES
+from gradlab.ui.training.job_controls import leaving_others
+from gradlab.ui.work import holding
 
 SECTIONS = {
     "See": [
@@ -53,7 +55,7 @@ with notices:
     link.tell(settings.current())
     opened_runs.notice(SECTIONS["See"][1])
 told = len(st.session_state.get("problems", []))
-with body:
+with body, holding(), leaving_others():
     page.run()
 with notices:
     link.tell_of_page(told)

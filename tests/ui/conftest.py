@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 import streamlit as st
 from playwright.sync_api import Page
@@ -61,7 +62,7 @@ def drawn(monkeypatch):
         return rows
 
     def exported(taken, table, question, words, **options):
-        seen.exported.append((words.name, taken, table))
+        seen.exported.append((words.name, taken, lambda: pd.concat(table(), ignore_index=True)))
         draw(taken, table, question, words, **options)
 
     def charted(*arguments, **options):

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from app import ROUTES, stops
+from gradlab.ui import work
 from gradlab.ui.frame import link, widgets
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts import following
@@ -36,7 +37,7 @@ def sent(app) -> dict:
 
 def asked(data: dict, setting: str, *values: str) -> dict:
     query = {"page": data["page"], "setting": setting, "stops": ",".join(values)}
-    following.shown.cache_clear()  # what the page has made
+    work.KEPT.clear()  # what the page has made
     return json.loads(following.stops(f"{urlencode(query)}&{data['query']}"))
 
 

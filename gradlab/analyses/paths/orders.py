@@ -11,7 +11,7 @@ from gradlab.analyses.paths.run import forward, loss_of, over_slices, table
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number
 from gradlab.analyses.traces import ALL
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Progress, Swept, cotangents_of_slice, plan, times_power
+from gradlab.engine import Cotangents, Progress, Swept, checkpoint, cotangents_of_slice, plan, times_power
 from gradlab.engine.progress import part_of
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
@@ -35,6 +35,7 @@ class Split(NamedTuple):
         T, B, S, _ = total.totals.shape
         shares = np.empty((len(self.names), T, B, S))
         for begin in range(0, T, STEPS_AT_ONCE):
+            checkpoint()
             some = slice(begin, begin + STEPS_AT_ONCE)
             apart = parts.exponents[some].reshape(-1, len(self.names), B) - total.exponents[some, None]
             shares[:, some] = projections(parts.totals[some], total.totals[some], np.moveaxis(apart, 1, 0))

@@ -24,7 +24,7 @@ from gradlab.analyses.paths.summary import LAG, lowest
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of
 from gradlab.analyses.traces import ALL
 from gradlab.cells import CELLS
-from gradlab.engine import Progress, Swept, cotangents_of_slice, plan
+from gradlab.engine import Progress, Swept, checkpoint, cotangents_of_slice, plan
 from gradlab.engine.progress import part_of
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
@@ -76,6 +76,7 @@ def mean_passes(
     kept = T if losses == ALL or not len(whole.steps) else int(whole.steps.max()) + 1
     tables = []
     for layer, adjoints in enumerate(swept.adjoints):
+        checkpoint()
         pair = adjoints.totals.reshape(T, 2, B, *adjoints.totals.shape[2:])
         apart = adjoints.exponents.reshape(T, 2, B)
         passes = projections(pair[:, 1], pair[:, 0], (apart[:, 1] - apart[:, 0])[None])[0][:kept]  # [T, B, S]

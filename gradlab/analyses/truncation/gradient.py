@@ -27,7 +27,7 @@ from gradlab.analyses.problem import (
 )
 from gradlab.analyses.truncation.schedules import Schedule, Span, several
 from gradlab.engine import Cotangents, Progress, Sweep, sweep
-from gradlab.engine.progress import silent
+from gradlab.engine.progress import part_of, silent
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.subject import Subject
@@ -62,7 +62,8 @@ def gradient(
     problem.refuse(_need(problem))
     if schedule is None:
         schedule = Schedule("full") if problem.settings is None else Schedule.of(problem.settings)
-    return _gradient(problem, _states_before(problem), schedule, progress)
+    report = progress or silent
+    return _gradient(problem, _states_before(problem, part_of(report, 0, 0.3)), schedule, part_of(report, 0.3, 1))
 
 
 @analysis(_need)
@@ -84,13 +85,13 @@ def bias(
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
     problem.refuse(_need(problem))
-    before = _states_before(problem)
-    report = progress or silent
-    full = _gradient(problem, before, Schedule("full"), None)
+    chosen, report = several(schedules), progress or silent
+    runs = 2 + len(chosen)
+    before = _states_before(problem, part_of(report, 0, 1 / runs))
+    full = _gradient(problem, before, Schedule("full"), part_of(report, 1 / runs, 2 / runs))
     rows = []
-    for count, schedule in enumerate(several(schedules)):
-        report(count / len(schedules))
-        truncated = _gradient(problem, before, schedule, None)
+    for count, schedule in enumerate(chosen, 2):
+        truncated = _gradient(problem, before, schedule, part_of(report, count / runs, (count + 1) / runs))
         for layer, (part, whole) in enumerate(zip(truncated, full, strict=True)):
             for name in ("all", *Layer._fields):
                 rows.append(
@@ -129,8 +130,10 @@ def departure(
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
     problem.refuse(_need(problem))
-    before = _states_before(problem)
-    truncated, full = (_gradient(problem, before, one, progress) for one in (schedule, Schedule("full")))
+    report = progress or silent
+    before = _states_before(problem, part_of(report, 0, 0.3))
+    truncated = _gradient(problem, before, schedule, part_of(report, 0.3, 0.6))
+    full = _gradient(problem, before, Schedule("full"), part_of(report, 0.6, 1))
     error, cosine, _ = _compared(_whole(truncated), _whole(full))
     return Departure(error, cosine)
 
@@ -156,28 +159,29 @@ def window_for(
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
     problem.refuse(_need(problem))
-    before, T, report = _states_before(problem), len(problem.inputs), progress or silent
-    full = _whole(_gradient(problem, before, Schedule("full"), None))
+    T, report = len(problem.inputs), progress or silent
+    share = 1 / (3 + np.log2(T))  # of one run in all of them
+    before = _states_before(problem, part_of(report, 0, share))
+    full = _whole(_gradient(problem, before, Schedule("full"), part_of(report, share, 2 * share)))
     if not np.isfinite(full).all() or not full.any():
         return None
 
-    def is_enough(k2: int) -> bool:
-        found, *_ = _compared(_whole(_gradient(problem, before, schedule.of_length(k2), None)), full)
+    def is_enough(k2: int, progress: Progress) -> bool:
+        found, *_ = _compared(_whole(_gradient(problem, before, schedule.of_length(k2), progress)), full)
         return found <= error
 
-    short, long = 0, T
+    short, long, done = 0, T, 2 * share
     while long - short > 1:
-        report(1 - np.log2(long - short) / np.log2(T))
-        middle = (short + long) // 2
-        short, long = (short, middle) if is_enough(middle) else (middle, long)
+        middle, of_run = (short + long) // 2, part_of(report, done, done := min(done + share, 1.0))
+        short, long = (short, middle) if is_enough(middle, of_run) else (middle, long)
     return long
 
 
-def _states_before(problem: Problem) -> ndarray:
+def _states_before(problem: Problem, progress: Progress) -> ndarray:
     """Every state before every step, [L, T, B, S, H]."""
     run = Sweep(problem.stack, problem.inputs, problem.initial_state)
-    run.forward()
-    after, _ = run.values()
+    run.forward(part_of(progress, 0, 0.7))
+    after, _ = run.values(part_of(progress, 0.7, 1))
     before = np.zeros_like(after)
     before[:, 1:] = after[:, :-1]
     for kind, value in enumerate(problem.initial_state):
@@ -185,15 +189,15 @@ def _states_before(problem: Problem) -> ndarray:
     return before
 
 
-def _gradient(problem: Problem, before: ndarray, schedule: Schedule, progress: Progress | None) -> tuple[Layer, ...]:
+def _gradient(problem: Problem, before: ndarray, schedule: Schedule, progress: Progress) -> tuple[Layer, ...]:
     T = len(problem.inputs)
-    report = progress or silent
     batches = _batches(problem, schedule.spans(T))
     total: list[Layer] | None = None
     for count, spans in enumerate(batches):
-        report(count / len(batches))
+        of_batch = part_of(progress, count / len(batches), (count + 1) / len(batches))
+        of_batch(0)
         inputs, start, cotangents = _side_by_side(problem, before, spans)
-        swept = sweep(problem.stack, inputs, cotangents, start, with_parameters=True)
+        swept = sweep(problem.stack, inputs, cotangents, start, with_parameters=True, progress=of_batch)
         parts = swept.parameters_bar
         total = [Layer(*map(np.add, a, b)) for a, b in zip(total, parts, strict=True)] if total else list(parts)
     return tuple(total or (Layer(*map(np.zeros_like, layer)) for layer in problem.stack.layers))

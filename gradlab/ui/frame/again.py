@@ -1,4 +1,4 @@
-"""Running a session's page once more from outside its run, where something it has to say came up there."""
+"""A session from outside its page's run: whether it is still there, and running its page once more."""
 
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -21,3 +21,8 @@ def run_again(session_id: str) -> None:
     if info is not None:
         session = info.session
         session._call_soon_on_event_loop(lambda: session.request_rerun(session._client_state))
+
+
+def is_open(session_id: str) -> bool:
+    """Whether a session's page is connected, from whichever thread; True where there is no server to ask."""
+    return not (session_id and runtime.exists()) or runtime.get_instance().is_active_session(session_id)

@@ -3,7 +3,7 @@
 Files are made when asked for, not at every run: a download button holds a function, and Streamlit calls it then.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from gradlab.ui.frame.again import run_again, session_id
 from gradlab.ui.frame.refusal import refusal
 from gradlab.words.how_to_read import Words
 
+Tables = Iterable[pd.DataFrame]  # a table's rows, block by block
 SCALES = (1, 2, 3, 4)
 EVERY_ROW = (
     "drawn from every row, not from those that the screen shows, which takes seconds for a long trace. Lines of more "
@@ -36,9 +37,10 @@ def tool(name: str, icon: str, key: str) -> Iterator[bool]:
 
 
 def export_bar(
-    chart: Callable[[], Any], table: Callable[[], pd.DataFrame], question: Question, words: Words, *, is_reduced: bool
+    chart: Callable[[], Any], table: Callable[[], Tables], question: Question, words: Words, *, is_reduced: bool
 ) -> None:
-    """A button that opens all formats of one chart; `table` makes the rows of its CSV: all, not the thinned ones."""
+    """A button that opens all formats of one chart; `table` makes the rows of its CSV block by
+    block: all, not the thinned ones."""
     subjects, code = question.subjects, question.code
     heading = {"code": code, "title": words.title, "subtitle": words.sentence.replace("**", "")}
     failed: dict[str, str] = st.session_state.setdefault("failed exports", {})  # name of the figure → sentence
@@ -81,5 +83,5 @@ def _picture(kind: Format, chart: Callable[[], Any], subjects: Any, options: dic
     return kind.write(chart(), subjects, **options)
 
 
-def _table(kind: Format, table: Callable[[], pd.DataFrame], subjects: Any, code: str) -> bytes:
+def _table(kind: Format, table: Callable[[], Tables], subjects: Any, code: str) -> bytes:
     return kind.write(table(), subjects, code)

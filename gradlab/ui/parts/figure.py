@@ -7,9 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from gradlab.analyses.call import Question
+from gradlab.analyses.parts import blocks
 from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.exports import python_code
-from gradlab.ui.ask import ask, every_row
+from gradlab.ui.ask import ask, every_part
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import following
 from gradlab.ui.parts.export_bar import export_bar, tool
@@ -67,7 +68,7 @@ def figure(
     if not (follows and following.show(follows, words.title)):
         show(chart(draw, rows), description, width, chosen)
     if tools:
-        _tools(lambda: chart(taken or draw, reduction.taken(every_row(question))), question, words, reduction, export)
+        _tools(lambda: chart(taken or draw, reduction.taken(every_part(question))), question, words, reduction, export)
 
 
 @st.fragment
@@ -76,7 +77,7 @@ def _tools(picture: Callable[[], Any], question: Question, words: Words, reducti
     with st.container(horizontal=True, horizontal_alignment="right", gap=None, key=f"tools {words.name}"):
         if export:
             is_reduced = not isinstance(reduction, AllRows)
-            export_bar(picture, lambda: every_row(question), question, words, is_reduced=is_reduced)
+            export_bar(picture, lambda: blocks(every_part(question)), question, words, is_reduced=is_reduced)
             program(question, words)
         how_to_read(words)
 

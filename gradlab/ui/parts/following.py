@@ -32,6 +32,7 @@ from gradlab.ui.frame import link, settings, widgets
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts.cards import face, state_of
 from gradlab.ui.parts.promise import promised
+from gradlab.ui.work import kept_or_made
 from gradlab.words import flow
 from gradlab.words.following import NOT_ALLOWED, OTHER_PARTS, TOO_LONG
 
@@ -41,7 +42,6 @@ MOST = 1000.0  # milliseconds of a page's own curves, which the first request of
 PER_MILLISECOND = 14e6  # of `Plan.multiply_adds`, as measured on two cores
 FIRST = "layer == 0 and state == 'h'"
 HERE = Path(__file__)
-KEPT = 64  # what pages show, in the server's memory: up to a megabyte each
 
 
 class Asked(NamedTuple):
@@ -119,9 +119,12 @@ PAGES = {
 }
 
 
-@lru_cache(maxsize=KEPT)
 def shown(page: str, asked: Asked) -> Shown | None:
     """What a page shows; None where there is nothing to draw."""
+    return kept_or_made(("shown", page, asked), lambda progress: _shown(page, asked))
+
+
+def _shown(page: str, asked: Asked) -> Shown | None:
     content = PAGES[page].content(asked)
     if content is None:
         return None

@@ -1,7 +1,7 @@
 """Job: runs that train in a background thread while their page is open.
 
-A page that shows a job calls `polled` each time it draws. The thread ends, after the update it is in, when nobody has
-polled for `PATIENCE` seconds, because the page was left or the tab closed; the next poll resumes it.
+A page that shows a job calls `polled` each time it draws. The thread ends, after the update it is in, when the page was
+left (`left`), the tab was closed (`is_open`), or nobody has polled for `PATIENCE` seconds; the next poll resumes it.
 """
 
 import math
@@ -25,6 +25,7 @@ class Job:
     records      one list per run, growing; at first what the run's next update measures, before it is made
     snapshots    what `snapshot` made last of each run, by the thread that trains, so never of weights half changed
     clock        seconds, from any origin
+    is_open      whether the session is still there, asked before every round of updates
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Job:
         runs: Sequence[Run],
         snapshot: Callable[[Run], Any] = lambda run: None,
         clock: Callable[[], float] = time.monotonic,
+        is_open: Callable[[], bool] = lambda: True,
     ):
         self.runs = tuple(runs)
         self.records: list[list[Record]] = [[] for _ in runs]
@@ -39,6 +41,7 @@ class Job:
         self.wanted = False  # start was pressed, and neither pause nor discard since
         self.error: Exception | None = None
         self.seconds = 0.0  # at work
+        self.is_open = is_open
         self._clock = clock
         self._lock = threading.Lock()  # of beginning and ending: a chart polls beside the page
         self._ending = threading.Event()
@@ -118,20 +121,29 @@ class Job:
         if thread is not None:
             thread.join()
 
+    def left(self, since: float) -> None:
+        """Ends the thread after the updates it is in where nobody has polled since then; a poll resumes it."""
+        with self._lock:
+            if self._polled_at < since:
+                self._ending.set()
+
     def polled(self) -> None:
         """Says that the page is open: keeps the work going, and resumes it if it had stopped because nobody polled."""
         with self._lock:
             self._polled_at = self._clock()
-            is_alive = self._thread is not None and self._thread.is_alive()
-            if self.running and not is_alive:
-                self._ending = threading.Event()
-                self._thread = threading.Thread(target=self._work, args=(self._ending,), name="training", daemon=True)
+            is_at_work = self._thread is not None and self._thread.is_alive() and not self._ending.is_set()
+            if self.running and not is_at_work:
+                self._ending, before = threading.Event(), self._thread
+                arguments = (self._ending, before)
+                self._thread = threading.Thread(target=self._work, args=arguments, name="training", daemon=True)
                 self._thread.start()
 
-    def _work(self, ending: threading.Event) -> None:
+    def _work(self, ending: threading.Event, before: threading.Thread | None) -> None:
+        if before is not None:  # it may be in its last update
+            before.join()
         published = self._clock()
         try:
-            while not (ending.is_set() or self.finished or self._clock() - self._polled_at > PATIENCE):
+            while not (ending.is_set() or self.finished or not self.is_open() or self._is_forgotten()):
                 before = self._clock()
                 self._round()
                 after = self._clock()
@@ -142,6 +154,9 @@ class Job:
         except Exception as error:
             self.error = error  # the page shows it
         self._publish()
+
+    def _is_forgotten(self) -> bool:
+        return self._clock() - self._polled_at > PATIENCE
 
     def _round(self) -> None:
         for run, records in zip(self.runs, self.records, strict=True):

@@ -1,6 +1,8 @@
 """What the pages that train have in common: the session's job, how it is trained, its buttons, and its kept runs."""
 
-from collections.abc import Callable, Hashable, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,6 +14,7 @@ from gradlab.settings.experiment import Experiment
 from gradlab.settings.trained import kept_as
 from gradlab.training import OPTIMIZERS, Recipe, Run, checkpoints
 from gradlab.ui.frame import linked, opened_runs
+from gradlab.ui.frame.again import is_open, session_id
 from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.frame.settings import OF_THE_TASK
 from gradlab.ui.training.job import Job
@@ -62,12 +65,29 @@ def job_of(page: str, choice: Hashable, make: Callable[[], Job]) -> Job:
         kept[1].pause()
     try:
         with st.spinner("Preparing the networks …"):
-            job = make()
+            job = _of_session(make())
     except ValueError as error:
         refusal("This cannot be trained", str(error))
         st.stop()
     st.session_state[f"job {page}"] = (choice, job)
     return job
+
+
+def _of_session(job: Job) -> Job:
+    """The job, which ends with this session."""
+    job.is_open = partial(is_open, session_id())
+    return job
+
+
+@contextmanager
+def leaving_others() -> Iterator[None]:
+    """Of a run of a page: the session's jobs that it does not show are left when it ends."""
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        for kept in [st.session_state[key] for key in st.session_state if str(key).startswith("job ")]:
+            kept[1].left(begun)
 
 
 def buttons(page: str, job: Job) -> None:
@@ -146,7 +166,7 @@ def keep_and_open(page: str, job: Job, make: Callable[[Run], Job]) -> None:
         file = st.file_uploader("Open a kept run", ["safetensors"], key=f"open {page}")
         if file is not None and st.button("Open", key=f"opened {page}"):
             try:
-                opened = make(_traced(checkpoints.load(file.getvalue())))
+                opened = _of_session(make(_traced(checkpoints.load(file.getvalue()))))
             except ValueError as error:
                 st.text(str(error))
                 return
