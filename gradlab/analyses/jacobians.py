@@ -221,12 +221,13 @@ def singular_values_by_lag(
         raise ValueError(f"of = {of!r} is not allowed: use {' or '.join(map(repr, BLOCKS))}")
     most = whole_number("most", most, 3)
     problem = without_loss(subject, inputs, None, initial_state)
-    products = product_jacobians(problem, sequence=sequence, progress=progress)
+    report = progress or silent
+    products = product_jacobians(problem, sequence=sequence, progress=part_of(report, 0, 0.5))
     even = np.linspace(0, products.steps - 1, most - 1).round().astype(int)
     steps = np.unique([*even, max(products.steps - 2, 0)])
     block = _block(problem.size, of)
     rows, exponents = products.rows[steps][:, block[:, None], block], products.exponents[steps][:, block]
-    logarithms, resolved = _singular_values(rows, exponents)
+    logarithms, resolved = _singular_values(rows, exponents, part_of(report, 0.5, 1))
     stretches = {SINGULAR_VALUE: logarithms, RANDOM_COTANGENT: _seen(rows, exponents, seed)[:, None]}
     bound = spectral_norm_bound(problem.stack)
     if bound is not None:
@@ -340,14 +341,14 @@ def _block(size: Size, of: str) -> ndarray:
     return (every if of == "state" else every[:, :1]).reshape(-1)
 
 
-def _singular_values(rows: ndarray, exponents: ndarray) -> tuple[ndarray, ndarray]:
+def _singular_values(rows: ndarray, exponents: ndarray, progress: Progress = silent) -> tuple[ndarray, ndarray]:
     """log10 singular values [T, n] of matrices with an exponent for each row, and which of them are resolved."""
     scaled, exponents = _common_scale(rows, exponents)
     n = scaled.shape[-1]
     defined = np.isfinite(scaled).all(axis=(1, 2))
     values = np.full((len(scaled), n), np.nan)
     for step in np.flatnonzero(defined):
-        checkpoint()
+        progress(step / len(scaled))
         values[step] = np.linalg.svd(scaled[step].astype(np.float64), compute_uv=False)
     values[_beyond_rank(rows)] = 0.0
     with np.errstate(divide="ignore"):
