@@ -18,8 +18,9 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
+from gradlab.analyses.memory import ITEMISED_ROW, PAIR_ROW, dense_bytes, item_of, states_of
 from gradlab.analyses.parts import Part, together
-from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_number
+from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_number, work_of
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Progress, Sweep, in_threads, plan, threads, times_power
 from gradlab.engine.progress import part_of
@@ -93,16 +94,28 @@ def _need(problem: Problem, most: int | None = None, loss_steps: Sequence[int] |
     """Of norms, or of vectors with so many numbers for each unit."""
     size = problem.size
     rows = min(problem.losses if loss_steps is None else len(loss_steps), most or size.steps)
-    states = len(CELLS[size.cell].states)
-    item = np.dtype(size.dtype).itemsize
-    pair = item * size.hidden_size * numbers if numbers else 8 * states
+    states, at_once = states_of(size), max(1, GROUP_ROWS // size.sequences)
+    pair = item_of(size) * size.hidden_size * numbers if numbers else 8 * states
     result = rows * size.depth * size.steps * size.sequences * pair
-    passes = plan(size._replace(rows=max(size.sequences, GROUP_ROWS))).bytes
+    group = size._replace(rows=min(rows, at_once) * size.sequences)
+    groups = -(-rows // at_once)
+    passes = max(1, min(threads(), groups)) * plan(group).bytes
+    drawn = 0 if numbers else rows * size.steps * PAIR_ROW
     what = f"{rows} loss steps × {size.steps} steps of {size.sequences} sequences"
-    return Need(result + 2 * passes, what, "the number of loss_steps, steps, batch_size or depth")
+    to_lower = "the number of loss_steps, steps, batch_size or depth"
+    work = max(1, groups) * work_of(plan(group))
+    return Need(result + dense_bytes(size) + max(passes, drawn), what, to_lower, work)
 
 
-@analysis(_need)
+def _need_of_table(problem: Problem, most: int | None = None, loss_steps: Sequence[int] | None = None) -> Need:
+    size, need = problem.size, _need(problem, most, loss_steps)
+    rows = min(problem.losses if loss_steps is None else len(loss_steps), most or size.steps)
+    result = 8 * rows * size.depth * size.steps * size.sequences * states_of(size)
+    table = ITEMISED_ROW * rows * size.depth * size.steps * states_of(size)
+    return need._replace(bytes=max(need.bytes, result + dense_bytes(size) + table))
+
+
+@analysis(_need_of_table)
 def itemised(
     subject: Subject | Stack | Problem,
     inputs: ArrayLike | None = None,

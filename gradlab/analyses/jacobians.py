@@ -25,7 +25,9 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import Need, Problem, analysis, whole_number, without_loss
+from gradlab.analyses.memory import item_of, kept_bytes, states_of, values_bytes
+from gradlab.analyses.problem import Need, Problem, analysis, whole_number, without_loss, work_of
+from gradlab.analyses.weights import SPECTRUM_WORK
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Progress, Size, Sweep, Swept, checkpoint, in_threads, plan, threads, times_power
 from gradlab.engine.progress import part_of, silent
@@ -40,7 +42,8 @@ BLOCKS = ("state", "h")
 # γ, the steepest slope of φ, of the cells that are h' = φ(W x + U h + b) (Pascanu et al. 2013, eq. 6 and 7)
 STEEPEST = {"rnn": 1.0, "rnn_relu": 1.0, "rnn_linear": 1.0}
 LOG10_2 = np.log10(2.0)
-BLOCK_BYTES = 2**26  # of step Jacobians in the making
+BLOCK_BYTES = 2**24  # of step Jacobians in the making
+TO_LOWER = "steps, hidden_size or depth"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,14 +101,26 @@ class ProductJacobians:
 
 
 def _need(problem: Problem, sequence: int = 0) -> Need:
-    size = problem.size
+    size = problem.size._replace(sequences=1, rows=numbers_of(problem.size))
+    n, planned = size.rows, plan(size)
+    kept = kept_bytes(size, states_of(size))
+    in_blocks = len(_blocks(n, size.steps * plan(size._replace(steps=1)).multiply_adds)) > 1
+    result = size.steps * n * (n + 1) * item_of(size)
+    copied = int(result * (0.75 * (size.depth > 1) + in_blocks))  # layers, and then threads, are put together
+    return Need(planned.bytes + kept + copied, _what(problem.size), TO_LOWER, work_of(planned))
+
+
+def _need_of_steps(problem: Problem, sequence: int = 0) -> Need:
+    size, n = problem.size._replace(sequences=1, rows=1), numbers_of(problem.size)
+    result = size.steps * n * n * item_of(size)
+    peak = plan(size).bytes + 3 * values_bytes(size) + result + 2 * BLOCK_BYTES
+    return Need(peak, _what(problem.size), TO_LOWER, work_of(plan(size._replace(rows=n))))
+
+
+def _what(size: Size) -> str:
     n = numbers_of(size)
-    result = size.steps * n * (n + 1) * max(np.dtype(size.dtype).itemsize, 4)
-    passes = plan(size._replace(sequences=1, rows=n)).bytes
-    what = (
-        f"steps = {size.steps}, hidden_size = {size.hidden_size}, depth = {size.depth}: Jacobians of {n} × {n} a step"
-    )
-    return Need(passes + 2 * result, what, "steps, hidden_size or depth")
+    sizes = f"steps = {size.steps}, hidden_size = {size.hidden_size}, depth = {size.depth}"
+    return f"{sizes}: Jacobians of {n} × {n} a step"
 
 
 @analysis(_need, reads=("network", "sequence", "numerics"))
@@ -146,7 +161,7 @@ def product_jacobians(
     return ProductJacobians(stack.cell, rows, exponents, undefined)
 
 
-@analysis(_need, reads=("network", "sequence", "numerics"))
+@analysis(_need_of_steps, reads=("network", "sequence", "numerics"))
 def step_jacobians(
     subject: Subject | Stack | Problem,
     inputs: ArrayLike | None = None,
@@ -158,7 +173,7 @@ def step_jacobians(
     NaN where the state before the step is not finite.
     """
     problem = without_loss(subject, inputs, None, initial_state)
-    problem.refuse(_need(problem))
+    problem.refuse(_need_of_steps(problem))
     x, states = _sequence(problem, sequence)
     stack, T, n = problem.stack, len(x), numbers_of(problem.size)
     run = Sweep(stack, x, states)
@@ -189,7 +204,9 @@ def step_jacobians(
 
 
 def _need_by_lag(problem: Problem, sequence: int = 0, of: str = "state", most: int = 48, seed: int = 0) -> Need:
-    return _need(problem)
+    need = _need(problem)
+    steps = min(most, problem.size.steps)
+    return need._replace(work=need.work + SPECTRUM_WORK * steps * numbers_of(problem.size) ** 3)
 
 
 @analysis(_need_by_lag, reads=("network", "sequence", "numerics"))

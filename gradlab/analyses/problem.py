@@ -21,8 +21,9 @@ import numpy as np
 from numpy import ndarray
 
 from gradlab import engine
+from gradlab.analyses.memory import screen_bytes
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Plan, Size, is_finite, plan_in_slices
+from gradlab.engine import Cotangents, Plan, Size, buffers, is_finite, plan_in_slices
 from gradlab.network.arrays import ArrayLike, StatesLike, on_the_cpu
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import GROUPS
@@ -113,7 +114,8 @@ class Problem:
     def trace_need(self) -> Need:
         """What a trace takes."""
         plan = _trace_plan(self.size, self.losses, self.source.loss_bytes)
-        return Need(plan.bytes, sizes(self.size), SIZES_TO_LOWER, work_of(plan))
+        peak = max(plan.bytes, plan.bytes - max(plan.held - buffers.MOST_BYTES, 0) + screen_bytes(self.size))
+        return Need(peak, sizes(self.size), SIZES_TO_LOWER, work_of(plan))
 
     def refuse(self, need: Need) -> None:
         """Raises TooLarge where an analysis needs more memory than there is."""

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.memory import weights_bytes
 from gradlab.analyses.problem import Need, Problem, analysis, stack_of
 from gradlab.cells import CELLS
 from gradlab.engine import Progress
@@ -34,10 +35,9 @@ def _need(problem: Problem) -> Need:
     """The weights, drawn and in float64, and the spectra of one gate after the other."""
     size = problem.size
     gates = len(CELLS[size.cell].pre_activations)
-    inputs = size.hidden_size * (size.depth - 1) + size.input_size
-    weights = 8 * gates * size.hidden_size * (size.depth * size.hidden_size + inputs)
+    peak = 2 * weights_bytes(size) + 8 * 8 * size.hidden_size**2
     work = SPECTRUM_WORK * size.depth * gates * size.hidden_size**3
-    return Need(2 * weights, f"hidden_size = {size.hidden_size}, depth = {size.depth}", "hidden_size or depth", work)
+    return Need(peak, f"hidden_size = {size.hidden_size}, depth = {size.depth}", "hidden_size or depth", work)
 
 
 @analysis(_need, reads=READS)

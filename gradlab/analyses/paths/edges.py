@@ -19,8 +19,18 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
+from gradlab.analyses.memory import dense_bytes, kept_bytes, values_bytes
 from gradlab.analyses.paths.run import forward
-from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number
+from gradlab.analyses.problem import (
+    SIZES_TO_LOWER,
+    Need,
+    Problem,
+    analysis,
+    problem_of,
+    sizes,
+    whole_number,
+    work_of,
+)  # fmt: skip
 from gradlab.analyses.traces import log10_entered, relative
 from gradlab.cells import CELLS
 from gradlab.cells.contract import Cell
@@ -47,8 +57,10 @@ class Edge(NamedTuple):
 
 
 def _need(problem: Problem, first: int = 0, last: int | None = None) -> Need:
-    size = problem.size
-    return Need(plan(size._replace(keep=True)).bytes, sizes(size), "any of them")
+    size, cell = problem.size, CELLS[problem.cell]
+    kept = kept_bytes(size, len(cell.states) + 2 * len(cell.pre_activations))
+    peak = plan(size).bytes + kept + values_bytes(size) + dense_bytes(size) + problem.source.loss_bytes
+    return Need(peak, sizes(size), SIZES_TO_LOWER, work_of(plan(size)))
 
 
 @analysis(_need)

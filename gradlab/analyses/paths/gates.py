@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.memory import TABLE_ROW, dense_bytes, item_of, kept_bytes, values_bytes
 from gradlab.analyses.paths.run import forward, starts
 from gradlab.analyses.problem import (
     SIZES_TO_LOWER,
@@ -22,10 +23,11 @@ from gradlab.analyses.problem import (
     sparse,
     whole_number,
     without_loss,
+    work_of,
 )
 from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.contract import Cell, additive_state, peepholes_of
-from gradlab.engine import Progress, Size, log10_norms, plan
+from gradlab.engine import Progress, log10_norms, plan
 from gradlab.engine.progress import part_of, silent
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
@@ -34,6 +36,7 @@ from gradlab.settings.meant import knows_its_options
 from gradlab.settings.subject import Subject
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
+QUANTILE_WORK, MICROSCOPE_WORK = 1000, 3000  # multiply-adds a number
 BLOCK_NUMBERS = 2**20  # of which statistics are taken at once: some tens of milliseconds
 STATISTICS_COLUMNS = ("cell", "layer", "step", "lag", "gate", "mean", *QUANTILES, "saturated_low", "saturated_high")
 UNITS_COLUMNS = ("cell", "layer", "sequence", "unit", "step", "lag", "quantity", "value")
@@ -46,16 +49,13 @@ def drawn_gates(cell: str) -> tuple[str, ...]:
     return tuple(name for name in one.saved if name in {*one.gates, *one.pre_activations} - {*weights})
 
 
-def values_bytes(size: Size) -> int:
-    """Of all states and of all values that the cell keeps."""
-    cell, item = CELLS[size.cell], np.dtype(size.dtype).itemsize
-    return item * size.depth * size.steps * size.sequences * (len(cell.states) + len(cell.saved)) * size.hidden_size
-
-
 def _need_of_statistics(problem: Problem) -> Need:
     size = problem.size
-    what = f"all states and gates of {sizes(size)}"
-    return Need(plan(size).bytes + values_bytes(size), what, SIZES_TO_LOWER)
+    rows = size.depth * size.steps * len(drawn_gates(size.cell))
+    planned, numbers = plan(size), rows * size.sequences * size.hidden_size
+    peak = planned.bytes + values_bytes(size) + rows * TABLE_ROW
+    work = work_of(planned) + QUANTILE_WORK * numbers
+    return Need(peak, f"all states and gates of {sizes(size)}", SIZES_TO_LOWER, work)
 
 
 @analysis(_need_of_statistics, reads=("network", "sequence", "numerics"))
@@ -199,7 +199,15 @@ def unit_values(scope: Microscope, quantities: Sequence[str], unit: int | None =
     return pd.concat(parts, ignore_index=True)[list(UNITS_COLUMNS)]
 
 
-@analysis(reads=("sequence", "numerics", "input_size"))
+def _need_of_letters(problem: Problem, sequence: int = 0) -> Need:
+    size = problem.size
+    drawn = 8 * size.steps * (1.3 * size.sequences * size.input_size)
+    return Need(
+        int(drawn), f"the input of {sizes(size)}", SIZES_TO_LOWER, size.steps * size.sequences * size.input_size
+    )
+
+
+@analysis(_need_of_letters, reads=("sequence", "numerics", "input_size"))
 def letters(
     subject: Subject | Stack | Problem, inputs: ArrayLike | None = None, *, sequence: int = 0
 ) -> pd.Series | None:
@@ -215,9 +223,11 @@ def letters(
 
 def _need_of_sequence(problem: Problem, layer: int = 0, sequence: int = 0) -> Need:
     size = problem.size._replace(sequences=1, rows=1)
-    what = f"all units of one sequence: {sizes(size)}"
-    peak = plan(size._replace(keep=True)).bytes + 2 * values_bytes(size)
-    return Need(peak, what, SIZES_TO_LOWER)
+    of_layer = item_of(size) * size.steps * size.hidden_size
+    planned, cell = plan(size), CELLS[size.cell]
+    made = values_bytes(size) + kept_bytes(size, len(cell.states)) + dense_bytes(problem.size) + 10 * of_layer
+    work = work_of(planned) + MICROSCOPE_WORK * size.steps * size.hidden_size
+    return Need(planned.bytes + made, f"all units of one sequence: {sizes(size)}", SIZES_TO_LOWER, work)
 
 
 @analysis(_need_of_sequence)

@@ -7,10 +7,10 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
+from gradlab.analyses.memory import TABLE_ROW, copies, keeping, kept_bytes, result_bytes, states_of
 from gradlab.analyses.paths.run import forward, loss_of, over_slices, table
-from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number
+from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number, work_of
 from gradlab.analyses.traces import ALL
-from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Progress, Swept, checkpoint, cotangents_of_slice, plan, times_power
 from gradlab.engine.progress import part_of
 from gradlab.network.arrays import ArrayLike, StatesLike
@@ -55,12 +55,14 @@ def projections(parts: ndarray, total: ndarray, exponents: ndarray) -> ndarray:
 
 
 def _need(problem: Problem, orders: int = 8, losses: str = ALL) -> Need:
-    size = problem.size
-    rows = (orders + 2) * size.sequences
-    states = len(CELLS[size.cell].states)
-    totals = 8 * size.steps * (rows + size.sequences) * size.depth * states * size.hidden_size
-    peak = plan(size._replace(rows=rows)).bytes + totals
-    return Need(peak, f"{orders + 2} parts of {sizes(size)}", "orders, steps, batch_size, hidden_size or depth")
+    size, parts = problem.size, orders + 2
+    grouped, S = size._replace(rows=parts * size.sequences), states_of(size)
+    shares = 8 * parts * size.steps * size.sequences * S * size.depth
+    tables = shares + size.depth * S * size.steps * (parts + 1) * TABLE_ROW
+    total = copies(grouped) * kept_bytes(size, S) + result_bytes(size)
+    what, work = f"{parts} parts of {sizes(size)}", work_of(plan(size)) + work_of(plan(grouped))
+    to_lower = "orders, steps, batch_size, hidden_size or depth"
+    return Need(keeping(grouped, S, tables) + total, what, to_lower, work)
 
 
 @analysis(_need)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.paths.gates import values_bytes
+from gradlab.analyses.memory import dense_bytes, item_of, states_of, values_bytes
 from gradlab.analyses.problem import (
     ALL_GROUPS,
     SIZES_TO_LOWER,
@@ -24,9 +24,10 @@ from gradlab.analyses.problem import (
     problem_of,
     sizes,
     sparse,
+    work_of,
 )
 from gradlab.analyses.truncation.schedules import Schedule, Span, several
-from gradlab.engine import Cotangents, Progress, Sweep, sweep
+from gradlab.engine import Cotangents, Plan, Progress, Size, Sweep, buffers, plan, plan_in_slices, sweep
 from gradlab.engine.progress import part_of, silent
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Layer, Stack
@@ -38,9 +39,28 @@ BATCH_BYTES = 2**26  # of spans' inputs and states laid side by side in one swee
 
 def _need(problem: Problem, schedule: Schedule | None = None, schedules: Sequence[Schedule] = ()) -> Need:
     """All states of the forward pass twice, and the sweeps over spans laid side by side."""
+    size, planned = problem.size, plan(problem.size)
+    chosen = [one for one in (*schedules, schedule) if one is not None and one.kind != "full"]
+    states = dense_bytes(size) * size.depth * states_of(size)
+    laid = max((_side_by_side_plan(problem, one).bytes for one in chosen), default=0)
+    whole = plan_in_slices(size).bytes + planned.held
+    losses = int(dense_bytes(size) * (1 + 3 * problem.losses / size.steps))
+    peak = states + max(planned.bytes + values_bytes(size), losses + max(whole, laid + planned.held))
+    return Need(peak, f"all states of {sizes(size)}", SIZES_TO_LOWER, work_of(planned) * (3 + len(schedules)))
+
+
+def _side_by_side_plan(problem: Problem, schedule: Schedule) -> Plan:
+    """The Plan of as many of its spans as lie side by side."""
     size = problem.size
-    peak = problem.trace_bytes + 2 * values_bytes(size) + BATCH_BYTES
-    return Need(peak, f"all states of {sizes(size)}", SIZES_TO_LOWER)
+    length = min(schedule.k2, size.steps)
+    count = max(1, min(size.steps // max(schedule.k1, 1), BATCH_BYTES // (length * _step_bytes(size)), problem.losses))
+    rows = count * size.sequences
+    return plan_in_slices(size._replace(steps=length, sequences=rows, rows=rows))
+
+
+def _step_bytes(size: Size) -> int:
+    """Of the inputs and states of a step that are laid side by side."""
+    return size.sequences * item_of(size) * (size.input_size + size.hidden_size)
 
 
 @analysis(_need, reads=(*ALL_GROUPS, "truncation"))
@@ -59,7 +79,7 @@ def gradient(
     whole one. Raises ValueError for shapes, or a schedule, that do not fit.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
-    problem.refuse(_need(problem))
+    problem.refuse(_need(problem, schedule))
     if schedule is None:
         schedule = Schedule("full") if problem.settings is None else Schedule.of(problem.settings)
     report = progress or silent
@@ -84,7 +104,7 @@ def bias(
     log10_norm_full   log10 ‖full‖
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
-    problem.refuse(_need(problem))
+    problem.refuse(_need(problem, None, schedules))
     chosen, report = several(schedules), progress or silent
     runs = 2 + len(chosen)
     before = _states_before(problem, part_of(report, 0, 1 / runs))
@@ -129,7 +149,7 @@ def departure(
     Arguments and errors as in `bias`.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
-    problem.refuse(_need(problem))
+    problem.refuse(_need(problem, schedule))
     report = progress or silent
     before = _states_before(problem, part_of(report, 0, 0.3))
     truncated = _gradient(problem, before, schedule, part_of(report, 0.3, 0.6))
@@ -138,7 +158,14 @@ def departure(
     return Departure(error, cosine)
 
 
-@analysis(_need)
+def _need_of_search(problem: Problem, schedule: Schedule | None = None, error: float = 0.01) -> Need:
+    """Windows of every length leave scratch arrays of their own."""
+    need, planned = _need(problem, schedule), plan(problem.size)
+    work = need.work * np.log2(2 + problem.size.steps)
+    return need._replace(bytes=need.bytes + min(planned.held, buffers.MOST_BYTES), work=work)
+
+
+@analysis(_need_of_search)
 def window_for(
     subject: Subject | Stack | Problem,
     inputs: ArrayLike | None = None,
@@ -158,7 +185,7 @@ def window_for(
     full gradient is exactly zero or not finite. Other arguments and errors as in `bias`.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
-    problem.refuse(_need(problem))
+    problem.refuse(_need_of_search(problem, schedule))
     T, report = len(problem.inputs), progress or silent
     share = 1 / (3 + np.log2(T))  # of one run in all of them
     before = _states_before(problem, part_of(report, 0, share))
@@ -182,6 +209,7 @@ def _states_before(problem: Problem, progress: Progress) -> ndarray:
     run = Sweep(problem.stack, problem.inputs, problem.initial_state)
     run.forward(part_of(progress, 0, 0.7))
     after, _ = run.values(part_of(progress, 0.7, 1))
+    run.close()
     before = np.zeros_like(after)
     before[:, 1:] = after[:, :-1]
     for kind, value in enumerate(problem.initial_state):
@@ -209,12 +237,10 @@ def _batches(problem: Problem, spans: list[Span]) -> list[list[Span]]:
     with_loss = [s for s in spans if np.searchsorted(entering, s.first_loss) < np.searchsorted(entering, s.end)]
     whole = [span for span in with_loss if span.first == 0]
     batches = [[Span(0, min(s.first_loss for s in whole), max(s.end for s in whole))]] if whole else []
-    B = problem.inputs.shape[1]
-    step_bytes = B * problem.stack.dtype.itemsize * (problem.inputs.shape[2] + problem.stack.hidden_size)
     others = sorted((span for span in with_loss if span.first), key=lambda span: span.end - span.first)
     for length, group in groupby(others, key=lambda span: span.end - span.first):
         same = list(group)
-        most = max(1, BATCH_BYTES // (length * step_bytes))
+        most = max(1, BATCH_BYTES // (length * _step_bytes(problem.size)))
         batches += [same[i : i + most] for i in range(0, len(same), most)]
     return batches
 
