@@ -14,7 +14,7 @@ from gradlab.engine.products import padded
 
 TABLE_ROW = 450  # of a table of norms or statistics while it is made, joined and thinned
 LINE_STEP = 280  # of one line of a table in parts, while it is thinned
-SEQUENCE_STEP = 290  # of one sequence's norms, while they are diagnosed
+SEQUENCE_STEP = 110  # of one sequence's norms, while they are diagnosed
 PAIR_ROW = 120  # of an itemised matrix, while it is binned
 
 ITEMISED_ROW = 100  # of an itemised table in full

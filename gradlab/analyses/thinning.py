@@ -72,11 +72,14 @@ class Lines:
 
     def _thinned(self, rows: Rows, points: int) -> pd.DataFrame:
         parts = as_parts(rows)
-        if not (parts and self.x == "step" and lines_in(parts, self.by)):
-            table = together(parts)
-            return thin(table, max(points // max(count_lines(table, self.by), 1), 100), self.x, self.columns, self.by)
-        each, span = max(points // len(parts), 100), first_and_last(parts)
-        return joined(part.completed(thin(part.make(), each, self.x, self.columns, (), span)) for part in parts)
+        if parts and self.x == "step" and lines_in(parts, self.by):
+            each, span = max(points // len(parts), 100), first_and_last(parts)
+            return joined(part.completed(thin(part.make(), each, self.x, self.columns, (), span)) for part in parts)
+        table = together(parts)
+        by = [name for name in self.by if name in table]
+        lines = [line for _, line in table.groupby(by, sort=False, dropna=False)] if by and len(table) else [table]
+        each, span = max(points // len(lines), 100), (table[self.x].min(), table[self.x].max())
+        return joined(thin(line, each, self.x, self.columns, (), span) for line in lines)
 
 
 @dataclass(frozen=True)

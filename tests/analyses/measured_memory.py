@@ -11,6 +11,8 @@ from pathlib import Path
 
 from gradlab.analyses import thinning
 from gradlab.analyses.call import Call, Table
+from gradlab.analyses.diagnosis import diagnose
+from gradlab.analyses.traces import GradientTrace
 from gradlab.analyses.truncation import Schedule
 from gradlab.engine import slices, warm_up
 from gradlab.settings.experiment import Experiment
@@ -37,6 +39,8 @@ def grown(table: Table, reduction: str) -> int:
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts here
     before = memory("VmRSS")
     results = [table.calls[0].result()]
+    if isinstance(results[0], GradientTrace):  # as every page does that shows one
+        diagnose(results[0])
     if reduction:
         getattr(thinning, reduction)().on_screen(table.parts_of(results))
     return memory("VmHWM") - before

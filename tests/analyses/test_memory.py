@@ -46,7 +46,7 @@ CASES = [
         loss="every",
         objective="cross_entropy",
     ),
-    case("check", cell="lstm", steps=500, hidden_size=256, depth=2, batch_size=2, input_size=64),
+    case("check", cell="gru", steps=500, hidden_size=512, batch_size=2, input_size=64),
     case("gate_statistics", "Lines", cell="lstm", steps=20_000, hidden_size=32, batch_size=2),
     case("gate_statistics", "Lines", cell="gru", steps=5000, hidden_size=64, batch_size=4, depth=2),
     case("microscope", cell="lstm", steps=20_000, hidden_size=32, batch_size=2),

@@ -42,10 +42,11 @@ def _need(problem: Problem, schedule: Schedule | None = None, schedules: Sequenc
     size, planned = problem.size, plan(problem.size)
     chosen = [one for one in (*schedules, schedule) if one is not None and one.kind != "full"]
     states = dense_bytes(size) * size.depth * states_of(size)
-    laid = max((_side_by_side_plan(problem, one).bytes for one in chosen), default=0)
+    laid = sorted((_side_by_side_plan(problem, one).bytes for one in chosen), reverse=True) or [0]
+    laid_down = laid[0] + min(sum(laid[1:]), buffers.MOST_BYTES)  # the scratch arrays of those before are kept
     whole = plan_in_slices(size).bytes + planned.held
     losses = int(dense_bytes(size) * (1 + 3 * problem.losses / size.steps))
-    peak = states + max(planned.bytes + values_bytes(size), losses + max(whole, laid + planned.held))
+    peak = states + max(planned.bytes + values_bytes(size), losses + max(whole, laid_down + planned.held))
     return Need(peak, f"all states of {sizes(size)}", SIZES_TO_LOWER, work_of(planned) * (3 + len(schedules)))
 
 
