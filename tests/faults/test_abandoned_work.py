@@ -59,7 +59,6 @@ def test_another_setting_ends_the_work_for_the_setting_before(server):
         assert begun(visitor)
         visitor.run("hidden_size=8&depth=1")
         visitor.wait_for(is_finished, seconds=20)
-        visitor.wait_for(is_finished, seconds=20)
         assert until_idle(process) < AFTER
 
 

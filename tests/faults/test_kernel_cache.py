@@ -33,7 +33,7 @@ def traced(environment: dict[str, str], cwd: Path = ROOT, **options) -> tuple[st
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(cwd)} | environment, **options,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    folder, norms = done.stdout.split()
+    folder, norms = done.stdout.splitlines()
     return folder, norms
 
 
