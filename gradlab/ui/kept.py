@@ -67,7 +67,7 @@ def _parts_of(value: Any, seen: dict[int, int]) -> Iterable[int]:
         value, size = owner, owner.nbytes
     elif isinstance(value, pd.DataFrame | pd.Series):
         usage = value.memory_usage(deep=False)
-        size = int(usage.sum()) if isinstance(value, pd.DataFrame) else usage
+        size = int(usage.sum()) if isinstance(usage, pd.Series) else int(usage)
     else:
         size = sys.getsizeof(value)
     if id(value) in seen:

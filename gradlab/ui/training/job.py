@@ -133,14 +133,14 @@ class Job:
             self._polled_at = self._clock()
             is_at_work = self._thread is not None and self._thread.is_alive() and not self._ending.is_set()
             if self.running and not is_at_work:
-                self._ending, before = threading.Event(), self._thread
-                arguments = (self._ending, before)
+                self._ending, previous = threading.Event(), self._thread
+                arguments = (self._ending, previous)
                 self._thread = threading.Thread(target=self._work, args=arguments, name="training", daemon=True)
                 self._thread.start()
 
-    def _work(self, ending: threading.Event, before: threading.Thread | None) -> None:
-        if before is not None:  # it may be in its last update
-            before.join()
+    def _work(self, ending: threading.Event, previous: threading.Thread | None) -> None:
+        if previous is not None:  # it may be in its last update
+            previous.join()
         published = self._clock()
         try:
             while not (ending.is_set() or self.finished or not self.is_open() or self._is_forgotten()):
