@@ -125,8 +125,9 @@ class Call:
             call.refuse()
         if (need := self.need) is not None:
             need.refuse()
-            if "steps" in self.function.reads:  # weights alone always fit
-                problem_of(self.arguments[0])
+            subject = self.arguments[0]
+            if is_subject(subject) and "steps" in self.function.reads:  # weights alone always fit
+                problem_of(subject)
 
     @property
     def need(self) -> Need | None:
