@@ -40,7 +40,9 @@ BATCH_BYTES = 2**26  # of spans' inputs and states laid side by side in one swee
 def _need(problem: Problem, schedule: Schedule | None = None, schedules: Sequence[Schedule] = ()) -> Need:
     """All states of the forward pass twice, and the sweeps over spans laid side by side."""
     size, planned = problem.size, plan(problem.size)
-    chosen = [one for one in (*schedules, schedule) if one is not None and one.kind != "full"]
+    chosen = [
+        one for one in (*(several(schedules) if schedules else ()), schedule) if one is not None and one.kind != "full"
+    ]
     states = dense_bytes(size) * size.depth * states_of(size)
     laid = sorted((_side_by_side_plan(problem, one).bytes for one in chosen), reverse=True) or [0]
     laid_down = laid[0] + min(sum(laid[1:]), buffers.MOST_BYTES)  # the scratch arrays of those before are kept
