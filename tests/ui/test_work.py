@@ -113,8 +113,8 @@ def test_an_error_reaches_everyone_who_waits_and_is_not_kept():
 
     for watch in (None, lambda fraction: None):
         with pytest.raises(ValueError, match="no"):
-            kept_or_made("key", fails, watch)
-    assert kept_or_made("key", lambda progress: "yes") == "yes"
+            kept_or_made("failing", fails, watch)
+    assert kept_or_made("failing", lambda progress: "yes") == "yes"
 
 
 def test_a_run_of_a_page_holds_what_the_store_has_no_room_for():
