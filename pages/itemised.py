@@ -3,7 +3,7 @@
 import streamlit as st
 
 from gradlab.analyses.itemised import with_rows
-from gradlab.ui.ask import result
+from gradlab.ui.ask import results
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import matrices
 from gradlab.ui.parts.cards import traces_of
@@ -13,7 +13,7 @@ from gradlab.words.how_to_read import Words
 shared = settings.current()
 subjects = [with_rows(subject) for subject in shared.subjects]
 layer, state = place = matrices.place(shared)
-computed = [result(matrices.pairs_of(subject)) for subject in subjects]
+computed = results([matrices.pairs_of(subject) for subject in subjects])
 sentence = sequences.hiding(computed, traces_of(subjects), layer, state)
 
 st.markdown(sentence)

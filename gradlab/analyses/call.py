@@ -20,7 +20,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol
 import numpy as np
 import pandas as pd
 
-from gradlab.analyses.problem import problem_of
+from gradlab.analyses.parts import Part, together
+from gradlab.analyses.problem import Need, Problem, problem_of
 from gradlab.engine import Progress
 from gradlab.settings.meant import refuse_unknown_options
 from gradlab.settings.subject import Subject, is_subject
@@ -65,8 +66,8 @@ class Question(Protocol):
         """Every row, computed."""
         ...
 
-    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
-        """Every row, made of the results of `calls`."""
+    def parts_of(self, results: Sequence[Any]) -> Sequence[Part]:
+        """Every row, made of the results of `calls`, in parts that are made when they are read."""
         ...
 
 
@@ -122,12 +123,25 @@ class Call:
         """Raises TooLarge where the call, or a call among its arguments, needs more memory than there is."""
         for call in self.inner:
             call.refuse()
+        if (need := self.need) is not None:
+            need.refuse()
+            subject = self.arguments[0]
+            if is_subject(subject) and "steps" in self.function.reads:  # weights alone always fit
+                problem_of(subject)
+
+    @property
+    def need(self) -> Need | None:
+        """What the call alone takes, known before any work; None where it is little, or hangs on another's result."""
         subject = self.arguments[0] if self.arguments else None
-        if not is_subject(subject) or "steps" not in getattr(self.function, "reads", ()):  # weights alone always fit
-            return
-        problem = problem_of(subject)
-        if needs := getattr(self.function, "needs", None):
-            problem.refuse(needs(problem, **dict(self.options)))
+        if not is_subject(subject) or not hasattr(self.function, "needs"):
+            return None
+        problem = Problem(subject.size, subject)
+        return self.function.needs(problem, **dict(self.options)) if self.function.needs else problem.trace_need
+
+    @property
+    def work(self) -> float:
+        """About how many multiply-adds it makes; 0 where that is not known."""
+        return 0.0 if (need := self.need) is None else need.work
 
     def normal(self) -> Call:
         """The same call with every setting that the analysis does not read at its default."""
@@ -177,15 +191,18 @@ class Table:
 
     def rows(self, progress: Progress | None = None) -> pd.DataFrame:
         count = len(self.calls)
-        return self.rows_of([call.result(_share(progress, number, count)) for number, call in enumerate(self.calls)])
+        results = [call.result(_share(progress, number, count)) for number, call in enumerate(self.calls)]
+        return together(self.parts_of(results))
 
-    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
-        tables = [self._rows_of(result) for result in results]
-        return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+    def parts_of(self, results: Sequence[Any]) -> list[Part]:
+        return [part for result in results for part in self._parts_of(result)]
 
-    def _rows_of(self, result: Any) -> pd.DataFrame:
+    def _parts_of(self, result: Any) -> list[Part]:
+        parts: list[Part] = getattr(result, f"{self.view}_parts", [])
+        if parts and (kept := chosen_parts(parts, self.where)) is not None:
+            return kept
         table = getattr(result, self.view) if self.view else result
-        return chosen(table, self.where).reset_index(drop=True) if self.where else table
+        return [Part.of(chosen(table, self.where).reset_index(drop=True) if self.where else table)]
 
     def refuse(self) -> None:
         for call in self.calls:
@@ -227,6 +244,17 @@ def chosen(table: pd.DataFrame, where: str) -> pd.DataFrame:
     for column, compare, value in comparisons:
         mask &= compare(table[column].to_numpy(), value)
     return table[mask]
+
+
+def chosen_parts(parts: Sequence[Part], where: str) -> list[Part] | None:
+    """The parts whose rows a query chooses; None where it chooses none, or decides about single rows of a part."""
+    if not where:
+        return list(parts)
+    comparisons = _comparisons(where)
+    if comparisons is None or not all(name in part.same for part in parts for name, *_ in comparisons):
+        return None
+    kept = [part for part in parts if all(compare(part.same[name], value) for name, compare, value in comparisons)]
+    return kept or None
 
 
 @lru_cache(maxsize=256)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.memory import dense_bytes, weights_bytes
 from gradlab.analyses.problem import SIZES_TO_LOWER, Need, Problem, analysis, problem_of, sizes, sparse
 from gradlab.cells import CELLS
 from gradlab.engine import (
@@ -35,6 +36,7 @@ from gradlab.settings.subject import Subject
 CHECK_COLUMNS = ("check", "quantity", "largest_error", "allowed", "passed", "compared")
 STEPS, SEQUENCES = 200, 2  # autograd and finite differences are slow: longer settings are checked on their first steps
 FEWEST_STEPS = 8
+AUTOGRAD_WORK = 10**6  # multiply-adds: what a step of a layer takes in autograd
 ALLOWED = {"float64": 1e-10, "float32": 1e-3}  # relative to the gradient's norm at the same layer, step and sequence
 ROUNDINGS = 100  # that many times what one change of the last digits does
 TOO_MUCH = {"float64": 1e-6, "float32": 1e-2}  # where more than that would have to be allowed, nothing is compared
@@ -88,9 +90,11 @@ class _Run(NamedTuple):
 
 
 def _need(problem: Problem) -> Need:
-    """A trace of the excerpt; autograd keeps a dozen arrays of every step beside it."""
+    """A trace of the excerpt; autograd keeps a dozen arrays of every step beside it, and copies of the weights."""
     short = problem.excerpt(STEPS, SEQUENCES)
-    return Need(2 * short.trace_bytes, sizes(short.size), SIZES_TO_LOWER)
+    peak = 2 * short.trace_bytes + 3.5 * weights_bytes(short.size) + 15 * short.size.depth * dense_bytes(short.size)
+    work = AUTOGRAD_WORK * (4 * short.size.steps + 8 * len(LAGS) * DIFFERENCE_RUNS) * short.size.depth
+    return Need(int(peak), sizes(short.size), SIZES_TO_LOWER, work)
 
 
 @analysis(_need)

@@ -128,8 +128,7 @@ def diagnose(trace: GradientTrace, state: str | None = None, layer: int = 0) -> 
     state = ALL if state is None else state
     way = trace.way_back(state, layer)
     line, lines, alive = way.line(), way.lines, way.alive
-    left = trace.log10_relative(state, LAST)[layer, 0]
-    arrives = trace.log10_relative(state)[layer, 0]
+    left, arrives = (trace.at_start(state, losses, layer) for losses in (LAST, ALL))
     length = int(way.length.max(initial=-1))
     verdict = _of_batch(way, line)
     H = trace.stack.hidden_size * (len(trace.states) if state == ALL else 1)

@@ -9,6 +9,7 @@ forward pass. `TABLE_COLUMNS` names the tidy table, which the charts read.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -17,7 +18,9 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
-from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_number
+from gradlab.analyses.memory import ITEMISED_ROW, PAIR_ROW, dense_bytes, item_of, states_of
+from gradlab.analyses.parts import Part, together
+from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_number, work_of
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Progress, Sweep, in_threads, plan, threads, times_power
 from gradlab.engine.progress import part_of
@@ -28,7 +31,6 @@ from gradlab.settings.subject import Subject
 TABLE_COLUMNS = ("cell", "loss_step", "step", "layer", "state", "log10_norm")
 MOST_PAIRS = 200_000  # of a matrix that is looked at: all loss steps of 400 steps, some of more
 FEWEST_ROWS = 40
-TABLE_ROW_BYTES = 82  # of the tidy table while it is made: six columns, some of them twice
 GROUP_ROWS = 128  # loss steps × sequences of one adjoint; more leave the cache, fewer leave the matrix product idle
 
 
@@ -47,17 +49,27 @@ class Pairs(NamedTuple):
     @property
     def table(self) -> pd.DataFrame:
         """The tidy table of `itemised`."""
+        return together(self.table_parts)
+
+    @property
+    def table_parts(self) -> list[Part]:
+        """`table`, one part per layer and state."""
         depth, K, T = self.log10_norms.shape[:3]
-        states = CELLS[self.cell].states
-        columns = {
-            "cell": self.cell,
-            "loss_step": np.tile(np.repeat(self.loss_steps, T), depth * len(states)),
-            "step": np.tile(np.arange(T), K * depth * len(states)),
-            "layer": np.repeat(np.arange(depth), K * T * len(states)),
-            "state": np.tile(np.repeat(np.array(states, object), K * T), depth),
-            "log10_norm": of_batch(np.moveaxis(self.log10_norms, 4, 1)).mean.reshape(-1),
-        }
-        return pd.DataFrame(columns)[list(TABLE_COLUMNS)]
+        return [
+            Part(
+                TABLE_COLUMNS, {"cell": self.cell, "layer": layer, "state": state}, K * T, None,
+                partial(self._of, layer, kind),
+            )
+            for layer in range(depth)
+            for kind, state in enumerate(CELLS[self.cell].states)
+        ]  # fmt: skip
+
+    def _of(self, layer: int, kind: int) -> pd.DataFrame:
+        """The rows of one layer's state."""
+        K, T = self.log10_norms.shape[1:3]
+        columns = {"loss_step": np.repeat(self.loss_steps, T), "step": np.tile(np.arange(T), K)}
+        norms = [of_batch(of_loss[..., kind]).mean for of_loss in self.log10_norms[layer]]  # of one loss at a time
+        return pd.DataFrame(columns | {"log10_norm": np.concatenate([np.empty(0), *norms])})
 
     def __repr__(self) -> str:
         return (
@@ -85,25 +97,29 @@ def _count(problem: Problem, most: int | None, loss_steps: Sequence[int] | None)
 
 def _need(problem: Problem, most: int | None = None, loss_steps: Sequence[int] | None = None, numbers: int = 0) -> Need:
     """Of norms, or of vectors with so many numbers for each unit."""
-    size, rows = problem.size, _count(problem, most, loss_steps)
-    states = len(CELLS[size.cell].states)
-    item = np.dtype(size.dtype).itemsize
-    pair = item * size.hidden_size * numbers if numbers else 8 * states
-    result = rows * size.depth * size.steps * size.sequences * pair
-    of_group, parallel = _shared_out(rows, size.sequences)
-    passes = plan(size._replace(rows=of_group * size.sequences, keep=numbers > 0)).bytes
-    what = f"{rows} loss steps × {size.steps} steps of {size.sequences} sequences"
-    return Need(result + parallel * passes, what, "the number of loss_steps, steps, batch_size or depth")
-
-
-def _table_need(problem: Problem, most: int | None = None, loss_steps: Sequence[int] | None = None) -> Need:
-    need = _need(problem, most, loss_steps)
     size = problem.size
-    rows = _count(problem, most, loss_steps) * size.steps * size.depth * len(CELLS[size.cell].states)
-    return need._replace(bytes=need.bytes + rows * (TABLE_ROW_BYTES + 9 * size.sequences))  # a batch's norms, masked
+    rows = _count(problem, most, loss_steps)
+    states, at_once = states_of(size), max(1, GROUP_ROWS // size.sequences)
+    pair = item_of(size) * size.hidden_size * numbers if numbers else 8 * states
+    result = rows * size.depth * size.steps * size.sequences * pair
+    group = size._replace(rows=min(rows, at_once) * size.sequences)
+    groups = -(-rows // at_once)
+    passes = max(1, min(threads(), groups)) * plan(group).bytes
+    drawn = 0 if numbers else rows * size.steps * PAIR_ROW
+    what = f"{rows} loss steps × {size.steps} steps of {size.sequences} sequences"
+    to_lower = "the number of loss_steps, steps, batch_size or depth"
+    work = max(1, groups) * work_of(plan(group))
+    return Need(result + dense_bytes(size) + max(passes, drawn), what, to_lower, work)
 
 
-@analysis(_table_need)
+def _need_of_table(problem: Problem, most: int | None = None, loss_steps: Sequence[int] | None = None) -> Need:
+    size, need, rows = problem.size, _need(problem, most, loss_steps), _count(problem, most, loss_steps)
+    result = 8 * rows * size.depth * size.steps * size.sequences * states_of(size)
+    table = ITEMISED_ROW * rows * size.depth * size.steps * states_of(size)
+    return need._replace(bytes=max(need.bytes, result + dense_bytes(size) + table))
+
+
+@analysis(_need_of_table)
 def itemised(
     subject: Subject | Stack | Problem,
     inputs: ArrayLike | None = None,
@@ -126,7 +142,7 @@ def itemised(
     Raises ValueError for shapes that do not fit, for loss steps outside the sequence, and where memory does not reach.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
-    problem.refuse(_table_need(problem, most, loss_steps))
+    problem.refuse(_need_of_table(problem, most, loss_steps))
     return pairs(problem, most=most, loss_steps=loss_steps, progress=progress).table
 
 

@@ -25,10 +25,12 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.paths.gates import values_bytes
-from gradlab.analyses.problem import Need, Problem, analysis, whole_number, without_loss
+from gradlab.analyses.memory import item_of, kept_bytes, states_of, values_bytes
+from gradlab.analyses.problem import Need, Problem, analysis, whole_number, without_loss, work_of
+from gradlab.analyses.weights import SPECTRUM_WORK
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Progress, Size, Sweep, Swept, in_threads, plan, threads, times_power
+from gradlab.engine import Cotangents, Progress, Size, Sweep, Swept, checkpoint, in_threads, plan, threads, times_power
+from gradlab.engine.progress import part_of, silent
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
@@ -40,7 +42,8 @@ BLOCKS = ("state", "h")
 # γ, the steepest slope of φ, of the cells that are h' = φ(W x + U h + b) (Pascanu et al. 2013, eq. 6 and 7)
 STEEPEST = {"rnn": 1.0, "rnn_relu": 1.0, "rnn_linear": 1.0}
 LOG10_2 = np.log10(2.0)
-BLOCK_BYTES = 2**26  # of step Jacobians in the making
+BLOCK_BYTES = 2**24  # of step Jacobians in the making
+TO_LOWER = "steps, hidden_size or depth"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,14 +101,26 @@ class ProductJacobians:
 
 
 def _need(problem: Problem, sequence: int = 0) -> Need:
-    size = problem.size
+    size = problem.size._replace(sequences=1, rows=numbers_of(problem.size))
+    n, planned = size.rows, plan(size)
+    kept = kept_bytes(size, states_of(size))
+    in_blocks = len(_blocks(n, size.steps * plan(size._replace(steps=1)).multiply_adds)) > 1
+    result = size.steps * n * (n + 1) * item_of(size)
+    copied = int(result * (0.75 * (size.depth > 1) + in_blocks))  # layers, and then threads, are put together
+    return Need(planned.bytes + kept + copied, _what(problem.size), TO_LOWER, work_of(planned))
+
+
+def _need_of_steps(problem: Problem, sequence: int = 0) -> Need:
+    size, n = problem.size._replace(sequences=1, rows=1), numbers_of(problem.size)
+    result = size.steps * n * n * item_of(size)
+    peak = plan(size).bytes + 3 * values_bytes(size) + result + 2 * BLOCK_BYTES
+    return Need(peak, _what(problem.size), TO_LOWER, work_of(plan(size._replace(rows=n))))
+
+
+def _what(size: Size) -> str:
     n = numbers_of(size)
-    result = size.steps * n * (n + 1) * max(np.dtype(size.dtype).itemsize, 4)
-    passes = plan(size._replace(sequences=1, rows=n)).bytes
-    what = (
-        f"steps = {size.steps}, hidden_size = {size.hidden_size}, depth = {size.depth}: Jacobians of {n} × {n} a step"
-    )
-    return Need(passes + 2 * result, what, "steps, hidden_size or depth")
+    sizes = f"steps = {size.steps}, hidden_size = {size.hidden_size}, depth = {size.depth}"
+    return f"{sizes}: Jacobians of {n} × {n} a step"
 
 
 @analysis(_need, reads=("network", "sequence", "numerics"))
@@ -129,7 +144,7 @@ def product_jacobians(
     x, states = _sequence(problem, sequence)
     stack, T, n = problem.stack, len(x), numbers_of(problem.size)
     sweep = Sweep(stack, x, states, n)
-    sweep.forward()
+    sweep.forward(part_of(progress or silent, 0, 0.2))
     blocks = _blocks(n, T * plan(sweep.plan.size._replace(steps=1)).multiply_adds)
     final = _unit_rows(stack)
 
@@ -137,26 +152,13 @@ def product_jacobians(
         bars = _at_the_end(final[:, blocks[number]])
         return _rows(sweep.adjoint(bars, keep=("totals",), independent=True, progress=progress))
 
-    parts = in_threads(run, len(blocks), progress)
+    parts = in_threads(run, len(blocks), part_of(progress or silent, 0.2, 1))
     undefined = bool((sweep.non_finite < T).any())
     sweep.close()
     rows, exponents = (
         parts[0] if len(parts) == 1 else (np.concatenate(side, axis=1) for side in zip(*parts, strict=True))
     )
     return ProductJacobians(stack.cell, rows, exponents, undefined)
-
-
-def _step_bytes(size: Size) -> int:
-    """Of the Jacobian of one step in the making."""
-    n = numbers_of(size)
-    return np.dtype(size.dtype).itemsize * n * n * (2 + len(CELLS[size.cell].pre_activations))
-
-
-def _need_of_steps(problem: Problem, sequence: int = 0) -> Need:
-    size = problem.size._replace(sequences=1, rows=1)
-    result = size.steps * numbers_of(size) ** 2 * np.dtype(size.dtype).itemsize
-    in_the_making = min(BLOCK_BYTES, size.steps * _step_bytes(size))
-    return _need(problem)._replace(bytes=plan(size).bytes + 2 * values_bytes(size) + result + in_the_making)
 
 
 @analysis(_need_of_steps, reads=("network", "sequence", "numerics"))
@@ -184,8 +186,10 @@ def step_jacobians(
     before[:, undefined] = 0
     final = _unit_rows(stack)
     jacobians = np.empty((T, n, n), stack.dtype)
-    block = max(1, BLOCK_BYTES // _step_bytes(problem.size))
-    for begin in range(0, T, block):  # the steps of a block are sequences of length 1
+    block = max(1, BLOCK_BYTES // (stack.dtype.itemsize * n * n * (2 + len(CELLS[stack.cell].pre_activations))))
+    for begin in range(0, T, block):
+        checkpoint()
+        # the steps of a block are sequences of length 1
         steps = slice(begin, min(T, begin + block))
         count = steps.stop - steps.start
         start = tuple(np.ascontiguousarray(before[:, steps, kind]) for kind in range(before.shape[2]))
@@ -200,7 +204,9 @@ def step_jacobians(
 
 
 def _need_by_lag(problem: Problem, sequence: int = 0, of: str = "state", most: int = 48, seed: int = 0) -> Need:
-    return _need(problem)
+    need = _need(problem)
+    steps = min(most, problem.size.steps)
+    return need._replace(work=need.work + SPECTRUM_WORK * steps * numbers_of(problem.size) ** 3)
 
 
 @analysis(_need_by_lag, reads=("network", "sequence", "numerics"))
@@ -232,12 +238,13 @@ def singular_values_by_lag(
         raise ValueError(f"of = {of!r} is not allowed: use {' or '.join(map(repr, BLOCKS))}")
     most = whole_number("most", most, 3)
     problem = without_loss(subject, inputs, None, initial_state)
-    products = product_jacobians(problem, sequence=sequence, progress=progress)
+    report = progress or silent
+    products = product_jacobians(problem, sequence=sequence, progress=part_of(report, 0, 0.5))
     even = np.linspace(0, products.steps - 1, most - 1).round().astype(int)
     steps = np.unique([*even, max(products.steps - 2, 0)])
     block = _block(problem.size, of)
     rows, exponents = products.rows[steps][:, block[:, None], block], products.exponents[steps][:, block]
-    logarithms, resolved = _singular_values(rows, exponents)
+    logarithms, resolved = _singular_values(rows, exponents, part_of(report, 0.5, 1))
     stretches = {SINGULAR_VALUE: logarithms, RANDOM_COTANGENT: _seen(rows, exponents, seed)[:, None]}
     bound = spectral_norm_bound(problem.stack)
     if bound is not None:
@@ -351,13 +358,15 @@ def _block(size: Size, of: str) -> ndarray:
     return (every if of == "state" else every[:, :1]).reshape(-1)
 
 
-def _singular_values(rows: ndarray, exponents: ndarray) -> tuple[ndarray, ndarray]:
+def _singular_values(rows: ndarray, exponents: ndarray, progress: Progress = silent) -> tuple[ndarray, ndarray]:
     """log10 singular values [T, n] of matrices with an exponent for each row, and which of them are resolved."""
     scaled, exponents = _common_scale(rows, exponents)
     n = scaled.shape[-1]
     defined = np.isfinite(scaled).all(axis=(1, 2))
     values = np.full((len(scaled), n), np.nan)
-    values[defined] = np.linalg.svd(scaled[defined].astype(np.float64), compute_uv=False)
+    for step in np.flatnonzero(defined):
+        progress(step / len(scaled))
+        values[step] = np.linalg.svd(scaled[step].astype(np.float64), compute_uv=False)
     values[_beyond_rank(rows)] = 0.0
     with np.errstate(divide="ignore"):
         return np.log10(values) + LOG10_2 * exponents[:, None], values > n * np.finfo(rows.dtype).eps * values[:, :1]

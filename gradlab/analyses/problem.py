@@ -21,8 +21,9 @@ import numpy as np
 from numpy import ndarray
 
 from gradlab import engine
+from gradlab.analyses.memory import screen_bytes
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Plan, Size, is_finite, plan_in_slices
+from gradlab.engine import Cotangents, Plan, Size, buffers, is_finite, plan_in_slices
 from gradlab.network.arrays import ArrayLike, StatesLike, on_the_cpu
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import GROUPS
@@ -34,15 +35,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SIZES_TO_LOWER = "steps, batch_size, hidden_size or depth"
+STEP_WORK = 5000
 ALL_GROUPS = ("network", "sequence", "loss", "numerics")
 
 
 class Need(NamedTuple):
-    """The memory that an analysis takes at its peak, and how a refusal names it."""
+    """The memory that an analysis takes at its peak, with what is drawn of its result, and how a refusal names it."""
 
     bytes: int
     what: str  # takes them
     to_lower: str  # settings that help
+    work: float = 0.0  # multiply-adds, about: how long it takes
+
+    def refuse(self) -> None:
+        """Raises TooLarge where that is more than there is."""
+        engine.refuse_too_large(self.bytes, self.what, self.to_lower)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,9 +110,16 @@ class Problem:
         source = self.source.excerpt(min(steps, self.size.steps), min(sequences, self.size.sequences), dtype)
         return Problem(source.size, source, self.whole or self.source)
 
+    @property
+    def trace_need(self) -> Need:
+        """What a trace takes."""
+        plan = _trace_plan(self.size, self.losses, self.source.loss_bytes)
+        peak = max(plan.bytes, plan.bytes - max(plan.held - buffers.MOST_BYTES, 0) + screen_bytes(self.size))
+        return Need(peak, sizes(self.size), SIZES_TO_LOWER, work_of(plan))
+
     def refuse(self, need: Need) -> None:
         """Raises TooLarge where an analysis needs more memory than there is."""
-        engine.refuse_too_large(need.bytes, need.what, need.to_lower)
+        need.refuse()
 
     def refuse_too_large(self, limit: int | None = None) -> None:
         """Raises TooLarge where one forward pass and one adjoint need more than `limit` bytes (default: all)."""
@@ -257,6 +271,11 @@ def analysis(
         return called
 
     return mark
+
+
+def work_of(plan: Plan) -> float:
+    """What a sweep costs, in multiply-adds: a step of a layer takes as long as so many whatever its width."""
+    return plan.multiply_adds + STEP_WORK * plan.size.steps * plan.size.depth
 
 
 def sizes(size: Size) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gradlab.analyses.diagnosis import diagnose
-from gradlab.analyses.problem import analysis
+from gradlab.analyses.problem import Need, Problem, analysis
 from gradlab.analyses.traces import trace
 from gradlab.engine import Progress
 from gradlab.engine.progress import part_of, silent
@@ -24,7 +24,12 @@ CHANGES: tuple[dict[str, Any], ...] = (
 REMEDY_COLUMNS = ("setting", "value", "verdict", "log10_left", "change")
 
 
-@analysis()
+def _need(problem: Problem) -> Need:
+    one = problem.trace_need
+    return one._replace(work=len(CHANGES) * one.work)
+
+
+@analysis(_need)
 def remedies(subject: Subject, *, progress: Progress | None = None) -> pd.DataFrame:
     """One row per change that is one here, the most helpful first: columns `REMEDY_COLUMNS`.
 

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.parts import Part, as_parts, first_and_last, joined, lines_in, together
+
 LINE = ("cell", "layer", "state", "path")
 NORMS = (
     "log10_norm",
@@ -29,20 +31,26 @@ POINTS_ON_SCREEN, POINTS_TAKEN = 6000, 400_000  # of all lines of a picture: mor
 BINS_ON_SCREEN, CELLS_TAKEN = 512, 100_000  # steps of a line of a map; all cells of a map that leaves the screen
 
 
+Rows = pd.DataFrame | Sequence[Part]  # of one tidy table
+
+
 class Reduction(Protocol):
-    """Fewer rows of a table, for the screen or for a picture that leaves it; frozen, so that it is part of a key."""
+    """Fewer rows of a table, for the screen or for a picture that leaves it; frozen, so that it is part of a key.
 
-    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame: ...
+    Of a table in parts none is made before it is reduced, one after the other, where a part is a line.
+    """
 
-    def taken(self, rows: pd.DataFrame) -> pd.DataFrame: ...
+    def on_screen(self, rows: Rows) -> pd.DataFrame: ...
+
+    def taken(self, rows: Rows) -> pd.DataFrame: ...
 
 
 @dataclass(frozen=True)
 class AllRows:
     """Every row: small tables, and charts that count for themselves."""
 
-    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return rows
+    def on_screen(self, rows: Rows) -> pd.DataFrame:
+        return together(rows)
 
     taken = on_screen
 
@@ -56,15 +64,22 @@ class Lines:
     x: str = "step"
     points: int = POINTS_ON_SCREEN
 
-    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def on_screen(self, rows: Rows) -> pd.DataFrame:
         return self._thinned(rows, self.points)
 
-    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def taken(self, rows: Rows) -> pd.DataFrame:
         return self._thinned(rows, POINTS_TAKEN)
 
-    def _thinned(self, rows: pd.DataFrame, points: int) -> pd.DataFrame:
-        lines = max(count_lines(rows, self.by), 1)
-        return thin(rows, max(points // lines, 100), self.x, self.columns, self.by)
+    def _thinned(self, rows: Rows, points: int) -> pd.DataFrame:
+        parts = as_parts(rows)
+        if parts and self.x == "step" and lines_in(parts, self.by):
+            each, span = max(points // len(parts), 100), first_and_last(parts)
+            return joined(part.completed(thin(part.make(), each, self.x, self.columns, (), span)) for part in parts)
+        table = together(parts)
+        by = [name for name in self.by if name in table]
+        lines = [line for _, line in table.groupby(by, sort=False, dropna=False)] if by and len(table) else [table]
+        each, span = max(points // len(lines), 100), (table[self.x].min(), table[self.x].max())
+        return joined(thin(line, each, self.x, self.columns, (), span) for line in lines)
 
 
 @dataclass(frozen=True)
@@ -74,11 +89,24 @@ class StepBins:
     values: tuple[str, ...] = ("log10_norm", "log10_relative")
     by: tuple[str, ...] = LINE
 
-    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return bin_steps(rows, BINS_ON_SCREEN, self.values, self.by)
+    def on_screen(self, rows: Rows) -> pd.DataFrame:
+        return self._binned(rows, BINS_ON_SCREEN, BINS_ON_SCREEN)
 
-    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return bin_steps(rows, CELLS_TAKEN // max(count_lines(rows, self.by), 1), self.values, self.by)
+    def taken(self, rows: Rows) -> pd.DataFrame:
+        return self._binned(rows, CELLS_TAKEN)
+
+    def _binned(self, rows: Rows, cells: int, a_line: int | None = None) -> pd.DataFrame:
+        """So many cells of all lines together, or of each."""
+        parts = as_parts(rows)
+        if not (parts and lines_in(parts, self.by)):
+            table = together(parts)
+            return bin_steps(table, a_line or cells // max(count_lines(table, self.by), 1), self.values, self.by)
+        each, span = a_line or cells // len(parts), first_and_last(parts)
+        return joined(self._line(part, bin_steps(part.make(), each, self.values, (), span)) for part in parts)
+
+    def _line(self, part: Part, binned: pd.DataFrame) -> pd.DataFrame:
+        line = {name: part.same[name] for name in self.by if name in part.columns}
+        return binned.assign(**line)[[*line, *binned]]
 
 
 @dataclass(frozen=True)
@@ -87,11 +115,12 @@ class EvenSteps:
 
     steps: int = 400
 
-    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return self._spaced(rows, self.steps)
+    def on_screen(self, rows: Rows) -> pd.DataFrame:
+        return self._spaced(together(rows), self.steps)
 
-    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return self._spaced(rows, POINTS_TAKEN // max(count_lines(rows), 1))
+    def taken(self, rows: Rows) -> pd.DataFrame:
+        table = together(rows)
+        return self._spaced(table, POINTS_TAKEN // max(count_lines(table), 1))
 
     def _spaced(self, rows: pd.DataFrame, steps: int) -> pd.DataFrame:
         if rows.empty:
@@ -106,8 +135,8 @@ class Wide:
 
     units: tuple[int, ...]
 
-    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return rows.pivot(index="unit", columns="step", values="value").loc[list(self.units)]
+    def on_screen(self, rows: Rows) -> pd.DataFrame:
+        return together(rows).pivot(index="unit", columns="step", values="value").loc[list(self.units)]
 
     taken = on_screen
 
@@ -120,14 +149,15 @@ class Between:
     last: int
     then: Reduction
 
-    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def on_screen(self, rows: Rows) -> pd.DataFrame:
         return self.then.on_screen(self._within(rows))
 
-    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def taken(self, rows: Rows) -> pd.DataFrame:
         return self.then.taken(self._within(rows))
 
-    def _within(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return rows[rows["step"].between(self.first, self.last)].reset_index(drop=True)
+    def _within(self, rows: Rows) -> pd.DataFrame:
+        table = together(rows)
+        return table[table["step"].between(self.first, self.last)].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -136,8 +166,9 @@ class PairBins:
 
     bins: int = 100
 
-    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return bin_pairs(rows, self.bins)
+    def on_screen(self, rows: Rows) -> pd.DataFrame:
+        parts = as_parts(rows)
+        return bin_pairs(parts[0].make() if len(parts) == 1 else together(parts), self.bins)
 
     taken = on_screen
 
@@ -153,6 +184,7 @@ def thin(
     x: str = "step",
     columns: Sequence[str] = NORMS,
     by: Sequence[str] = LINE,
+    span: tuple[float, float] | None = None,
 ) -> pd.DataFrame:
     """At most `points` rows per line, besides boundaries: the rows that a chart of that width needs.
 
@@ -160,6 +192,8 @@ def thin(
     finds all lines there. The rest goes to the smallest and the largest value of each of `columns` in buckets of steps.
     Kept are also the first and last row of each line, and both rows of every boundary between finite, zero (-inf) and
     undefined (NaN). Rows are returned unchanged, ordered by line and x; a table that is small enough is returned whole.
+
+    span    the smallest and the largest x of all tables that are drawn together; those of this one if None
 
     Raises ValueError where `points` has no room for one bucket: fewer than 4 + 4·len(columns).
     """
@@ -169,24 +203,27 @@ def thin(
     by = [name for name in by if name in table]
     line = table.groupby(by, sort=False, dropna=False).ngroup().to_numpy() if by else np.zeros(len(table), np.int64)
     order = np.lexsort((table[x].to_numpy(), line))
+    if (order[1:] > order[:-1]).all():  # as it is of a long trace: then nothing is copied
+        order = slice(None)
     line, position = line[order], table[x].to_numpy(dtype=np.float64)[order]
     if not len(table) or np.bincount(line).max() <= points:
         return table.iloc[order].reset_index(drop=True)
 
     values = [table[name].to_numpy(dtype=np.float64)[order] for name in columns]
-    share = (position - position.min()) / np.ptp(position)
+    least, most = span or (position.min(), position.max())
+    share = (position - least) / (most - least)
     grid = points // 4
     even = _starts(line * (grid + 1) + (share * grid).astype(np.int64)) | _starts(line) | np.r_[_starts(line)[1:], True]
     # Smooth lines have their extremes at the edges of a bucket, so the worst case would leave most of the points
     # unused: begin with many buckets and take fewer until the fullest line fits.
-    buckets, least = points // 2, (points - grid - 3) // (2 * len(columns)) if columns else 1
+    buckets, fewest = points // 2, (points - grid - 3) // (2 * len(columns)) if columns else 1
     while True:
         kept = even | _extremes(line * (buckets + 1) + (share * buckets).astype(np.int64), values)
-        if buckets <= least or np.bincount(line[kept]).max() <= points:
+        if buckets <= fewest or np.bincount(line[kept]).max() <= points:
             break
-        buckets = max(least, buckets * 3 // 4)
+        buckets = max(fewest, buckets * 3 // 4)
     kept |= np.logical_or.reduce([_boundaries(line, value) for value in values] or [even])
-    return table.iloc[order[kept]].reset_index(drop=True)
+    return table.iloc[np.arange(len(table))[order][kept]].reset_index(drop=True)
 
 
 def _starts(group: ndarray) -> ndarray:
@@ -223,6 +260,7 @@ def bin_steps(
     columns: int = 512,
     values: Sequence[str] = ("log10_norm", "log10_relative"),
     by: Sequence[str] = LINE,
+    span: tuple[int, int] | None = None,
 ) -> pd.DataFrame:
     """At most `columns` bins of equally many steps per line (the last bin may be short), for heat maps.
 
@@ -233,13 +271,15 @@ def bin_steps(
                              NaN where none is finite otherwise
         exact_zeros          steps of the bin that are exactly zero (-inf) in the first of `values`
         not_finite           steps of the bin that are undefined (NaN or +inf) there
+
+    span    the first and the last step of all tables that are drawn together; those of this one if None
     """
     if columns < 1:
         raise ValueError(f"columns = {columns}: at least 1 is needed")
     by = [name for name in by if name in table]
     values = [name for name in values if name in table]
-    first = int(table["step"].min()) if len(table) else 0
-    size = -(-(int(table["step"].max()) + 1 - first) // columns) if len(table) else 1
+    first, last = span or (int(table["step"].min()), int(table["step"].max())) if len(table) else (0, 0)
+    size = -(-(last + 1 - first) // columns)
     work = table[[*by, "step", "lag"]].assign(bin=(table["step"] - first) // size)
     for name in values:
         work[name] = table[name].where(np.isfinite(table[name]))

@@ -10,8 +10,9 @@ pass gives the last loss alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
 from gradlab.analyses.exact_zeros import at_kink, cancels
+from gradlab.analyses.parts import Part, together
 from gradlab.analyses.problem import Problem, analysis, last_losses, of_last_loss, problem_of
 from gradlab.analyses.propagation import Way, way_back
 from gradlab.cells import CELLS
@@ -109,7 +111,7 @@ class GradientTrace:
         Raises ValueError for a state the cell does not have.
         """
         norms = self.log10_norms if self._is_all(losses) else self.log10_norms_last
-        return together(norms) if state == ALL else norms[..., self._kind(state)]
+        return as_one(norms) if state == ALL else norms[..., self._kind(state)]
 
     def log10_relative(self, state: str = "h", losses: str = ALL) -> ndarray:
         """`log10_norm` minus log10 of what those losses inject into the sequence, [L, T, B]; -inf where it is zero."""
@@ -118,7 +120,18 @@ class GradientTrace:
 
     def way_back(self, state: str = "h", layer: int = 0) -> Way:
         """The norms of the last loss's gradient by steps back from it."""
-        return way_back(self.log10_norm(state, LAST)[layer], self.last_loss)
+        return way_back(self._of_layer(layer, state, LAST), self.last_loss)
+
+    def _of_layer(self, layer: int, state: str, losses: str) -> ndarray:
+        """`log10_norm` of one layer, [T, B]: nothing is made of the others."""
+        norms = (self.log10_norms if self._is_all(losses) else self.log10_norms_last)[layer]
+        return as_one(norms) if state == ALL else norms[..., self._kind(state)]
+
+    def at_start(self, state: str = "h", losses: str = ALL, layer: int = 0) -> ndarray:
+        """`log10_relative` at step 0 of one layer, [B]: nothing is made of the steps that follow."""
+        norms = (self.log10_norms if self._is_all(losses) else self.log10_norms_last)[layer, 0]
+        injected = self.log10_cotangent if self._is_all(losses) else self.log10_cotangent_last
+        return relative(as_one(norms) if state == ALL else norms[..., self._kind(state)], injected)
 
     def _kind(self, state: str) -> int:
         if state not in self.states:
@@ -130,30 +143,41 @@ class GradientTrace:
             raise ValueError(f"losses = {losses!r} is not allowed: use {ALL} or {LAST}")
         return losses == ALL
 
-    @cached_property
+    @property
     def table(self) -> pd.DataFrame:
-        """Tidy: one row per layer, state and step, columns `TABLE_COLUMNS`.
+        """Tidy: one row per layer, state and step, columns `TABLE_COLUMNS`; made anew each time it is read.
 
         Mean, min and max are over the sequences of the batch in which the gradient is neither exactly zero nor
         undefined; left_out counts the others. Where there are only others: -inf if it is exactly zero in all, or NaN.
         """
-        return norm_table(self.cell, self.log10_norms, self.log10_cotangent)
+        return together(self.table_parts)
 
-    @cached_property
+    @property
+    def table_parts(self) -> list[Part]:
+        """`table`, one part per layer and state."""
+        return norm_parts(self.cell, self.log10_norms, self.log10_cotangent)
+
+    @property
     def propagation(self) -> pd.DataFrame:
         """Tidy: one row per layer, path and step of each layer's whole state (h and c as one vector).
 
         Columns `TABLE_COLUMNS`; path is "all losses" (what arrives) or "last loss" (how one injection propagates).
         """
+        return together(self.propagation_parts)
+
+    @property
+    def propagation_parts(self) -> list[Part]:
+        """`propagation`, one part per path and layer."""
         paths = {
             "all losses": (self.log10_norms, self.log10_cotangent),
             "last loss": (self.log10_norms_last, self.log10_cotangent_last),
         }
-        parts = [
-            norm_table(self.cell, together(norms)[..., None], entered, path, (whole_state(self.cell),))
+        name, lags = whole_state(self.cell), np.arange(self.steps)
+        return [
+            _norm_part(self.cell, layer, name, path, lags[::-1], entered, partial(_as_one_of, norms, layer))
             for path, (norms, entered) in paths.items()
+            for layer in range(len(norms))
         ]
-        return pd.concat(parts, ignore_index=True)
 
     def rate(self) -> pd.DataFrame:
         """How fast the gradient of the last loss alone changes on its way back: one row per layer and state.
@@ -183,7 +207,7 @@ class GradientTrace:
         return pd.DataFrame(rows, columns=list(RATE_COLUMNS))
 
 
-def together(norms: ndarray) -> ndarray:
+def as_one(norms: ndarray) -> ndarray:
     """log10 norms of several states [..., S] as that of all of them as one vector, [...]."""
     if norms.shape[-1] == 1:
         return norms[..., 0]
@@ -213,21 +237,53 @@ def norm_table(
     states      names of the S states; the cell's if none
     lag_from    the step from which lags count, T - 1 if None
     """
-    depth, steps = log10_norms.shape[:2]
-    step = np.arange(steps)
-    lag = (steps - 1 if lag_from is None else lag_from) - step
-    parts = []
-    for layer in range(depth):
-        for kind, state in enumerate(states or CELLS[cell].states):
-            columns: dict[str, Any] = {"cell": cell, "layer": layer, "step": step, "lag": lag}
-            columns |= {"state": state, "path": path}
-            norms = log10_norms[layer, ..., kind]
-            for name, values in (("norm", norms), ("relative", relative(norms, log10_entered))):
-                found = of_batch(values)
-                columns |= {f"log10_{name}": found.mean, f"log10_{name}_min": found.least}
-                columns |= {f"log10_{name}_max": found.most, "left_out": found.left_out}
-            parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)[list(TABLE_COLUMNS)]
+    return together(norm_parts(cell, log10_norms, log10_entered, path, states, lag_from))
+
+
+def norm_parts(
+    cell: str,
+    log10_norms: ndarray,
+    log10_entered: ndarray,
+    path: str = "total",
+    states: tuple[str, ...] = (),
+    lag_from: int | None = None,
+) -> list[Part]:
+    """`norm_table`, one part per layer and state."""
+    steps = log10_norms.shape[1]
+    lags = (steps - 1 if lag_from is None else lag_from) - np.arange(steps)
+    return [
+        _norm_part(cell, layer, state, path, lags, log10_entered, partial(_of_kind, log10_norms, layer, kind))
+        for layer in range(len(log10_norms))
+        for kind, state in enumerate(states or CELLS[cell].states)
+    ]
+
+
+def _of_kind(log10_norms: ndarray, layer: int, kind: int) -> ndarray:
+    """Those of one layer and state, [T, B]."""
+    return log10_norms[layer, ..., kind]
+
+
+def _as_one_of(log10_norms: ndarray, layer: int) -> ndarray:
+    """Those of one layer's whole state, [T, B]."""
+    return as_one(log10_norms[layer])
+
+
+def _norm_part(
+    cell: str, layer: int, state: str, path: str, lags: ndarray, log10_entered: ndarray, norms: Callable[[], ndarray]
+) -> Part:
+    """One line of a table of norms: lags [T], and what makes its log10 norms [T, B]."""
+
+    def make() -> pd.DataFrame:
+        values = norms()
+        columns: dict[str, Any] = {"step": np.arange(len(values)), "lag": lags}
+        for name, of_sequences in (("norm", values), ("relative", relative(values, log10_entered))):
+            found = of_batch(of_sequences)
+            columns |= {f"log10_{name}": found.mean, f"log10_{name}_min": found.least}
+            columns |= {f"log10_{name}_max": found.most, "left_out": found.left_out}
+        return pd.DataFrame(columns)[[name for name in TABLE_COLUMNS if name in columns]]
+
+    same = {"cell": cell, "layer": layer, "state": state, "path": path}
+    return Part(TABLE_COLUMNS, same, len(lags), (0, len(lags) - 1), make)
 
 
 @analysis()

@@ -7,7 +7,8 @@ Columns, `layer` counted from 0 at the bottom and `gate` named as the cell names
     gate_biases        cell, layer, gate, unit, effective_bias      b_W + b_U
     parameter_counts   cell, layer, parameter, count                entries of W, U, b_W and b_U
 
-All values are pure numbers. Spectra are computed in float64 whatever the stack's precision.
+All values are pure numbers. Spectra are computed in float64 whatever the stack's precision; progress is called before
+each gate's, and an exception it raises aborts.
 """
 
 from __future__ import annotations
@@ -18,34 +19,47 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import Problem, analysis, stack_of
+from gradlab.analyses.memory import weights_bytes
+from gradlab.analyses.problem import Need, Problem, analysis, stack_of
 from gradlab.cells import CELLS
+from gradlab.engine import Progress
+from gradlab.engine.progress import silent
 from gradlab.network.stack import Layer, Stack, gate_rows
 from gradlab.settings.subject import Subject
 
+SPECTRUM_WORK = 60  # multiply-adds, times hidden_size³: what a spectrum takes at the pace of a sweep
 READS = ("network", "inputs", "input_size", "text", "numerics")  # a text's vocabulary decides how many inputs there are
 
 
-@analysis(reads=READS)
-def singular_values(subject: Subject | Stack | Problem) -> pd.DataFrame:
+def _need(problem: Problem) -> Need:
+    """The weights, drawn and in float64, and the spectra of one gate after the other."""
+    size = problem.size
+    gates = len(CELLS[size.cell].pre_activations)
+    peak = 2 * weights_bytes(size) + 8 * 8 * size.hidden_size**2
+    work = SPECTRUM_WORK * size.depth * gates * size.hidden_size**3
+    return Need(peak, f"hidden_size = {size.hidden_size}, depth = {size.depth}", "hidden_size or depth", work)
+
+
+@analysis(_need, reads=READS)
+def singular_values(subject: Subject | Stack | Problem, *, progress: Progress | None = None) -> pd.DataFrame:
     """Singular values of U, per layer and gate; the largest is the spectral norm."""
 
     def of(layer: Layer, rows: slice) -> dict[str, ndarray]:
         values = np.linalg.svd(layer.U[rows].astype(np.float64), compute_uv=False)
         return {"index": np.arange(len(values)), "singular_value": values}
 
-    return _by_gate(stack_of(subject), of)
+    return _by_gate(stack_of(subject), of, progress)
 
 
-@analysis(reads=READS)
-def eigenvalues(subject: Subject | Stack | Problem) -> pd.DataFrame:
+@analysis(_need, reads=READS)
+def eigenvalues(subject: Subject | Stack | Problem, *, progress: Progress | None = None) -> pd.DataFrame:
     """Eigenvalues of U, per layer and gate; the largest modulus is the spectral radius."""
 
     def of(layer: Layer, rows: slice) -> dict[str, ndarray]:
         values = np.linalg.eigvals(layer.U[rows].astype(np.float64))
         return {"real": values.real, "imaginary": values.imag, "modulus": np.abs(values)}
 
-    return _by_gate(stack_of(subject), of)
+    return _by_gate(stack_of(subject), of, progress)
 
 
 @analysis(reads=READS)
@@ -72,14 +86,15 @@ def parameter_counts(subject: Subject | Stack | Problem) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["cell", "layer", "parameter", "count"])
 
 
-def _by_gate(stack: Stack, of: Callable[[Layer, slice], dict[str, ndarray]]) -> pd.DataFrame:
+def _by_gate(
+    stack: Stack, of: Callable[[Layer, slice], dict[str, ndarray]], progress: Progress | None = None
+) -> pd.DataFrame:
     """One table of `of(layer, rows of the gate)` over layers and gates."""
-    parts = [
-        pd.DataFrame(
-            {"cell": stack.cell, "layer": number, "gate": gate}
-            | of(layer, gate_rows(stack.cell, gate, stack.hidden_size))
-        )
-        for number, layer in enumerate(stack.layers)
-        for gate in CELLS[stack.cell].pre_activations
-    ]
+    gates = CELLS[stack.cell].pre_activations
+    parts = []
+    for number, layer in enumerate(stack.layers):
+        for gate in gates:
+            (progress or silent)(len(parts) / (stack.depth * len(gates)))
+            found = of(layer, gate_rows(stack.cell, gate, stack.hidden_size))
+            parts.append(pd.DataFrame({"cell": stack.cell, "layer": number, "gate": gate} | found))
     return pd.concat(parts, ignore_index=True)

@@ -58,7 +58,7 @@ products for a step (slower for one sequence, equal for many); torch's for the o
 """
 
 from gradlab.engine.plan import Plan, Size, TooLarge, memory_limit, plan, refuse_too_large
-from gradlab.engine.progress import Progress
+from gradlab.engine.progress import Progress, checkpoint
 from gradlab.engine.records import NEVER, Adjoints, Cotangents, Swept, log10_norms, times_power
 from gradlab.engine.reference import DIFFERENCE_RUNS, Difference, Nudge, autograd, finite_difference
 from gradlab.engine.refusals import is_finite
@@ -80,6 +80,7 @@ __all__ = [
     "Swept",
     "TooLarge",
     "autograd",
+    "checkpoint",
     "cotangents_of_slice",
     "finite_difference",
     "in_threads",

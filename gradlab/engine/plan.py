@@ -45,6 +45,7 @@ class Plan(NamedTuple):
     stored: int  # chunks whose forward values are kept, the last ones
     bytes: int  # peak memory, the result included
     multiply_adds: int
+    held: int  # bytes of them, of the stored forward values, which are given back when the sweep ends
 
     @property
     def chunks(self) -> int:
@@ -87,7 +88,7 @@ def _planned(size: Size, chunk_bytes: int, store_bytes: int, chunk_work: int) ->
     recomputed = (chunks - stored) / chunks
     work = int(size.steps * (work_step + recomputed * size.sequences * weights))
     working = chunk * (adjoint_step + transient_step) + 2 * item * weights
-    return Plan(size, chunk, stored, boundaries + held + result + own_inputs + working, work)
+    return Plan(size, chunk, stored, boundaries + held + result + own_inputs + working, work, held)
 
 
 class TooLarge(ValueError):

@@ -48,7 +48,7 @@ def plan_in_slices(size: Size) -> Plan:
     own = -(-size.sequences // parts)
     part = plan(size._replace(sequences=own, rows=size.rows // size.sequences * own, parts=parts))
     together = 8 * size.steps * size.rows * size.depth * len(CELLS[size.cell].states)
-    return whole._replace(bytes=parts * part.bytes + together)
+    return whole._replace(bytes=parts * part.bytes + together, held=parts * part.held)
 
 
 @cache
@@ -85,6 +85,8 @@ def in_threads(run: Callable[[int, Progress], Any], count: int, progress: Progre
                 progress(sum(fractions) / count)
     except BaseException:  # Streamlit stops a script by an exception that is no Exception
         stop.set()
+        for future in futures:  # those that have not begun never do
+            future.cancel()
         raise
     return [future.result() for future in futures]
 

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from gradlab.cells import CELLS
 from gradlab.cells.contract import keep_gate_of, without
-from gradlab.engine import Cotangents, Size, Sweep
+from gradlab.engine import Cotangents, Size, Sweep, checkpoint
 from gradlab.network.readout import Read, Readout, drawn, drawn_targets, read
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import Fields
@@ -115,6 +115,7 @@ def drawn_stack(e: Fields, dtype: str | None = None) -> Stack:
 
 def _drawn_layer(e: Fields, number: int, random: Streams, dtype: str) -> Layer:
     """One layer by the initialization's law, with the keep-gate bias set and zeros for what the cell does not read."""
+    checkpoint()  # the law of a wide layer takes seconds
     columns = e.hidden_size if number else input_size_of(e)
     law = INITIALIZATIONS[e.initialization]
     shape = LayerShape(e.cell, e.hidden_size, columns, e.steps if reads_length(e) else None, e.gain, number)

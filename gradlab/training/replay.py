@@ -19,6 +19,7 @@ import pandas as pd
 
 from gradlab.analyses.call import Call
 from gradlab.analyses.characters import CharacterModel
+from gradlab.analyses.parts import Part
 from gradlab.engine import Progress
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.inputs import default_text
@@ -99,10 +100,10 @@ class _Answered:
         """Nothing is computed, so nothing is too large."""
 
     def rows(self, progress: Progress | None = None) -> pd.DataFrame:
-        return self.rows_of(())
-
-    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
         raise NotImplementedError
+
+    def parts_of(self, results: Sequence[Any]) -> list[Part]:
+        return [Part.of(self.rows())]
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class History(_OfRuns):
         each = [f"gradlab.training.history({one}, experiments[{n}].cell)" for n, one in enumerate(records)]
         return each[0] if len(each) == 1 else f"pd.concat([{', '.join(each)}], ignore_index=True)"
 
-    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None) -> pd.DataFrame:
         tables = [history(run.records, run.experiment.cell) for run in self.runs]
         return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
@@ -161,7 +162,7 @@ class Traces(_OfRuns):
         runs = f"{records[0]} {EACH}" if is_same else ", ".join(records)
         return f"gradlab.training.traces_at([{runs}], {self.update})"
 
-    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None) -> pd.DataFrame:
         return traces_at([run.records for run in self.runs], self.update)
 
 
@@ -180,7 +181,7 @@ class Reach(_OfRuns):
     def code(self) -> str:
         return f"gradlab.training.reach({self.runs[0].code(FIRST)}, layer={self.layer}, state={self.state!r})"
 
-    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None) -> pd.DataFrame:
         return reach(self.runs[0].records, layer=self.layer, state=self.state)
 
 
@@ -228,7 +229,7 @@ class Reading(_Answered):
             return None
         return digest(self.code, self.snapshot.fingerprint, self.snapshot.replay.experiment.key)
 
-    def rows_of(self, results: Sequence[Any]) -> pd.DataFrame:
+    def rows(self, progress: Progress | None = None) -> pd.DataFrame:
         return self.function(self.snapshot.model, *self.arguments)
 
 

@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.thinning import POINTS_TAKEN, thin
+from gradlab.analyses.parts import together
+from gradlab.analyses.thinning import POINTS_TAKEN, Rows, thin
 from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.training.run import Record
 
@@ -91,14 +92,14 @@ class Curve:
 
     column: str
 
-    def on_screen(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def on_screen(self, rows: Rows) -> pd.DataFrame:
         return self._thinned(rows, POINTS_ON_SCREEN)
 
-    def taken(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def taken(self, rows: Rows) -> pd.DataFrame:
         return self._thinned(rows, POINTS_TAKEN)
 
-    def _thinned(self, rows: pd.DataFrame, points: int) -> pd.DataFrame:
-        curves = [curve(table, self.column) for _, table in rows.groupby("cell", sort=False)]
+    def _thinned(self, rows: Rows, points: int) -> pd.DataFrame:
+        curves = [curve(table, self.column) for _, table in together(rows).groupby("cell", sort=False)]
         # The mean is smooth: any rows draw it.
         return thin(pd.concat(curves, ignore_index=True), points, "update", ["log10_value"], ("cell",))
 

@@ -3,25 +3,33 @@
 The way down is one: a question whose rows are kept is answered by its key alone; any other is refused by size first,
 then its calls are answered, each by its key or by its work. Keys leave out the settings that an analysis does not read:
 moving the forget bias computes the LSTM again and no other cell, moving the truncation no trace at all.
+
+What would take long is begun by a button alone; what is at work is in a thread of its own (`work`).
 """
 
 import contextvars
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from gradlab.analyses.call import Call, Question, Table
+from gradlab.analyses.parts import Part
 from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.engine import Progress, TooLarge
+from gradlab.ui import pace
 from gradlab.ui.frame.refusal import refusal
+from gradlab.ui.work import MISSING, Make, kept, kept_or_made
+from gradlab.words.waiting import takes_long, under_way
 
 SHOW_AFTER = 0.3  # seconds without an answer before progress is shown
 SHOW_EVERY = 0.1  # seconds: a bar drawn at every step of a check takes more time than the check
+LONG = 10.0  # seconds from which on work is not begun unasked
 
 
 def ask(question: Question, reduction: Reduction | None = None) -> pd.DataFrame:
@@ -36,8 +44,17 @@ def ask(question: Question, reduction: Reduction | None = None) -> pd.DataFrame:
 
 def result(call: Call) -> Any:
     """What a call gives, kept: a trace, a microscope. Stops the page with a sentence where memory does not reach."""
+    return results([call])[0]
+
+
+def results(calls: Sequence[Call]) -> list[Any]:
+    """What several calls give: if they take long together, that is said before the first of them begins."""
+    values = [kept(("result", call.key)) for call in calls]
+    if not any(value is MISSING for value in values):
+        return values
     with _bar() as bar:
-        return _answer(call, bar)
+        bar.announce(calls)
+        return [_answer(call, bar) for call in calls]
 
 
 def answer(call: Call) -> Any:
@@ -52,9 +69,9 @@ def rows_on_screen(question: Question, reduction: Reduction) -> pd.DataFrame:
     return _reduced(key, reduction, question, None)
 
 
-def every_row(question: Question) -> pd.DataFrame:
-    """All rows, for what leaves the screen; asked outside a page's run too."""
-    return question.rows_of([_answer(call, None) for call in question.calls])
+def every_part(question: Question) -> Sequence[Part]:
+    """All rows, for what leaves the screen, made part by part; asked outside a page's run too."""
+    return question.parts_of([_answer(call, None) for call in question.calls])
 
 
 @dataclass(frozen=True)
@@ -70,23 +87,39 @@ class Rows:
 
     def taken(self) -> pd.DataFrame:
         """As `on_screen`, for a picture that leaves the screen."""
-        return self.reduction.taken(every_row(self.question)).assign(**dict(self.constants))
+        return self.reduction.taken(every_part(self.question)).assign(**dict(self.constants))
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
-def _reduced(key: str, reduction: Reduction, _question: Question, _bar: "Bar | None") -> pd.DataFrame:
-    _question.refuse()
-    return reduction.on_screen(_question.rows_of([_answer(call, _bar) for call in _question.calls]))
+def _reduced(key: str, reduction: Reduction, question: Question, bar: "Bar | None") -> pd.DataFrame:
+    own = ("rows", key, reduction)
+    rows = kept(own)
+    if rows is not MISSING:
+        return rows
+    question.refuse()
+    if bar is not None:
+        bar.announce(question.calls)
+    parts = question.parts_of([_answer(call, bar) for call in question.calls])
+    return _waited(own, lambda progress: reduction.on_screen(parts), "Drawing", None, bar)
 
 
 def _answer(call: Call, bar: "Bar | None") -> Any:
-    return _kept(call.key, call, bar)
+    own = ("result", call.key)
+    value = kept(own)
+    if value is not MISSING:
+        return value
+    inner = [_answer(part, bar) for part in call.inner]
+    return _waited(own, partial(_made, call, inner), call.title, pace.seconds(call), bar)
 
 
-@st.cache_resource(max_entries=40, show_spinner=False)
-def _kept(key: str, _call: Call, _bar: "Bar | None") -> Any:
-    inner = [_answer(call, _bar) for call in _call.inner]
-    return _call.result_of(inner, _bar and _bar.progress_of(_call))
+def _made(call: Call, inner: Sequence[Any], progress: Progress) -> Any:
+    begun = time.monotonic()
+    value = call.result_of(inner, progress)
+    pace.learn(call, time.monotonic() - begun)
+    return value
+
+
+def _waited(key: Any, make: Make, title: str, expected: float | None, bar: "Bar | None") -> Any:
+    return kept_or_made(key, make, bar and bar.progress_of(title, expected))
 
 
 @contextmanager
@@ -107,10 +140,9 @@ def place_bars() -> None:
 
 
 class Bar:
-    """Shows the progress of the work; each drawing also lets Streamlit stop it.
+    """Shows the progress of the work; each drawing also lets Streamlit stop the page.
 
-    A stop arrives as an exception out of the call. The bar stands outside the cached functions and must not be recorded
-    with them, so it is drawn in the context from before they were entered.
+    A stop arrives as an exception out of the drawing. It is drawn in the context from before the question.
     """
 
     def __init__(self) -> None:
@@ -123,8 +155,27 @@ class Bar:
         if self.is_drawn:
             self.slot.empty()
 
-    def progress_of(self, call: Call) -> Progress:
-        """May be called at any rate: a call soon after the last drawing draws nothing."""
+    def announce(self, calls: Sequence[Call]) -> None:
+        """Where these calls take long, says so, and stops the page until the visitor begins them. What does not fit
+        into memory is refused before."""
+        missing = [*dict.fromkeys(call for asked in calls for call in _missing(asked))]
+        for call in missing:
+            call.refuse()
+        expected = [pace.seconds(call) for call in missing]
+        shown = (st.session_state.get("drawn on"), st.session_state.get("settings"))
+        if sum(expected) < LONG or st.session_state.get("begun") == shown:
+            return
+        titles = [call.title for call, long in zip(missing, expected, strict=True) if long > LONG / 100]
+        with self.slot.container(border=True):
+            st.text(takes_long(titles, sum(expected)))
+            st.button("Begin", key="begin", on_click=st.session_state.update, kwargs={"begun": shown}, type="primary")
+        st.stop()
+
+    def progress_of(self, title: str, expected: float | None = None) -> Callable[[float], None]:
+        """May be called at any rate: a call soon after the last drawing draws nothing.
+
+        expected    seconds that it will take, for work that does not say how far it is
+        """
         start = time.monotonic()
         due = start + SHOW_AFTER
 
@@ -133,8 +184,20 @@ class Bar:
             now = time.monotonic()
             if now >= due:
                 due, self.is_drawn = now + SHOW_EVERY, True
-                left = (now - start) * (1 - fraction) / max(fraction, 1e-3)
-                text = f"{call.title}: {fraction:.0%}, about {left:.0f} s left"
-                self.outside.run(self.slot.progress, min(fraction, 1.0), text)
+                left = None
+                if fraction:
+                    left = (now - start) * (1 - fraction) / fraction
+                elif expected:
+                    fraction = min((now - start) / expected, 0.99)
+                    left = max(expected - (now - start), 0)
+                self.outside.run(self.slot.progress, min(fraction, 1.0), under_way(title, fraction, left))
 
         return progress
+
+
+def _missing(call: Call) -> Iterator[Call]:
+    """The calls that have to be made for a call, itself among them; none where its result is kept."""
+    if kept(("result", call.key)) is MISSING:
+        for inner in call.inner:
+            yield from _missing(inner)
+        yield call

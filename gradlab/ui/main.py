@@ -11,6 +11,7 @@ from gradlab.ui.ask import place_bars
 from gradlab.ui.frame import link, opened_runs, present, settings, tools
 from gradlab.ui.frame.link import PAGES
 from gradlab.ui.training import job_controls
+from gradlab.ui.work import holding
 
 SECTIONS = {
     "See": [
@@ -60,7 +61,7 @@ with notices:
     opened_runs.notice(SECTIONS["See"][1])
 told = len(st.session_state.get("problems", []))
 try:
-    with body:
+    with body, holding():
         place_bars()
         page.run()
     with notices:

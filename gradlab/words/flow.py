@@ -30,7 +30,7 @@ def arriving(trace: GradientTrace, losses: str = ALL, state: str = "h") -> float
 
     Mean over the sequences in which it is neither exactly zero nor undefined; -inf where it is zero in all.
     """
-    return float(of_batch(trace.log10_relative(state, losses)[0, 0]).mean)
+    return float(of_batch(trace.at_start(state, losses)).mean)
 
 
 def remaining(traces: Sequence[GradientTrace], losses: str = ALL) -> str:
@@ -41,7 +41,7 @@ def remaining(traces: Sequence[GradientTrace], losses: str = ALL) -> str:
     parts = []
     for trace in traces:
         in_h, in_all = (arriving(trace, losses, state) for state in ("h", ALL))
-        left = trace.log10_relative("h", losses)[0, 0]
+        left = trace.at_start("h", losses)
         whole = (
             "" if math.isnan(in_all) or not in_all - in_h > OTHER else f"{whole_state(trace.cell)}: {number(in_all)}"
         )

@@ -11,6 +11,7 @@ import gradlab
 from gradlab import Experiment, Stack, exports, paths
 from gradlab.analyses.call import Call, Table, chosen, each
 from gradlab.analyses.itemised import pairs
+from gradlab.analyses.parts import together
 from gradlab.analyses.problem import Problem, problem_of
 from gradlab.analyses.traces import trace
 from gradlab.analyses.truncation import Schedule, beyond, bias, cost, kept_by
@@ -116,8 +117,8 @@ def test_a_call_is_made_of_the_results_of_its_calls_and_a_table_of_those_of_its_
     pd.testing.assert_frame_equal(outer.result_of([kept]), outer.result(), check_exact=True)
     table = TABLES["each of several"]
     results = [call.result() for call in table.calls]
-    pd.testing.assert_frame_equal(table.rows_of(results), table.rows(), check_exact=True)
-    pd.testing.assert_frame_equal(table.rows_of(results[::-1])[:24], results[1].table, check_exact=True)
+    pd.testing.assert_frame_equal(together(table.parts_of(results)), table.rows(), check_exact=True)
+    pd.testing.assert_frame_equal(together(table.parts_of(results[::-1]))[:24], results[1].table, check_exact=True)
 
 
 def test_a_call_is_hashable_whatever_lists_it_is_given():

@@ -1,6 +1,7 @@
 """Thinning keeps what a reader would see; bins lose no step; names at line ends find room."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gradlab.analyses.call import Table, chosen, each
 from gradlab.analyses.thinning import (
     AllRows,
     Between,
@@ -21,6 +23,8 @@ from gradlab.analyses.thinning import (
     line_ends,
     thin,
 )
+from gradlab.analyses.traces import trace
+from gradlab.settings.experiment import Experiment
 
 COLUMNS = ("log10_norm", "log10_norm_max")
 values = st.one_of(st.floats(-4000, 4000), st.sampled_from([-np.inf, np.nan, 0.0, -1.0]))
@@ -280,3 +284,26 @@ def test_bins_of_pairs_lie_side_by_side_from_the_first_to_one_past_the_last(K, T
         assert places[0][0] == first
         assert places[-1][1] == end
         assert all(here[1] == after[0] for here, after in itertools.pairwise(places))
+
+
+@pytest.mark.parametrize("reduction", [Lines(), Lines(("log10_norm",)), StepBins(), Lines(points=900)])
+@pytest.mark.parametrize("where", ["", "layer == 1", "state == 'c' and layer == 0"])
+def test_a_trace_in_parts_is_reduced_to_the_rows_of_its_whole_table(reduction, where):
+    subjects = [Experiment(cell=cell, depth=2, hidden_size=2, steps=3000, batch_size=2) for cell in ("lstm", "rnn")]
+    table = Table.of(each(trace, subjects), "table", where)
+    results = [call.result() for call in table.calls]
+    parts = table.parts_of(results)
+    whole = pd.concat([chosen(result.table, where) if where else result.table for result in results], ignore_index=True)
+    for reduced in (reduction.on_screen, reduction.taken):
+        pd.testing.assert_frame_equal(reduced(parts), reduced(whole), check_exact=True)
+
+
+@pytest.mark.parametrize("reduction", [Lines(), StepBins()])
+def test_a_long_trace_is_drawn_without_the_table_of_its_rows(reduction):
+    found = trace(Experiment(cell="lstm", depth=8, hidden_size=1, input_size=1, steps=20_000, batch_size=1))
+    whole = found.table.memory_usage().sum()
+    tracemalloc.start()
+    reduction.on_screen(found.table_parts)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < whole / 2

@@ -31,7 +31,7 @@ def stays(monkeypatch):
     counted(traces, "sweep")
     for name in ("refuse", "result_of"):
         counted(Call, name)
-    counted(Table, "rows_of")
+    counted(Table, "parts_of")
     return seen
 
 
@@ -50,7 +50,7 @@ def test_a_moved_keep_gate_bias_passes_each_stay_once_a_gated_cell_and_the_rnn_n
     assert stays["read_query"] == 1
     assert stays["_drawn_layer"] == stays["sweep"] == 2  # the LSTM's and the GRU's
     assert stays["result_of"] == 4  # a trace and a diagnosis of each
-    assert stays["rows_of"] == 1  # of the picture
+    assert stays["parts_of"] == 1  # of the picture
     stays.clear()
     app.run()
     assert stays == {"read_query": 1}
@@ -67,6 +67,6 @@ def test_what_is_taken_home_is_made_of_what_the_screen_has(open_app, stays, monk
     monkeypatch.setattr(ask, "_reduced", seen)
     open_app("home", steps="20", hidden_size="4")
     stays.clear()
-    rows = ask.every_row(max(questions, key=lambda question: len(question.calls)))  # beside it: what is promised
-    assert len(rows) == 60
-    assert stays == {"rows_of": 1}
+    parts = ask.every_part(max(questions, key=lambda question: len(question.calls)))  # beside it: what is promised
+    assert sum(len(part.rows()) for part in parts) == 60
+    assert stays == {"parts_of": 1}

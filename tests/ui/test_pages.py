@@ -147,7 +147,7 @@ def test_progress_is_drawn_ten_times_a_second_however_often_it_is_told(monkeypat
     monkeypatch.setattr(ask.time, "monotonic", lambda: now[0])
     bar = ask.Bar()
     bar.slot = SimpleNamespace(progress=lambda share, text: drawn.append(text))
-    progress = bar.progress_of(SimpleNamespace(title="Checking"))
+    progress = bar.progress_of("Checking")
     for step in range(4000):
         now[0] = step / 1000
         progress(step / 4000)

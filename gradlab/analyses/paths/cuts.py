@@ -5,18 +5,26 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from gradlab.analyses.memory import TABLE_ROW, result_bytes, states_of
 from gradlab.analyses.paths.run import forward, loss_of, over_slices, table
-from gradlab.analyses.problem import Problem, analysis, problem_of
+from gradlab.analyses.problem import SIZES_TO_LOWER, Need, Problem, analysis, problem_of, sizes, work_of
 from gradlab.cells import CELLS
 from gradlab.cells.contract import Cell, peepholes_of
-from gradlab.engine import Progress, Swept, cotangents_of_slice, plan
+from gradlab.engine import Progress, Swept, cotangents_of_slice, plan, plan_in_slices
 from gradlab.engine.progress import part_of
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
 
-@analysis()
+def _need(problem: Problem, without: object = (), losses: str = "all") -> Need:
+    size, planned = problem.size, plan_in_slices(problem.size)
+    tables = result_bytes(size) + size.depth * states_of(size) * size.steps * TABLE_ROW
+    peak = max(planned.bytes, planned.bytes - planned.held + tables) + problem.source.loss_bytes
+    return Need(peak, sizes(size), SIZES_TO_LOWER, work_of(planned))
+
+
+@analysis(_need)
 def cut(
     subject: Subject | Stack | Problem,
     inputs: ArrayLike | None = None,

@@ -19,13 +19,23 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
-from gradlab.analyses.paths.gates import values_bytes
+from gradlab.analyses.memory import dense_bytes, kept_bytes, values_bytes
 from gradlab.analyses.paths.run import forward
-from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number
+from gradlab.analyses.problem import (
+    SIZES_TO_LOWER,
+    Need,
+    Problem,
+    analysis,
+    problem_of,
+    sizes,
+    whole_number,
+    work_of,
+)  # fmt: skip
 from gradlab.analyses.traces import log10_entered, relative
 from gradlab.cells import CELLS
 from gradlab.cells.contract import Cell
-from gradlab.engine import Progress, log10_norms, plan
+from gradlab.engine import Progress, checkpoint, log10_norms, plan
+from gradlab.engine.progress import part_of, silent
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
@@ -47,8 +57,10 @@ class Edge(NamedTuple):
 
 
 def _need(problem: Problem, first: int = 0, last: int | None = None) -> Need:
-    size = problem.size
-    return Need(plan(size._replace(keep=True)).bytes + values_bytes(size), sizes(size), "any of them")
+    size, cell = problem.size, CELLS[problem.cell]
+    kept = kept_bytes(size, len(cell.states) + 2 * len(cell.pre_activations))
+    peak = plan(size).bytes + kept + values_bytes(size) + dense_bytes(size) + problem.source.loss_bytes
+    return Need(peak, sizes(size), SIZES_TO_LOWER, work_of(plan(size)))
 
 
 @analysis(_need)
@@ -82,6 +94,7 @@ def edge_table(problem: Problem, found: Sequence[Edge]) -> pd.DataFrame:
     entered = log10_entered(problem.loss, B)
     rows = []
     for edge in found:
+        checkpoint()
         norms = log10_norms(edge.vector, edge.exponent)
         place = (problem.cell, edge.layer, edge.step, T - 1 - edge.step, edge.kind, edge.state)
         over_batch, relative_mean = of_batch(norms), of_batch(relative(norms, entered)).mean
@@ -100,15 +113,14 @@ def edge_vectors(problem: Problem, steps: Sequence[int], progress: Progress | No
     """What flows through every edge that arrives at some steps, as vectors."""
     stack, (T, B, _) = problem.stack, problem.inputs.shape
     cell = CELLS[stack.cell]
-    sweep = forward(problem, slice(None), B, lambda fraction: progress and progress(fraction / 2))
-    swept = sweep.adjoint(
-        problem.loss,
-        keep=("totals", "a_x_bar", "a_h_bar"),
-        progress=lambda fraction: progress and progress(0.5 + fraction / 2),
-    )
-    states, saved = sweep.values()
+    report = progress or silent
+    sweep = forward(problem, slice(None), B, part_of(report, 0, 0.4))
+    kept = ("totals", "a_x_bar", "a_h_bar")
+    swept = sweep.adjoint(problem.loss, keep=kept, progress=part_of(report, 0.4, 0.8))
+    states, saved = sweep.values(part_of(report, 0.8, 1))
     found = []
     for layer in reversed(range(stack.depth)):
+        checkpoint()
         own, weights = swept.adjoints[layer], stack.layers[layer]
         for t in steps:
             if layer == stack.depth - 1 and problem.cotangents[t].any():

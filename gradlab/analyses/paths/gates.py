@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.memory import TABLE_ROW, dense_bytes, item_of, kept_bytes, values_bytes
 from gradlab.analyses.paths.run import forward, starts
 from gradlab.analyses.problem import (
     SIZES_TO_LOWER,
@@ -22,10 +23,12 @@ from gradlab.analyses.problem import (
     sparse,
     whole_number,
     without_loss,
+    work_of,
 )
 from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.contract import Cell, additive_state, peepholes_of
-from gradlab.engine import Progress, Size, log10_norms, plan
+from gradlab.engine import Progress, log10_norms, plan
+from gradlab.engine.progress import part_of, silent
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.inputs import vocabulary
@@ -33,6 +36,8 @@ from gradlab.settings.meant import knows_its_options
 from gradlab.settings.subject import Subject
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
+QUANTILE_WORK, MICROSCOPE_WORK = 1000, 3000  # multiply-adds a number
+BLOCK_NUMBERS = 2**20  # of which statistics are taken at once: some tens of milliseconds
 STATISTICS_COLUMNS = ("cell", "layer", "step", "lag", "gate", "mean", *QUANTILES, "saturated_low", "saturated_high")
 UNITS_COLUMNS = ("cell", "layer", "sequence", "unit", "step", "lag", "quantity", "value")
 
@@ -44,16 +49,13 @@ def drawn_gates(cell: str) -> tuple[str, ...]:
     return tuple(name for name in one.saved if name in {*one.gates, *one.pre_activations} - {*weights})
 
 
-def values_bytes(size: Size) -> int:
-    """Of all states and of all values that the cell keeps."""
-    cell, item = CELLS[size.cell], np.dtype(size.dtype).itemsize
-    return item * size.depth * size.steps * size.sequences * (len(cell.states) + len(cell.saved)) * size.hidden_size
-
-
 def _need_of_statistics(problem: Problem) -> Need:
     size = problem.size
-    what = f"all states and gates of {sizes(size)}"
-    return Need(plan(size).bytes + values_bytes(size), what, SIZES_TO_LOWER)
+    rows = size.depth * size.steps * len(drawn_gates(size.cell))
+    planned, numbers = plan(size), rows * size.sequences * size.hidden_size
+    peak = planned.bytes + values_bytes(size) + rows * TABLE_ROW
+    work = work_of(planned) + QUANTILE_WORK * numbers
+    return Need(peak, f"all states and gates of {sizes(size)}", SIZES_TO_LOWER, work)
 
 
 @analysis(_need_of_statistics, reads=("network", "sequence", "numerics"))
@@ -76,20 +78,38 @@ def gate_statistics(
     names = drawn_gates(cell)
     if not names:
         return pd.DataFrame(columns=list(STATISTICS_COLUMNS))
-    _, saved = forward(problem, slice(None), problem.size.sequences, progress or _unheard).values()
-    low, high = SATURATED
+    report = progress or silent
+    sweep = forward(problem, slice(None), problem.size.sequences, part_of(report, 0, 0.2))
+    _, saved = sweep.values(part_of(report, 0.2, 0.3))
     parts = []
     for layer in range(problem.size.depth):
         for name in names:
-            values = saved[layer, :, :, CELLS[cell].saved.index(name)].reshape(T, -1)
-            quantiles = dict(zip(QUANTILES, np.quantile(values, list(QUANTILES.values()), axis=1), strict=True))
-            gated = name in CELLS[cell].gates
+            values, gated = saved[layer, :, :, CELLS[cell].saved.index(name)], name in CELLS[cell].gates
             columns = {"cell": cell, "layer": layer, "step": np.arange(T), "lag": T - 1 - np.arange(T), "gate": name}
-            columns |= {"mean": values.mean(axis=1), **quantiles}
-            columns["saturated_low"] = (values < low).mean(axis=1) if gated else np.nan
-            columns["saturated_high"] = (values > high).mean(axis=1) if gated else np.nan
+            share = len(parts) / (problem.size.depth * len(names)), 1 / (problem.size.depth * len(names))
+            columns |= _statistics(values, part_of(report, 0.3 + 0.7 * share[0], 0.3 + 0.7 * sum(share)))
+            if not gated:
+                columns |= {"saturated_low": np.nan, "saturated_high": np.nan}
             parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)[list(STATISTICS_COLUMNS)]
+
+
+def _statistics(values: ndarray, progress: Progress) -> dict[str, ndarray]:
+    """Mean, quantiles and saturated shares of values [T, B, H] at every step, some steps at a time."""
+    T, low, high = len(values), *SATURATED
+    found = {name: np.empty(T) for name in ("mean", *QUANTILES, "saturated_low", "saturated_high")}
+    block = max(1, BLOCK_NUMBERS // values[0].size)
+    for first in range(0, T, block):
+        progress(first / T)
+        some, steps = values[first : first + block], slice(first, first + block)
+        some = some.reshape(len(some), -1)
+        for name, quantile in zip(QUANTILES, np.quantile(some, [*QUANTILES.values()], axis=1), strict=True):
+            found[name][steps] = quantile
+        found["mean"][steps] = some.mean(axis=1)
+        found["saturated_low"][steps], found["saturated_high"][steps] = (
+            (some < low).mean(axis=1), (some > high).mean(axis=1),
+        )  # fmt: skip
+    return found
 
 
 class Microscope(NamedTuple):
@@ -179,7 +199,15 @@ def unit_values(scope: Microscope, quantities: Sequence[str], unit: int | None =
     return pd.concat(parts, ignore_index=True)[list(UNITS_COLUMNS)]
 
 
-@analysis(reads=("sequence", "numerics", "input_size"))
+def _need_of_letters(problem: Problem, sequence: int = 0) -> Need:
+    size = problem.size
+    drawn = 8 * size.steps * (1.3 * size.sequences * size.input_size)
+    return Need(
+        int(drawn), f"the input of {sizes(size)}", SIZES_TO_LOWER, size.steps * size.sequences * size.input_size
+    )
+
+
+@analysis(_need_of_letters, reads=("sequence", "numerics", "input_size"))
 def letters(
     subject: Subject | Stack | Problem, inputs: ArrayLike | None = None, *, sequence: int = 0
 ) -> pd.Series | None:
@@ -195,9 +223,11 @@ def letters(
 
 def _need_of_sequence(problem: Problem, layer: int = 0, sequence: int = 0) -> Need:
     size = problem.size._replace(sequences=1, rows=1)
-    what = f"all units of one sequence: {sizes(size)}"
-    peak = plan(size._replace(keep=True)).bytes + 2 * values_bytes(size)
-    return Need(peak, what, SIZES_TO_LOWER)
+    of_layer = item_of(size) * size.steps * size.hidden_size
+    planned, cell = plan(size), CELLS[size.cell]
+    made = values_bytes(size) + kept_bytes(size, len(cell.states)) + dense_bytes(problem.size) + 10 * of_layer
+    work = work_of(planned) + MICROSCOPE_WORK * size.steps * size.hidden_size
+    return Need(planned.bytes + made, f"all units of one sequence: {sizes(size)}", SIZES_TO_LOWER, work)
 
 
 @analysis(_need_of_sequence)
@@ -226,9 +256,11 @@ def microscope(
     sequence = whole_number("sequence", sequence, 0, problem.size.sequences - 1)
     stack, cell = problem.stack, CELLS[problem.cell]
     own = slice(sequence, sequence + 1)
-    sweep = forward(problem, own, 1, progress or _unheard)
-    states, saved = (values[layer, :, 0] for values in sweep.values())
-    adjoints = sweep.adjoint(sparse(problem.cotangents[:, own]), keep=("totals",)).adjoints[layer]
+    report = progress or silent
+    sweep = forward(problem, own, 1, part_of(report, 0, 0.2))
+    states, saved = (values[layer, :, 0] for values in sweep.values(part_of(report, 0.2, 0.3)))
+    loss, of_adjoint = sparse(problem.cotangents[:, own]), part_of(report, 0.3, 0.8)
+    adjoints = sweep.adjoint(loss, keep=("totals",), progress=of_adjoint).adjoints[layer]
     before = np.concatenate([starts(problem)[layer, sequence][None], states[:-1]])
     values = {state: states[:, kind] for kind, state in enumerate(cell.states)}
     values |= {name: saved[:, cell.saved.index(name)] for name in drawn_gates(stack.cell)}
@@ -245,7 +277,3 @@ def direct_factor(cell: Cell, saved: ndarray, before: ndarray, after: ndarray) -
     seed = record(*(np.full_like(value, kind == place) for kind, value in enumerate(new)))
     with np.errstate(invalid="ignore"):  # NaN from where the forward pass overflowed
         return cell.adjoint(tuple(saved.swapaxes(0, 1)), old, new, seed)[2][place]
-
-
-def _unheard(fraction: float) -> None:
-    """Nobody is waiting."""

@@ -7,11 +7,11 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
+from gradlab.analyses.memory import TABLE_ROW, copies, keeping, kept_bytes, result_bytes, states_of
 from gradlab.analyses.paths.run import forward, loss_of, over_slices, table
-from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number
+from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number, work_of
 from gradlab.analyses.traces import ALL
-from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Progress, Swept, cotangents_of_slice, plan, times_power
+from gradlab.engine import Cotangents, Progress, Swept, checkpoint, cotangents_of_slice, plan, times_power
 from gradlab.engine.progress import part_of
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
@@ -20,7 +20,6 @@ from gradlab.settings.subject import Subject
 SHARE_COLUMNS = ("share", "share_min", "share_max")  # mean, min and max over the sequences that have a share
 MOST_ORDERS = 64
 STEPS_AT_ONCE = 256  # while shares are formed
-TABLE_ROW_BYTES = 280  # of the tables, each apart and all of them together
 
 
 class Split(NamedTuple):
@@ -36,6 +35,7 @@ class Split(NamedTuple):
         T, B, S, _ = total.totals.shape
         shares = np.empty((len(self.names), T, B, S))
         for begin in range(0, T, STEPS_AT_ONCE):
+            checkpoint()
             some = slice(begin, begin + STEPS_AT_ONCE)
             apart = parts.exponents[some].reshape(-1, len(self.names), B) - total.exponents[some, None]
             shares[:, some] = projections(parts.totals[some], total.totals[some], np.moveaxis(apart, 1, 0))
@@ -55,13 +55,14 @@ def projections(parts: ndarray, total: ndarray, exponents: ndarray) -> ndarray:
 
 
 def _need(problem: Problem, orders: int = 8, losses: str = ALL) -> Need:
-    size = problem.size
-    rows = (orders + 2) * size.sequences
-    states = len(CELLS[size.cell].states)
-    totals = 8 * size.steps * (rows + size.sequences) * size.depth * states * size.hidden_size
-    tables = TABLE_ROW_BYTES * (orders + 3) * size.steps * size.depth * states
-    peak = totals + max(plan(size._replace(rows=rows)).bytes, tables)
-    return Need(peak, f"{orders + 2} parts of {sizes(size)}", "orders, steps, batch_size, hidden_size or depth")
+    size, parts = problem.size, orders + 2
+    grouped, S = size._replace(rows=parts * size.sequences), states_of(size)
+    shares = 8 * parts * size.steps * size.sequences * S * size.depth
+    tables = shares + size.depth * S * size.steps * (parts + 1) * TABLE_ROW
+    total = copies(grouped) * kept_bytes(size, S) + result_bytes(size)
+    what, work = f"{parts} parts of {sizes(size)}", work_of(plan(size)) + work_of(plan(grouped))
+    to_lower = "orders, steps, batch_size, hidden_size or depth"
+    return Need(keeping(grouped, S, tables) + total, what, to_lower, work)
 
 
 @analysis(_need)

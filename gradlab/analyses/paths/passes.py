@@ -17,14 +17,14 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
-from gradlab.analyses.paths.orders import _need as need_of_parts
+from gradlab.analyses.memory import TABLE_ROW, keeping, states_of
 from gradlab.analyses.paths.orders import projections
 from gradlab.analyses.paths.run import forward, loss_of, over_slices
 from gradlab.analyses.paths.summary import LAG, lowest
-from gradlab.analyses.problem import Need, Problem, analysis, problem_of
+from gradlab.analyses.problem import SIZES_TO_LOWER, Need, Problem, analysis, problem_of, sizes, work_of
 from gradlab.analyses.traces import ALL
 from gradlab.cells import CELLS
-from gradlab.engine import Progress, Swept, cotangents_of_slice, plan
+from gradlab.engine import Progress, Swept, checkpoint, cotangents_of_slice, plan
 from gradlab.engine.progress import part_of
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
@@ -36,7 +36,11 @@ PASSES_COLUMNS = ("cell", "layer", "step", "lag", "state", "passes", "passes_min
 
 
 def _need(problem: Problem, losses: str = ALL) -> Need:
-    return need_of_parts(problem, orders=0)
+    size, S = problem.size, states_of(problem.size)
+    paired = size._replace(rows=2 * size.sequences)
+    projected = 3 * 8 * size.steps * size.sequences * S * size.hidden_size
+    table = size.depth * S * size.steps * TABLE_ROW
+    return Need(keeping(paired, S, projected) + table, sizes(size), SIZES_TO_LOWER, work_of(plan(paired)))
 
 
 @analysis(_need)
@@ -76,6 +80,7 @@ def mean_passes(
     kept = T if losses == ALL or not len(whole.steps) else int(whole.steps.max()) + 1
     tables = []
     for layer, adjoints in enumerate(swept.adjoints):
+        checkpoint()
         pair = adjoints.totals.reshape(T, 2, B, *adjoints.totals.shape[2:])
         apart = adjoints.exponents.reshape(T, 2, B)
         passes = projections(pair[:, 1], pair[:, 0], (apart[:, 1] - apart[:, 0])[None])[0][:kept]  # [T, B, S]

@@ -110,7 +110,8 @@ def change_over(direct: pd.DataFrame) -> ChangeOver:
 
 
 def _need_of_biases(problem: Problem, biases: Sequence[float] = BIASES) -> Need:
-    return _need(problem, orders=0)
+    one = _need(problem, orders=0)
+    return one._replace(work=len(biases) * one.work)
 
 
 @analysis(_need_of_biases, reads=EVERYTHING_ELSE)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.paths.gates import values_bytes
+from gradlab.analyses.memory import dense_bytes, states_of, values_bytes
 from gradlab.analyses.problem import (
     ALL_GROUPS,
     SIZES_TO_LOWER,
@@ -24,10 +24,11 @@ from gradlab.analyses.problem import (
     problem_of,
     sizes,
     sparse,
+    work_of,
 )
 from gradlab.analyses.truncation.schedules import Schedule, Span, several
-from gradlab.engine import Cotangents, Progress, Size, Sweep, plan_in_slices, sweep
-from gradlab.engine.progress import silent
+from gradlab.engine import Cotangents, Plan, Progress, Size, Sweep, buffers, plan, plan_in_slices, sweep
+from gradlab.engine.progress import part_of, silent
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.subject import Subject
@@ -37,10 +38,27 @@ BATCH_BYTES = 2**26  # of one sweep over spans laid side by side
 
 
 def _need(problem: Problem, schedule: Schedule | None = None, schedules: Sequence[Schedule] = ()) -> Need:
-    """All states of the forward pass twice, and a sweep over the whole or over spans laid side by side."""
+    """All states of the forward pass twice, and the sweeps over spans laid side by side."""
+    size, planned = problem.size, plan(problem.size)
+    chosen = [
+        one for one in (*(several(schedules) if schedules else ()), schedule) if one is not None and one.kind != "full"
+    ]
+    states = dense_bytes(size) * size.depth * states_of(size)
+    laid = sorted((_side_by_side_plan(problem, one).bytes for one in chosen), reverse=True) or [0]
+    laid_down = laid[0] + min(sum(laid[1:]), buffers.MOST_BYTES)  # the scratch arrays of those before are kept
+    whole = plan_in_slices(size).bytes + planned.held
+    losses = int(dense_bytes(size) * (1 + 3 * problem.losses / size.steps))
+    peak = states + max(planned.bytes + values_bytes(size), losses + max(whole, laid_down + planned.held))
+    return Need(peak, f"all states of {sizes(size)}", SIZES_TO_LOWER, work_of(planned) * (3 + len(schedules)))
+
+
+def _side_by_side_plan(problem: Problem, schedule: Schedule) -> Plan:
+    """The Plan of as many of its spans as lie side by side."""
     size = problem.size
-    peak = 2 * values_bytes(size) + max(problem.trace_bytes, BATCH_BYTES)
-    return Need(peak, f"all states of {sizes(size)}", SIZES_TO_LOWER)
+    length = min(schedule.k2, size.steps)
+    count = _most_side_by_side(size, length, max(1, min(size.steps // max(schedule.k1, 1), problem.losses)))
+    rows = count * size.sequences
+    return plan_in_slices(size._replace(steps=length, sequences=rows, rows=rows))
 
 
 @analysis(_need, reads=(*ALL_GROUPS, "truncation"))
@@ -59,10 +77,11 @@ def gradient(
     whole one. Raises ValueError for shapes, or a schedule, that do not fit.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
-    problem.refuse(_need(problem))
+    problem.refuse(_need(problem, schedule))
     if schedule is None:
         schedule = Schedule("full") if problem.settings is None else Schedule.of(problem.settings)
-    return _gradient(problem, _states_before(problem), schedule, progress)
+    report = progress or silent
+    return _gradient(problem, _states_before(problem, part_of(report, 0, 0.3)), schedule, part_of(report, 0.3, 1))
 
 
 @analysis(_need)
@@ -83,14 +102,14 @@ def bias(
     log10_norm_full   log10 ‖full‖
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
-    problem.refuse(_need(problem))
-    before = _states_before(problem)
-    report = progress or silent
-    full = _gradient(problem, before, Schedule("full"), None)
+    problem.refuse(_need(problem, None, schedules))
+    chosen, report = several(schedules), progress or silent
+    runs = 2 + len(chosen)
+    before = _states_before(problem, part_of(report, 0, 1 / runs))
+    full = _gradient(problem, before, Schedule("full"), part_of(report, 1 / runs, 2 / runs))
     rows = []
-    for count, schedule in enumerate(several(schedules)):
-        report(count / len(schedules))
-        truncated = _gradient(problem, before, schedule, None)
+    for count, schedule in enumerate(chosen, 2):
+        truncated = _gradient(problem, before, schedule, part_of(report, count / runs, (count + 1) / runs))
         for layer, (part, whole) in enumerate(zip(truncated, full, strict=True)):
             for name in ("all", *Layer._fields):
                 rows.append(
@@ -128,14 +147,23 @@ def departure(
     Arguments and errors as in `bias`.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
-    problem.refuse(_need(problem))
-    before = _states_before(problem)
-    truncated, full = (_gradient(problem, before, one, progress) for one in (schedule, Schedule("full")))
+    problem.refuse(_need(problem, schedule))
+    report = progress or silent
+    before = _states_before(problem, part_of(report, 0, 0.3))
+    truncated = _gradient(problem, before, schedule, part_of(report, 0.3, 0.6))
+    full = _gradient(problem, before, Schedule("full"), part_of(report, 0.6, 1))
     error, cosine, _ = _compared(_whole(truncated), _whole(full))
     return Departure(error, cosine)
 
 
-@analysis(_need)
+def _need_of_search(problem: Problem, schedule: Schedule | None = None, error: float = 0.01) -> Need:
+    """Windows of every length leave scratch arrays of their own."""
+    need, planned = _need(problem, schedule), plan(problem.size)
+    work = need.work * np.log2(2 + problem.size.steps)
+    return need._replace(bytes=need.bytes + min(planned.held, buffers.MOST_BYTES), work=work)
+
+
+@analysis(_need_of_search)
 def window_for(
     subject: Subject | Stack | Problem,
     inputs: ArrayLike | None = None,
@@ -155,29 +183,31 @@ def window_for(
     full gradient is exactly zero or not finite. Other arguments and errors as in `bias`.
     """
     problem = problem_of(subject, inputs, cotangents, initial_state)
-    problem.refuse(_need(problem))
-    before, T, report = _states_before(problem), len(problem.inputs), progress or silent
-    full = _whole(_gradient(problem, before, Schedule("full"), None))
+    problem.refuse(_need_of_search(problem, schedule))
+    T, report = len(problem.inputs), progress or silent
+    share = 1 / (3 + np.log2(T))  # of one run in all of them
+    before = _states_before(problem, part_of(report, 0, share))
+    full = _whole(_gradient(problem, before, Schedule("full"), part_of(report, share, 2 * share)))
     if not np.isfinite(full).all() or not full.any():
         return None
 
-    def is_enough(k2: int) -> bool:
-        found, *_ = _compared(_whole(_gradient(problem, before, schedule.of_length(k2), None)), full)
+    def is_enough(k2: int, progress: Progress) -> bool:
+        found, *_ = _compared(_whole(_gradient(problem, before, schedule.of_length(k2), progress)), full)
         return found <= error
 
-    short, long = 0, T
+    short, long, done = 0, T, 2 * share
     while long - short > 1:
-        report(1 - np.log2(long - short) / np.log2(T))
-        middle = (short + long) // 2
-        short, long = (short, middle) if is_enough(middle) else (middle, long)
+        middle, of_run = (short + long) // 2, part_of(report, done, done := min(done + share, 1.0))
+        short, long = (short, middle) if is_enough(middle, of_run) else (middle, long)
     return long
 
 
-def _states_before(problem: Problem) -> ndarray:
+def _states_before(problem: Problem, progress: Progress) -> ndarray:
     """Every state before every step, [L, T, B, S, H]."""
     run = Sweep(problem.stack, problem.inputs, problem.initial_state)
-    run.forward()
-    after, _ = run.values()
+    run.forward(part_of(progress, 0, 0.7))
+    after, _ = run.values(part_of(progress, 0.7, 1))
+    run.close()
     before = np.zeros_like(after)
     before[:, 1:] = after[:, :-1]
     for kind, value in enumerate(problem.initial_state):
@@ -185,15 +215,15 @@ def _states_before(problem: Problem) -> ndarray:
     return before
 
 
-def _gradient(problem: Problem, before: ndarray, schedule: Schedule, progress: Progress | None) -> tuple[Layer, ...]:
+def _gradient(problem: Problem, before: ndarray, schedule: Schedule, progress: Progress) -> tuple[Layer, ...]:
     T = len(problem.inputs)
-    report = progress or silent
     batches = _batches(problem, schedule.spans(T))
     total: list[Layer] | None = None
     for count, spans in enumerate(batches):
-        report(count / len(batches))
+        of_batch = part_of(progress, count / len(batches), (count + 1) / len(batches))
+        of_batch(0)
         inputs, start, cotangents = _side_by_side(problem, before, spans)
-        swept = sweep(problem.stack, inputs, cotangents, start, with_parameters=True)
+        swept = sweep(problem.stack, inputs, cotangents, start, with_parameters=True, progress=of_batch)
         parts = swept.parameters_bar
         total = [Layer(*map(np.add, a, b)) for a, b in zip(total, parts, strict=True)] if total else list(parts)
     return tuple(total or (Layer(*map(np.zeros_like, layer)) for layer in problem.stack.layers))

@@ -21,7 +21,7 @@ from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
 from gradlab.analyses.itemised import Pairs, with_rows
-from gradlab.analyses.problem import Problem, analysis, without_loss
+from gradlab.analyses.problem import SIZES_TO_LOWER, Need, Problem, analysis, sizes, without_loss
 from gradlab.cells import CELLS
 from gradlab.engine import Size
 from gradlab.network.arrays import ArrayLike
@@ -128,7 +128,12 @@ def receives(schedule: Schedule, steps: int) -> ndarray:
     return (step >= schedule.first_states(steps)[:, None]) & (step <= step[:, None])
 
 
-@analysis(reads=("network", "sequence", "dtype"))
+def _need(problem: Problem, schedules: Sequence[Schedule] = (), steps: int | None = None) -> Need:
+    """Sizes alone are counted."""
+    return Need(0, sizes(problem.size), SIZES_TO_LOWER)
+
+
+@analysis(_need, reads=("network", "sequence", "dtype"))
 def cost(
     subject: Subject | Stack | Problem,
     inputs: ArrayLike | None = None,

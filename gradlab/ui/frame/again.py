@@ -1,4 +1,4 @@
-"""Running a session's page once more from outside its run, where something it has to say came up there."""
+"""A session from outside its page's run: whether it is still there, and running its page once more."""
 
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx

@@ -11,14 +11,14 @@ from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.cells import CELLS
 from gradlab.charts.colours import CARD_COLOURS
 from gradlab.settings.subject import Subject
-from gradlab.ui.ask import result
+from gradlab.ui.ask import result, results
 from gradlab.ui.frame.shown import EVERY_STATE
 from gradlab.words import flow
 
 
 def traces_of(subjects: Sequence[Subject]) -> list[GradientTrace]:
     """One trace per subject, with a warning for each pass that overflowed."""
-    traces = [result(Call.of(trace, subject)) for subject in subjects]
+    traces = results([Call.of(trace, subject) for subject in subjects])
     with st.container():  # always there: what comes and goes before a chart would have the browser draw it anew
         for sentence in flow.non_finite(traces):
             st.warning(sentence)

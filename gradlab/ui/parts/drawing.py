@@ -15,7 +15,7 @@ from gradlab.analyses.call import Call, Question, code_of
 from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.charts.picture import Picture, picture_of
 from gradlab.exports import experiments_code
-from gradlab.ui.ask import Rows, every_row
+from gradlab.ui.ask import Rows, every_part
 
 Draw = Callable[..., Any]  # (rows, dark=…, and each name of `beside`) -> chart
 Beside = Mapping[str, Callable[[pd.DataFrame], Any] | Rows | Call]  # what is made of the rows, or of another question
@@ -48,7 +48,7 @@ class Drawing:
 
     def picture(self, dark: bool) -> Any:
         """The chart of every row, or of as many as a picture holds."""
-        rows = self.reduction.taken(every_row(self.question))
+        rows = self.reduction.taken(every_part(self.question))
         return self._chart(self.taken or self.draw, rows, dark, lambda other: other.taken())
 
     def _chart(self, draw: Draw, rows: pd.DataFrame, dark: bool, made: Callable[[Rows], pd.DataFrame]) -> Any:

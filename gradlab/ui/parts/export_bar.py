@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from gradlab.analyses.call import Question
+from gradlab.analyses.parts import blocks
 from gradlab.analyses.thinning import CELLS_TAKEN, POINTS_TAKEN, AllRows
 from gradlab.exports import (
     COLUMN,
@@ -28,7 +29,7 @@ from gradlab.exports import (
 )
 from gradlab.exports.converter import NotConverted
 from gradlab.exports.layout import LIMITS
-from gradlab.ui.ask import every_row
+from gradlab.ui.ask import every_part
 from gradlab.ui.frame import settings
 from gradlab.ui.frame.again import run_again, session_id
 from gradlab.ui.frame.refusal import refusal
@@ -180,4 +181,4 @@ def _told(make: Callable[[], bytes], name: str, failed: dict[str, str], session:
 
 
 def _table(kind: Format, question: Question) -> bytes:
-    return kind.write(every_row(question), question.subjects, question.code)
+    return kind.write(blocks(every_part(question)), question.subjects, question.code)

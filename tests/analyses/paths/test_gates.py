@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from gradlab import Experiment, Stack, trace
+from gradlab.analyses.memory import values_bytes
 from gradlab.analyses.paths import Microscope, gate_statistics, letters, microscope, unit_values
-from gradlab.analyses.paths.gates import STATISTICS_COLUMNS, UNITS_COLUMNS, drawn_gates, values_bytes
+from gradlab.analyses.paths.gates import STATISTICS_COLUMNS, UNITS_COLUMNS, drawn_gates
 from gradlab.analyses.problem import problem_of
 from gradlab.cells import CELLS
 from gradlab.cells.activations import sigmoids, tanh

@@ -1,0 +1,104 @@
+"""What the server keeps of its answers, for all sessions: so many bytes, beyond which the longest unused go."""
+
+import ctypes
+import dataclasses
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+import psutil
+import pyarrow as pa
+from numpy import ndarray
+
+MOST_BYTES = min(2**30, psutil.virtual_memory().total // 16)
+MISSING = object()
+
+
+class Kept:
+    """Values by key, at most so many bytes of them; what is larger than that alone is not kept."""
+
+    def __init__(self, most_bytes: int):
+        self.most_bytes = most_bytes
+        self.bytes = 0
+        self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> Any:
+        """The value, which is used now; MISSING where there is none."""
+        with self._lock:
+            if key not in self._values:
+                return MISSING
+            self._values.move_to_end(key)
+            return self._values[key][0]
+
+    def put(self, key: Hashable, value: Any) -> None:
+        size = bytes_of(value)
+        with self._lock:
+            self._drop(key)
+            self._values[key] = value, size
+            self.bytes += size
+            while self.bytes > self.most_bytes:
+                self._drop(next(iter(self._values)))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._values.clear()
+            self.bytes = 0
+
+    def _drop(self, key: Hashable) -> None:
+        if key in self._values:
+            self.bytes -= self._values.pop(key)[1]
+
+
+def bytes_of(value: Any) -> int:
+    """What a value holds in memory, to what matters: arrays with all that they are views of, each once."""
+    seen: dict[int, int] = {}
+    return sum(_parts_of(value, seen))
+
+
+def _parts_of(value: Any, seen: dict[int, int]) -> Iterable[int]:
+    if isinstance(value, ndarray):
+        owner = value
+        while isinstance(owner.base, ndarray):
+            owner = owner.base
+        value, size = owner, owner.nbytes
+    elif isinstance(value, pd.DataFrame | pd.Series):
+        usage = value.memory_usage(deep=False)
+        size = int(usage.sum()) if isinstance(usage, pd.Series) else int(usage)
+    else:
+        size = sys.getsizeof(value)
+    if id(value) in seen:
+        return
+    seen[id(value)] = size
+    yield size
+    if isinstance(value, Mapping):
+        inner: Iterable[Any] = value.values()
+    elif isinstance(value, tuple | list | set | frozenset):
+        inner = value
+    elif dataclasses.is_dataclass(value):
+        inner = vars(value).values()
+    else:
+        return
+    for part in inner:
+        yield from _parts_of(part, seen)
+
+
+def _trimming() -> Any:
+    """The C library's function that gives freed memory back to the system; None where it has none."""
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return None
+
+
+_TRIM = _trimming()
+
+
+def give_back() -> None:
+    """Gives memory that is no longer used back to the system: without it a process stays as large as it ever was."""
+    pa.default_memory_pool().release_unused()
+    if _TRIM is not None:
+        _TRIM(0)
