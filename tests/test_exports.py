@@ -170,8 +170,8 @@ def test_still_pictures_leave_out_marks_of_the_pointer_and_interactive_ones_keep
 
     assert rules(json.loads(exports.vega_lite(chart)))
     drawing = exports.svg(chart).decode()
-    assert len(re.findall('aria-roledescription="rule mark"', drawing)) == 0
-    assert len(re.findall('aria-roledescription="line mark"', drawing)) == 2
+    assert len(re.findall('class="mark-rule role-mark[^>]*><line', drawing)) == 0
+    assert len(re.findall('class="mark-line role-mark[^>]*><path', drawing)) == 2
 
 
 def pdf_information(data: bytes) -> dict[str, str]:

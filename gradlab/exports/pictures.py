@@ -27,6 +27,7 @@ SCREEN_LAYOUT = Layout()
 POINTER = "pointer"  # the charts' style of marks that are seen only under the pointer
 TITLE_LINE, SUBTITLE_LINE = 21, 18  # pixels a line of a chart's heading needs
 TITLE_SIZE, SUBTITLE_SIZE = 16.5, 13  # pixels of its type; the title's is bold, and so wider
+LEGEND_LINE = 17  # pixels
 TALLEST = 0.9  # of the width of a picture that is narrower than the screen's
 CREATED = "gradlab"
 
@@ -53,7 +54,8 @@ def specification(
     has_own_width, height = isinstance(spec.get("width"), int), spec.get("height", 300)
     if not has_own_width:
         spec["width"] = layout.chart_width
-        height = min(height, round(TALLEST * spec["width"])) if spec["width"] < SCREEN_PIXELS else height
+        tallest = round(TALLEST * spec["width"]) + _legend_room(spec)
+        height = min(height, tallest) if spec["width"] < SCREEN_PIXELS else height
     spec["height"] = height
     chart_title = spec.pop("title", {})
     chart_title = chart_title if isinstance(chart_title, dict) else {"text": chart_title}
@@ -84,6 +86,14 @@ class Drawn(NamedTuple):
     title: str
     subtitle: str
     meta: dict[str, Any]
+
+
+def _legend_room(spec: dict[str, Any]) -> int:
+    """Pixels that a legend of colours needs beyond its first two rows."""
+    colours = [layer.get("encoding", {}).get("color", {}) for layer in spec.get("layer", [])]
+    legends = [(colour["scale"]["domain"], colour["legend"]) for colour in colours if colour.get("legend")]
+    rows = [-(-len(names) // legend["columns"]) for names, legend in legends if "columns" in legend]
+    return LEGEND_LINE * max(0, max(rows, default=0) - 2)
 
 
 def _drawn(kind: str, chart: Any, subjects: Sequence[Subject], layout: Layout, note: str, **options: Any) -> Drawn:

@@ -68,7 +68,7 @@ def _axis_labels(mark: dict) -> Iterator[list[str]]:
 
 def line_pieces(chart: Any) -> list[int]:
     """Of every line drawn, into how many pieces it falls."""
-    paths = re.findall(r'aria-roledescription="line mark"[^>]*?\bd="([^"]*)"', svg(chart).decode())
+    paths = re.findall(r'class="mark-line role-mark[^>]*><path[^>]*?\bd="([^"]*)"', svg(chart).decode())
     return [path.count("M") for path in paths]
 
 

@@ -48,18 +48,14 @@ def test_a_click_on_the_legend_puts_the_other_cells_aside_and_a_second_click_bri
     page, _ = opened
 
     def faint() -> int:
-        found = page.locator("#chart [aria-roledescription='line mark']").all()
+        found = page.locator("#chart .mark-line path").all()
         return sum(float(line.get_attribute("opacity") or 1) < 0.1 for line in found)
 
     name = page.locator("#chart .role-legend-label text", has_text=re.compile("^LSTM$"))
     assert faint() == 0
     name.click()
-    page.wait_for_function(
-        'document.querySelectorAll(\'#chart [aria-roledescription="line mark"][opacity="0.06"]\').length'
-    )
+    page.wait_for_function("document.querySelectorAll('#chart .mark-line path[opacity=\"0.06\"]').length")
     assert faint() == 2  # the RNN's two layers
     name.click()
-    page.wait_for_function(
-        '!document.querySelectorAll(\'#chart [aria-roledescription="line mark"][opacity="0.06"]\').length'
-    )
+    page.wait_for_function("!document.querySelectorAll('#chart .mark-line path[opacity=\"0.06\"]').length")
     assert faint() == 0
