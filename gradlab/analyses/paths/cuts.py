@@ -17,7 +17,7 @@ from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
 
-def _need(problem: Problem, without: object = (), losses: str = "all") -> Need:
+def _need(problem: Problem, without: object = "direct", losses: str = "all") -> Need:
     size, planned = problem.size, plan_in_slices(problem.size)
     tables = result_bytes(size) + size.depth * states_of(size) * size.steps * TABLE_ROW
     peak = max(planned.bytes, planned.bytes - planned.held + tables) + problem.source.loss_bytes
