@@ -72,7 +72,10 @@ def counted(count: float | str, noun: str) -> str:
 
     One of ten million or more is an estimate and written as `rounded` does.
     """
-    text = count if isinstance(count, str) else f"{count:.0f}" if count < 10**7 else rounded(count)
+    if not isinstance(count, str):
+        whole = f"{count:.0f}" if float(count).is_integer() else f"{count:g}"
+        count = whole if count < 10**7 else rounded(count)
+    text = count
     return f"{text} {noun}" if text == "1" else f"{text} {noun}s"
 
 

@@ -55,7 +55,8 @@ def test_powers_of_ten_stand_at_whole_decades_and_no_two_are_the_same(domain):
 
 
 def test_a_domain_that_a_signal_holds_is_drawn_as_one_of_numbers_is():
-    numbers = drawn(axes.along([0, 40], "step t"), axes.decades("value", [-7.5, 1.0], ["norm"]))
+    of_numbers = axes.decades("value", [-7.5, 1.0], ["norm"], minExtent=axes.LABELS)  # as where labels change
+    numbers = drawn(axes.along([0, 40], "step t"), of_numbers)
     signals = drawn(axes.along("both_steps", "step t"), axes.decades("value", "both_decades", ["norm"]))
     assert len(numbers) > 6
     assert signals == numbers

@@ -83,7 +83,7 @@ def _spelt(value: Any, spell: Any) -> str:
 
 def _one(arguments: Mapping[str, Any]) -> str:
     """The options of a widget that has one of them, the first and the last of many."""
-    spell = arguments.get("format_func", str)
+    spell = arguments.get("format_func") or str
     options = [spell(option) for option in arguments["options"]]
     few = options if len(options) <= MOST_OPTIONS else [*options[:2], "…", options[-1]]
     return f"one of {', '.join(few)}"
