@@ -12,9 +12,11 @@ import contextlib
 import gc
 import os
 import threading
+from typing import Any
 
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -67,4 +69,27 @@ stops.waiting = 0
 ROUTES = [Route("/following/stops", stops), Route("/{before:path}/following/stops", stops)]
 ROUTES += [Route("/live/{token}/{column}", curves), Route("/{before:path}/live/{token}/{column}", curves)]
 
-app = st.App("gradlab/ui/main.py", lifespan=prepared, routes=ROUTES)
+FRAMES = os.environ.get("GRADLAB_FRAME_ANCESTORS", "'self'")  # the addresses that may show the app in a frame
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),  # a link holds what was typed
+    (b"content-security-policy", f"frame-ancestors {FRAMES}".encode("latin-1")),
+]
+
+
+class WithHeaders:
+    """Every answer says what a browser may do with it."""
+
+    def __init__(self, app: Any):
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def answered(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", []), *HEADERS]}
+            await send(message)
+
+        await self.app(scope, receive, answered)
+
+
+app = st.App("gradlab/ui/main.py", lifespan=prepared, routes=ROUTES, middleware=[Middleware(WithHeaders)])
