@@ -102,7 +102,7 @@ def _need(problem: Problem, most: int | None = None, loss_steps: Sequence[int] |
     states, at_once = states_of(size), max(1, GROUP_ROWS // size.sequences)
     pair = item_of(size) * size.hidden_size * numbers if numbers else 8 * states
     result = rows * size.depth * size.steps * size.sequences * pair
-    group = size._replace(rows=min(rows, at_once) * size.sequences)
+    group = size._replace(rows=min(rows, at_once) * size.sequences, keep=numbers > 0)
     groups = -(-rows // at_once)
     passes = max(1, min(threads(), groups)) * plan(group).bytes
     drawn = 0 if numbers else rows * size.steps * PAIR_ROW

@@ -14,7 +14,7 @@ from gradlab import Experiment, Stack, diagnose, trace
 from gradlab.analyses.diagnosis import _is_good, _rate, _reaches, judged
 from gradlab.analyses.problem import problem_of
 from gradlab.analyses.propagation import Line, Way
-from gradlab.analyses.traces import together
+from gradlab.analyses.traces import as_one
 from gradlab.network.stack import Layer, gate_rows
 from gradlab.words.numbers import every, rounded
 
@@ -447,10 +447,10 @@ def test_a_whole_state_s_norm_is_that_of_h_and_c_as_one_vector_at_any_size():
     for traced in (trace(e), trace(e.network(), e.sequence()[:1], np.ones((1, e.batch_size, 8)))):
         h, c = 10 ** traced.log10_norm("h"), 10 ** traced.log10_norm("c")
         assert traced.log10_norm("all") == pytest.approx(np.log10(np.hypot(h, c)))
-    assert together(np.array([-500.0, -500.0])) == pytest.approx(-500 + math.log10(2) / 2)
-    assert together(np.array([-np.inf, 400.0])) == 400
-    assert np.isneginf(together(np.array([-np.inf, -np.inf])))
-    assert np.isnan(together(np.array([np.nan, 1.0])))
+    assert as_one(np.array([-500.0, -500.0])) == pytest.approx(-500 + math.log10(2) / 2)
+    assert as_one(np.array([-np.inf, 400.0])) == 400
+    assert np.isneginf(as_one(np.array([-np.inf, -np.inf])))
+    assert np.isnan(as_one(np.array([np.nan, 1.0])))
 
 
 def test_float32_s_steps_are_said_as_the_range_over_sequences():

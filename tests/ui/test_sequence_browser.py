@@ -14,7 +14,7 @@ def test_a_type_is_chosen_by_its_picture(page, app_url):
     visit(page, f"{app_url}/sequence_types?steps=40&hidden_size=16&batch_size=2")
     page.get_by_role("button", name="Show", exact=True).nth(2).click()
     expect(page.get_by_role("heading", name="Many-to-many, delayed")).to_be_visible()
-    expect(page).to_have_url(re.compile("loss=many_to_many_delayed"))
+    expect(page).to_have_url(re.compile(r"loss=many-to-many(\+|%20)delayed"))
 
 
 def test_pointing_at_a_row_of_the_matrix_draws_its_curve(page, app_url):

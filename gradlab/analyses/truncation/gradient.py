@@ -48,7 +48,8 @@ def _need(problem: Problem, schedule: Schedule | None = None, schedules: Sequenc
     laid_down = laid[0] + min(sum(laid[1:]), buffers.MOST_BYTES)  # the scratch arrays of those before are kept
     whole = plan_in_slices(size).bytes + planned.held
     losses = int(dense_bytes(size) * (1 + 3 * problem.losses / size.steps))
-    peak = states + max(planned.bytes + values_bytes(size), losses + max(whole, laid_down + planned.held))
+    left = min(sum(laid), buffers.MOST_BYTES)  # when the whole is swept
+    peak = states + max(planned.bytes + values_bytes(size), losses + max(whole + left, laid_down + planned.held))
     return Need(peak, f"all states of {sizes(size)}", SIZES_TO_LOWER, work_of(planned) * (3 + len(schedules)))
 
 
