@@ -179,7 +179,7 @@ def test_every_setting_stands_in_one_expander_and_the_task_decides_sequence_and_
 
 def test_widgets_are_called_by_the_words_of_the_field(open_app):
     app = open_app("truncation", **SMALL, truncation="windows")
-    labels = {widget.label for widget in (*app.selectbox, *app.number_input, *app.toggle)}
+    labels = {widget.label for widget in (*app.selectbox, *app.number_input, *app.select_slider)}
     assert {"Loss placement", "k1: steps between updates", "k2: truncation length"} <= labels
     assert "Relative to the injected gradient" in {widget.label for widget in open_app(**SMALL).toggle}
 
