@@ -16,9 +16,11 @@ from gradlab.cells import CELLS, SATURATED, state_names
 from gradlab.charts import annotations, axes, colours, raster, theme
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
 from gradlab.words.letters import visible
+from gradlab.words.numbers import POWER_LABEL, number
 
 ONE_UNIT_COLUMNS = ("unit", "step", "lag", "quantity", "value")
 SPREAD_COLUMNS = ("gate", "step", "lag", "mean", "median", "q05", "q95", "saturated_low", "saturated_high")
+LOG = "log10 "  # before the name of an axis whose values are logarithms
 CHOSEN = "unit_chosen"  # the selection's name
 COLUMNS_SHOWN = 700  # pixels of a picture on a page
 
@@ -96,7 +98,8 @@ def _one_unit(table: pd.DataFrame, axis: str, *, letters: pd.Series | None = Non
     first, last = int(table["step"].min()), int(table["step"].max())
     values = table["value"][finite]
     domains = {"steps": [first, last], "values": [float(values.min()), float(values.max())] if len(values) else [0, 1]}
-    says = annotations.readings(drawn, "step", "quantity", "value", "{:.4g}".format)
+    write = number if axis.startswith(LOG) else "{:.4g}".format
+    says = annotations.readings(drawn, "step", "quantity", "value", write)
     rows = {"lines": drawn, "says": says, "letters": _letter_rows(letters, 0.0)}
     look = Look(tuple(dict.fromkeys(table["quantity"])), axis, 0 if letters is None else last + 1 - first, dark)
     return Picture(_unit_layers, look, rows, domains, dark, 150, held=("steps", "values"))
@@ -130,14 +133,16 @@ def _unit_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         theme.state_dash(name) if name in states else [4, 3] if name == "direct factor" else [1, 0] for name in order
     ]
     key = alt.Legend(title=None, columns=3) if len(order) > 1 else None
+    ticks: dict[str, Any] = {"tickCount": 4}
+    if look.axis.startswith(LOG):
+        ticks = {"tickCount": axes.ticks("height", 35, axes.span(domains["values"])), "labelExpr": POWER_LABEL}
     line = alt.Chart(rows["lines"]).mark_line(strokeWidth=1.8)
     lines = line.encode(
         x=axes.along(domains["steps"], "" if look.letters else "step t"),
         y=alt.Y(
             "value:Q",
-            title=look.axis,
             scale=alt.Scale(domain=axes.ends(domains["values"]), zero=False, nice=True),
-            axis=alt.Axis(tickCount=4),
+            axis=alt.Axis(title=look.axis.removeprefix(LOG), **ticks),
         ),
         color=alt.Color("quantity:N", scale=scale, legend=key),
         strokeDash=alt.StrokeDash("quantity:N", legend=key, scale=alt.Scale(domain=order, range=dashes)),

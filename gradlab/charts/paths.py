@@ -68,7 +68,7 @@ def shares(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bo
         )
     )
     rule = alt.Chart(pd.DataFrame({"whole": [0.0, 1.0]})).mark_rule(color=colours.INKS[dark].text, strokeWidth=1)
-    lags = axes.lags(int(table["lag"].min()), int(table["lag"].max()), "lag")
+    lags = axes.lags(int(table["lag"].min()), int(table["lag"].max()))
     return theme.finished([area, rule.encode(y="whole:Q"), lags], title, subtitle, dark, width, height, two_x_axes=True)
 
 

@@ -139,7 +139,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     span = axes.span(domains["colours"])
     key = alt.Legend(
         type="gradient", title="relative to the injected gradient", labelExpr=POWER_LABEL, titleOrient="top",
-        gradientLength=240, gradientThickness=10, tickCount=alt.ExprRef(f"max(1, min(4, floor({span})))"),
+        gradientLength=240, gradientThickness=10, tickCount=alt.ExprRef(f"max(1, min(3, floor({span})))"),
     )  # fmt: skip
     scheme = alt.SchemeParams(name="viridis" if look.dark else "cividis", extent=[0.2, 1] if look.dark else [0, 1])
     low, high = axes.ends(domains["colours"])

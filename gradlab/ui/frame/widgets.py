@@ -5,6 +5,7 @@ A setting without a ladder or a label still has a widget, by what the catalogue 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -126,17 +127,21 @@ def _text() -> None:
 
 def _take_upload() -> None:
     file = st.session_state["upload"]
-    if file is None:
-        return
-    try:
-        text = file.getvalue().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        link.report([f"{file.name} is not UTF-8 text: save it as UTF-8 and upload it again."])
+    if file is None or (text := text_of(file)) is None:
         return
     most = int(bounds("text")[1])
     if len(text) > most:
         link.report([f"{file.name} has {len(text)} characters: its first {most} are read."])
     st.session_state["text"] = text[:most]
+
+
+def text_of(file: Any) -> str | None:
+    """The text of an uploaded file; None, with a sentence, where it is not UTF-8."""
+    try:
+        return file.getvalue().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        link.report([f"{file.name} is not UTF-8 text: save it as UTF-8 and upload it again."])
+        return None
 
 
 def _state() -> None:

@@ -15,8 +15,8 @@ from gradlab.settings.tasks import HELLO, TASKS, characters
 from gradlab.training import Recipe, Run
 from gradlab.training.replay import Reading, Snapshot
 from gradlab.ui.ask import ask
-from gradlab.ui.frame import link, linked, settings, shelf
-from gradlab.ui.frame.widgets import MOST_TEXT
+from gradlab.ui.frame import linked, settings, shelf
+from gradlab.ui.frame.widgets import MOST_TEXT, text_of
 from gradlab.ui.parts.figure import figure
 from gradlab.ui.training import job_controls, training_page
 from gradlab.ui.training.job import Job
@@ -83,13 +83,8 @@ def _take_upload() -> None:
     """The uploaded text becomes the session's; taken out of the uploader, it is no more."""
     if (file := st.session_state["learned_file"]) is None:
         shelf.forget(UPLOADED)
-        return
-    try:
-        text = file.getvalue().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        link.report([f"{file.name} is not UTF-8 text: save it as UTF-8 and upload it again."])
-        return
-    shelf.keep(UPLOADED, text, 4 * len(text))
+    elif (text := text_of(file)) is not None:
+        shelf.keep(UPLOADED, text, 4 * len(text))
 
 
 def character_job(choice: Choice) -> Job:
