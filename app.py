@@ -4,7 +4,7 @@ Before the first visitor the heavy imports are done and the garbage collector is
 collects after every run, and walking torch's objects each time would cost a rerun some 200 ms. The kernels compile in
 the background.
 
-Beside the pages it answers the charts that ask for the curves of a training themselves.
+Beside the pages it answers sliders that move (`stops`) and charts that fetch a training's curves (`curves`).
 """
 
 import asyncio

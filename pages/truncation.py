@@ -11,8 +11,9 @@ from gradlab.words import sequences
 shared = settings.current()
 subjects, one = windows.truncated(shared)
 layer, state = matrices.place(shared)
-schedule, shown = Schedule.of(one.settings), following.of("truncation")
-computed, sentence = [result(matrices.pairs_of(one))], shown.view.sentences[0]
+schedule, computed = Schedule.of(one.settings), [result(matrices.pairs_of(one))]
+shown = following.of("truncation")
+sentence = shown.view.sentences[0]
 
 shown.sentence(0, "header")
 shown.sentence(1)

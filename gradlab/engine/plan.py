@@ -6,8 +6,10 @@ others it keeps the states at their ends, and computes them again on the way bac
 length, and a chunk is worked on in the processor's cache.
 """
 
+import sys
 import time
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ CHUNK_BYTES = 2**21  # of one layer's values in a chunk: about what the second-l
 STORE_BYTES = 2**27
 CHUNK_WORK = 10**9  # multiply-adds: a chunk takes some tens of milliseconds, so that cancellation is prompt
 MOST_BYTES = 4 * 2**30
+CONTAINER = Path("/sys/fs/cgroup")  # what Linux says of a container's own bounds
 
 
 class Size(NamedTuple):
@@ -112,4 +115,13 @@ def memory_limit() -> int:
 @lru_cache(maxsize=1)
 def _available(tenth_of_a_second: int) -> int:
     """Free bytes; a query takes as long as a short trace, so at most ten are made per second."""
-    return psutil.virtual_memory().available
+    return min(psutil.virtual_memory().available, left_in_container(CONTAINER))
+
+
+def left_in_container(folder: Path) -> int:
+    """Bytes that a control group (version 2), a container's bound, leaves; without one what no machine has."""
+    try:
+        most, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
+    except OSError:
+        return sys.maxsize
+    return max(int(most) - int(used), 0) if most.isdigit() else sys.maxsize

@@ -24,7 +24,8 @@ from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.engine import Progress, TooLarge
 from gradlab.ui import pace
 from gradlab.ui.frame.refusal import refusal
-from gradlab.ui.work import MISSING, Make, kept, kept_or_made
+from gradlab.ui.kept import MISSING
+from gradlab.ui.work import Make, kept, kept_or_made
 from gradlab.words.waiting import takes_long, under_way
 
 SHOW_AFTER = 0.3  # seconds without an answer before progress is shown
@@ -38,7 +39,7 @@ def ask(question: Question, reduction: Reduction | None = None) -> pd.DataFrame:
     key = question.key
     if key is None:
         return reduction.on_screen(question.rows())
-    with _bar() as bar:
+    with waiting() as bar:
         return _reduced(key, reduction, question, bar)
 
 
@@ -52,7 +53,7 @@ def results(calls: Sequence[Call]) -> list[Any]:
     values = [kept(("result", call.key)) for call in calls]
     if not any(value is MISSING for value in values):
         return values
-    with _bar() as bar:
+    with waiting() as bar:
         bar.announce(calls)
         return [_answer(call, bar) for call in calls]
 
@@ -82,7 +83,12 @@ class Rows:
     reduction: Reduction = field(default_factory=AllRows)
     constants: tuple[tuple[str, str], ...] = ()
 
+    def asked(self) -> pd.DataFrame:
+        """On a page, which may leave while they are made."""
+        return ask(self.question, self.reduction).assign(**dict(self.constants))
+
     def on_screen(self) -> pd.DataFrame:
+        """Asked for outside a page's run too."""
         return rows_on_screen(self.question, self.reduction).assign(**dict(self.constants))
 
     def taken(self) -> pd.DataFrame:
@@ -123,7 +129,7 @@ def _waited(key: Any, make: Make, title: str, expected: float | None, bar: "Bar 
 
 
 @contextmanager
-def _bar() -> Iterator["Bar"]:
+def waiting() -> Iterator["Bar"]:
     """Progress, gone again afterwards; a refusal by size becomes the end of the page."""
     bar = Bar()
     try:

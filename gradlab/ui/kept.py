@@ -38,6 +38,8 @@ class Kept:
         size = bytes_of(value)
         with self._lock:
             self._drop(key)
+            if size > self.most_bytes:
+                return
             self._values[key] = value, size
             self.bytes += size
             while self.bytes > self.most_bytes:

@@ -1,8 +1,8 @@
 """Work: what is computed once for all who wait for it, in a thread that they may leave.
 
-A page's own thread only waits and draws progress, at which Streamlit stops it: within a tenth of a second of the tab's
-closing, or of another setting, whatever the computation is in. Work that nobody waits for any more is abandoned: the
-next time that it reports its progress it ends.
+A page's own thread only waits and draws progress, at which Streamlit stops it: within some tenths of a second of the
+tab's closing, or of another setting, whatever the computation is in. Work that nobody waits for any more is abandoned:
+the next time that it reports its progress it ends.
 """
 
 import threading
@@ -70,7 +70,7 @@ class Work:
 
     def result(self) -> Any:
         if self.error is not None:
-            raise self.error.with_traceback(None) if isinstance(self.error, Abandoned) else self.error
+            raise self.error
         return self.value
 
 
@@ -95,6 +95,9 @@ def kept_or_made(key: Hashable, make: Make, watch: Watch | None = None) -> Any:
     if value is not MISSING:
         return value
     with _lock:
+        value = KEPT.get(key)
+        if value is not MISSING:  # it has been made meanwhile
+            return value
         work = _under_way.get(key)
         is_mine = work is None
         if work is None:

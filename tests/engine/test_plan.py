@@ -10,7 +10,8 @@ import pytest
 
 from gradlab.analyses.problem import estimate
 from gradlab.cells import CELLS
-from gradlab.engine import Size, plan
+from gradlab.engine import Size, memory_limit, plan
+from gradlab.engine.plan import left_in_container
 from gradlab.settings.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,3 +109,19 @@ def test_more_of_anything_is_estimated_to_take_no_less():
         assert more.multiply_adds > estimate(e).multiply_adds, change
     assert estimate(e.replace(loss="every")).bytes > estimate(e).bytes
     assert plan(e.size).multiply_adds == estimate(e).multiply_adds
+
+
+def test_a_container_leaves_what_its_bound_and_its_use_differ_by(tmp_path, monkeypatch):
+    assert left_in_container(tmp_path) == sys.maxsize, "no bound"
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("300\n")
+    assert left_in_container(tmp_path) == sys.maxsize
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert left_in_container(tmp_path) == 700
+    module = sys.modules["gradlab.engine.plan"]  # the package's attribute is the function of the same name
+    monkeypatch.setattr(module, "CONTAINER", tmp_path)
+    module._available.cache_clear()
+    assert memory_limit() == 350, "half of it"
+    (tmp_path / "memory.current").write_text("1200\n")
+    assert left_in_container(tmp_path) == 0
+    module._available.cache_clear()

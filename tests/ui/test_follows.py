@@ -14,6 +14,7 @@ from app import ROUTES, stops
 from gradlab.analyses.call import each
 from gradlab.analyses.traces import trace
 from gradlab.settings.experiment import Experiment
+from gradlab.ui import work
 from gradlab.ui.ask import answer
 from gradlab.ui.frame import link, widgets
 from gradlab.ui.frame.shown import Settings
@@ -34,8 +35,7 @@ MOVES = [
 
 def asked(data: dict, setting: str, *values: str) -> dict:
     query = {"page": data["page"], "setting": setting, "stops": ",".join(values)}
-    following._shown.cache_clear()  # what the page has made
-    following.VIEWS.clear()
+    work.KEPT.clear()  # what the page has made
     return whole(json.loads(following.stops(f"{urlencode(query)}&{data['query']}")), data)
 
 

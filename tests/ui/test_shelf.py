@@ -91,14 +91,16 @@ def test_a_session_that_knows_the_id_goes_on_with_the_same_training_and_any_othe
     assert "Update 20 of 20" in again.get("progress")[0].proto.text
 
 
-def test_the_size_of_a_job_grows_with_its_weights_and_with_what_it_measured():
-    def job(hidden_size, updates):
-        run = Run(Experiment(cell="gru", hidden_size=hidden_size, steps=10, batch_size=2), "parity", Recipe(updates=9))
-        made = Job([run])
-        made.records[0] += run.advance(updates)
-        return made
+def test_the_size_of_a_job_is_that_at_its_end_and_grows_with_its_weights_and_what_it_will_measure():
+    def job(hidden_size, updates, made=0):
+        recipe = Recipe(updates=updates, trace_every=2)
+        run = Run(Experiment(cell="gru", hidden_size=hidden_size, steps=10, batch_size=2), "parity", recipe)
+        begun = Job([run])
+        begun.records[0] = run.advance(made) if made else begun.records[0]
+        return begun
 
-    small, large, longer = job(4, 1), job(32, 1), job(4, 9)
+    small, large, longer = job(4, 9), job(32, 9), job(4, 90)
+    assert job(4, 9, made=9).size == small.size
     arrays = [parameter.detach().numpy() for parameter in large.runs[0].parameters]
     assert large.size > 3 * sum(np.asarray(array).nbytes for array in arrays)
     assert small.size < longer.size

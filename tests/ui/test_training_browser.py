@@ -152,3 +152,14 @@ def test_a_training_and_an_uploaded_text_survive_a_reload_of_their_tab_and_are_i
     other = browser.new_context().new_page()
     visit(other, address)
     expect(other.get_by_test_id("stProgress")).to_contain_text("0 of 100")
+
+
+def test_a_training_goes_on_from_where_it_was_when_its_tab_is_reloaded(page, app_url):
+    start(page, f"{app_url}/{LONG}")
+    progress = page.get_by_test_id("stProgress")
+    expect(progress).to_contain_text(re.compile(r"Update [1-9]\d+ of"))
+    before = int(re.search(r"Update (\d+) of", progress.inner_text())[1])
+    page.reload()
+    expect(progress).to_contain_text(re.compile(r"Update [1-9]\d+ of"))
+    page.wait_for_timeout(3000)
+    assert int(re.search(r"Update (\d+) of", progress.inner_text())[1]) > before

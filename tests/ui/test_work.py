@@ -39,6 +39,7 @@ def test_beyond_its_bytes_the_longest_unused_values_go():
     kept.put("larger than all", np.zeros(1000))
     assert kept.bytes <= 1000
     assert kept.get("larger than all") is MISSING
+    assert kept.get("a") is not MISSING, "it takes nobody's room"
 
 
 def test_a_view_counts_as_all_that_it_keeps_alive_and_an_array_once():

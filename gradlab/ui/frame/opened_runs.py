@@ -1,4 +1,4 @@
-"""Trained networks that the pages outside Learn show in place of drawn ones: of this tab alone, in no link.
+"""Trained networks that the pages outside Train show in place of drawn ones: of this tab alone, in no link.
 
 While some are open, the sidebar asks for what their weights leave open; the pages get them from `settings.current()`.
 """
@@ -14,6 +14,8 @@ from gradlab.settings.subject import Subject
 from gradlab.settings.trained import Trained
 from gradlab.training import Run
 from gradlab.ui.frame import shelf
+from gradlab.ui.kept import bytes_of
+from gradlab.words.numbers import listed
 
 LEARN = ("training", "character_model")  # pages that train what the sidebar says
 SEQUENCES = 8  # as many as a drawn network reads by default
@@ -36,22 +38,25 @@ def open_runs(runs: Sequence[Run]) -> None:
     """Opens the present weights of runs, and sets the shared sequence and loss to theirs."""
     trained = tuple(run.trained for run in runs if run.diverged is None)
     close()
-    arrays = [array for run in trained for layer in run.weights.layers for array in layer if array is not None]
-    shelf.keep("opened", trained, sum(array.nbytes for array in arrays))
+    fits = shelf.keep("opened", trained, bytes_of([run.weights.layers for run in trained]))
+    st.session_state["kept opened"] = shelf.SAID if fits else shelf.TOO_LARGE
     settings = trained[0].settings
     chosen = {name: getattr(settings, name) for name in OPEN if name != "seed"}
     chosen["batch_size"] = min(settings.batch_size, SEQUENCES)
     titles = [run.title for run in trained]
     examined = st.session_state["settings"].one.title
     chosen["one_cell"] = min(titles, key=lambda title: title != examined)
-    st.session_state["before opening"] = {name: st.session_state[name] for name in chosen if name in st.session_state}
+    before = {name: st.session_state[name] for name in chosen if name in st.session_state}
+    shelf.keep("before opening", before, bytes_of(before))
     st.session_state.update(chosen)
 
 
 def close() -> None:
     """Back to drawn networks, and to the settings that were there before."""
     shelf.forget("opened")
-    st.session_state.update(st.session_state.pop("before opening", {}))
+    before = st.session_state.get("before opening", {})
+    shelf.forget("before opening")
+    st.session_state.update(before)
 
 
 def with_settings(network: Trained, shared: Experiment) -> Trained:
@@ -74,12 +79,12 @@ def notice(first: Any) -> None:
     if not trained:
         return
     weights = trained[0].weights
-    names = " and ".join(", ".join(run.title for run in trained).rsplit(", ", 1))
+    names, kept = listed([run.title for run in trained]), st.session_state.get("kept opened", shelf.SAID)
     with st.container(border=True, key="opened notice"):
         st.markdown(
-            f"**Outside Learn, every page shows the trained {names}**: update {weights.updates} of "
-            f"{weights.task.title}, on batches of the task.  \n:small[Kept for this tab, over a reload too: a copied "
-            "link has the settings, not the weights. A cell that was not trained beside them is shown with initial "
+            f"**Outside Train, every page shows the trained {names}**: update {weights.updates} of "
+            f"{weights.task.title}, on batches of the task.  \n:small[{kept} A copied link has the settings, not the "
+            "weights. A cell that was not trained beside them is shown with initial "
             "weights.]"
         )
         with st.container(horizontal=True, vertical_alignment="center"):

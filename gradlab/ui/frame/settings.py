@@ -96,7 +96,6 @@ def differences() -> str:
 
 def draw(page: str, at_hand: Any) -> None:
     """Draws every setting and keeps their values for `current`; the page's own go into the container `at_hand`."""
-    link.read_first_address()
     _send_again(page)
     idle = _idle(page)
     elsewhere = OF_THE_TASK if page in opened.LEARN else frozenset()

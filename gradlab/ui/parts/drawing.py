@@ -40,7 +40,7 @@ class Drawing:
 
     def on_screen(self, rows: pd.DataFrame, dark: bool) -> Any:
         """The chart of the screen's rows."""
-        return self._chart(self.draw, rows, dark, lambda other: other.on_screen())
+        return self._chart(self.draw, rows, dark, lambda other: other.asked())
 
     def in_parts(self, rows: pd.DataFrame, dark: bool) -> Picture:
         """The chart of the screen's rows as its rows and how they are drawn; of functions that are so marked."""

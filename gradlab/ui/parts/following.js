@@ -7,6 +7,7 @@ const ANSWER = 100; // milliseconds that a request should take: as many stops as
 const AHEAD = 12; // stops beyond the present one that are asked for while a pointer is down
 const NEAR = 8; // stops from the present one within which a known one is drawn
 const REST = 150; // milliseconds without a move, for those who asked for less motion
+const BUSY = 503; // the only refusal that passes
 const AGAIN = 300; // milliseconds until a request that failed is made again
 const NOTHING = "\u200b"; // what a node holds whose text another one has; an empty one would not be found again
 const AFTER = [0, 100]; // milliseconds from a page's run until its texts are surely Streamlit's own
@@ -146,7 +147,7 @@ async function ask() {
         for (const stop of want) known.set(stop, whole(found[stop], frame));
         if (own === drag) tell(own);
       })
-      .catch(() => setTimeout(() => {
+      .catch(refused => refused !== BUSY && typeof refused === "number" || setTimeout(() => {
         want.forEach(stop => asked.delete(stop));
         if (own === drag) ask();
       }, AGAIN))

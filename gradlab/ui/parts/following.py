@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 from zlib import crc32
@@ -30,10 +29,12 @@ from gradlab.settings.subject import Subject
 from gradlab.ui import ask
 from gradlab.ui.frame import link, present, settings, widgets
 from gradlab.ui.frame.shown import Settings
+from gradlab.ui.kept import MISSING
 from gradlab.ui.parts import initial_weights, microscope, norms, one_unit, passes, totals, walk, windows
 from gradlab.ui.parts.drawing import Drawing
 from gradlab.ui.parts.figure import figure
 from gradlab.ui.parts.view import Answer, Asked, Figure, Follower, Sliders, View
+from gradlab.ui.work import KEPT, kept, kept_or_made
 from gradlab.words.following import NOT_ALLOWED, OTHER_PARTS, TOO_LONG
 from gradlab.words.letters import without_markdown
 
@@ -42,11 +43,6 @@ BUDGET = 60.0  # milliseconds that the curves of one stop may take
 MOST = 1000.0  # milliseconds of a page's own curves, which the first request of a server that forgot them makes again
 PER_MILLISECOND = 14e6  # of `Plan.multiply_adds`, as measured on two cores
 HERE = Path(__file__)
-KEPT = 64  # what pages show, in the server's memory: up to a megabyte each
-VIEWS: dict[tuple[str, Asked], View] = {}
-SPECIFICATIONS: dict[tuple[Hashable, str], dict[str, Any]] = {}
-LOCK = Lock()
-MAKING = [Lock() for _ in range(KEPT)]
 
 
 def of_trace(subject: Subject) -> float:
@@ -60,9 +56,8 @@ class Page(NamedTuple):
     view: Follower
     subjects: Callable[[Settings], Sequence[Subject]] = lambda shared: shared.subjects  # as often as their work is done
     milliseconds: Callable[[Subject], float] = of_trace  # about how long the work for one subject takes
-    besides: Callable[[Settings, Settings], Sequence[Subject]] = (
-        lambda before, after: ()
-    )  # where these keep their traces
+    # where these keep their traces
+    besides: Callable[[Settings, Settings], Sequence[Subject]] = lambda before, after: ()
     own: tuple[str, ...] = ()  # settings of this page alone
     sliders: Sliders = lambda shared: {}  # those among them that have stops
 
@@ -146,7 +141,9 @@ def of(page: str) -> Followed:
     with st.container():  # always there: what comes and goes before a chart would have the browser draw it anew
         if not follows(page, asked):
             return Followed(page, asked, PAGES[page].view(asked, ask.result), None)
-        return Followed(page, asked, _view(page, asked, ask.result), shown(page, asked))
+        view = _view(page, asked, ask.result)
+        with ask.waiting():
+            return Followed(page, asked, view, shown(page, asked))
 
 
 def follows(page: str, asked: Asked) -> bool:
@@ -158,23 +155,18 @@ def follows(page: str, asked: Asked) -> bool:
 
 def _view(page: str, asked: Asked, answer: Answer) -> View:
     """What a page shows, kept."""
-    found = VIEWS.get((page, asked))
-    if found is None:
+    found = kept(("view", page, asked))
+    if found is MISSING:  # not by `kept_or_made`: `answer` may draw, and stop this page alone
         found = PAGES[page].view(asked, answer)
-        with LOCK:
-            VIEWS[page, asked] = found
-            while len(VIEWS) > KEPT:
-                del VIEWS[next(iter(VIEWS))]
+        KEPT.put(("view", page, asked), found)
     return found
 
 
 def shown(page: str, asked: Asked) -> Shown | None:
     """What a page shows, as JSON; None where there is nothing to draw. Who asks while it is made waits for it."""
-    with MAKING[hash((page, asked)) % len(MAKING)]:
-        return _shown(page, asked)
+    return kept_or_made(("shown", page, asked), lambda progress: _shown(page, asked))
 
 
-@lru_cache(maxsize=KEPT)
 def _shown(page: str, asked: Asked) -> Shown | None:
     view = _view(page, asked, ask.answer)
     found = (_picture(drawn, asked.dark) for drawn in view.figures)
@@ -293,12 +285,7 @@ def _ladders(page: str, asked: Asked) -> dict[str, dict[str, Any]]:
 
 def _compiled(look: Hashable, event: str, picture: Picture) -> dict[str, Any]:
     """The specification of a look, made of any of its pictures."""
-    if (look, event) not in SPECIFICATIONS:
-        with LOCK:
-            while len(SPECIFICATIONS) >= KEPT:
-                del SPECIFICATIONS[next(iter(SPECIFICATIONS))]
-            SPECIFICATIONS[look, event] = arriving(picture, event)
-    return SPECIFICATIONS[look, event]
+    return kept_or_made(("specification", look, event), lambda progress: arriving(picture, event))
 
 
 def watcher() -> Any:

@@ -17,6 +17,7 @@ from gradlab.training.replay import Reading, Snapshot
 from gradlab.ui.ask import ask
 from gradlab.ui.frame import linked, settings, shelf
 from gradlab.ui.frame.widgets import MOST_TEXT, text_of
+from gradlab.ui.kept import bytes_of
 from gradlab.ui.parts.figure import figure
 from gradlab.ui.training import job_controls, training_page
 from gradlab.ui.training.job import Job
@@ -73,7 +74,8 @@ def _text_to_learn(shared: str | None) -> str:
             placeholder="Empty: English prose from Python's own reference",
         )  # fmt: skip
         if (kept := st.session_state.get(UPLOADED)) is not None:
-            st.caption(f"An uploaded text of {len(kept):,} characters is learned. {shelf.SAID}")
+            for_how_long = st.session_state.get("kept text", shelf.SAID)
+            st.caption(f"An uploaded text of {len(kept):,} characters is learned. {for_how_long}")
             st.button("Forget the uploaded text", key="forget_upload", on_click=shelf.forget, args=(UPLOADED,))
             return kept
     return typed or shared or default_text()
@@ -84,7 +86,8 @@ def _take_upload() -> None:
     if (file := st.session_state["learned_file"]) is None:
         shelf.forget(UPLOADED)
     elif (text := text_of(file)) is not None:
-        shelf.keep(UPLOADED, text, 4 * len(text))
+        fits = shelf.keep(UPLOADED, text, bytes_of(text))
+        st.session_state["kept text"] = shelf.SAID if fits else shelf.TOO_LARGE
 
 
 def character_job(choice: Choice) -> Job:

@@ -107,13 +107,15 @@ class Job:
 
     @property
     def size(self) -> int:
-        """About how many bytes it holds: weights with an optimizer's state and a snapshot, and what was measured."""
+        """About how many bytes it holds at its end: weights with an optimizer's state and a snapshot, and records."""
         size = 0
         for run, records in zip(self.runs, self.records, strict=True):
             weights = sum(parameter.nbytes for parameter in run.parameters)
+            updates, every = run.recipe.updates, run.recipe.trace_every
             traces = [record.trace for record in list(records) if record.trace is not None]
-            norms = sum(trace.log10_norms.nbytes + trace.log10_norms_last.nbytes for trace in traces)
-            size += (COPIES + len(traces)) * weights + norms + RECORD * len(records) + 4 * len(run.task.text or "")
+            norms = max((trace.log10_norms.nbytes + trace.log10_norms_last.nbytes for trace in traces), default=0)
+            count = max(len(traces), updates // every + 1 if every else 0)
+            size += (COPIES + count) * weights + norms * count + RECORD * updates + 4 * len(run.task.text or "")
         return size
 
     def measured(self) -> tuple[Measured, ...]:
@@ -167,7 +169,11 @@ class Job:
             return ending.is_set() or self._is_left.is_set() or not self.is_open()
 
         while self.running and not is_over():
-            process = self._places.enter(self, is_over)
+            try:
+                process = self._places.enter(self, is_over)
+            except OSError as error:  # the page shows it
+                self.error = f"No process could be started to train in: {error}"
+                return
             if process is None:
                 return
             self.pid, is_ready = process.pid, False

@@ -92,10 +92,10 @@ def job_of(page: str, choice: Hashable, make: Callable[[], Job]) -> Job:
 
 
 def _kept(page: str, chosen: tuple[Hashable, Job]) -> Job:
-    """The job of a choice as the session's, kept over a reload once it has made an update."""
+    """The job of a choice as the session's, kept over a reload once it is begun."""
     job = chosen[1]
     job.is_open = _is_here()  # after a reload the job is another session's
-    if not job.done:
+    if not (job.done or job.running):
         st.session_state[f"job {page}"] = chosen
         return job
     fits = shelf.keep(f"job {page}", chosen, job.size)

@@ -7,6 +7,7 @@ ever. `warm` starts one before it is needed.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -72,7 +73,8 @@ class Places:
             if self._spare is None or not self._spare.is_alive:
                 self._take_spare()
                 if len(self._busy) < self.most:
-                    self._keep(TrainingProcess())
+                    with contextlib.suppress(OSError):  # who begins a training is told
+                        self._keep(TrainingProcess())
 
     def close(self) -> None:
         """Ends every process; a training in one of them has died."""
