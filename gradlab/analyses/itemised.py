@@ -18,7 +18,7 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
-from gradlab.analyses.memory import ITEMISED_ROW, PAIR_ROW, dense_bytes, item_of, states_of
+from gradlab.analyses.memory import ITEMISED_ROW, PAIR_ROW, dense_bytes, item_of, result_bytes, states_of
 from gradlab.analyses.parts import Part, together
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_number, work_of
 from gradlab.cells import CELLS
@@ -99,22 +99,21 @@ def _need(problem: Problem, most: int | None = None, loss_steps: Sequence[int] |
     """Of norms, or of vectors with so many numbers for each unit."""
     size = problem.size
     rows = _count(problem, most, loss_steps)
-    states, at_once = states_of(size), max(1, GROUP_ROWS // size.sequences)
+    states, (of_group, parallel) = states_of(size), _shared_out(rows, size.sequences)
     pair = item_of(size) * size.hidden_size * numbers if numbers else 8 * states
     result = rows * size.depth * size.steps * size.sequences * pair
-    group = size._replace(rows=min(rows, at_once) * size.sequences, keep=numbers > 0)
-    groups = -(-rows // at_once)
-    passes = max(1, min(threads(), groups)) * plan(group).bytes
+    group = size._replace(rows=of_group * size.sequences, keep=numbers > 0)
+    passes = parallel * plan(group).bytes
     drawn = 0 if numbers else rows * size.steps * PAIR_ROW
     what = f"{rows} loss steps × {size.steps} steps of {size.sequences} sequences"
     to_lower = "the number of loss_steps, steps, batch_size or depth"
-    work = max(1, groups) * work_of(plan(group))
+    work = max(1, -(-rows // of_group)) * work_of(plan(group))
     return Need(result + dense_bytes(size) + max(passes, drawn), what, to_lower, work)
 
 
 def _need_of_table(problem: Problem, most: int | None = None, loss_steps: Sequence[int] | None = None) -> Need:
     size, need, rows = problem.size, _need(problem, most, loss_steps), _count(problem, most, loss_steps)
-    result = 8 * rows * size.depth * size.steps * size.sequences * states_of(size)
+    result = result_bytes(size._replace(rows=rows * size.sequences))
     table = ITEMISED_ROW * rows * size.depth * size.steps * states_of(size)
     return need._replace(bytes=max(need.bytes, result + dense_bytes(size) + table))
 

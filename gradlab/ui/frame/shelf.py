@@ -1,8 +1,9 @@
 """What a browser's reload would lose, kept by the server for its visitor: a training, opened weights, an uploaded text.
 
 A reload begins another session. What is kept stands on a shelf of the server's memory, under an id that nobody can
-guess and that only the visitor's tab knows (its sessionStorage, see tools.js): it is in no link. Of the whole server's
-shelves at most `MOST_BYTES` are kept, each for `SECONDS` after it was last used; what was used longest ago goes first.
+guess and that only the visitor's tab, or a copy of it, knows (its sessionStorage, see tools.js): it is in no link. Of
+the whole server's shelves at most `MOST_BYTES` are kept, each for `SECONDS` after it was last used; what was used
+longest ago goes first.
 """
 
 import secrets
