@@ -193,7 +193,7 @@ class Job:
                 return True
         self.is_starting = False
         process.begin(self._begin())
-        seconds, turn_ends, deadline = self.seconds, time.monotonic() + TURN, math.inf
+        seconds, made, turn_ends, deadline = self.seconds, self.done, time.monotonic() + TURN, math.inf
         is_stopped = is_stopping = False
         while time.monotonic() < deadline:
             news = process.news(HEAR_EVERY)
@@ -208,7 +208,8 @@ class Job:
                 self.error = words.died(news.how, self.done, min(run.done for run in self.runs))
                 return False
             over = is_over()
-            if not is_stopped and (over or (time.monotonic() > turn_ends and self._places.is_wanted)):
+            has_had_turn = self.done > made and time.monotonic() > turn_ends  # with an update, however long one takes
+            if not is_stopped and (over or (has_had_turn and self._places.is_wanted)):
                 process.stop()
                 is_stopped = True
             if over and not is_stopping:
