@@ -36,6 +36,19 @@ def one_place():
     places.close()
 
 
+@pytest.fixture
+def job_at_one_place(one_place):
+    jobs = []
+
+    def begin(run):
+        jobs.append(Job([run], places=one_place))
+        return jobs[-1]
+
+    yield begin
+    for job in jobs:  # a test that fails leaves the place to the next
+        job.pause()
+
+
 def run_of(updates=30, cell="lstm", task="adding", **recipe):
     return Run(SMALL.replace(cell=cell), task, Recipe(updates=updates, trace_every=7, **recipe))
 
@@ -250,9 +263,9 @@ def test_the_process_ends_with_its_server_whose_program_it_does_not_run(way, tmp
 
 
 @pytest.mark.slow
-def test_where_there_are_more_trainings_than_places_they_take_turns(one_place, monkeypatch):
+def test_where_there_are_more_trainings_than_places_they_take_turns(job_at_one_place, monkeypatch):
     monkeypatch.setattr(job_module, "TURN", 0.0)
-    jobs = [Job([run_of(LONG, cell=cell)], places=one_place) for cell in ("rnn", "gru")]
+    jobs = [job_at_one_place(run_of(LONG, cell=cell)) for cell in ("rnn", "gru")]
     pids = set()
     for job in jobs:
         job.start()
@@ -272,8 +285,8 @@ def test_where_there_are_more_trainings_than_places_they_take_turns(one_place, m
 
 
 @pytest.mark.slow
-def test_a_training_that_waits_for_a_place_can_be_paused_and_gives_its_turn_to_the_next(one_place):
-    first, second, third = jobs = [Job([run_of(LONG)], places=one_place) for _ in range(3)]
+def test_a_training_that_waits_for_a_place_can_be_paused_and_gives_its_turn_to_the_next(job_at_one_place):
+    first, second, third = jobs = [job_at_one_place(run_of(LONG)) for _ in range(3)]
     for job in jobs:
         job.start()
         while job is not first and job.ahead is None:

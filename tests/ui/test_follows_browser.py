@@ -29,7 +29,7 @@ WATCH = """() => {
 RESTS = """setting => {
   window.rests = [];
   const thumb = document.querySelector(`.st-key-${setting} input[type=range]`);
-  let moved = performance.now(), stop = thumb.getAttribute('aria-valuetext');
+  let moved = null, stop = thumb.getAttribute('aria-valuetext'), drawn = null;
   const look = () => {  // Streamlit writes the same stop again whenever it draws the slider
     if (stop !== thumb.getAttribute('aria-valuetext')) moved = performance.now();
     stop = thumb.getAttribute('aria-valuetext');
@@ -38,7 +38,9 @@ RESTS = """setting => {
     .observe(thumb, { attributes: true, attributeFilter: ["aria-valuetext"] });
   const send = window.dispatchEvent.bind(window);  // a look's event has the look in its name
   window.dispatchEvent = event => {
-    if (event.type.startsWith("gradlab-home")) window.rests.push(performance.now() - moved);
+    const isDrawing = event.type.startsWith("gradlab-home") && event.detail !== drawn;  // else Vega asked again
+    if (isDrawing && moved !== null) window.rests.push(performance.now() - moved);
+    if (isDrawing) drawn = event.detail;
     return send(event);
   };
 }"""

@@ -74,16 +74,17 @@ def test_where_the_page_is_left_or_the_session_ends_nothing_trains_until_it_is_d
 
 
 def test_pages_drawn_in_many_threads_begin_one_training():
-    job = job_of(LONG)
+    job, before = job_of(LONG), set(threading.enumerate())
     job.wanted = True
     pages = [threading.Thread(target=job.attended) for _ in range(20)]
     for page in pages:
         page.start()
     for page in pages:
         page.join()
-    assert len([thread for thread in threading.enumerate() if thread.name == "training"]) == 1
+    begun = [thread for thread in threading.enumerate() if thread.name == "training" and thread not in before]
+    assert len(begun) == 1
     job.pause()
-    assert not [thread for thread in threading.enumerate() if thread.name == "training"]
+    assert not begun[0].is_alive()
 
 
 def test_the_pace_is_counted_in_updates_per_second_at_work():

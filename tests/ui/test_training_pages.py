@@ -106,8 +106,9 @@ def test_a_training_stops_when_its_session_shows_another_page_and_goes_on_when_i
 def test_pause_keeps_and_discard_begins_from_the_start(open_app):
     app = open_app("training", **TINY | {"updates": "10000"})
     app.button(key="start training").click().run()
-    app.button(key="pause training").click().run()
     _, job = app.session_state["job training"]
+    train(job, until=1)
+    app.button(key="pause training").click().run()
     assert not job.running
     app.button(key="discard training").click().run()
     assert app.session_state["job training"][1] is not job
