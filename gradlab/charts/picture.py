@@ -43,6 +43,7 @@ class Picture:
     height: int
     held: tuple[str, ...] = ()
     two_x_axes: bool = False
+    two_y_axes: bool = False
     side: int | None = None  # pixels of a square one, which does not stretch
 
     def chart(
@@ -63,8 +64,15 @@ class Picture:
     @property
     def key(self) -> Hashable:
         """Equal for pictures of equal specifications alone."""
-        frame = (self.dark, self.height, self.held, self.two_x_axes, self.side, tuple(self.domains))
-        return self.layers.__module__, self.layers.__qualname__, self.look, tuple(self.columns.items()), frame
+        frame = (self.dark, self.height, self.held, self.two_x_axes, self.two_y_axes, self.side)
+        return (
+            self.layers.__module__,
+            self.layers.__qualname__,
+            self.look,
+            tuple(self.columns.items()),
+            tuple(self.domains),
+            frame,
+        )
 
     def _finished(
         self, rows: Rows, domains: Domains, title: str, subtitle: str, width: int | str, height: int | None
@@ -73,7 +81,8 @@ class Picture:
         if self.side is not None:
             return theme.finished(layers, title, subtitle, self.dark, self.side, self.side, autosize="pad")
         height = height or self.height
-        return theme.finished(layers, title, subtitle, self.dark, width, height, two_x_axes=self.two_x_axes)
+        axes = {"two_x_axes": self.two_x_axes, "two_y_axes": self.two_y_axes}
+        return theme.finished(layers, title, subtitle, self.dark, width, height, **axes)
 
 
 PARTS: dict[Callable[..., Any], Callable[..., Picture]] = {}  # of every marked chart function
