@@ -137,8 +137,9 @@ def _unit_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     if look.axis.startswith(LOG):
         ticks = {"tickCount": axes.ticks("height", 35, axes.span(domains["values"])), "labelExpr": POWER_LABEL}
     line = alt.Chart(rows["lines"]).mark_line(strokeWidth=1.8)
+    x = axes.along(domains["steps"], "" if look.letters else "step t")
     lines = line.encode(
-        x=axes.along(domains["steps"], "" if look.letters else "step t"),
+        x=x,
         y=alt.Y(
             "value:Q",
             scale=alt.Scale(domain=axes.ends(domains["values"]), zero=False, nice=True),
@@ -147,8 +148,8 @@ def _unit_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         color=alt.Color("quantity:N", scale=scale, legend=key),
         strokeDash=alt.StrokeDash("quantity:N", legend=key, scale=alt.Scale(domain=order, range=dashes)),
     )
-    letters = _letters(rows["letters"], axes.along(domains["steps"]), look.letters) if look.letters else []
-    return [lines, annotations.pointer(rows["says"], axes.along(domains["steps"]), look.dark), *letters]
+    letters = _letters(rows["letters"], x, look.letters) if look.letters else []
+    return [lines, annotations.pointer(rows["says"], x, look.dark), *letters]
 
 
 def spread(
@@ -170,10 +171,10 @@ def spread(
     drawn = alt.Chart(table[list(SPREAD_COLUMNS)])
     x = axes.steps(first, last, "step t")
     band = drawn.mark_area(opacity=0.2).encode(x=x, y=alt.Y("q05:Q", **y), y2="q95:Q", color=colour)
-    line = drawn.mark_line(strokeWidth=2).encode(x=axes.steps(first, last), y=alt.Y("median:Q", **y), color=colour)
+    line = drawn.mark_line(strokeWidth=2).encode(x=x, y=alt.Y("median:Q", **y), color=colour)
     says = annotations.readings(table, "step", "gate", "median", "median {:.3f}".format)
     bounds = alt.Chart(pd.DataFrame({"bound": SATURATED})).mark_rule(strokeDash=[3, 3], color=colours.INKS[dark].rule)
-    layers = [band, bounds.encode(y=alt.Y("bound:Q")), line, annotations.pointer(says, axes.steps(first, last), dark)]
+    layers = [band, bounds.encode(y=alt.Y("bound:Q")), line, annotations.pointer(says, x, dark)]
     return theme.finished(layers, title, subtitle, dark, width, height)
 
 
