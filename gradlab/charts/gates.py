@@ -48,7 +48,8 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
     )
     says = [f"Unit {unit}: click to look at it" for unit in units]
     rows = pd.DataFrame({"unit": units, "rank": range(len(units)), "beneath": np.arange(len(units)) + 1, "says": says})
-    y = alt.Y("rank:Q", scale=alt.Scale(domain=[0, len(units)], reverse=True, nice=False), axis=None)
+    scale_of_rows = alt.Scale(domain=[0, len(units)], reverse=True, nice=False)
+    y = alt.Y("rank:Q", scale=scale_of_rows, axis=alt.Axis(title="units", labels=False, ticks=False, grid=False))
     pick = alt.selection_point(name=CHOSEN, fields=["unit"], on="click", empty=False)
     x = axes.steps(first, last + 1, "" if letters is not None else "step t")
     touched = (
@@ -102,7 +103,7 @@ def _one_unit(table: pd.DataFrame, axis: str, *, letters: pd.Series | None = Non
     says = annotations.readings(drawn, "step", "quantity", "value", write)
     rows = {"lines": drawn, "says": says, "letters": _letter_rows(letters, 0.0)}
     look = Look(tuple(dict.fromkeys(table["quantity"])), axis, 0 if letters is None else last + 1 - first, dark)
-    return Picture(_unit_layers, look, rows, domains, dark, 150, held=("steps", "values"))
+    return Picture(_unit_layers, look, rows, domains, dark, 190, held=("steps", "values"))
 
 
 @in_parts(_one_unit)
@@ -115,7 +116,7 @@ def one_unit(
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
-    height: int = 150,
+    height: int = 190,
 ) -> alt.LayerChart:
     """One unit's quantities over the steps, a line each, on an axis of the given name; `letters` as of `heat_map`."""
     return _one_unit(table, axis, letters=letters, dark=dark).chart(title, subtitle, width, height)

@@ -191,7 +191,9 @@ def _axes(chart) -> set[str]:
     is_vega = "/vega/" in document.get("$schema", "")
     vega = document if is_vega else vl_convert.vegalite_to_vega(document)
     groups = [vega, *(mark for mark in vega["marks"] if mark["type"] == "group")]
-    drawn = [axis for group in groups for axis in group.get("axes", []) if axis.get("labels", True)]
+    drawn = [
+        axis for group in groups for axis in group.get("axes", []) if axis.get("labels", True) or axis.get("title")
+    ]
     return {"x" if axis["orient"] in ("top", "bottom") else "y" for axis in drawn}
 
 
