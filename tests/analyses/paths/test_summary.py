@@ -270,3 +270,27 @@ def test_the_biases_that_are_compared_are_zero_one_and_three_of_which_two_are_kn
     assert 7e-31 / 2 < direct[0] < 1.7e-30 * 2
     assert 1.6e-3 / 2 < direct[3] < 2.5e-3 * 2
     assert (table["share"].abs() < 0.05).all()
+
+
+def test_a_comparison_of_biases_is_as_much_work_as_its_parts_and_reports_each_in_its_place():
+    e = SMALL.replace(steps=50)
+    problem, heard, alone = problem_of(e), [], []
+    part = decompose.needs(problem, orders=0)
+    assert direct_at_biases.needs(problem, biases=(0.0, 1.0, 2.0, 3.0)) == part._replace(work=4 * part.work)
+    direct_at_biases(e, biases=(0.0, 3.0), progress=heard.append)
+    for bias in (0.0, 3.0):
+        biased = e.replace(keep_bias=bias)
+        decompose(biased, orders=0, losses="last", progress=lambda done, bias=bias: alone.append((done + bias / 3) / 2))
+    assert heard == pytest.approx(alone)
+    assert heard[-1] == pytest.approx(1)
+
+
+def test_more_is_not_judged_where_either_gradient_is_undefined():
+    """A linear network of gain 10 leaves float32 after some 38 steps."""
+    e = Experiment(cell="lstm", hidden_size=4, steps=60)
+    parts = summary(lowest(decompose(e, losses="last")))
+    own = trace(e)
+    undefined = trace(e.replace(cell="rnn_linear", initialization="orthogonal", gain=10, dtype="float32"))
+    assert textbook(parts, own, undefined).more is None
+    assert textbook(parts, undefined, own).more is None
+    assert textbook(parts, own, own).more is False
