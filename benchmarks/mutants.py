@@ -5,7 +5,8 @@
 
 Each mutant differs in one place: a comparison, a sign, a constant, `min` for `max`, a condition that is always true. A
 survivor either changes no result or shows a missing test. Cells and the engine are left to tests/cells/test_adjoints.py
-and to a copy of the package: their compiled kernels are kept by the text of their files, which is not changed here.
+and to a copy of the package: their compiled kernels are kept by the text of their files, which is not changed here. Tests
+that draw pictures need --cold: the converter's threads are not there after a fork, and who waits for them waits.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ OTHER_NAME = {
     "min": "max", "max": "min", "any": "all", "all": "any", "argmin": "argmax", "argmax": "argmin",
     "minimum": "maximum", "maximum": "minimum", "ceil": "floor", "floor": "ceil", "first": "last", "last": "first",
 }  # fmt: skip
-SECONDS = 120  # of a processor that a mutant may take, and ten times that by the clock: one that hangs is seen as well
+SECONDS = 60  # of a processor that a mutant may take, and five times that by the clock: one that hangs is seen as well
 
 
 def places(tree: ast.Module) -> list[tuple[ast.AST, int]]:
@@ -213,7 +214,7 @@ def survives(name: str, path: Path, code: CodeType, tests: list[str], stale: set
             os.write(write, order.failed.encode()[:4000])
         os._exit(int(result != 0))
     os.close(write)
-    end, done, status = time.monotonic() + 10 * SECONDS, 0, 1
+    end, done, status = time.monotonic() + 5 * SECONDS, 0, 1
     while not done and time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         time.sleep(0.0 if done else 0.02)
