@@ -5,8 +5,8 @@
 
 Each mutant differs in one place: a comparison, a sign, a constant, `min` for `max`, a condition that is always true. A
 survivor either changes no result or shows a missing test. Cells and the engine are left to tests/cells/test_adjoints.py
-and to a copy of the package: their compiled kernels are kept by the text of their files, which is not changed here. Tests
-that draw pictures need --cold: the converter's threads are not there after a fork, and who waits for them waits.
+and to a copy of the package: their compiled kernels are kept by the text of their files, which is not changed here.
+Tests that draw pictures need --cold: the converter's threads are not there after a fork, and who waits for them waits.
 """
 
 from __future__ import annotations
