@@ -3,14 +3,13 @@
 import math
 import time
 
-import numpy as np
 import pytest
 
 from gradlab import Experiment, trace
 from gradlab.analyses.call import Call
 from gradlab.analyses.itemised import itemised
-from gradlab.engine import Cotangents, plan_in_slices, sweep
-from gradlab.network.stack import Stack
+from gradlab.analyses.problem import problem_of
+from gradlab.engine import sweep
 from gradlab.ui import pace
 
 SMALL = Experiment(hidden_size=8, steps=50, batch_size=1)
@@ -75,14 +74,11 @@ def test_what_states_no_work_takes_no_time_and_teaches_nothing():
 
 def test_the_first_pace_is_that_of_a_sweep_measured_here():
     """To a factor of thirty: another size, on a machine that does other things as well."""
-    e = Experiment(cell="lstm", hidden_size=32, steps=500, batch_size=1)
-    stack, inputs = Stack.from_experiment(e), np.random.default_rng(1).standard_normal((500, 1, 16))
-    loss = Cotangents(np.array([499]), np.array([0]), np.ones((1, 32)), 1)
-    sweep(stack, inputs, loss)
+    problem = problem_of(Experiment(cell="gru", hidden_size=48, steps=300, batch_size=2))
     taken = []
-    for _ in range(3):
+    for _ in range(4):
         begun = time.perf_counter()
-        sweep(stack, inputs, loss)
+        sweep(problem.stack, problem.inputs, problem.loss)
         taken.append(time.perf_counter() - begun)
-    measured = plan_in_slices(e.size).multiply_adds / min(taken)
+    measured = problem.trace_need.work / min(taken)
     assert measured / 30 < pace.first_pace() < measured * 30

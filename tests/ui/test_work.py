@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from gradlab.ui import work
-from gradlab.ui.kept import MISSING, MOST_BYTES, Kept, bytes_of
+from gradlab.ui.kept import MISSING, MOST_BYTES, Kept, bytes_of, most_bytes
 from gradlab.ui.work import Abandoned, holding, kept_or_made
 
 
@@ -61,9 +61,10 @@ def test_what_just_fits_is_kept_and_its_bytes_are_counted_once():
     assert two.bytes == size
 
 
-def test_the_server_keeps_a_gigabyte_at_most_and_a_sixteenth_of_the_memory_at_most():
-    sixteenth = psutil.virtual_memory().total // 16
-    assert max(MOST_BYTES - 2**30, MOST_BYTES - sixteenth) == 0
+def test_the_server_keeps_a_sixteenth_of_the_memory_and_a_gigabyte_at_most():
+    assert most_bytes(4 * 2**30) == 2**30 / 4
+    assert most_bytes(16 * 2**30) == most_bytes(2**40) == 2**30
+    assert most_bytes(psutil.virtual_memory().total) == MOST_BYTES
 
 
 def test_a_view_counts_as_all_that_it_keeps_alive_and_an_array_once():
