@@ -15,6 +15,7 @@ from gradlab.ui.work import holding
 
 SECTIONS = {
     "See": [
+        st.Page(PAGES / "story.py", title="The story in ten steps"),
         st.Page(PAGES / "home.py", title="Where does the gradient go?", default=True),
         st.Page(PAGES / "gradient_flow.py", title="Gradient flow"),
     ],
@@ -58,7 +59,7 @@ settings.draw(page.url_path, at_hand)
 st.set_page_config(page_title=f"{page.title}{settings.differences()} · gradlab")
 with notices:
     link.tell(settings.current())
-    opened_runs.notice(SECTIONS["See"][1])
+    opened_runs.notice(SECTIONS["See"][2])
 told = len(st.session_state.get("problems", []))
 try:
     with body, holding():

@@ -24,7 +24,7 @@ from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Setting
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 # Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
 PAGES_OWN = (
-    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours",
+    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours", "step",
 )  # fmt: skip
 PASSED_ON += PAGES_OWN
 ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by themselves from what is not allowed

@@ -30,7 +30,7 @@ from gradlab.ui import ask
 from gradlab.ui.frame import link, present, settings, widgets
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.kept import MISSING
-from gradlab.ui.parts import initial_weights, microscope, norms, one_unit, passes, totals, walk, windows
+from gradlab.ui.parts import initial_weights, microscope, norms, one_unit, passes, story, totals, walk, windows
 from gradlab.ui.parts.drawing import Drawing
 from gradlab.ui.parts.figure import figure
 from gradlab.ui.parts.view import Answer, Asked, Figure, Follower, Sliders, View
@@ -64,6 +64,7 @@ class Page(NamedTuple):
 
 PAGES = {
     "home": Page(totals.view),
+    "story": Page(story.view, lambda shared: (), own=story.KEYS, sliders=story.sliders),
     "gradient_flow": Page(norms.view),
     "one_unit": Page(one_unit.view, lambda shared: (), own=("weight", "gate", "lags"), sliders=one_unit.sliders),
     "why_addition": Page(passes.view, passes.work),
