@@ -17,5 +17,4 @@ with st.container(key="story"):
         story.heading(scene)
         shown.sentence()
         story.question(scene, result)
-        story.deeper(scene, stop)
-        story.walk(scene)
+        story.walk(scene, stop)

@@ -80,14 +80,14 @@ def product(subject: Experiment) -> Step:
 
 def _same_and_fresh(subject: Experiment) -> tuple[ndarray, ndarray]:
     """log10 of the root of E‖Uᵏv‖² over random unit v and draws of U, and of independent U; by lag k."""
-    unit, excess = _growth(subject.replace(cell="rnn", gain=1.0))
+    unit, excess = _growth(subject.replace(cell="rnn", gain=1.0))  # pyright: ignore[reportArgumentType]
     fresh = _powers(unit * subject.gain, np.arange(subject.steps))
     return fresh + excess, fresh
 
 
 @lru_cache(maxsize=8)
 def _growth(subject: Experiment) -> tuple[float, ndarray]:
-    """The root mean square by which a draw of U changes a random v, and log10 of how much more Uᵏ does than its power."""
+    """What a draw of U does to a random v, root mean square; and log10 of how much more Uᵏ does than its power."""
     draws = [drawn_stack(subject.replace(seed=seed)).layers[0].U for seed in range(DRAWS)]
     U, H = np.stack(draws).astype(np.float64), subject.hidden_size
     unit = math.sqrt((U**2).sum(axis=(1, 2)).mean() / H)
@@ -138,6 +138,10 @@ def radius_and_determinant(U: Sequence[Sequence[float]]) -> tuple[float, float]:
     return (abs(half) + math.sqrt(inside) if inside >= 0 else math.sqrt(determinant)), determinant
 
 
+THRESHOLDS = {text: float(text) for text in ("0.01", "0.1", "1", "10", "100", *(f"1e{n}" for n in range(3, 9)))}
+THRESHOLDS |= {"off": math.inf}
+
+
 def clipping(subject: Experiment, threshold: float) -> Step:
     """The RNN at gain 4, which explodes, and as it is drawn, each before and after clipping by norm.
 
@@ -154,7 +158,12 @@ def clipping(subject: Experiment, threshold: float) -> Step:
         after = before.assign(path=f"{name} clipped", log10_relative=before["log10_relative"] + factors[name])
         tables += [before, after]
     dead, zero = _dead_in_float32(drawn)
-    numbers = {"factor": factors["exploding"], "factor_vanishing": factors["vanishing"], "norm": norm}
+    numbers = {
+        "factor": factors["exploding"],
+        "factor_vanishing": factors["vanishing"],
+        "norm": norm,
+        "threshold": threshold,
+    }
     return Step(_together(*tables), numbers | {"dead": dead, "zero": zero, "steps": drawn.steps})
 
 
@@ -224,7 +233,10 @@ def addition(subject: Experiment) -> Step:
     squashed = _traced(subject.replace(cell="lstm_squashed"), "squashed")
     table = _together(_traced(subject, "lstm"), squashed, _of_table(direct, "product"))
     numbers = {"lag": subject.steps - 1, "left": _left(table, "lstm"), "left_squashed": _left(table, "squashed")}
-    numbers |= {"left_product": _left(table, "product"), "share": float(direct.loc[direct["step"] == 0, "share"].iloc[0])}
+    numbers |= {
+        "left_product": _left(table, "product"),
+        "share": float(direct.loc[direct["step"] == 0, "share"].iloc[0]),
+    }
     return Step(table, numbers)
 
 

@@ -21,6 +21,8 @@ COLUMNS = ("path", "step", "lag", "log10_relative")
 END_COLUMNS = ("path", "step", "label_at")
 LOSS_COLUMNS = ("path", "update", "loss")
 HEIGHT = 400
+# On a page the picture takes what its step leaves of the window, so that both are on one screen.
+OF_WINDOW = "windowSize()[0] < 641 ? clamp(windowSize()[1] - 594, 180, 420) : clamp(windowSize()[1] - 300, 240, 640)"
 BOLD, THIN = 4.0, 2.0
 SOLID, DASHED, DOTTED = (1, 0), (7, 5), (2, 4)
 
@@ -82,7 +84,6 @@ def _curves(
     )  # fmt: skip
     zeros = table[np.isneginf(table["log10_relative"])].assign(cell=lambda rows: rows["path"], layer=0, state="")
     first, last = int(table["step"].min()), int(table["step"].max())
-    lags = [int(table["lag"].min()), int(table["lag"].max())]
     domain = axes.decades_domain([drawn["log10_relative"], np.array(span, float)])
     labels = ends[ends["path"].isin(names)]
     rows = {
@@ -92,11 +93,10 @@ def _curves(
         "last zero": annotations.last_zero(zeros, last),
         "ends": labels[list(END_COLUMNS)].assign(label=annotations.broken(labels["path"].map(dict(names)))),
         "hover": _readings(drawn, names),
-        "lags": pd.DataFrame({"lag": lags}),
     }
     look = Look(tuple(paths), tuple(names.get(path, path) for path in paths), dark)
-    domains = {"norms": domain, "steps": [first, last], "lags": lags}
-    return Picture(_layers, look, rows, domains, dark, HEIGHT, held=("norms",), two_x_axes=True)
+    domains = {"norms": domain, "steps": [first, last]}
+    return Picture(_layers, look, rows, domains, dark, HEIGHT, held=("norms",), of_window=OF_WINDOW)
 
 
 @in_parts(_curves)
@@ -123,10 +123,12 @@ def curves(
 
 def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     ink = colours.INKS[look.dark]
-    x = axes.along(domains["steps"])
-    shades = [colours.cell_colour(STYLES[path].cell, look.dark) if STYLES[path].cell else ink.muted for path in look.paths]
+    x = axes.along(domains["steps"], axes.BACKWARDS)
+    shades = [
+        colours.cell_colour(STYLES[path].cell, look.dark) if STYLES[path].cell else ink.muted for path in look.paths
+    ]
     colour: Any = alt.Color("path:N", scale=alt.Scale(domain=list(look.paths), range=shades), legend=None)
-    y_title = ["gradient left, relative to the injected gradient"]
+    y_title = ["remaining gradient"]
     gutter = annotations.gutter(annotations.broken(pd.Series(look.names)))
     limits = annotations.float32_limits(rows["limits"], look.dark) if has(rows["limits"]) else []
     lines = []
@@ -135,7 +137,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         line = alt.Chart(rows[f"line {path}"]).mark_line(strokeWidth=style.width, strokeDash=list(style.dash))
         lines.append(
             line.encode(
-                x=x if lines else axes.along(domains["steps"], axes.BACKWARDS),
+                x=x,
                 y=axes.decades("log10_relative", domains["norms"], y_title, offset=gutter),
                 color=colour,
             )
@@ -151,12 +153,11 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         *zeros,
         names,
         annotations.pointer(rows["hover"], x, look.dark),
-        axes.back(domains["lags"], rows["lags"]),
     ]
 
 
 def _readings(drawn: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    named = drawn.assign(line=drawn["path"].map(lambda path: names.get(path, path)))
+    named = drawn.assign(line=[names.get(str(path), str(path)) for path in drawn["path"]])
     return annotations.readings(named, "step", "line", "log10_relative", number)
 
 
@@ -176,7 +177,7 @@ def _losses(table: pd.DataFrame, *, updates: int, level: float, name: str, dark:
         "level": pd.DataFrame({"loss": [level], "label": [name]}),
     }
     domains = {"updates": [0.0, float(updates)], "losses": [0.0, 1.25 * level]}
-    return Picture(_loss_layers, LossLook(tuple(cells), dark), rows, domains, dark, HEIGHT)
+    return Picture(_loss_layers, LossLook(tuple(cells), dark), rows, domains, dark, HEIGHT, of_window=OF_WINDOW)
 
 
 @in_parts(_losses)
@@ -213,5 +214,7 @@ def _loss_layers(rows: Rows, domains: Domains, look: LossLook) -> list[alt.Chart
     place = {"align": "right", "dx": -4, "dy": -6, "baseline": "bottom", "fontSize": 13, "color": ink.text}
     label = alt.Chart(rows["level"]).mark_text(**place).encode(x=alt.XValue("width"), y=y, text=alt.Text("label:N"))
     line = alt.Chart(rows["losses"]).mark_line(strokeWidth=BOLD, clip=True).encode(x=x, y=y, color=colour)
-    dots = alt.Chart(rows["ends"]).mark_point(filled=True, opacity=1, size=110, clip=True).encode(x=x, y=y, color=colour)
+    dots = (
+        alt.Chart(rows["ends"]).mark_point(filled=True, opacity=1, size=110, clip=True).encode(x=x, y=y, color=colour)
+    )
     return [rule, line, dots, label]

@@ -54,4 +54,3 @@ def until(table: pd.DataFrame, update: int, level: float) -> Step:
     losses = {str(row["path"]): float(row["loss"]) for _, row in shown.groupby("path", sort=False).tail(1).iterrows()}
     stays = {f"stays_{cell}": float(not loss < STAYS * level) for cell, loss in losses.items()}
     return Step(shown, {"update": min(update, int(table["update"].max())), "baseline": level} | losses | stays)
-

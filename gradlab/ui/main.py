@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from gradlab.ui.ask import place_bars
-from gradlab.ui.frame import link, opened_runs, present, settings, tools
+from gradlab.ui.frame import hidden, link, opened_runs, present, settings, tools
 from gradlab.ui.frame.link import PAGES
 from gradlab.ui.training import job_controls
 from gradlab.ui.work import holding
@@ -47,6 +47,7 @@ st.logo(ICON, size="large")
 page = st.navigation(SECTIONS, position="top")
 link.read_first_address()
 present.frame()
+hidden.frame()
 job_controls.left(page.url_path)
 buttons = st.sidebar.container()
 notices = st.container()

@@ -5,7 +5,7 @@ what the computation says of it (`Lesson.answer`): together at most 60 words, no
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gradlab.words.how_to_read import READINGS, Reading
@@ -13,6 +13,7 @@ from gradlab.words.numbers import number, rounded
 
 Numbers = Mapping[str, float]
 VANISHES, STAYS, EXPLODES = FATES = ("vanishes", "stays", "explodes")
+GROWN = 0.01  # decades from which more arrives than was injected
 FAR = 3.0  # decades of change from which a gradient vanishes or explodes
 
 
@@ -40,7 +41,11 @@ class Lesson(NamedTuple):
 def reply(lesson: Lesson, chosen: int, numbers: Numbers) -> str:
     """To an answer: the number, whatever the answer was."""
     answer = lesson.answer(numbers)
-    return f"Right: {answer.says}." if chosen == answer.option else f"You said {lesson.options[chosen]}. {_begun(answer.says)}."
+    return (
+        f"Right: {answer.says}."
+        if chosen == answer.option
+        else f"You said {lesson.options[chosen]}. {_begun(answer.says)}."
+    )
 
 
 def _begun(text: str) -> str:
@@ -52,7 +57,8 @@ def _fate(log10: float) -> int:
 
 
 def _left(log10: float) -> str:
-    return f"{number(log10)} is left"
+    """What arrives of a gradient of 1; its name is left out where it grew."""
+    return f"{number(log10)} is left" if log10 < GROWN else f"it has become {number(log10)}"
 
 
 def _nearest(log10: float, options: tuple[float, ...]) -> int:
@@ -61,21 +67,25 @@ def _nearest(log10: float, options: tuple[float, ...]) -> int:
 
 
 def _weight(w: float, n: Numbers) -> str:
-    return f"After {n['lag']} steps, w = {w:g} leaves **{number(n['left'])}** of the gradient."
+    return f"In {n['lag']} steps, w = {w:g} turns a gradient of 1 into **{number(n['left'])}**."
 
 
 def _product(gain: float, n: Numbers) -> str:
     apart = "never parts from fresh ones" if math.isnan(n["apart"]) else (
         f"exceeds fresh ones by 10 % from {n['apart']:.0f} steps on, near √H = {n['root']:.1f}"
     )  # fmt: skip
-    return f"Gain {gain:g} leaves the RNN **{number(n['left'])}** after {n['lag']} steps. The same U {apart}."
+    return f"Gain {gain:g}: the RNN turns 1 into **{number(n['left'])}** in {n['lag']} steps. The same U {apart}."
 
 
 def _matrix(U: str, n: Numbers) -> str:
     fates = [_sign(n["left"]), _sign(math.log10(n["radius"]) if n["radius"] else -math.inf)]
     fates.append(_sign(math.log10(abs(n["determinant"])) if n["determinant"] else -math.inf))
     wrong = [name for name, fate in zip(("radius", "determinant"), fates[1:], strict=True) if fate != fates[0]]
-    judged = {0: "Both predict it.", 1: f"The {wrong[0] if wrong else ''} predicts otherwise.", 2: "Both predict otherwise."}
+    judged = {
+        0: "Both predict it.",
+        1: f"The {wrong[0] if wrong else ''} predicts otherwise.",
+        2: "Both predict otherwise.",
+    }
     numbers = f"Spectral radius {n['radius']:g}, determinant {n['determinant']:g}"
     return f"{numbers}: after {n['lag']} steps **{_left(n['left'])}**. {judged[len(wrong)]}"
 
@@ -85,11 +95,13 @@ def _sign(log10: float) -> int:
     return 0 if abs(log10) < 1e-9 else 1 if log10 > 0 else -1
 
 
-def _clipping(threshold: float, n: Numbers) -> str:
-    dead, alive = n["dead"], n["dead"] - n["zero"]
+def _clipping(threshold: str, n: Numbers) -> str:
+    dead, alive = n["dead"], "none of those gradients is zero" if not n["zero"] else f"{n['zero']} of them are zero"
     factors = f"the exploding gradient by **{number(n['factor'])}**, the vanishing by {number(n['factor_vanishing'])}"
-    shown = f"float32 shows a norm of 0 at {dead} steps; {alive} of those gradients are not zero"
-    return f"θ = {number(math.log10(threshold))} multiplies {factors}. {shown}."
+    shown = f"float32 shows a norm of 0 at {dead} steps; {alive}"
+    if not math.isfinite(n["threshold"]):
+        return f"Nothing is clipped yet. {_begun(shown)}."
+    return f"θ = {threshold} multiplies {factors}. {shown}."
 
 
 GATES = {
@@ -175,7 +187,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "product": Lesson(
         "Many weights: a product of matrices",
-        "Each step multiplies by a Jacobian: the weights U and the slope of tanh.",
+        "Each step multiplies by a matrix: U and tanh's slope. Grey lines lack tanh.",
         "Gain: factor on U",
         _product,
         "At gain 3 the RNN's gradient …",
@@ -193,7 +205,10 @@ LESSONS: dict[str, Lesson] = {
         FATES,
         lambda n: Answer(_fate(n["left"]), _left(n["left"])),
         "Initial weights",
-        _of_curves(r"\prod_k \operatorname{diag}(\mathbb 1[a_k > 0])\, U \quad\text{beside}\quad \rho(U)^{T-t},\ |\det U|^{T-t}"),
+        _of_curves(
+            r"\prod_k \operatorname{diag}(\mathbb 1[a_k > 0])\, U \quad\text{beside}\quad "
+            r"\rho(U)^{T-t},\ |\det U|^{T-t}"
+        ),
     ),
     "clipping": Lesson(
         "Clipping tames explosions only",
@@ -278,9 +293,9 @@ LESSONS: dict[str, Lesson] = {
 
 TITLE = "The story in ten steps"
 STEP, BACK, NEXT = "Step", "Back", "Next"
-GUESS = "Your answer"
 DEEPER = "Go deeper: {page}"
 LAST = "Now your own network: {page}"
+ANSWERS = "Answers"
 HANDOUT, HANDOUT_HELP = "Handout", "All steps with their pictures as they stand, to be printed."
 
 
@@ -295,15 +310,26 @@ def step_title(place: int, lesson: Lesson) -> str:
 
 NAMES: dict[str, dict[str, str]] = {  # of the lines
     "weight": {"weight": "w"},
-    "product": {"rnn": "RNN", "same": "no tanh, same U", "fresh": "no tanh, fresh U"},
-    "matrix": {"gradient": "gradient", "radius": "by radius", "determinant": "by determinant"},
+    "product": {"rnn": "RNN", "same": "same U", "fresh": "fresh U"},
+    "matrix": {"gradient": "gradient", "radius": "radius", "determinant": "det"},
     "clipping": {"exploding clipped": "exploding", "vanishing clipped": "vanishing"},
     "gates": {"held": "held", "drawn": "as drawn"},
-    "routes": {"blocked": "with the block", "all": "all routes"},
-    "addition": {"lstm": "LSTM", "squashed": "squashed LSTM", "product": "forget gates"},
+    "routes": {"blocked": "blocked", "all": "all"},
+    "addition": {"lstm": "LSTM", "squashed": "squashed", "product": "gates"},
     "merged": {"gru": "GRU", "lstm": "LSTM"},
     "window": {"all": "whole", "window": "window"},
 }
+
+
+def asked(lesson: Lesson) -> str:
+    """A question with its possible answers, on paper."""
+    return f"{lesson.question} ({' / '.join(lesson.options)})"
+
+
+def answers(says: Sequence[str]) -> str:
+    """The answers to all questions, on paper."""
+    numbered = (f"{place}. {text}" for place, text in enumerate(says, 1))
+    return f"{ANSWERS}: {'; '.join(numbered)}."
 
 
 def guessing(level: float) -> str:

@@ -1,5 +1,6 @@
 """The guided story: ten steps, each with one picture, one control, one computed sentence and one question."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,17 +14,24 @@ from gradlab.analyses.call import Call, Table
 from gradlab.analyses.story import WEIGHTS
 from gradlab.analyses.thinning import line_ends
 from gradlab.charts.story import curves, losses
+from gradlab.exports import PAGE, PICTURES, Layout
+from gradlab.exports.handout import Part, handout
 from gradlab.training import learning, until
 from gradlab.training.story import RECIPE, baseline
+from gradlab.ui import ask
 from gradlab.ui.frame import linked
 from gradlab.ui.frame.shown import Settings
+from gradlab.ui.parts.drawing import Drawing
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import story as words
 from gradlab.words.how_to_read import Words
+from gradlab.words.letters import without_markdown
 
 DEFAULT = "default"  # a bias that the initialization decides
 BIASES = (-2.0, -1.0, DEFAULT, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 LEARNS = WEIGHTS.replace(steps=30, batch_size=16, keep_bias=2.0)
+AHEAD = 2  # steps before the last one, at which its networks begin to learn
+BEGUN = threading.Lock()  # that they do
 STYLE = Path(__file__).with_suffix(".css")
 
 
@@ -78,8 +86,8 @@ SCENES: tuple[Scene, ...] = (
         "weights", lambda U: _settings(one_cell="RNN"),
     ),
     Scene(
-        "clipping", [10.0**n for n in range(-2, 10)], 1e9, 1.0,
-        lambda threshold: Call.of(story.clipping, WEIGHTS, threshold), (-30.0, 8.0),
+        "clipping", [*story.THRESHOLDS], "off", "1",
+        lambda threshold: Call.of(story.clipping, WEIGHTS, story.THRESHOLDS[threshold]), (-30.0, 8.0),
         "gradient_flow", lambda threshold: _settings(cells="RNN", gain=4.0),
     ),
     Scene(
@@ -147,8 +155,24 @@ def shown(scene: Scene, stop: Any, answer: Answer) -> tuple[Figure, str]:
 
 def choose() -> Scene:
     """The step, by its number; in the link."""
-    linked.segmented_control(words.STEP, STEPS, default=1, required=True, key="step", label_visibility="collapsed")
-    return SCENES[(st.session_state["step"] or 1) - 1]
+    with st.container(horizontal=True, vertical_alignment="center", key="story_top"):
+        linked.segmented_control(
+            words.STEP, STEPS, default=1, required=True, key="step", label_visibility="collapsed", width="content"
+        )
+        _handout_button()
+    scene = SCENES[(st.session_state["step"] or 1) - 1]
+    if SCENES.index(scene) >= len(SCENES) - 1 - AHEAD:
+        threading.Thread(target=_learn, name="story learns", daemon=True).start()
+    return scene
+
+
+def _learn() -> None:
+    """Answers the last step's question, for all visitors, before somebody asks."""
+    if BEGUN.acquire(blocking=False):
+        try:
+            ask.answer(Call.of(learning, LEARNS))
+        finally:
+            BEGUN.release()
 
 
 def heading(scene: Scene) -> None:
@@ -165,14 +189,16 @@ def control(scene: Scene) -> Any:
 def question(scene: Scene, answer: Answer) -> None:
     """A prediction; what is answered shows itself in the picture, and in a sentence with its number."""
     lesson, key = scene.lesson, f"guess {scene.name}"
-    st.markdown(f"**{lesson.question}**")
-    chosen = st.segmented_control(
-        words.GUESS, range(len(lesson.options)), format_func=lesson.options.__getitem__, key=key,
-        label_visibility="collapsed", on_change=_try, args=(scene, key), persist_state="session",
-    )  # fmt: skip
-    with st.container(key="story_reply"):
-        if chosen is not None:
-            st.markdown(words.reply(lesson, chosen, numbers_of(scene, answer)))
+    chosen = st.session_state.get(key)
+    with st.container(key="question"):
+        st.markdown(f"**{lesson.question}**")
+        with st.container(horizontal=True, gap="small"):
+            for number, option in enumerate(lesson.options):
+                kind = "primary" if number == chosen else "secondary"
+                st.button(option, key=f"{key} {number}", on_click=_try, args=(scene, key, number), type=kind)
+        with st.container(key="story_reply"):
+            if chosen is not None:
+                st.markdown(words.reply(lesson, chosen, numbers_of(scene, answer)))
 
 
 def numbers_of(scene: Scene, answer: Answer) -> Mapping[str, float]:
@@ -182,16 +208,17 @@ def numbers_of(scene: Scene, answer: Answer) -> Mapping[str, float]:
     return answer(scene.call(scene.asked)).numbers
 
 
-def _try(scene: Scene, key: str) -> None:
+def _try(scene: Scene, key: str, chosen: int) -> None:
     """An answer moves the control to the setting that was asked about."""
-    if st.session_state[key] is not None:
-        st.session_state[scene.key] = scene.asked
+    st.session_state[key] = chosen
+    st.session_state[scene.key] = scene.asked
 
 
-def deeper(scene: Scene, stop: Any) -> None:
+def _deeper(scene: Scene, stop: Any) -> None:
     """A link to the page that goes deeper, at the same settings."""
     label = words.LAST if scene is SCENES[-1] else words.DEEPER
-    st.markdown(f"[{label.format(page=scene.lesson.deeper)}]({address(scene, stop)})")
+    with st.container(key="deeper"):
+        st.markdown(f"[{label.format(page=scene.lesson.deeper)}]({address(scene, stop)})")
 
 
 def address(scene: Scene, stop: Any) -> str:
@@ -199,17 +226,50 @@ def address(scene: Scene, stop: Any) -> str:
     return f"{scene.page}?{urlencode(scene.query(stop))}"
 
 
-def walk(scene: Scene) -> None:
-    """To the step before and to the next one; the arrow keys do the same."""
+def walk(scene: Scene, stop: Any) -> None:
+    """To the step before and to the next one, as the arrow keys do, and to the page that goes deeper."""
     place = SCENES.index(scene)
     with st.container(horizontal=True, key="story_walk"):
-        st.button(words.BACK, key="story_back_button", shortcut="Left", on_click=_go, args=(place,), disabled=place == 0)
-        last = place == len(SCENES) - 1
+        st.button(
+            words.BACK, key="story_back_button", shortcut="Left", on_click=_go, args=(place,), disabled=place == 0
+        )
         st.button(
             words.NEXT, key="story_next_button", shortcut="Right", on_click=_go, args=(place + 2,), type="primary",
-            disabled=last,
+            disabled=scene is SCENES[-1],
         )  # fmt: skip
+        _deeper(scene, stop)
 
 
 def _go(step: int) -> None:
     st.session_state["step"] = step
+
+
+def _handout_button() -> None:
+    """All steps as they stand, as one page to be printed; made when asked for."""
+    stops = tuple(st.session_state.get(scene.key, scene.first) for scene in SCENES)
+    make = partial(made_handout, stops, st.context.url or "")
+    st.download_button(
+        words.HANDOUT, make, "gradlab-story.html", "text/html", key="handout", icon=":material/print:",
+        help=words.HANDOUT_HELP, on_click="ignore", type="tertiary",
+    )  # fmt: skip
+
+
+def made_handout(stops: Sequence[Any], url: str = "") -> bytes:
+    """The handout of the steps at some stops of their controls; asked for outside a page's run too."""
+    pairs = list(zip(STEPS, SCENES, stops, strict=True))
+    parts = [_part(place, scene, stop, url) for place, scene, stop in pairs]
+    answers = [scene.lesson.answer(numbers_of(scene, ask.answer)).says for scene in SCENES]
+    return handout(words.TITLE, parts, words.answers(answers))
+
+
+def _part(place: int, scene: Scene, stop: Any, url: str) -> Part:
+    """A step on paper, with the link that opens it as it stands."""
+    drawn, sentence = shown(scene, stop, ask.answer)
+    drawing = Drawing(drawn.draw, drawn.question, drawn.reduction, drawn.beside)
+    layout = Layout(width=PAGE, heading=False)
+    svg = PICTURES["SVG"].write(drawing.picture(dark=False), (), code=drawn.question.code, layout=layout)
+    lesson, link = scene.lesson, urlencode({"step": place, scene.key: stop})
+    said = without_markdown(sentence)
+    paragraphs = (lesson.text, f"{lesson.control}: {stop}. {said}", words.asked(lesson))
+    title = words.step_title(place, lesson)
+    return Part(title, paragraphs, svg, f"{lesson.title}. {said}", f"{url}?{link}" if url else "")
