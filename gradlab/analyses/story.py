@@ -30,6 +30,7 @@ from numpy import ndarray
 from gradlab.analyses import itemised
 from gradlab.analyses.paths import cut, decompose, gate_statistics, lowest, mean_passes, one_unit, passes_at
 from gradlab.analyses.problem import problem_of
+from gradlab.analyses.thinning import line_ends
 from gradlab.analyses.traces import LAST, trace
 from gradlab.analyses.truncation import Schedule, gradient, kept_by, receives, share_by_lag
 from gradlab.cells import CELLS
@@ -268,6 +269,17 @@ def window(subject: Experiment, length: int) -> Step:
     needed = float(np.flatnonzero(shares >= MOST)[0] + 1)
     kept = float(np.nanmean(kept_by(pairs, schedule, 0, state)))
     return Step(table, {"steps": subject.steps, "kept": kept, "needed": needed})
+
+
+def named_ends(table: pd.DataFrame, span: Sequence[float], gap: float = 0.09) -> pd.DataFrame:
+    """Where the lines end at the first step, as `line_ends`, with labels at least `gap` of the decades in view apart.
+
+    span    decades that are always in view
+    """
+    values = table.loc[np.isfinite(table["log10_relative"]), "log10_relative"]
+    in_view = max(span[1], values.max()) - min(span[0], values.min())
+    ends = line_ends(table, gap=gap * in_view / max(float(np.ptp(values)), 2.0))
+    return ends[ends["step"] == table["step"].min()].reset_index(drop=True)
 
 
 def _traced(subject: Experiment, path: str) -> pd.DataFrame:

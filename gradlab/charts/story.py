@@ -22,7 +22,7 @@ END_COLUMNS = ("path", "step", "label_at")
 LOSS_COLUMNS = ("path", "update", "loss")
 HEIGHT = 400
 # On a page the picture takes what its step leaves of the window, so that both are on one screen.
-OF_WINDOW = "windowSize()[0] < 641 ? clamp(windowSize()[1] - 594, 180, 420) : clamp(windowSize()[1] - 300, 240, 640)"
+OF_WINDOW = "windowSize()[0] < 641 ? clamp(windowSize()[1] - 556, 180, 420) : clamp(windowSize()[1] - 300, 240, 640)"
 BOLD, THIN = 4.0, 2.0
 SOLID, DASHED, DOTTED = (1, 0), (7, 5), (2, 4)
 
@@ -211,7 +211,7 @@ def _loss_layers(rows: Rows, domains: Domains, look: LossLook) -> list[alt.Chart
     )
     colour = theme.cells_encoding(pd.DataFrame({"cell": look.cells}), look.dark)
     rule = alt.Chart(rows["level"]).mark_rule(color=ink.text, strokeDash=[6, 4]).encode(y=y)
-    place = {"align": "right", "dx": -4, "dy": -6, "baseline": "bottom", "fontSize": 13, "color": ink.text}
+    place = {"align": "right", "dx": -4, "dy": 6, "baseline": "top", "fontSize": 13, "color": ink.text}
     label = alt.Chart(rows["level"]).mark_text(**place).encode(x=alt.XValue("width"), y=y, text=alt.Text("label:N"))
     line = alt.Chart(rows["losses"]).mark_line(strokeWidth=BOLD, clip=True).encode(x=x, y=y, color=colour)
     dots = (

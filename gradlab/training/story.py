@@ -45,12 +45,12 @@ def baseline(subject: Experiment) -> float:
     return Run(subject, TASK, RECIPE).task.baselines(subject.steps)[0].loss
 
 
-def until(table: pd.DataFrame, update: int, level: float) -> Step:
-    """What has been learned up to an update; `level` is the baseline.
+def until(table: pd.DataFrame, updates: int, level: float) -> Step:
+    """What has been learned in so many updates; `level` is the baseline.
 
-    Numbers: update; baseline; and of each cell its loss there, and stays_<cell>, 1 where it has not left the baseline.
+    Numbers: updates; baseline; and of each cell its loss there, and stays_<cell>, 1 where it has not left the baseline.
     """
-    shown = table[table["update"] <= update].reset_index(drop=True)
+    shown = table[table["update"] < updates].reset_index(drop=True)
     losses = {str(row["path"]): float(row["loss"]) for _, row in shown.groupby("path", sort=False).tail(1).iterrows()}
     stays = {f"stays_{cell}": float(not loss < STAYS * level) for cell, loss in losses.items()}
-    return Step(shown, {"update": min(update, int(table["update"].max())), "baseline": level} | losses | stays)
+    return Step(shown, {"updates": float(updates), "baseline": level} | losses | stays)

@@ -122,7 +122,7 @@ def _gates(held: str, n: Numbers) -> str:
 def best_gate(left: Numbers, options: tuple[str, ...]) -> Answer:
     """The gate that keeps most when it is held open, by what is left with each."""
     best = max(left, key=lambda gate: left[gate])
-    return Answer(options.index(best), f"{best}, with {number(left[best])} left")
+    return Answer(options.index(best), f"{best} keeps the most, {number(left[best])}")
 
 
 def _routes(blocked: str, n: Numbers) -> str:
@@ -133,16 +133,16 @@ def _routes(blocked: str, n: Numbers) -> str:
 
 def _addition(bias: Any, n: Numbers) -> str:
     lost = n["left_product"] - n["left"]
-    kept = f"At bias {_bias(bias)} the LSTM keeps **{number(n['left'])}**, squashed {number(n['left_squashed'])}"
+    kept = f"{_at(bias)} the LSTM keeps **{number(n['left'])}**, squashed {number(n['left_squashed'])}"
     return f"{kept}. The product of its forget gates is {number(lost)} of that."
 
 
-def _bias(bias: Any) -> str:
-    return bias if isinstance(bias, str) else f"{bias:g}"
+def _at(bias: Any) -> str:
+    return "At PyTorch's default bias" if isinstance(bias, str) else f"At bias {bias:g}"
 
 
 def _merged(bias: Any, n: Numbers) -> str:
-    gate = f"At bias {_bias(bias)}, z keeps {n['keeps']:.0%} and takes in {n['takes']:.0%}"
+    gate = f"{_at(bias)} z keeps {n['keeps']:.0%} and takes in {n['takes']:.0%}"
     return f"{gate}. The GRU has **{number(n['left'])}** left, the LSTM {number(n['left_lstm'])}."
 
 
@@ -153,9 +153,9 @@ def _window(length: int, n: Numbers) -> str:
 CELLS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 
 
-def _learning(update: int, n: Numbers) -> str:
+def _learning(updates: int, n: Numbers) -> str:
     losses = ", ".join(f"{name} **{n[cell]:.2f}**" for cell, name in CELLS.items())
-    return f"After {n['update']:.0f} updates the losses are {losses}; guessing has {n['baseline']:.2f}."
+    return f"After {n['updates']:.0f} updates the losses are {losses}; guessing has {n['baseline']:.2f}."
 
 
 def _who_stays(n: Numbers) -> Answer:
@@ -187,7 +187,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "product": Lesson(
         "Many weights: a product of matrices",
-        "Each step multiplies by a matrix: U and tanh's slope. Grey lines lack tanh.",
+        "Each step multiplies by a matrix, U with tanh's slope. Grey: no tanh, U the same or fresh.",
         "Gain: factor on U",
         _product,
         "At gain 3 the RNN's gradient …",
@@ -212,7 +212,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "clipping": Lesson(
         "Clipping tames explosions only",
-        "Clipping shortens a gradient longer than θ, at every step alike.",
+        "Clipping shortens a gradient longer than θ, at every step alike. Dashed: before.",
         "Threshold θ",
         _clipping,
         "Does clipping at 1 lift the vanishing line?",
@@ -262,7 +262,8 @@ LESSONS: dict[str, Lesson] = {
         "At bias 3 the GRU's line lies …",
         ("above", "below"),
         lambda n: Answer(
-            0 if n["left"] > n["left_lstm"] else 1, f"{number(n['left'])}, the LSTM {number(n['left_lstm'])}"
+            0 if n["left"] > n["left_lstm"] else 1,
+            f"the GRU has {number(n['left'])} left, the LSTM {number(n['left_lstm'])}",
         ),
         "The unrolled network",
         _of_curves(GRADIENT),

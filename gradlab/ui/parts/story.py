@@ -12,7 +12,6 @@ import streamlit as st
 from gradlab.analyses import story
 from gradlab.analyses.call import Call, Table
 from gradlab.analyses.story import WEIGHTS
-from gradlab.analyses.thinning import line_ends
 from gradlab.charts.story import curves, losses
 from gradlab.exports import PAGE, PICTURES, Layout
 from gradlab.exports.handout import Part, handout
@@ -21,8 +20,10 @@ from gradlab.training.story import RECIPE, baseline
 from gradlab.ui import ask
 from gradlab.ui.frame import linked
 from gradlab.ui.frame.shown import Settings
+from gradlab.ui.kept import MISSING
 from gradlab.ui.parts.drawing import Drawing
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
+from gradlab.ui.work import kept
 from gradlab.words import story as words
 from gradlab.words.how_to_read import Words
 from gradlab.words.letters import without_markdown
@@ -31,7 +32,8 @@ DEFAULT = "default"  # a bias that the initialization decides
 BIASES = (-2.0, -1.0, DEFAULT, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 LEARNS = WEIGHTS.replace(steps=30, batch_size=16, keep_bias=2.0)
 AHEAD = 2  # steps before the last one, at which its networks begin to learn
-BEGUN = threading.Lock()  # that they do
+LATER = 1.0  # seconds until they do
+BEGUN = threading.Lock()  # that they have
 STYLE = Path(__file__).with_suffix(".css")
 
 
@@ -72,7 +74,7 @@ def _keep(bias: Any) -> dict[str, Any]:
 
 SCENES: tuple[Scene, ...] = (
     Scene(
-        "weight", [n / 50 for n in range(25, 61)], 0.98, 0.9, partial(Call.of, story.weight), (-12.0, 8.0),
+        "weight", [n / 20 for n in range(10, 25)], 0.95, 0.9, partial(Call.of, story.weight), (-12.0, 8.0),
         "one_unit", lambda w: {"weight": w, "lags": WEIGHTS.steps - 1},
     ),
     Scene(
@@ -92,7 +94,7 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "gates", story.HELD, "none", "forget", lambda held: Call.of(story.gates, WEIGHTS, held), (-28.0, 0.0),
-        "gates", lambda held: _settings(one_cell="LSTM"),
+        "gates", lambda held: _settings(one_cell="LSTM") | ({"keep_bias": story.OPEN} if held == "forget" else {}),
     ),
     Scene(
         "routes", story.ROUTES, story.NOTHING, story.ADDITION,
@@ -115,7 +117,7 @@ SCENES: tuple[Scene, ...] = (
         ),
     ),
     Scene(
-        "learning", range(10, RECIPE.updates + 1, 5), 40, RECIPE.updates,
+        "learning", range(10, RECIPE.updates + 1, 10), 40, RECIPE.updates,
         lambda update: Call.of(learning, LEARNS).then(until, update, baseline(LEARNS)), (0.0, 1.0),
         "training", lambda update: {
             "task": "temporal_order", "task_steps": LEARNS.steps, "task_batch": LEARNS.batch_size,
@@ -150,7 +152,7 @@ def shown(scene: Scene, stop: Any, answer: Answer) -> tuple[Figure, str]:
         draw = partial(losses, updates=RECIPE.updates, level=level, name=words.guessing(level))
         return Figure(draw, table, text), sentence
     draw = partial(curves, names=words.NAMES[scene.name], span=scene.span)
-    return Figure(draw, table, text, beside={"ends": line_ends}), sentence
+    return Figure(draw, table, text, beside={"ends": partial(story.named_ends, span=scene.span)}), sentence
 
 
 def choose() -> Scene:
@@ -160,15 +162,19 @@ def choose() -> Scene:
             words.STEP, STEPS, default=1, required=True, key="step", label_visibility="collapsed", width="content"
         )
         _handout_button()
-    scene = SCENES[(st.session_state["step"] or 1) - 1]
-    if SCENES.index(scene) >= len(SCENES) - 1 - AHEAD:
-        threading.Thread(target=_learn, name="story learns", daemon=True).start()
-    return scene
+    return SCENES[(st.session_state["step"] or 1) - 1]
+
+
+def _look_ahead(place: int) -> None:
+    """Near the end the last step's networks begin to learn, for all visitors, once this step is drawn."""
+    if place >= len(SCENES) - 1 - AHEAD and place < len(SCENES) - 1:
+        later = threading.Timer(LATER, _learn)
+        later.daemon = True
+        later.start()
 
 
 def _learn() -> None:
-    """Answers the last step's question, for all visitors, before somebody asks."""
-    if BEGUN.acquire(blocking=False):
+    if kept(("result", Call.of(learning, LEARNS).key)) is MISSING and BEGUN.acquire(blocking=False):
         try:
             ask.answer(Call.of(learning, LEARNS))
         finally:
@@ -238,6 +244,7 @@ def walk(scene: Scene, stop: Any) -> None:
             disabled=scene is SCENES[-1],
         )  # fmt: skip
         _deeper(scene, stop)
+    _look_ahead(place)
 
 
 def _go(step: int) -> None:
