@@ -39,6 +39,7 @@ from gradlab.ui.parts import (
     one_unit,
     passes,
     product_jacobians,
+    story,
     totals,
     walk,
     windows,
@@ -76,6 +77,7 @@ class Page(NamedTuple):
 
 PAGES = {
     "home": Page(totals.view),
+    "story": Page(story.view, lambda shared: (), own=story.KEYS, sliders=story.sliders),
     "gradient_flow": Page(norms.view),
     "one_unit": Page(one_unit.view, lambda shared: (), own=("weight", "gate", "lags"), sliders=one_unit.sliders),
     "why_addition": Page(passes.view, passes.work),
