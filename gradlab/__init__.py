@@ -24,6 +24,7 @@ from gradlab.settings.initializations import INITIALIZATIONS
 from gradlab.settings.inputs import INPUTS
 from gradlab.settings.losses import LOSSES
 from gradlab.settings.tasks import TASKS
+from gradlab.watching.flow import Flow, watch
 
 __version__ = "0.1.0"
 
@@ -37,12 +38,14 @@ __all__ = [
     "TASKS",
     "Diagnosis",
     "Experiment",
+    "Flow",
     "GradientTrace",
     "Stack",
     "check",
     "diagnose",
     "estimate",
     "trace",
+    "watch",
 ]
 
 
