@@ -60,11 +60,14 @@ def trace_of(last: Call) -> GradientTrace | MeasuredTrace:
 
 
 def traced(arrays: Arrays) -> GradientTrace:
-    """`gradlab.trace` of them."""
-    inputs, cotangents = arrays.inputs, arrays.cotangents
+    """`gradlab.trace` of them, laid out as the stack's module reads."""
+    inputs, cotangents, resets = arrays.inputs, arrays.cotangents, arrays.resets
     if arrays.stack.batch_first:
         inputs, cotangents = inputs.swapaxes(0, 1), cotangents.swapaxes(0, 1)
-    return trace(arrays.stack, inputs, cotangents, initial_state=arrays.initial_state)
+        resets = None if resets is None else resets.T
+    return trace(
+        arrays.stack, inputs, cotangents, arrays.initial_state, arrays.final_cotangents, resets, arrays.lengths
+    )
 
 
 def arrays_of(calls: Sequence[Call], own: Sequence[list[ndarray]]) -> Arrays:
