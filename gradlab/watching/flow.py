@@ -1,10 +1,10 @@
-"""`watch`: follows the recurrent parts of a model while it trains, and changes nothing of it."""
+"""Flow: the hooks in a watched model, and what they noted."""
 
 from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -19,11 +19,11 @@ from gradlab.analyses.traces import GradientTrace
 from gradlab.engine.recurrent import Recurrent
 from gradlab.network.stack import Stack
 from gradlab.watching.calls import Call, Weights, noted
+from gradlab.watching.marks import Marked, Marks
 from gradlab.watching.measured import MeasuredTrace
 from gradlab.watching.parts import nothing_recurrent, parts_of
 from gradlab.watching.passes import trace_of
 
-PASSES = 16
 Trace = GradientTrace | MeasuredTrace
 _flows = count()
 
@@ -41,9 +41,7 @@ class Flow:
     of which a gradient came back. Passes are counted from 0 in the order of their first calls; the latest are kept.
     """
 
-    def __init__(
-        self, model: nn.Module, sequences: int | None = None, scaler: Scaler | None = None, passes: int = PASSES
-    ):
+    def __init__(self, model: nn.Module, sequences: int | None, scaler: Scaler | None, passes: int):
         self.parts = parts_of(model)
         self.is_open = True
         self._model, self._sequences, self._scaler, self._most = model, sequences, scaler, passes
@@ -54,8 +52,8 @@ class Flow:
         self._dropped: dict[str, int] = {}
         self._versions: dict[str, tuple[Any, ...]] = {}
         self._failures: dict[str, Exception] = {}
-        self._traces: weakref.WeakKeyDictionary[Call, Trace] = weakref.WeakKeyDictionary()
-        self._attach()
+        self._traces: weakref.WeakKeyDictionary[Call | Marked, Trace] = weakref.WeakKeyDictionary()
+        self._marks = Marks(passes, self._scale)
 
     def __repr__(self) -> str:
         noted = ", ".join(f"{name}: {len(passes)}" for name, passes in self._passes.items()) or "none yet"
@@ -71,24 +69,19 @@ class Flow:
 
     @property
     def names(self) -> list[str]:
-        """The paths of the recurrent parts inside the model, as `named_modules` has them."""
-        return list(self.parts)
+        """The paths of the recurrent parts inside the model, as `named_modules` has them; then names of `mark`."""
+        return [*self.parts, *(name for name in self._marks.sequences if name not in self.parts)]
 
     def close(self) -> None:
         """Ends the watch: no hook is left in the model or in a graph. What was noted stays."""
         self.is_open = False
-        self._detach()
-        for call in self._waiting:
-            _let_go(call)
-        for passes in self._passes.values():
-            for last in passes.values():
-                _let_go(last)
+        self.rest()
 
     def passes(self, name: str | None = None) -> range:
         """The numbers of the passes that are kept of a part."""
         name = self._name(name)
         first = self._dropped.get(name, 0)
-        return range(first, first + len(self._passes.get(name, {})))
+        return range(first, first + len(self._in_order(name)))
 
     def trace(self, name: str | None = None, number: int | None = None) -> Trace:
         """The trace of one pass of a part: the latest one, unless its number is given.
@@ -103,7 +96,7 @@ class Flow:
         name = self._name(name)
         if name in self._failures:
             raise self._failures[name]
-        passes = list(self._passes.get(name, {}).values())
+        passes = self._in_order(name)
         if not passes:
             raise ValueError(self._nothing(name))
         kept = self.passes(name)
@@ -112,7 +105,7 @@ class Flow:
             raise ValueError(f"number = {number!r} is no pass of {name}: {kept[0]} to {kept[-1]} are kept")
         last = passes[number - kept[0]]
         if last not in self._traces:
-            self._traces[last] = trace_of(last)
+            self._traces[last] = last.trace if isinstance(last, Marked) else trace_of(last)
         return self._traces[last]
 
     def diagnose(self) -> list[Diagnosis]:
@@ -124,12 +117,12 @@ class Flow:
         found = []
         for name, numbers in self._seen():
             of_part = [
-                _diagnosis(self.trace(name, number), name, layer)
+                diagnosis_of(self.trace(name, number), name, layer)
                 for number in numbers
                 for layer in _layers(self.trace(name, number))
             ]
-            found.append(max(of_part, key=_badness))
-        return sorted(found, key=_badness, reverse=True)
+            found.append(max(of_part, key=badness))
+        return sorted(found, key=badness, reverse=True)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -155,14 +148,26 @@ class Flow:
 
     # the hooks
 
-    def _attach(self) -> None:
+    def attend(self) -> None:
+        """Notes what happens from now on; what was noted before is dropped."""
+        self._passes.clear()
+        self._dropped.clear()
+        self._failures.clear()
+        self._marks.open()
         for name, part in self.parts.items():
             note = partial(self._note, name)
             self._hooks.append(part.register_forward_hook(note, prepend=True, with_kwargs=True))
 
-    def _detach(self) -> None:
+    def rest(self) -> None:
+        """Notes nothing until `attend`: no hook is left in the model or in a graph. What was noted stays."""
         while self._hooks:
             self._hooks.pop().remove()
+        self._marks.close()
+        for call in self._waiting:
+            _let_go(call)
+        for passes in self._passes.values():
+            for last in passes.values():
+                _let_go(last)
 
     def _note(
         self, name: str, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any], output: Any
@@ -201,14 +206,24 @@ class Flow:
             oldest = min(passes, key=lambda first: first.number)
             del passes[oldest]
             self._dropped[call.name] = self._dropped.get(call.name, 0) + 1
+        return self._scale()
+
+    def _scale(self) -> float:
         return 1.0 if self._scaler is None else float(self._scaler.get_scale())
 
     # what was noted
 
     def _seen(self) -> Iterator[tuple[str, range]]:
-        for name in self.parts:
-            if self._passes.get(name):
+        for name in self.names:
+            if name in self._failures or self._in_order(name):
                 yield name, self.passes(name)
+
+    def _in_order(self, name: str) -> Sequence[Call | Marked]:
+        """The last calls of the passes of a part, in the order of the first ones; marked sequences likewise."""
+        if name not in self.parts:
+            return self._marks.sequences.get(name, [])
+        passes = self._passes.get(name, {})
+        return [passes[first] for first in sorted(passes, key=lambda first: first.number)]
 
     def _name(self, name: str | None) -> str:
         if name is None:
@@ -226,34 +241,13 @@ class Flow:
         return name
 
     def _nothing(self, name: str) -> str:
+        if not self.names:
+            return nothing_recurrent(self._model)
         what = name or "any part"
         return (
             f"No gradient came back into {what} while it was watched: call loss.backward() inside the with block, on a "
             "loss that depends on it; passes under torch.no_grad() are not noted"
         )
-
-
-def watch(
-    model: nn.Module, *, sequences: int | None = None, scaler: Scaler | None = None, passes: int = PASSES
-) -> Flow:
-    """Follows the recurrent parts of a model: what goes in, and all gradients that come back.
-
-    with gradlab.watch(model) as flow:
-        criterion(model(x), y).backward()
-    flow.diagnose()[0].sentence
-
-    Without `with`, `flow = gradlab.watch(model)` watches until `flow.close()`.
-
-    model       any nn.Module with nn.RNN, nn.LSTM, nn.GRU, their cells or gradlab's Recurrent anywhere inside
-    sequences   of each batch that are looked at, evenly spread; all if None
-    scaler      the GradScaler whose scale the gradients carry: they are divided by it
-    passes      of each part that are kept, the latest
-
-    The model, its results, its gradients, its hooks, its training mode and the random state stay as they are, to the
-    bit. Gradients are those that come in, before any clipping. Each pass holds a copy of what the part read and
-    returned, and of its weights. Raises TypeError for what is no nn.Module, or is scripted.
-    """
-    return Flow(model, sequences, scaler, passes)
 
 
 def _let_go(last: Call) -> None:
@@ -269,14 +263,15 @@ def _layers(trace: Trace) -> range:
     return range(len(trace.log10_norms))
 
 
-def _diagnosis(trace: Trace, name: str, layer: int) -> Diagnosis:
+def diagnosis_of(trace: Trace, name: str, layer: int) -> Diagnosis:
+    """Of one layer of a part's trace, with the name of the part."""
     if isinstance(trace, MeasuredTrace):
         return trace.diagnose(name, layer)
     found = diagnose(trace, layer=layer)
     return replace(found, part=name, sentence=f"{name}: {found.sentence}")
 
 
-def _badness(diagnosis: Diagnosis) -> float:
+def badness(diagnosis: Diagnosis) -> float:
     """By how many decades the gradient leaves what it should be, over the way back."""
     change = abs(diagnosis.decades_per_100_steps) / 100 * max(diagnosis.length, 1)
     if diagnosis.verdict == "zero":
