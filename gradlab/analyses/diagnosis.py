@@ -97,6 +97,8 @@ class Diagnosis:
     notes: tuple[str, ...]  # sentences: sequences that differ, a poor fit, what cancels, what lies at a kink
     sentence: str
     rule: str = RULE
+    part: str = ""  # of a watched model: the path of the recurrent part
+    source: str = "engine"  # or "autograd", where the numbers are those that autograd gave
 
 
 class _Steps(NamedTuple):
