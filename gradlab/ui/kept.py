@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -89,6 +90,8 @@ def _parts_of(value: Any, seen: dict[int, int]) -> Iterable[int]:
         inner = value
     elif dataclasses.is_dataclass(value):
         inner = vars(value).values()
+    elif isinstance(value, partial):
+        inner = (*value.args, *value.keywords.values())
     else:
         return
     for part in inner:

@@ -103,7 +103,9 @@ def test_an_encoder_whose_states_start_a_decoder(module, attention):
         assert_same(flow.trace(name), by_autograd(model, run, name))
     by_part = {name: max(abs(d.decades_per_100_steps) * d.length for d in flow.diagnose() if d.part == name)
                for name in flow.names}  # fmt: skip
-    assert [diagnosis.part for diagnosis in flow.diagnose()] == sorted(flow.names, key=by_part.__getitem__, reverse=True)
+    assert [diagnosis.part for diagnosis in flow.diagnose()] == sorted(
+        flow.names, key=by_part.__getitem__, reverse=True
+    )
 
 
 class Twins(nn.Module):
@@ -165,7 +167,9 @@ def test_accumulation_and_lbfgs_give_a_pass_for_every_forward_pass():
     assert len(flow.passes()) == 2 * len(weights) >= 4
     for number in flow.passes():  # each with the weights of its own pass
         model.load_state_dict(weights[number // 2])
-        unrolled = by_autograd(model, lambda model: (loss_of(model, tokens(seed=1)) / 2 + 0 * loss_of(model, tokens(seed=2))).backward())  # noqa: E501
+        unrolled = by_autograd(
+            model, lambda model: (loss_of(model, tokens(seed=1)) / 2 + 0 * loss_of(model, tokens(seed=2))).backward()
+        )  # noqa: E501
         if number % 2 == 0:
             assert_same(flow.trace(number=number), unrolled, 0)
 
