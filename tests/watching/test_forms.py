@@ -169,7 +169,7 @@ def test_accumulation_and_lbfgs_give_a_pass_for_every_forward_pass():
         model.load_state_dict(weights[number // 2])
         unrolled = by_autograd(
             model, lambda model: (loss_of(model, tokens(seed=1)) / 2 + 0 * loss_of(model, tokens(seed=2))).backward()
-        )  # noqa: E501
+        )
         if number % 2 == 0:
             assert_same(flow.trace(number=number), unrolled, 0)
 
