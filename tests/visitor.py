@@ -45,6 +45,11 @@ class Visitor:
             state.id, state.trigger_value = click, True
         self.socket.send(message.SerializeToString())
 
+    def go(self, page: str) -> None:
+        """Goes to another page in the same tab."""
+        self.page, self.query = page, ""
+        self.run()
+
     def stops(self, key: str) -> list[str]:
         """What a slider of stops may be let go at; nothing where it holds any number."""
         return [*self.widgets[key].options]
