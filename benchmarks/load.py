@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from tests.conftest import start_server, stop_server
-from tests.visitor import Visitor, button_of, is_finished, until_idle
+from tests.visitor import Visitor, button_of, is_chart, is_finished, until_idle
 
 PAGES = {  # address → the slider that is moved there
     "": "keep_bias", "gradient_flow": "gain", "one_unit": "weight", "why_addition": "keep_bias", "gates": "keep_bias",
@@ -124,7 +124,7 @@ def opening(url: str, visits: int) -> None:
         time.sleep(after)
         begun = time.monotonic()
         with Visitor(url, "", "") as visitor:
-            visitor.wait_for(lambda message: message.delta.new_element.HasField("vega_lite_chart"))
+            visitor.wait_for(is_chart)
             waited.append(time.monotonic() - begun)
             visitor.wait_for(is_finished)
 

@@ -108,6 +108,11 @@ def button_of(message: ForwardMsg, label: str) -> str | None:
     return button.id if button.label == label else None
 
 
+def is_chart(message: ForwardMsg) -> bool:
+    """Whether a message draws a chart."""
+    return message.delta.new_element.HasField("vega_lite_chart")
+
+
 def is_finished(message: ForwardMsg) -> bool:
     """Whether the page's run has ended."""
     return message.WhichOneof("type") == "script_finished"
