@@ -14,6 +14,10 @@ import os
 import threading
 from typing import Any
 
+# Before numpy is loaded: of matrices as small as a state's, two of OpenBLAS's threads take five times the processor
+# that one does, and a server has other visitors for the second.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware

@@ -45,6 +45,11 @@ class Visitor:
             state.id, state.trigger_value = click, True
         self.socket.send(message.SerializeToString())
 
+    def go(self, page: str) -> None:
+        """Goes to another page in the same tab."""
+        self.page, self.query = page, ""
+        self.run()
+
     def stops(self, key: str) -> list[str]:
         """What a slider of stops may be let go at; nothing where it holds any number."""
         return [*self.widgets[key].options]
@@ -101,6 +106,11 @@ def button_of(message: ForwardMsg, label: str) -> str | None:
     """The id of a button of that label that a message draws; None for any other."""
     button = message.delta.new_element.button
     return button.id if button.label == label else None
+
+
+def is_chart(message: ForwardMsg) -> bool:
+    """Whether a message draws a chart."""
+    return message.delta.new_element.HasField("vega_lite_chart")
 
 
 def is_finished(message: ForwardMsg) -> bool:
