@@ -186,7 +186,9 @@ def test_a_held_gate_is_the_lstm_of_torch_with_that_bias(held):
 
 def test_the_best_gate_is_found_by_holding_each():
     left = story.best_held(SMALL)
-    assert left == {gate: story.gates(SMALL, gate).numbers["left"] for gate in ("input", "forget", "candidate", "output")}
+    assert left == {
+        gate: story.gates(SMALL, gate).numbers["left"] for gate in ("input", "forget", "candidate", "output")
+    }
     with pytest.raises(ValueError, match="held = 'reset' is not allowed: use one of none, input"):
         story.gates(SMALL, "reset")
 

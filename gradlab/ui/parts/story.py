@@ -78,7 +78,7 @@ SCENES: tuple[Scene, ...] = (
         "one_unit", lambda w: {"weight": w, "lags": WEIGHTS.steps - 1},
     ),
     Scene(
-        "product", [n / 4 for n in range(1, 17)], 1.0, 3.0,
+        "product", [n / 4 for n in range(1, 17)], 1.0, 4.0,
         lambda gain: Call.of(story.product, WEIGHTS.replace(gain=gain)), (-60.0, 20.0),
         "jacobians", lambda gain: _settings(one_cell="RNN", gain=gain),
     ),
