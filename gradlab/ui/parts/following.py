@@ -30,7 +30,20 @@ from gradlab.ui import ask
 from gradlab.ui.frame import link, present, settings, widgets
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.kept import MISSING
-from gradlab.ui.parts import initial_weights, microscope, norms, one_unit, passes, story, totals, walk, windows
+from gradlab.ui.parts import (
+    gallery,
+    initial_weights,
+    matrices,
+    microscope,
+    norms,
+    one_unit,
+    passes,
+    product_jacobians,
+    story,
+    totals,
+    walk,
+    windows,
+)
 from gradlab.ui.parts.drawing import Drawing
 from gradlab.ui.parts.figure import figure
 from gradlab.ui.parts.view import Answer, Asked, Figure, Follower, Sliders, View
@@ -71,6 +84,14 @@ PAGES = {
     "gates": Page(microscope.view, lambda shared: 2 * (shared.one,), own=("layer", "sequence", "unit", "characters")),
     "unrolled": Page(walk.view, lambda shared: 4 * (shared.one,), own=("lag", "colours"), sliders=walk.sliders),
     "truncation": Page(windows.view, windows.work, besides=windows.of_window, own=("layer",)),
+    "sequence_types": Page(gallery.view, lambda shared: (shared.one,), matrices.milliseconds),
+    "itemised": Page(matrices.view, matrices.work, matrices.milliseconds, own=("layer",)),
+    "jacobians": Page(
+        product_jacobians.view,
+        lambda shared: (shared.one,),
+        product_jacobians.milliseconds,
+        own=(product_jacobians.OF,),
+    ),
     "weights": Page(initial_weights.view, lambda shared: (shared.one,), initial_weights.milliseconds),
 }
 
@@ -114,13 +135,19 @@ class Followed(NamedTuple):
     view: View
     shown: Shown | None  # None where it does not
 
-    def sentence(self, number: int = 0, kind: Literal["markdown", "header"] = "markdown") -> None:
+    def sentence(self, number: int = 0, kind: Literal["markdown", "header", "caption"] = "markdown") -> None:
         """One of its sentences."""
         with st.container(key=f"followed_{number}"):
             text = self.view.sentences[number]
-            st.markdown(text) if kind == "markdown" else st.header(text, anchor=False)
+            match kind:
+                case "markdown":
+                    st.markdown(text)
+                case "header":
+                    st.header(text, anchor=False)
+                case "caption":
+                    st.caption(text)
 
-    def figure(self, number: int = 0) -> None:
+    def figure(self, number: int = 0, tools: bool = True) -> None:
         """One of its figures; with the first one the browser begins to watch."""
         drawn = self.view.figures[number]
         figure(
@@ -130,6 +157,7 @@ class Followed(NamedTuple):
             drawn.reduction,
             beside=drawn.beside,
             width=drawn.width,
+            tools=tools,
             followed=partial(_show, self, number),
         )
 
