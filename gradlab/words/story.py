@@ -97,7 +97,7 @@ def _sign(log10: float) -> int:
 def _clipping(threshold: str, n: Numbers) -> str:
     dead, alive = n["dead"], "none is zero" if not n["zero"] else f"{n['zero']} are zero"
     factors = f"the exploding gradient by **{number(n['factor'])}**, the vanishing by {number(n['factor_vanishing'])}"
-    shown = f"float32 shows the vanishing norm as 0 at {dead} steps; {alive}"
+    shown = f"float32 shows vanishing norms as 0 at {dead} steps; {alive}"
     if not math.isfinite(n["threshold"]):
         return f"Nothing is clipped yet. {_begun(shown)}."
     return f"θ = {threshold} multiplies {factors}. {shown}."
