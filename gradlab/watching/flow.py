@@ -227,17 +227,14 @@ class Flow:
 
     def _name(self, name: str | None) -> str:
         if name is None:
-            if len(self.parts) != 1:
-                raise ValueError(
-                    f"name is missing: the model has {len(self.parts)} recurrent parts, {', '.join(self.parts)}"
-                    if self.parts
-                    else nothing_recurrent(self._model)
-                )
-            return next(iter(self.parts))
-        if name not in self.parts:
-            raise ValueError(
-                f"name = {name!r} is no recurrent part of the model: use {', '.join(self.parts) or 'none'}"
-            )
+            if not self.names:
+                raise ValueError(nothing_recurrent(self._model))
+            if len(self.names) > 1:
+                raise ValueError(f"name is missing: {len(self.names)} parts are watched, {', '.join(self.names)}")
+            return self.names[0]
+        if name not in self.names:
+            known = f"use {', '.join(self.names)}" if self.names else nothing_recurrent(self._model)
+            raise ValueError(f"name = {name!r} is no recurrent part of the model: {known}")
         return name
 
     def _nothing(self, name: str) -> str:

@@ -101,9 +101,10 @@ def test_an_encoder_whose_states_start_a_decoder(module, attention):
     assert flow.names == ["encoder", "decoder"]
     for name in flow.names:
         assert_same(flow.trace(name), by_autograd(model, run, name))
-    by_part = {name: max(abs(d.decades_per_100_steps) * d.length for d in flow.diagnose() if d.part == name)
-               for name in flow.names}  # fmt: skip
-    assert [diagnosis.part for diagnosis in flow.diagnose()] == sorted(flow.names, key=by_part.__getitem__, reverse=True)
+    found = flow.diagnose()
+    changes = [abs(diagnosis.decades_per_100_steps) * diagnosis.length for diagnosis in found]
+    assert {diagnosis.part for diagnosis in found} == set(flow.names)
+    assert changes[0] > changes[1]
 
 
 class Twins(nn.Module):
@@ -165,7 +166,9 @@ def test_accumulation_and_lbfgs_give_a_pass_for_every_forward_pass():
     assert len(flow.passes()) == 2 * len(weights) >= 4
     for number in flow.passes():  # each with the weights of its own pass
         model.load_state_dict(weights[number // 2])
-        unrolled = by_autograd(model, lambda model: (loss_of(model, tokens(seed=1)) / 2 + 0 * loss_of(model, tokens(seed=2))).backward())  # noqa: E501
+        unrolled = by_autograd(
+            model, lambda model: (loss_of(model, tokens(seed=1)) / 2 + 0 * loss_of(model, tokens(seed=2))).backward()
+        )
         if number % 2 == 0:
             assert_same(flow.trace(number=number), unrolled, 0)
 
@@ -211,12 +214,12 @@ def test_a_scaled_loss_is_unscaled():
 def test_autocast_to_bfloat16_is_measured_in_the_weights_precision(module):
     torch.manual_seed(1)
     model = Classifier(module)
-    with (
-        torch.backends.mkldnn.flags(enabled=False),  # its LSTM takes no bfloat16 on every CPU
-        gradlab.watch(model) as flow,
-        torch.autocast("cpu", torch.bfloat16),
-    ):
-        loss_of(model, tokens()).backward()
+    torch._C._set_mkldnn_enabled(False)  # its LSTM takes no bfloat16 on every CPU
+    try:
+        with gradlab.watch(model) as flow, torch.autocast("cpu", torch.bfloat16):
+            loss_of(model, tokens()).backward()
+    finally:
+        torch._C._set_mkldnn_enabled(True)
     unrolled = by_autograd(model, lambda model: loss_of(model, tokens()).backward())
     np.testing.assert_allclose(flow.trace().log10_norm("h"), unrolled.log10_norms(), atol=0.1)
 
@@ -247,15 +250,15 @@ def test_gradlab_s_own_recurrent_part_and_wrappers_are_seen():
 
 
 def test_what_cannot_be_watched_is_refused_in_a_sentence():
-    with pytest.raises(TypeError, match="list is no torch.nn.Module: pass the model that is trained"):
+    with pytest.raises(TypeError, match=r"list is no torch\.nn\.Module: pass the model that is trained"):
         gradlab.watch([1])
-    with pytest.raises(TypeError, match="is scripted or traced"), pytest.warns(DeprecationWarning):
+    with pytest.raises(TypeError, match="is scripted or traced"), pytest.warns(DeprecationWarning, match="script"):
         gradlab.watch(torch.jit.script(nn.Linear(2, 2)))
     flow = gradlab.watch(nn.Linear(2, 2))
     with pytest.raises(ValueError, match=r"Linear has no recurrent part, which is an nn.RNN.*gradlab.mark"):
         flow.trace()
     flow = gradlab.watch(Translator(nn.GRU, False))
-    with pytest.raises(ValueError, match="name is missing: the model has 2 recurrent parts, encoder, decoder"):
+    with pytest.raises(ValueError, match="name is missing: 2 parts are watched, encoder, decoder"):
         flow.trace()
     with pytest.raises(ValueError, match="name = 'rnn' is no recurrent part of the model: use encoder, decoder"):
         flow.trace("rnn")

@@ -142,7 +142,7 @@ def test_settings_and_files_that_do_not_fit_are_refused(tmp_path):
         gradlab.watch(model, every=0, log=tmp_path / "log")
     other = tmp_path / "other.jsonl"
     other.write_text("not a log\n")
-    with pytest.raises(ValueError, match="is no log of gradlab.watch"):
+    with pytest.raises(ValueError, match=r"is no log of gradlab\.watch"):
         log.read(other)
     other.write_text('{"gradlab": "watch 9"}\n')
     with pytest.raises(ValueError, match="has format 'watch 9': this gradlab reads 'watch 1'"):
