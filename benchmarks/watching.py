@@ -76,9 +76,8 @@ def main() -> None:
         size = path.stat().st_size / (seen + 1)
     share = statistics.median(looked) / statistics.median(plain) - 1
     one = statistics.median(plain) / count
-    print(
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads, {rounds} rounds of {count} updates, {seen} looks"
-    )
+    threads = torch.get_num_threads()
+    print(f"torch {torch.__version__}, {threads} threads: {rounds} rounds of {count} updates, {seen} looks")
     print(
         f"an update: {1e3 * one:.0f} ms; a look: {1e3 * (statistics.median(looked) - statistics.median(plain)):.0f} ms"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import pandas as pd
+import torch
 from torch import nn
 
 from gradlab.analyses.diagnosis import Diagnosis, diagnose
@@ -156,6 +158,8 @@ class Flow:
         self._marks.open()
         for name, part in self.parts.items():
             note = partial(self._note, name)
+            if "torch._dynamo" in sys.modules:  # a compiled model leaves its graph for the hook
+                note = torch.compiler.disable(note)
             self._hooks.append(part.register_forward_hook(note, prepend=True, with_kwargs=True))
 
     def rest(self) -> None:

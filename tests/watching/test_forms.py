@@ -249,6 +249,18 @@ def test_gradlab_s_own_recurrent_part_and_wrappers_are_seen():
         )
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the compiler
+def test_a_compiled_model_is_watched():
+    torch.manual_seed(1)
+    model = Classifier(nn.GRU).double()
+    compiled = torch.compile(model, backend="eager")
+    with gradlab.watch(compiled) as flow:
+        loss_of(compiled, tokens()).backward()
+    assert flow.names == ["rnn"]
+    assert_same(flow.trace(), by_autograd(model, lambda model: loss_of(model, tokens()).backward()))
+
+
 def test_what_cannot_be_watched_is_refused_in_a_sentence():
     with pytest.raises(TypeError, match=r"list is no torch\.nn\.Module: pass the model that is trained"):
         gradlab.watch([1])
