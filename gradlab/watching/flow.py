@@ -14,11 +14,14 @@ from typing import Any, Protocol, Self
 
 import pandas as pd
 import torch
-from torch import nn
+from numpy import ndarray
+from torch import Tensor, nn
 
 from gradlab.analyses.diagnosis import Diagnosis, diagnose
+from gradlab.analyses.nets import NetTrace
 from gradlab.analyses.traces import GradientTrace
 from gradlab.engine.recurrent import Recurrent
+from gradlab.network.dropout import replay
 from gradlab.network.stack import Stack
 from gradlab.watching.calls import Call, Weights, noted
 from gradlab.watching.marks import Marked, Marks
@@ -26,7 +29,7 @@ from gradlab.watching.measured import MeasuredTrace
 from gradlab.watching.parts import nothing_recurrent, parts_of
 from gradlab.watching.passes import trace_of
 
-Trace = GradientTrace | MeasuredTrace
+Trace = GradientTrace | NetTrace | MeasuredTrace
 _flows = count()
 
 
@@ -54,6 +57,7 @@ class Flow:
         self._dropped: dict[str, int] = {}
         self._versions: dict[str, tuple[Any, ...]] = {}
         self._failures: dict[str, Exception] = {}
+        self._random: weakref.WeakKeyDictionary[nn.Module, Tensor] = weakref.WeakKeyDictionary()
         self._traces: weakref.WeakKeyDictionary[Call | Marked, Trace] = weakref.WeakKeyDictionary()
         self._marks = Marks(passes, self._scale)
 
@@ -90,10 +94,10 @@ class Flow:
 
         name      may be left out where the model has one part
 
-        A `GradientTrace` of the weights and the batch as they were in that pass, computed by the engine; where it
-        cannot speak for the network, a `MeasuredTrace` of what autograd gave, whose `reason` says why. Raises
-        ValueError for a name or number that is not there, and where no gradient came back; TypeError or ValueError for
-        a part that the engine does not know.
+        A `GradientTrace`, or a `NetTrace` of a part that is no plain stack, of the weights and the batch as they were
+        in that pass, computed by the engine; where it cannot speak for the network, a `MeasuredTrace` of what autograd
+        gave, whose `reason` says why. Raises ValueError for a name or number that is not there, and where no gradient
+        came back; TypeError or ValueError for a part that the engine does not know.
         """
         name = self._name(name)
         if name in self._failures:
@@ -118,11 +122,7 @@ class Flow:
         """
         found = []
         for name, numbers in self._seen():
-            of_part = [
-                diagnosis_of(self.trace(name, number), name, layer)
-                for number in numbers
-                for layer in _layers(self.trace(name, number))
-            ]
+            of_part = [diagnosis for number in numbers for diagnosis in diagnoses_of(self.trace(name, number), name)]
             found.append(max(of_part, key=badness))
         return sorted(found, key=badness, reverse=True)
 
@@ -130,8 +130,9 @@ class Flow:
     def table(self) -> pd.DataFrame:
         """Tidy: the tables of all passes that are kept, of all parts, below each other.
 
-        Columns part, pass and source ("engine" or "autograd"), then those of `GradientTrace.table`; precision_zero
-        counts the sequences in which autograd's gradient is 0 because the precision has no number so small.
+        Columns part, pass, source ("engine" or "autograd") and direction ("forward" or "reverse", of a bidirectional
+        part), then those of `GradientTrace.table`; precision_zero counts the sequences in which autograd's gradient is
+        0 because the precision has no number so small.
         """
         tables = []
         for name, numbers in self._seen():
@@ -141,6 +142,8 @@ class Flow:
                 rows.insert(0, "part", name)
                 rows.insert(1, "pass", number)
                 rows.insert(2, "source", "autograd" if isinstance(found, MeasuredTrace) else "engine")
+                direction = rows.pop("direction") if "direction" in rows else "forward"
+                rows.insert(3, "direction", direction)
                 if "precision_zero" not in rows:
                     rows["precision_zero"] = 0
                 tables.append(rows)
@@ -161,6 +164,8 @@ class Flow:
             if "torch._dynamo" in sys.modules:  # a compiled model leaves its graph for the hook
                 note = torch.compiler.disable(note)
             self._hooks.append(part.register_forward_hook(note, prepend=True, with_kwargs=True))
+            if getattr(part, "dropout", 0):
+                self._hooks.append(part.register_forward_pre_hook(self._keep_random_state))
 
     def rest(self) -> None:
         """Notes nothing until `attend`: no hook is left in the model or in a graph. What was noted stays."""
@@ -178,7 +183,7 @@ class Flow:
     ) -> None:
         """A part was called. Whatever goes wrong here is said when the trace is asked for, and not in the training."""
         given = (*arguments, *(options[key] for key in ("input", "hx", "inputs", "initial_state") if key in options))
-        weights = partial(self._weights, name, module)
+        weights = partial(self._weights, name, module, given, output)
         key = f"{self._key} {name}"
         try:
             call = noted(name, module, weights, given, output, self._sequences, key, self._arrived)
@@ -188,14 +193,40 @@ class Flow:
         if call is not None:
             self._waiting.add(call)
 
-    def _weights(self, name: str, module: nn.Module, previous: Call | None) -> Weights:
+    def _keep_random_state(self, module: nn.Module, _arguments: Any) -> None:
+        """Reads the generator that dropout between layers is about to draw from."""
+        if module.training and torch.is_grad_enabled():
+            device = next(module.parameters()).device
+            self._random[module] = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+    def _masks(
+        self, module: nn.Module, given: tuple[Any, ...], output: Any, chosen: Tensor | None
+    ) -> tuple[ndarray, ...] | None:
+        """Of dropout between layers, as it was drawn for the sequences that are copied; None where none was on."""
+        if not (isinstance(module, nn.RNNBase) and module.training and module.dropout and module.num_layers > 1):
+            return None
+        start = given[1] if len(given) > 1 else None
+        masks = replay(module, given[0], output[0], self._random.pop(module, None), start)
+        return masks if chosen is None else tuple(mask[:, chosen.numpy()] for mask in masks)
+
+    def _weights(
+        self,
+        name: str,
+        module: nn.Module,
+        given: tuple[Any, ...],
+        output: Any,
+        previous: Call | None,
+        half: str | None,
+        chosen: Tensor | None,
+    ) -> Weights:
         """A copy of the part's weights as they are; that of the call before, where none was changed since."""
         versions = tuple((id(parameter), parameter._version) for parameter in module.parameters())
-        if previous is not None and self._versions.get(name) == versions:
-            return previous.weights
-        self._versions[name] = versions
         try:
-            return module.stack if isinstance(module, Recurrent) else Stack.from_torch(module)
+            masks = self._masks(module, given, output, chosen)
+            if masks is None and previous is not None and self._versions.get(name) == versions:
+                return previous.weights
+            self._versions[name] = versions
+            return module.stack if isinstance(module, Recurrent) else Stack.from_torch(module, masks, half)
         except (TypeError, ValueError) as error:
             return error
 
@@ -260,16 +291,15 @@ def _let_go(last: Call) -> None:
         call = call.previous
 
 
-def _layers(trace: Trace) -> range:
-    return range(len(trace.log10_norms))
-
-
-def diagnosis_of(trace: Trace, name: str, layer: int) -> Diagnosis:
-    """Of one layer of a part's trace, with the name of the part."""
+def diagnoses_of(trace: Trace, name: str) -> list[Diagnosis]:
+    """Of every layer, and direction, of a part's trace, with the name of the part."""
     if isinstance(trace, MeasuredTrace):
-        return trace.diagnose(name, layer)
-    found = diagnose(trace, layer=layer)
-    return replace(found, part=name, sentence=f"{name}: {found.sentence}")
+        return [trace.diagnose(name, layer) for layer in range(len(trace.log10_norms))]
+    if isinstance(trace, NetTrace):
+        found = [diagnose(trace, layer=part.layer, direction=part.direction) for part in trace.layers]
+    else:
+        found = [diagnose(trace, layer=layer) for layer in range(trace.stack.depth)]
+    return [replace(said, part=name, sentence=f"{name}: {said.sentence}") for said in found]
 
 
 def badness(diagnosis: Diagnosis) -> float:
