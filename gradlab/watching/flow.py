@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -27,7 +27,7 @@ from gradlab.watching.calls import Call, Weights, noted
 from gradlab.watching.marks import Marked, Marks
 from gradlab.watching.measured import MeasuredTrace
 from gradlab.watching.parts import nothing_recurrent, parts_of
-from gradlab.watching.passes import trace_of
+from gradlab.watching.passes import Arrays, arguments_of, trace_of
 
 Trace = GradientTrace | NetTrace | MeasuredTrace
 _flows = count()
@@ -99,26 +99,34 @@ class Flow:
         gave, whose `reason` says why. Raises ValueError for a name or number that is not there, and where no gradient
         came back; TypeError or ValueError for a part that the engine does not know.
         """
-        name = self._name(name)
-        if name in self._failures:
-            raise self._failures[name]
-        passes = self._in_order(name)
-        if not passes:
-            raise ValueError(self._nothing(name))
-        kept = self.passes(name)
-        number = kept[-1] if number is None else number
-        if number not in kept:
-            raise ValueError(f"number = {number!r} is no pass of {name}: {kept[0]} to {kept[-1]} are kept")
-        last = passes[number - kept[0]]
+        last = self._pass(name, number)
+        if isinstance(last, Marked):
+            return last.trace
         if last not in self._traces:
-            self._traces[last] = last.trace if isinstance(last, Marked) else trace_of(last)
+            self._traces[last] = trace_of(last)
         return self._traces[last]
+
+    def arrays(self, name: str | None = None, number: int | None = None) -> Arrays:
+        """The same pass as the arguments of any analysis: `gradlab.trace(*flow.arrays("rnn"))` is its trace.
+
+        Raises ValueError, with the reason, where the engine cannot speak for the network.
+        """
+        last = self._pass(name, number)
+        if isinstance(last, Marked):
+            raise ValueError(f"{last.name} was marked in a loop: gradlab knows its gradients and not its network")
+        return arguments_of(last)
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Parts of which a gradient came back, but that have no trace: why not, by part."""
+        return {name: str(error) for name, error in self._refusals().items()}
 
     def diagnose(self) -> list[Diagnosis]:
         """One Diagnosis per part of which a gradient came back, the worst first: of its worst pass and layer.
 
-        Worst is where most is lost or gained on the way back, in decades; nothing that arrives, or a pass that is not
-        finite, is worse than any number.
+        Parts that have no trace are in `refused`, and raise where there are no others. Worst is where most is lost or
+        gained on the way back, in decades; nothing that arrives, or a pass that is not finite, is worse than any
+        number.
         """
         found = []
         for name, numbers in self._seen():
@@ -147,8 +155,6 @@ class Flow:
                 if "precision_zero" not in rows:
                     rows["precision_zero"] = 0
                 tables.append(rows)
-        if not tables:
-            raise ValueError(self._nothing(""))
         return pd.concat(tables, ignore_index=True)
 
     # the hooks
@@ -156,6 +162,7 @@ class Flow:
     def attend(self) -> None:
         """Notes what happens from now on; what was noted before is dropped."""
         self._passes.clear()
+        self._traces.clear()
         self._dropped.clear()
         self._failures.clear()
         self._marks.open()
@@ -236,7 +243,7 @@ class Flow:
         latest = passes.get(call.first)
         if latest is None or latest.number < call.number:
             passes[call.first] = call
-            self._traces.pop(call, None)
+        self._traces.pop(passes[call.first], None)  # more of it came in
         while len(passes) > self._most:
             oldest = min(passes, key=lambda first: first.number)
             del passes[oldest]
@@ -248,10 +255,36 @@ class Flow:
 
     # what was noted
 
-    def _seen(self) -> Iterator[tuple[str, range]]:
+    def _seen(self) -> list[tuple[str, range]]:
+        """The parts that have traces, and their passes. Raises where there are only others, or none."""
+        refused = self._refusals()
+        seen = [(name, self.passes(name)) for name in self.names if name not in refused and self._in_order(name)]
+        if not seen:
+            raise next(iter(refused.values()), ValueError(self._nothing("")))
+        return seen
+
+    def _refusals(self) -> dict[str, Exception]:
+        refused = dict(self._failures)
         for name in self.names:
-            if name in self._failures or self._in_order(name):
-                yield name, self.passes(name)
+            try:
+                for number in () if name in refused else self.passes(name):
+                    self.trace(name, number)
+            except (TypeError, ValueError) as error:
+                refused[name] = error
+        return refused
+
+    def _pass(self, name: str | None, number: int | None) -> Call | Marked:
+        """The last call of a pass."""
+        name = self._name(name)
+        if name in self._failures:
+            raise self._failures[name]
+        passes, kept = self._in_order(name), self.passes(name)
+        if not passes:
+            raise ValueError(self._nothing(name))
+        number = kept[-1] if number is None else number
+        if number not in kept:
+            raise ValueError(f"number = {number!r} is no pass of {name}: {kept[0]} to {kept[-1]} are kept")
+        return passes[number - kept[0]]
 
     def _in_order(self, name: str) -> Sequence[Call | Marked]:
         """The last calls of the passes of a part, in the order of the first ones; marked sequences likewise."""

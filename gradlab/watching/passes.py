@@ -28,11 +28,11 @@ BETWEEN = "a gradient of the loss enters its states between two calls, and not a
 
 
 class Arrays(NamedTuple):
-    """The arguments of `gradlab.trace`, steps first."""
+    """The arguments of `gradlab.trace`, as the stack's module reads: [B, T, …] where it is batch_first."""
 
     stack: Stack | Net
     inputs: ndarray  # [T, B, X]
-    cotangents: ndarray  # [T, B, H]
+    cotangents: ndarray  # [T, B, H] the loss's own part
     initial_state: tuple[ndarray, ...] | None  # [L, B, H] each
     final_cotangents: tuple[ndarray, ...] | None  # [L, B, H] each
     resets: ndarray | None  # [T, B]
@@ -56,19 +56,19 @@ def trace_of(last: Call) -> GradientTrace | NetTrace | MeasuredTrace:
     if any(_between(parts) for parts in own[:-1]):
         return measured(calls, BETWEEN)
     arrays = arrays_of(calls, own)
-    found = traced(arrays)
+    found = trace(*arrays)
     return found if isinstance(found, NetTrace) else _unless_apart(found, calls)
 
 
-def traced(arrays: Arrays) -> GradientTrace | NetTrace:
-    """`gradlab.trace` of them, laid out as the stack's module reads."""
-    inputs, cotangents, resets = arrays.inputs, arrays.cotangents, arrays.resets
-    if arrays.stack.batch_first:
-        inputs, cotangents = inputs.swapaxes(0, 1), cotangents.swapaxes(0, 1)
-        resets = None if resets is None else resets.T
-    return trace(
-        arrays.stack, inputs, cotangents, arrays.initial_state, arrays.final_cotangents, resets, arrays.lengths
-    )
+def arguments_of(last: Call) -> Arrays:
+    """What the engine is asked about the chain up to a call. Raises ValueError where it cannot speak for it."""
+    calls = calls_of(last)
+    if last.obstacle:
+        raise ValueError(f"{last.name}: {last.obstacle}")
+    own = own_parts(calls)
+    if any(_between(parts) for parts in own[:-1]):
+        raise ValueError(f"{last.name}: {BETWEEN}")
+    return arrays_of(calls, own)
 
 
 def arrays_of(calls: Sequence[Call], own: Sequence[list[ndarray]]) -> Arrays:
@@ -97,6 +97,8 @@ def arrays_of(calls: Sequence[Call], own: Sequence[list[ndarray]]) -> Arrays:
         if call.resets is not None:
             resets[begin] = call.resets.numpy()
         begin += call.steps
+    if stack.batch_first:
+        inputs, cotangents, resets = inputs.swapaxes(0, 1), cotangents.swapaxes(0, 1), resets.T
     return Arrays(
         stack,
         inputs,

@@ -357,6 +357,50 @@ def test_a_compiled_model_is_watched():
     assert_same(flow.trace(), by_autograd(model, lambda model: loss_of(model, tokens()).backward()))
 
 
+def test_the_arguments_of_a_pass_go_into_any_analysis():
+    torch.manual_seed(1)
+    model = Tagger(nn.LSTM).double()
+    with gradlab.watch(model) as flow:
+        model(tokens(T=12), torch.tensor([6, 12, 9])).sum().backward()
+    again = gradlab.trace(*flow.arrays())
+    np.testing.assert_array_equal(again.log10_norms, flow.trace().log10_norms)
+    arrays = flow.arrays()
+    assert arrays.inputs.shape == (3, 12, 5)  # as its module reads
+    assert len(gradlab.paths.decompose(arrays.stack, arrays.inputs, arrays.cotangents, orders=2))
+
+
+def test_a_gradient_that_comes_in_after_a_look_is_in_the_next_one():
+    torch.manual_seed(1)
+    model = Classifier(nn.GRU).double()
+    with gradlab.watch(model) as flow:
+        loss = loss_of(model, tokens())
+        loss.backward(retain_graph=True)
+        before = flow.trace().log10_norm("h")
+        loss.backward()
+    np.testing.assert_allclose(flow.trace().log10_norm("h") - before, np.log10(2))
+
+
+def test_a_part_without_a_trace_is_named_and_hides_no_other():
+    class Doubled(nn.GRU):
+        def forward(self, inputs, hx=None):
+            output, state = super().forward(inputs, hx)
+            return 2 * output, state
+
+    torch.manual_seed(1)
+    model = nn.ModuleDict({"plain": nn.LSTM(5, 7), "other": Doubled(5, 7)})
+    inputs = torch.randn(9, 3, 5)
+    with gradlab.watch(model) as flow:
+        (model["plain"](inputs)[0].sum() + model["other"](inputs)[0].sum()).backward()
+    assert [diagnosis.part for diagnosis in flow.diagnose()] == ["plain"]
+    assert set(flow.table["part"]) == {"plain"}
+    assert list(flow.refused) == ["other"]
+    assert "forward" in flow.refused["other"]
+    with gradlab.watch(model["other"]) as flow:
+        model["other"](inputs)[0].sum().backward()
+    with pytest.raises((TypeError, ValueError), match="forward"):
+        flow.diagnose()
+
+
 def test_what_cannot_be_watched_is_refused_in_a_sentence():
     with pytest.raises(TypeError, match=r"list is no torch\.nn\.Module: pass the model that is trained"):
         gradlab.watch([1])
