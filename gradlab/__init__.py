@@ -27,7 +27,13 @@ from gradlab.settings.tasks import TASKS
 
 __version__ = "0.1.0"
 
-ELSEWHERE = ("gradlab.engine.recurrent", "gradlab.settings.tasks", "gradlab.training.checkpoints", "gradlab.training")
+ELSEWHERE = (
+    "gradlab.engine.recurrent",
+    "gradlab.network.dropout",
+    "gradlab.settings.tasks",
+    "gradlab.training.checkpoints",
+    "gradlab.training",
+)
 
 __all__ = [
     "CELLS",
