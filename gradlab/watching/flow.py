@@ -48,7 +48,7 @@ class Flow:
 
     def __init__(self, model: nn.Module, sequences: int | None, scaler: Scaler | None, passes: int):
         self.parts = parts_of(model)
-        self.is_open = True
+        self.is_open, self.is_attending = True, False
         self._model, self._sequences, self._scaler, self._most = model, sequences, scaler, passes
         self._key = f"gradlab {next(_flows)}"
         self._hooks: list[Any] = []
@@ -166,6 +166,7 @@ class Flow:
         self._dropped.clear()
         self._failures.clear()
         self._marks.open()
+        self.is_attending = True
         for name, part in self.parts.items():
             note = partial(self._note, name)
             if "torch._dynamo" in sys.modules:  # a compiled model leaves its graph for the hook
@@ -179,6 +180,7 @@ class Flow:
         while self._hooks:
             self._hooks.pop().remove()
         self._marks.close()
+        self.is_attending = False
         for call in self._waiting:
             _let_go(call)
         for passes in self._passes.values():

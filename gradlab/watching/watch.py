@@ -107,7 +107,7 @@ class Followed(Flow):
         if optimizer is not self._optimizer:
             return
         self.updates += 1
-        if self._hooks or not self.parts:
+        if self.is_attending:
             self.rest()
             self._write()
         if (self.updates + 1) % self._every == 0:
