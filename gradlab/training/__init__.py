@@ -7,9 +7,11 @@ divergence   where a run left the floating-point range
 tables       records as tidy tables
 replay       questions about what runs have measured, with the program that trains again
 checkpoints  a run as a file
+example      a run that has not learned its task, trained when it is asked for
 """
 
 from gradlab.training.divergence import Diverged
+from gradlab.training.example import example
 from gradlab.training.network import Network
 from gradlab.training.recipe import OPTIMIZERS, Recipe
 from gradlab.training.run import Record, Run, fitted, one_thread, train
@@ -24,6 +26,7 @@ __all__ = [
     "Run",
     "clipping",
     "curve",
+    "example",
     "fitted",
     "gradients",
     "history",
