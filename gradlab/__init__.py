@@ -25,6 +25,9 @@ from gradlab.settings.initializations import INITIALIZATIONS
 from gradlab.settings.inputs import INPUTS
 from gradlab.settings.losses import LOSSES
 from gradlab.settings.tasks import TASKS
+from gradlab.watching.flow import Flow
+from gradlab.watching.marks import mark
+from gradlab.watching.watch import watch
 
 __version__ = "0.1.0"
 
@@ -38,14 +41,17 @@ __all__ = [
     "TASKS",
     "Diagnosis",
     "Experiment",
+    "Flow",
     "GradientTrace",
     "Remedy",
     "Stack",
     "check",
     "diagnose",
     "estimate",
+    "mark",
     "remedies",
     "trace",
+    "watch",
 ]
 
 

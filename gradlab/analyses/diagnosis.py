@@ -27,13 +27,14 @@ is lost and made up for by a step size; ten are not.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
+from gradlab.analyses.nets import NetTrace
 from gradlab.analyses.propagation import FEWEST_POINTS, Line, Lines, Way, first_of_the_rest
 from gradlab.analyses.traces import ALL, LAST, GradientTrace, whole_state
 from gradlab.cells import CELLS
@@ -97,6 +98,8 @@ class Diagnosis:
     notes: tuple[str, ...]  # sentences: sequences that differ, a poor fit, what cancels, what lies at a kink
     sentence: str
     rule: str = RULE
+    part: str = ""  # of a watched model: the path of the recurrent part
+    source: str = "engine"  # or "autograd", where the numbers are those that autograd gave
 
 
 class _Steps(NamedTuple):
@@ -116,13 +119,20 @@ class _Steps(NamedTuple):
 
 
 @knows_its_options
-def diagnose(trace: GradientTrace, state: str | None = None, layer: int = 0) -> Diagnosis:
+def diagnose(
+    trace: GradientTrace | NetTrace, state: str | None = None, layer: int = 0, direction: str = "forward"
+) -> Diagnosis:
     """Diagnoses one layer of a trace.
 
-    state    one of the cell's states; None, or "all", judges the whole state, h and c as one vector
+    state        one of the cell's states; None, or "all", judges the whole state, h and c as one vector
+    direction    "forward" or "reverse", of a bidirectional network's layer
 
-    Raises ValueError for a state or layer that the stack does not have.
+    Raises ValueError for a state, layer or direction that the network does not have.
     """
+    if isinstance(trace, NetTrace):
+        return _of_net(trace, state, layer, direction)
+    if direction != "forward":
+        raise ValueError(f"direction = {direction!r} is not there: the stack reads forward")
     if not isinstance(layer, Integral) or not 0 <= layer < trace.stack.depth:
         raise ValueError(f"layer = {layer!r} is not there: the stack has layers 0 to {trace.stack.depth - 1}")
     state = ALL if state is None else state
@@ -174,6 +184,19 @@ def diagnose(trace: GradientTrace, state: str | None = None, layer: int = 0) -> 
         notes=notes,
         sentence=sentence,
     )
+
+
+def _of_net(trace: NetTrace, state: str | None, layer: int, direction: str) -> Diagnosis:
+    """One layer's diagnosis, in the order in which it reads."""
+    own = trace.of(layer, direction).trace
+    found = diagnose(own, state)
+    name = f"layer {layer} {direction}" if trace.net.is_bidirectional else f"layer {layer}"
+    sentence = found.sentence.replace("layer 0", name, 1)
+    if direction == "reverse":
+        sentence += " It reads from the end: its step 0 is the sequence's last."
+        if (own.last_loss[own.last_loss >= 0] == 0).all():
+            sentence += " Where the loss reads it, it has read one step."
+    return replace(found, layer=layer, sentence=sentence)
 
 
 # the rule

@@ -133,6 +133,29 @@ def sweep(
     return joined(in_threads(run, len(slices), progress))
 
 
+def outputs(
+    stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, ...] = (), *, episodes: Episodes | None = None
+) -> tuple[ndarray, ndarray]:
+    """h of the top layer after every step, [T, B, H], and the last states, [L, B, S, H], of a forward pass alone."""
+    T, B, X = inputs.shape
+    size = Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, B, stack.dtype)
+    slices = slices_of(plan(size).multiply_adds, B)
+
+    def run(number: int, progress: Progress) -> tuple[ndarray, ndarray]:
+        own = slices[number]
+        start = tuple(value[:, own] for value in initial_state)
+        of_part = None if episodes is None else episodes.of(own)
+        s = Sweep(stack, inputs[:, own], start, None, len(slices), of_part)
+        s.forward(progress)
+        h, last = s.top_h(), s.last_states
+        s.close()
+        return h, last
+
+    parts = in_threads(run, len(slices))
+    h, last = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
+    return h, last
+
+
 def cotangents_of_slice(cotangents: Cotangents, own: slice, sequences: int) -> Cotangents:
     """The cotangents of some sequences, with rows counted from the first of them."""
     count = own.stop - own.start
