@@ -95,6 +95,8 @@ def remedies(
     there, and for a trace that keeps nothing of what it was made of: one that autograd gave, or one of a training.
     """
     whole, norms = _of(trace_or_flow)
+    if not isinstance(whole.stack, Stack):
+        raise ValueError("remedies are computed for layers that are alike and read one way, not for this network")
     whole_number("layer", layer, 0, whole.stack.depth - 1)
     longest = int(whole.way_back(ALL, layer).length.max(initial=0))
     if lag is not None:
