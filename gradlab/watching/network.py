@@ -60,7 +60,7 @@ def replace(path: Path, data: bytes) -> None:
     """Writes a file whole in the place of the one that is there."""
     waiting = path.with_name(f"{path.name}.{os.getpid()}.part")
     waiting.write_bytes(data)
-    os.replace(waiting, path)
+    waiting.replace(path)
 
 
 def load(data: bytes, file_name: str = "") -> Watched:
