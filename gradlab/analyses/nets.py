@@ -168,7 +168,7 @@ class NetTrace:
         tables = []
         for found in self.layers:
             table = view(found.trace).assign(layer=found.layer)
-            table.insert(table.columns.get_loc("layer") + 1, "direction", found.direction)
+            table.insert(list(table.columns).index("layer") + 1, "direction", found.direction)
             if found.direction == "reverse" and "step" in table:
                 table["step"] = self.steps - 1 - table["step"]
             tables.append(table)

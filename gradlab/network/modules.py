@@ -144,7 +144,7 @@ def weight_of(module: nn.Module, name: str) -> Tensor:
     if not parametrize.is_parametrized(module, name):
         return getattr(module, name)
     with torch.no_grad():
-        return copy.deepcopy(module.parametrizations[name]).eval()()
+        return copy.deepcopy(module.get_submodule(f"parametrizations.{name}")).eval()()
 
 
 def _precision_of(module: nn.Module, name: str) -> str:

@@ -138,6 +138,32 @@ def test_an_encoder_whose_states_start_a_decoder_has_the_gradient_that_autograd_
     assert verdict.length == 8
 
 
+@pytest.mark.parametrize("lengths", [None, [12, 5, 7, 9]])
+def test_where_last_states_are_read_they_are_the_last_loss_with_what_enters_at_that_step_alone(lengths):
+    module, x, injected, start, final = drawn("lstm", seed=2)
+    final[0][:, 2], final[1][:, 2] = 0, 0  # of one sequence nobody reads them
+    ends = lengths or [T] * B
+    injected = injected * (torch.arange(T)[:, None] < torch.tensor(ends))[..., None]
+    injected[3, 2], injected[4:, 2] = 1.0, 0.0
+    for b, end in enumerate(ends):
+        if b != 2:
+            injected[end - 1, b] = b % 2  # one of them with a loss at its last step too
+    alone = torch.zeros_like(injected)
+    alone[3, 2] = injected[3, 2]
+    for b, end in enumerate(ends):
+        if b != 2:
+            alone[end - 1, b] = injected[end - 1, b]
+    stack = Stack.from_torch(module)
+    found = trace(stack, x, injected, start, final, lengths=lengths)
+    other = trace(stack, x, alone, start, final, lengths=lengths)
+    assert found.last_loss.tolist() == [3 if b == 2 else end - 1 for b, end in enumerate(ends)]
+    for state in ("h", "c", "x"):
+        assert close(found.log10_norm(state, "last"), other.log10_norm(state))
+    assert close(found.log10_initial("c", "last"), other.log10_initial("c"))
+    assert close(found.log10_cotangent_last, other.log10_cotangent)
+    assert not np.allclose(found.log10_norm("h")[0, 0], other.log10_norm("h")[0, 0])
+
+
 def test_stacks_chained_by_hand_are_the_stack_of_both():
     module, x, injected, start, _ = drawn("gru")
     whole = Stack.from_torch(module)
