@@ -16,6 +16,7 @@ from gradlab import analyses
 from gradlab.analyses.check import check
 from gradlab.analyses.diagnosis import Diagnosis, diagnose
 from gradlab.analyses.problem import estimate
+from gradlab.analyses.remedies import Remedy, remedies
 from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.cells import CELLS
 from gradlab.network.stack import Stack
@@ -48,11 +49,13 @@ __all__ = [
     "Experiment",
     "Flow",
     "GradientTrace",
+    "Remedy",
     "Stack",
     "check",
     "diagnose",
     "estimate",
     "mark",
+    "remedies",
     "trace",
     "watch",
 ]
@@ -65,7 +68,9 @@ def _at_the_top() -> dict[str, str]:
     """
     in_analyses = [module.name for module in pkgutil.iter_modules(analyses.__path__, "gradlab.analyses.")]
     modules = {name.rpartition(".")[2]: name for name in (*in_analyses, *ELSEWHERE)}
-    public = {name: real for name, real in modules.items() if name not in __all__}  # gradlab.check is the function
+    public = {
+        name: real for name, real in modules.items() if name not in __all__
+    }  # gradlab.check and gradlab.remedies are the functions
     for name, real in public.items():
         globals()[name] = importlib.import_module(real)
         for loaded in [module for module in sys.modules if module == real or module.startswith(f"{real}.")]:

@@ -72,6 +72,17 @@ RANGES = {
 SLOWER = 13  # times, at most: torch's backward pass in subnormal numbers; on some CPUs it is no slower at all
 
 
+class ByPrecision(NamedTuple):
+    """Steps back to where each precision prints 0; infinite where it does not."""
+
+    float32: float
+    bfloat16: float
+    float16: float
+
+
+NOWHERE = ByPrecision(math.inf, math.inf, math.inf)
+
+
 @dataclass(frozen=True)
 class OfSequence:
     """One sequence's propagation."""
@@ -107,12 +118,12 @@ class Diagnosis:
     steps_to_float32_zero: float  # to where float32 prints entries of equal size as 0
     steps_to_float32_norm_zero: float  # to where float32's .norm() prints 0, as the squares of such entries do
     measured: bool  # whether the second of these three lies within every way (else the lines were continued)
-    precision: str  # in which the module computes, as the sentence has it: "float32" where nothing else is known
-    steps_to_zero: dict[str, float]  # likewise for entries in "float32", "bfloat16" and "float16"
-    steps_to_norm_zero: dict[str, float]  # and for the norm
     notes: tuple[str, ...]  # sentences: sequences that differ, a poor fit, what cancels, what lies at a kink
     sentence: str
     rule: str = RULE
+    precision: str = "float32"  # in which the module computes, as the sentence has it; float32 where nothing is known
+    steps_to_zero: ByPrecision = NOWHERE  # back from the last loss, of entries of equal size
+    steps_to_norm_zero: ByPrecision = NOWHERE  # of their norm
     part: str = ""  # of a watched model: the path of the recurrent part
     source: str = "engine"  # or "autograd", where the numbers are those that autograd gave
 
@@ -201,8 +212,8 @@ def diagnose(
         steps_to_float32_norm_zero=norm_zero.everywhere,
         measured=zero.measured,
         precision=precision,
-        steps_to_zero={name: found.everywhere for name, found in zeros.items()},
-        steps_to_norm_zero={name: found.everywhere for name, found in norm_zeros.items()},
+        steps_to_zero=ByPrecision(*(zeros[name].everywhere for name in ByPrecision._fields)),
+        steps_to_norm_zero=ByPrecision(*(norm_zeros[name].everywhere for name in ByPrecision._fields)),
         notes=notes,
         sentence=sentence,
     )

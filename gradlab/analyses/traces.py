@@ -89,6 +89,8 @@ class GradientTrace:
     batch_first: bool = False  # how a caller's arrays lie
     cancels: bool = False  # over the batch, so that the parameters' gradient is exactly zero (`exact_zeros`)
     at_kink: float = 0.0  # share of a ReLU's pre-activations that are exactly 0
+    source: Subject | Arrays | None = None  # what it is a trace of; None where that was not kept
+    whole: Subject | Arrays | None = None  # as a Problem has it
 
     def __repr__(self) -> str:
         depth, steps, sequences, _ = self.log10_norms.shape
@@ -97,6 +99,16 @@ class GradientTrace:
     @property
     def cell(self) -> str:
         return self.stack.cell
+
+    @property
+    def problem(self) -> Problem:
+        """What it is a trace of, made anew: what is drawn of settings is drawn when it is read, and not kept here.
+
+        Raises ValueError where the trace keeps nothing of it, as the many of a training do.
+        """
+        if self.source is None:
+            raise ValueError("this trace keeps neither inputs nor loss: trace the network again, as run.trained, say")
+        return Problem(self.source.size, self.source, self.whole)
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -407,6 +419,8 @@ def traced(problem: Problem, frame: Frame, swept: Swept) -> GradientTrace:
         batch_first=problem.stack.batch_first,
         cancels=cancels(problem),
         at_kink=at_kink(problem),
+        source=problem.source,
+        whole=problem.whole,
     )
 
 

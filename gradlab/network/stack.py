@@ -237,11 +237,13 @@ class Net:
     levels: tuple[tuple[Part, ...], ...]
     batch_first: bool = False
     masks: tuple[ndarray | None, ...] = ()  # [T, B, outputs]: outputs of each level but the last are multiplied by them
+    precision: str = ""  # in which its modules compute; as its parts say where nothing is given
 
     def __post_init__(self) -> None:
         if not self.levels or not all(self.levels):
             raise ValueError("a net needs at least one level, and a level one part")
         first = self.levels[0][0]
+        object.__setattr__(self, "precision", self.precision or first.precision)
         for number, level in enumerate(self.levels):
             below = sum(part.output_size for part in self.levels[number - 1]) if number else first.input_size
             for part in level:
@@ -282,11 +284,6 @@ class Net:
     @property
     def dtype(self) -> np.dtype:
         return self.levels[0][0].stack.dtype
-
-    @property
-    def precision(self) -> str:
-        """In which its modules compute."""
-        return self.levels[0][0].precision
 
     @property
     def input_size(self) -> int:
