@@ -109,7 +109,7 @@ class MeasuredTrace:
             rms_residual=line.rms_residual, good_fit=True, steps_back=(line.first, line.last), length=length,
             log10_left=log10_left, log10_arrives=log10_left, losses=0, sequences=of_each,
             steps_to_float32_subnormal=math.inf, steps_to_float32_zero=math.inf, steps_to_float32_norm_zero=math.inf,
-            measured=False, precision=self.precision, steps_to_zero={}, steps_to_norm_zero={},
+            measured=False, precision=self.precision,
             notes=notes, sentence=sentence, rule=RULE, part=part, source=self.source,
         )  # fmt: skip
 
