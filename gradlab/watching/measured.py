@@ -17,8 +17,9 @@ from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
 from gradlab.analyses.diagnosis import RULE, Diagnosis, OfSequence, judged
+from gradlab.analyses.frames import as_one
 from gradlab.analyses.propagation import Way, way_back
-from gradlab.analyses.traces import TABLE_COLUMNS, as_one, relative
+from gradlab.analyses.traces import TABLE_COLUMNS, relative
 from gradlab.words.numbers import counted, listed, number, signed
 
 NEARLY_OUT = 3.0  # decades above the smallest normal number: a norm below has entries that are about to become 0
@@ -108,7 +109,8 @@ class MeasuredTrace:
             rms_residual=line.rms_residual, good_fit=True, steps_back=(line.first, line.last), length=length,
             log10_left=log10_left, log10_arrives=log10_left, losses=0, sequences=of_each,
             steps_to_float32_subnormal=math.inf, steps_to_float32_zero=math.inf, steps_to_float32_norm_zero=math.inf,
-            measured=False, notes=notes, sentence=sentence, rule=RULE, part=part, source=self.source,
+            measured=False, precision=self.precision,
+            notes=notes, sentence=sentence, rule=RULE, part=part, source=self.source,
         )  # fmt: skip
 
     def _notes(self, lost: int) -> tuple[str, ...]:
