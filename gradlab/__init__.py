@@ -16,6 +16,7 @@ from gradlab import analyses
 from gradlab.analyses.check import check
 from gradlab.analyses.diagnosis import Diagnosis, diagnose
 from gradlab.analyses.problem import estimate
+from gradlab.analyses.remedies import Remedy, remedies
 from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.cells import CELLS
 from gradlab.network.stack import Stack
@@ -24,6 +25,9 @@ from gradlab.settings.initializations import INITIALIZATIONS
 from gradlab.settings.inputs import INPUTS
 from gradlab.settings.losses import LOSSES
 from gradlab.settings.tasks import TASKS
+from gradlab.watching.flow import Flow
+from gradlab.watching.marks import mark
+from gradlab.watching.watch import watch
 
 __version__ = "0.1.0"
 
@@ -37,12 +41,17 @@ __all__ = [
     "TASKS",
     "Diagnosis",
     "Experiment",
+    "Flow",
     "GradientTrace",
+    "Remedy",
     "Stack",
     "check",
     "diagnose",
     "estimate",
+    "mark",
+    "remedies",
     "trace",
+    "watch",
 ]
 
 
@@ -53,7 +62,9 @@ def _at_the_top() -> dict[str, str]:
     """
     in_analyses = [module.name for module in pkgutil.iter_modules(analyses.__path__, "gradlab.analyses.")]
     modules = {name.rpartition(".")[2]: name for name in (*in_analyses, *ELSEWHERE)}
-    public = {name: real for name, real in modules.items() if name not in __all__}  # gradlab.check is the function
+    public = {
+        name: real for name, real in modules.items() if name not in __all__
+    }  # gradlab.check and gradlab.remedies are the functions
     for name, real in public.items():
         globals()[name] = importlib.import_module(real)
         for loaded in [module for module in sys.modules if module == real or module.startswith(f"{real}.")]:

@@ -2,34 +2,24 @@
 
 import streamlit as st
 
-from gradlab.analyses.itemised import with_rows
-from gradlab.ui.ask import results
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import matrices
+from gradlab.ui.parts import following, matrices
 from gradlab.ui.parts.cards import traces_of
-from gradlab.words import sequences
-from gradlab.words.how_to_read import Words
 
 shared = settings.current()
-subjects = [with_rows(subject) for subject in shared.subjects]
-layer, state = place = matrices.place(shared)
-computed = results([matrices.pairs_of(subject) for subject in subjects])
-sentence = sequences.hiding(computed, traces_of(subjects), layer, state)
+matrices.place(shared)
+traces_of(matrices.work(shared))
+shown = following.of("itemised")
 
-st.markdown(sentence)
-st.caption(sequences.rows_note(computed, subjects[0], shared.subjects[0], layer, state))
-domain = matrices.domain_of(subjects, place)
-for column, subject in matrices.in_threes(subjects):
+shown.sentence(0)
+shown.sentence(1, "caption")
+for column, (number, subject) in matrices.in_threes([*enumerate(shared.subjects)]):
     with column:
         st.header(subject.title, anchor=False)
-        title = f"One loss at a time: {subject.title}"
-        words = Words(f"{subject.title} matrix", title, sentence, "itemised matrix")
-        matrices.matrix(subject, place, domain, words)
+        shown.figure(number)
 
 st.header("Individual losses and their sum", anchor=False)
-st.markdown(sequences.losses_and_sum(computed, layer, state))
-for column, subject in matrices.in_threes(subjects):
+shown.sentence(2)
+for column, number in matrices.in_threes(matrices.sums(shared)):
     with column:
-        title = f"Individual losses and their sum: {subject.title}"
-        words = Words(f"{subject.title} sum", title, sentence, "sum of losses")
-        matrices.losses_and_sum(subject, place, domain, words)
+        shown.figure(number)

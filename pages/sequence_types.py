@@ -4,34 +4,23 @@ from functools import partial
 
 import streamlit as st
 
-from gradlab.analyses.call import Call, Table, each
-from gradlab.analyses.thinning import Lines
-from gradlab.analyses.traces import trace
-from gradlab.charts.traces import lines
-from gradlab.ui.ask import result
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import gallery, matrices
+from gradlab.ui.parts import following, gallery
 from gradlab.ui.parts.cards import state_shown, traces_of
-from gradlab.ui.parts.figure import figure
-from gradlab.words import flow, sequences
-from gradlab.words.how_to_read import Words
 
 shared = settings.current()
-one, place = shared.one, matrices.Place()
-sentence = sequences.type_sentence(one, result(Call.of(trace, one)))
+state_shown(traces_of(shared.subjects), shared.state)
 
-st.markdown(sentence)
-gallery.draw(one)
-gallery.chosen(one, sentence)
+shown = following.of("sequence_types")
+shown.sentence()
+gallery.draw(partial(shown.figure, tools=False), shared.one)
+st.header(shown.view.figures[gallery.CHOSEN].words.title, anchor=False)
+shown.figure(gallery.CHOSEN)
 
 left, right = st.columns(2)
 with left:
     st.header("Gradient trace", anchor=False)
-    traces = traces_of(shared.subjects)
-    rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state_shown(traces, shared.state)))
-    words = Words("gradient norms", f"Gradient norms: {flow.names(traces)}", flow.opening(traces))
-    figure(partial(lines, relative=shared.relative, marks=flow.marks(traces)), rows, words, Lines())
+    shown.figure(gallery.NORMS)
 with right:
     st.header("One loss at a time", anchor=False)
-    words = Words("itemised matrix", f"One loss at a time: {one.title}", sentence)
-    matrices.matrix(one, place, matrices.domain_of([one], place), words)
+    shown.figure(gallery.MATRIX)

@@ -16,7 +16,7 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.ui"],
     ["gradlab.charts", "gradlab.exports"],
     ["gradlab.words", "gradlab"],  # `gradlab`: the public names, gathered in gradlab/__init__.py
-    ["gradlab.training"],
+    ["gradlab.training", "gradlab.watching"],
     ["gradlab.analyses"],
     ["gradlab.settings"],
     ["gradlab.engine"],
@@ -43,7 +43,7 @@ LIBRARY_ROOMS = {  # which rooms may import a library
     "starlette": {"app"},
     "numba": {"gradlab.engine"},
     "pydantic": {"gradlab.settings"},
-    "torch": {"gradlab.network", "gradlab.engine", "gradlab.settings", "gradlab.training"},
+    "torch": {"gradlab.network", "gradlab.engine", "gradlab.settings", "gradlab.training", "gradlab.watching"},
 }
 
 

@@ -20,14 +20,18 @@ class OfBatch(NamedTuple):
     left_out: ndarray  # how many are not finite
 
 
-def of_batch(values: ndarray) -> OfBatch:
-    """Reads log10 values, -inf for exactly zero and NaN for undefined, or shares, whose NaN says that there is none."""
+def of_batch(values: ndarray, exists: ndarray | None = None) -> OfBatch:
+    """Reads log10 values, -inf for exactly zero and NaN for undefined, or shares, whose NaN says that there is none.
+
+    exists    which values there are, of `values`' shape; all where it is None
+    """
     finite = np.isfinite(values)
     if finite.all() and values.shape[-1]:
         least, most = values.min(axis=-1), values.max(axis=-1)
         return OfBatch(values.mean(axis=-1), least, most, np.zeros(least.shape, np.int64))
     count = finite.sum(axis=-1)
-    nothing = np.where(np.isneginf(values).all(axis=-1), -np.inf, np.nan)
+    zero = np.isneginf(values) if exists is None else np.isneginf(values) | ~exists
+    nothing = np.where(zero.all(axis=-1), -np.inf, np.nan)
     some = count > 0
     mean = np.divide(np.where(finite, values, 0.0).sum(axis=-1), count, where=some, out=nothing.copy())
     least, most = (

@@ -32,7 +32,12 @@ COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.GtE: operator.ge,
 }  # fmt: skip
 
-AT_THE_TOP = ("trace", "check", "diagnose")  # functions of `gradlab` itself; the others are of one of its modules
+AT_THE_TOP = (
+    "trace",
+    "check",
+    "diagnose",
+    "remedies",
+)  # functions of `gradlab` itself; the others are of one of its modules
 
 
 class Question(Protocol):

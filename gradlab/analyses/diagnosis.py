@@ -97,6 +97,8 @@ class Diagnosis:
     notes: tuple[str, ...]  # sentences: sequences that differ, a poor fit, what cancels, what lies at a kink
     sentence: str
     rule: str = RULE
+    part: str = ""  # of a watched model: the path of the recurrent part
+    source: str = "engine"  # or "autograd", where the numbers are those that autograd gave
 
 
 class _Steps(NamedTuple):
@@ -148,7 +150,7 @@ def diagnose(trace: GradientTrace, state: str | None = None, layer: int = 0) -> 
     losses = len(np.unique(trace.loss_steps))
     notes = _notes(trace, way, sequences, verdict, line, good)
     said = _said(trace, way, verdict, line, norm_zero, subnormal, equal)
-    arrival = _arrival(log10_left, log10_arrives, losses, length) if verdict not in ("zero", "undefined") else ""
+    arrival = _arrival(trace, way, log10_left, log10_arrives, losses) if verdict not in ("zero", "undefined") else ""
     name = whole_state(trace.cell) if state == ALL else state
     sentence = " ".join(filter(None, (f"{CELLS[trace.cell].title}, layer {layer}, {name}: {said}", arrival, *notes)))
     return Diagnosis(
@@ -248,7 +250,9 @@ def _said(
         return f"undefined. {_why_undefined(trace, way, line)}"
     if verdict == "zero":
         return (
-            _how_much_is_zero(way) if len(trace.loss_steps) else "zero. Nothing is injected: the loss has no gradient."
+            _how_much_is_zero(way, trace.spans.kind)
+            if len(trace.loss_steps)
+            else "zero. Nothing is injected: the loss has no gradient."
         )
     if verdict == "steady" and line.slope == 0 and line.half_width == 0:
         return "steady. The gradient's norm does not change on its way back."
@@ -262,7 +266,7 @@ def _said(
         grows = f"exploding. {rate}: it doubles {every(rounded(-_half_life(line.slope)), 'step')}."
         return f"{grows} {_out_of_float32(way, FLOAT32_OVERFLOW + equal)}".strip()
     falls = f"vanishing. {rate}: it halves {every(rounded(_half_life(line.slope)), 'step')}."
-    return f"{falls} {_in_float32(norm_zero, subnormal)}".strip()
+    return f"{falls} {_in_float32(norm_zero, subnormal, trace.spans.kind)}".strip()
 
 
 def _rate(line: Line) -> str:
@@ -274,13 +278,13 @@ def _rate(line: Line) -> str:
     return f"{rate:.{digits}f} ± {margin:.{digits}f}"
 
 
-def _in_float32(norm_zero: _Steps, subnormal: _Steps) -> str:
+def _in_float32(norm_zero: _Steps, subnormal: _Steps, kind: str) -> str:
     """Where float32 prints 0, and where a backward pass in it becomes slow."""
     steps = norm_zero.by_sequence
     reached = steps[np.isfinite(steps)]
     if not len(reached):
         return ""
-    some = "" if len(reached) == len(steps) else f" in {len(reached)} of {len(steps)} sequences"
+    some = "" if len(reached) == len(steps) else f" in {len(reached)} of {len(steps)} {kind}"
     if norm_zero.measured:
         where = f"from about {counted(norm_zero.words, 'step')} back on"
     else:
@@ -325,25 +329,29 @@ def _why_undefined(trace: GradientTrace, way: Way, line: Line) -> str:
     )
 
 
-def _how_much_is_zero(way: Way) -> str:
+def _how_much_is_zero(way: Way, kind: str) -> str:
     """Where no sequence's gradient arrives."""
     if (way.zero_from == 0).all():
         return "zero. No gradient arrives at all: it is exactly zero."
-    return f"zero. {_dead(way)}"
+    return f"zero. {_dead(way, kind)}"
 
 
-def _dead(way: Way) -> str:
+def _dead(way: Way, kind: str) -> str:
     """From where on the gradient is exactly zero, and in which sequences."""
     dead = ~way.alive & ~way.undefined
     low, high = way.zero_from[dead].min(), way.zero_from[dead].max()
     where = f"{high}" if low == high else f"{low} to {high}"
-    sequences = "" if dead.all() else f" in {dead.sum()} of {len(dead)} sequences"
+    sequences = "" if dead.all() else f" in {dead.sum()} of {len(dead)} {kind}"
     return f"The gradient is exactly zero from {counted(where, 'step')} back on{sequences}."
 
 
-def _arrival(left: float, arrives: float, losses: int, length: int) -> str:
-    """What is left at step 0, of the last loss and of all."""
-    text = f"Of what the last loss injects, {number(left)} is left at step 0, {counted(length, 'step')} earlier"
+def _arrival(trace: GradientTrace, way: Way, left: float, arrives: float, losses: int) -> str:
+    """What is left at step 0, or where an episode begins, of the last loss and of all."""
+    low, high = int(way.length[way.alive].min(initial=way.length.max())), int(way.length.max())
+    alike = low == high or (trace.spans.are_sequences and trace.spans.exists is None)
+    earlier = counted(high if alike else f"{low} to {high}", "step")
+    place = "step 0" if trace.spans.are_sequences else f"the first step of each of {len(way.length)} episodes"
+    text = f"Of what the last loss injects, {number(left)} is left at {place}, {earlier} earlier"
     return f"{text}; of all {losses} losses together, {number(arrives)} arrives there." if losses > 1 else f"{text}."
 
 
@@ -357,15 +365,16 @@ def _notes(
     trace: GradientTrace, way: Way, sequences: tuple[OfSequence, ...], verdict: str, line: Line, good: bool
 ) -> tuple[str, ...]:
     notes = []
+    kind = trace.spans.kind
     if way.alive.any():
         if (~way.alive & ~way.undefined).any():
-            notes.append(_dead(way))
+            notes.append(_dead(way, kind))
         if way.undefined.any():
-            notes.append(f"In {way.undefined.sum()} of {len(sequences)} sequences a pass is not finite.")
+            notes.append(f"In {way.undefined.sum()} of {len(sequences)} {kind} a pass is not finite.")
         verdicts = [found.verdict for found in np.array(sequences, object)[way.alive]]
         if verdict != "undefined" and any(found != verdict for found in verdicts):
             counted = ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts))
-            notes.append(f"By sequence: {counted}.")
+            notes.append(f"By {kind.removesuffix('s')}: {counted}.")
         if not good:
             notes.append(
                 f"A straight line fits poorly: the norms lie {line.rms_residual:.2g} decades from it (rms), so the "

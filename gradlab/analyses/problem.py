@@ -22,9 +22,10 @@ from numpy import ndarray
 
 from gradlab import engine
 from gradlab.analyses.memory import screen_bytes
+from gradlab.analyses.spans import Spans
 from gradlab.cells import CELLS
-from gradlab.engine import Cotangents, Plan, Size, buffers, is_finite, plan_in_slices
-from gradlab.network.arrays import ArrayLike, StatesLike, on_the_cpu
+from gradlab.engine import Cotangents, Episodes, Plan, Size, buffers, is_finite, plan_in_slices
+from gradlab.network.arrays import ArrayLike, Lengths, StatesLike, on_the_cpu
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.experiment import Experiment
@@ -92,6 +93,16 @@ class Problem:
         return dense
 
     @property
+    def episodes(self) -> Episodes | None:
+        """Where sequences begin anew, and end; None where each is of all steps."""
+        return self.source.episodes if isinstance(self.source, Arrays) else None
+
+    @cached_property
+    def spans(self) -> Spans:
+        """The steps over which states are carried."""
+        return Spans.of(self.episodes, self.size.steps, self.size.sequences)
+
+    @property
     def cell(self) -> str:
         return self.size.cell
 
@@ -103,7 +114,14 @@ class Problem:
     @property
     def trace_bytes(self) -> int:
         """Memory of a trace."""
-        return _trace_plan(self.size, self.losses, self.source.loss_bytes).bytes
+        return self._trace_plan.bytes
+
+    @property
+    def _trace_plan(self) -> Plan:
+        if not isinstance(self.source, Arrays):
+            return _trace_plan(self.size, self.losses, self.source.loss_bytes)
+        size = self.size._replace(with_inputs=True)
+        return _trace_plan(size, self.losses, self.source.loss_bytes, self.source.final_bytes)
 
     def excerpt(self, steps: int, sequences: int, dtype: str | None = None) -> Problem:
         """The first steps of the first sequences, with a loss among them, in another precision if named."""
@@ -113,7 +131,7 @@ class Problem:
     @property
     def trace_need(self) -> Need:
         """What a trace takes."""
-        plan = _trace_plan(self.size, self.losses, self.source.loss_bytes)
+        plan = self._trace_plan
         peak = max(plan.bytes, plan.bytes - max(plan.held - buffers.MOST_BYTES, 0) + screen_bytes(self.size))
         return Need(peak, sizes(self.size), SIZES_TO_LOWER, work_of(plan))
 
@@ -137,6 +155,7 @@ class Arrays:
     inputs: ndarray
     loss: Cotangents
     states: tuple[ndarray, ...]
+    episodes: Episodes | None = None
 
     settings = None
     loss_bytes = 0
@@ -144,11 +163,23 @@ class Arrays:
     @property
     def size(self) -> Size:
         stack, (T, B, X) = self.stack, self.inputs.shape
-        return Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, B, stack.dtype.name)
+        breaks = () if self.episodes is None else self.episodes.breaks
+        return Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, B, stack.dtype.name, breaks=breaks)
 
     @property
     def injection_steps(self) -> ndarray:
-        return np.unique(self.loss.steps)
+        return injection_steps(self.loss, self.lengths)
+
+    @property
+    def lengths(self) -> ndarray:
+        """Steps of each sequence, [B]."""
+        T, B, _ = self.inputs.shape
+        return np.full(B, T) if self.episodes is None else self.episodes.lengths
+
+    @property
+    def final_bytes(self) -> int:
+        """Memory of the last states' cotangents: of all losses and of the last one, given, copied and carried."""
+        return 0 if self.loss.final is None else 6 * self.loss.final.nbytes
 
     def excerpt(self, steps: int, sequences: int, dtype: str | None) -> Arrays:
         """Where no loss enters at the first steps, the latest one of each sequence is moved to the last of them."""
@@ -160,7 +191,13 @@ class Arrays:
             dense[t, b] = value
         states = tuple(state[:, :sequences].astype(to) for state in self.states)
         inputs = np.ascontiguousarray(self.inputs[:steps, :sequences], to)
-        return Arrays(self.network(to.name), inputs, sparse(dense), states)
+        loss, episodes = sparse(dense), self.episodes
+        if self.loss.final is not None:
+            loss = loss._replace(final=np.ascontiguousarray(self.loss.final[:, :sequences], to))
+        if episodes is not None:
+            lengths = episodes.lengths[:sequences].clip(max=steps)
+            episodes = Episodes(episodes.resets[:steps, :sequences], lengths)
+        return Arrays(self.network(to.name), inputs, loss, states, episodes)
 
     def network(self, dtype: str | None = None) -> Stack:
         to = self.stack.dtype if dtype is None else np.dtype(dtype)
@@ -185,6 +222,9 @@ def problem_of(
     inputs: ArrayLike | None = None,
     cotangents: ArrayLike | None = None,
     initial_state: StatesLike | None = None,
+    final_cotangents: StatesLike | None = None,
+    resets: ArrayLike | None = None,
+    lengths: Lengths | None = None,
 ) -> Problem:
     """The arguments of `gradlab.trace`, checked and in the stack's dtype.
 
@@ -192,10 +232,11 @@ def problem_of(
     for what is neither a Stack nor a subject.
     """
     if isinstance(subject, Stack):
-        return _with_arrays(subject, inputs, cotangents, initial_state)
+        return _with_arrays(subject, inputs, cotangents, initial_state, final_cotangents, resets, lengths)
     if not isinstance(subject, Problem):
         _refuse_no_subject(subject)
-    if inputs is not None or cotangents is not None or initial_state is not None:
+    given = (inputs, cotangents, initial_state, final_cotangents, resets, lengths)
+    if any(value is not None for value in given):
         kind = "an Experiment" if isinstance(subject, Experiment) else f"a {type(subject).__name__}"
         raise ValueError(f"{kind} has its own inputs and loss: pass a Stack to choose inputs or cotangents")
     if isinstance(subject, Problem):
@@ -206,20 +247,104 @@ def problem_of(
 
 
 def _with_arrays(
-    stack: Stack, inputs: ArrayLike | None, cotangents: ArrayLike | None, initial_state: StatesLike | None
+    stack: Stack,
+    inputs: ArrayLike | None,
+    cotangents: ArrayLike | None,
+    initial_state: StatesLike | None,
+    final_cotangents: StatesLike | None = None,
+    resets: ArrayLike | None = None,
+    lengths: Lengths | None = None,
 ) -> Problem:
     first, second = ("B", "T") if stack.batch_first else ("T", "B")
+    if lengths is not None:
+        inputs = _without_padding(stack, inputs, lengths)
     x = as_array(inputs, "inputs", stack.dtype, (None, None, stack.input_size), f"[{first}, {second}, X]")
     shape = (*x.shape[:2], stack.hidden_size)
+    if cotangents is None and final_cotangents is not None:
+        cotangents = np.zeros(shape, stack.dtype)
     dense = as_array(cotangents, "cotangents", stack.dtype, shape, f"[{first}, {second}, H]")
     if stack.batch_first:  # as its module reads them
         x, dense = (np.ascontiguousarray(array.swapaxes(0, 1)) for array in (x, dense))
-    B = x.shape[1]
+    T, B, _ = x.shape
+    if T != B:
+        _refuse_swapped(stack, x, (initial_state, final_cotangents), lengths)
     states = as_states(stack, initial_state, B)
-    arrays = Arrays(stack, x, sparse(dense), states)
+    final = as_states(stack, final_cotangents, B, "final_cotangents")
+    loss = sparse(dense)
+    if any(part.any() for part in final):
+        loss = loss._replace(final=np.ascontiguousarray(np.stack(final, axis=2)))
+    episodes = as_episodes(resets, lengths, T, B, stack.batch_first)
+    if episodes is not None:
+        _refuse_behind_the_end(loss, episodes.lengths, stack.batch_first)
+    arrays = Arrays(stack, x, loss, states, episodes)
     problem = Problem(arrays.size, arrays)
     problem.refuse_too_large()
     return problem
+
+
+def as_episodes(
+    resets: ArrayLike | None, lengths: Lengths | None, steps: int, sequences: int, batch_first: bool
+) -> Episodes | None:
+    """Resets and lengths, checked; None where every sequence is one of all steps."""
+    if resets is None and lengths is None:
+        return None
+    begins, ends = np.zeros((steps, sequences), bool), np.full(sequences, steps)
+    if resets is not None:
+        shape = (sequences, steps) if batch_first else (steps, sequences)
+        given = as_array(resets, "resets", np.dtype(float), shape, "[B, T]" if batch_first else "[T, B]")
+        if not np.isin(given, (0, 1)).all():
+            first = tuple(int(i) for i in np.argwhere(~np.isin(given, (0, 1)))[0])
+            raise ValueError(f"resets is {given[first]:g} at {list(first)}: use 1 where an episode begins, else 0")
+        begins = np.ascontiguousarray((given.T if batch_first else given) == 1)
+    if lengths is not None:
+        given = as_array(lengths, "lengths", np.dtype(float), (sequences,), "[B]")
+        outside = np.flatnonzero((given < 1) | (given > steps) | (given != np.floor(given)))
+        if len(outside):
+            raise ValueError(
+                f"lengths is {given[outside[0]]:g} at [{outside[0]}]: use a whole number from 1 to {steps}"
+            )
+        ends = given.astype(np.int64)
+    if not begins.any() and (ends == steps).all():
+        return None
+    return Episodes(begins, ends)
+
+
+def _without_padding(stack: Stack, inputs: ArrayLike | None, lengths: Lengths) -> ArrayLike | None:
+    """Inputs with zeros at the steps that do not exist: whatever stands there is never read."""
+    if inputs is None:
+        return inputs
+    array, ends = on_the_cpu(inputs, "inputs"), on_the_cpu(lengths, "lengths")
+    axis = 1 if stack.batch_first else 0
+    if array.ndim != 3 or array.dtype.kind not in "fiub" or ends.shape != (array.shape[1 - axis],):
+        return array  # refused where it is checked
+    behind = np.arange(array.shape[axis])[:, None] >= ends
+    return np.where((behind.T if stack.batch_first else behind)[..., None], 0, array)
+
+
+def _refuse_swapped(stack: Stack, x: ndarray, states: Sequence[StatesLike | None], lengths: Any) -> None:
+    """Raises ValueError where states or lengths are of T sequences: inputs came the other way round."""
+    T, B, _ = x.shape
+    parts = [part for given in states for part in (given if isinstance(given, Sequence) else (given,))]
+    said = [part.shape[1] for part in parts if part is not None and np.ndim(part) == 3]
+    said += [] if lengths is None or np.ndim(lengths) != 1 else [len(lengths)]
+    if said and all(count == T for count in said):
+        letters = "[B, T, X]" if stack.batch_first else "[T, B, X]"
+        raise ValueError(
+            f"inputs is read as {letters}, since batch_first = {stack.batch_first}: {B} sequences of {T} steps, but "
+            f"the states or lengths given are of {T}: [L, B, H] = ({stack.depth}, {B}, {stack.hidden_size}) is needed. "
+            "If the inputs came the other way round, transpose(0, 1) turns them and the cotangents"
+        )
+
+
+def _refuse_behind_the_end(loss: Cotangents, lengths: ndarray, batch_first: bool) -> None:
+    behind = np.flatnonzero(loss.steps >= lengths[loss.at])
+    if not len(behind):
+        return
+    step, b = int(loss.steps[behind[0]]), int(loss.at[behind[0]])
+    place = [b, step] if batch_first else [step, b]
+    raise ValueError(
+        f"cotangents is not zero at {place}, but sequence {b} has lengths = {lengths[b]}: mask the loss there"
+    )
 
 
 def without_loss(
@@ -293,14 +418,20 @@ def sparse(cotangents: ndarray) -> Cotangents:
     return Cotangents(steps, at, values, cotangents.shape[1])
 
 
-def as_array(value: ArrayLike | None, name: str, dtype: np.dtype, shape: Sequence[int | None], letters: str) -> ndarray:
+def as_array(
+    value: ArrayLike | Lengths | None, name: str, dtype: np.dtype, shape: Sequence[int | None], letters: str
+) -> ndarray:
     """A numpy array or torch tensor as a contiguous array of `dtype`, checked for its shape and for finiteness."""
     if value is None:
         raise ValueError(f"{name} is missing: pass an array {letters}")
     array = on_the_cpu(value, name)
     wanted = ", ".join("any" if size is None else str(size) for size in shape)
     if array.ndim != len(shape) or any(w is not None and w != s for w, s in zip(shape, array.shape, strict=True)):
-        raise ValueError(f"{name} has shape {array.shape}: {letters} = ({wanted}) is needed")
+        other = (array.shape[1], array.shape[0], *array.shape[2:]) if array.ndim > 1 else ()
+        fits = len(other) == len(shape) and all(w in (None, s) for w, s in zip(shape, other, strict=True))
+        swapped = fits and "T" in letters
+        hint = ": its first two axes are the other way round, transpose(0, 1) puts them right" if swapped else ""
+        raise ValueError(f"{name} has shape {array.shape}: {letters} = ({wanted}) is needed{hint}")
     if array.dtype.kind not in "fiub" or 0 in array.shape:
         raise ValueError(
             f"{name} has dtype {array.dtype} and shape {array.shape}: real numbers, at least one, are needed"
@@ -322,33 +453,62 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None) -> in
     return number
 
 
-def as_states(stack: Stack, initial_state: StatesLike | None, sequences: int) -> tuple[ndarray, ...]:
-    """The initial states, one [L, B, H] per state; none for zeros."""
-    if initial_state is None:
+def as_states(
+    stack: Stack, given: StatesLike | None, sequences: int, called: str = "initial_state"
+) -> tuple[ndarray, ...]:
+    """The initial states, or cotangents of the last ones, one [L, B, H] per state; none for zeros."""
+    if given is None:
         return ()
     names = CELLS[stack.cell].states
-    values = initial_state if isinstance(initial_state, Sequence) else (initial_state,)
+    values = given if isinstance(given, Sequence) else (given,)
     if len(values) != len(names):
-        raise ValueError(
-            f"initial_state has {len(values)} parts: {stack.cell} needs {len(names)}, ({', '.join(names)})"
-        )
+        raise ValueError(f"{called} has {len(values)} parts: {stack.cell} needs {len(names)}, ({', '.join(names)})")
     shape = (stack.depth, sequences, stack.hidden_size)
     return tuple(
-        as_array(value, f"initial_state {name}", stack.dtype, shape, "[L, B, H]")
+        as_array(value, f"{called} {name}", stack.dtype, shape, "[L, B, H]")
         for value, name in zip(values, names, strict=True)
     )
 
 
-def last_losses(cotangents: Cotangents) -> ndarray:
-    """Which entries are the last of their row, in order."""
-    latest = np.full(cotangents.rows, -1)
-    np.maximum.at(latest, cotangents.at, np.arange(len(cotangents.at)))
+def injection_steps(loss: Cotangents, lengths: ndarray) -> ndarray:
+    """The steps at which a loss enters, in order; that of a last state enters at its sequence's last step."""
+    at_ends = lengths[_with_final(loss)] - 1 if loss.final is not None else lengths[:0]
+    return np.unique(np.concatenate([loss.steps, at_ends]))
+
+
+def _with_final(loss: Cotangents) -> ndarray:
+    """Whether a last state of a row has a cotangent, [N]."""
+    return np.zeros(loss.rows, bool) if loss.final is None else np.any(loss.final != 0, axis=(0, 2, 3))
+
+
+def last_losses(cotangents: Cotangents, spans: Spans | None = None) -> ndarray:
+    """Which entries are the last of their row, or of their span, in order.
+
+    Where a span ends with a state that has a cotangent itself, these are the entries at its last step alone.
+    """
+    if spans is None:
+        latest = np.full(cotangents.rows, -1)
+        np.maximum.at(latest, cotangents.at, np.arange(len(cotangents.at)))
+        return np.sort(latest[latest >= 0])
+    latest = np.full(len(spans.begin), -1)
+    np.maximum.at(latest, spans.at(cotangents), np.arange(len(cotangents.at)))
+    has = latest >= 0
+    earlier = np.zeros(len(latest), bool)
+    earlier[has] = cotangents.steps[latest[has]] < spans.end[has] - 1
+    latest[earlier & spans.end_with(_with_final(cotangents))] = -1
     return np.sort(latest[latest >= 0])
 
 
-def of_last_loss(cotangents: Cotangents) -> Cotangents:
-    """What the last loss of each row injects, alone."""
-    last = last_losses(cotangents)
+def last_loss_steps(last: Cotangents, spans: Spans) -> ndarray:
+    """The step of each span's last loss, [E]; -1 where none enters. `last` is that loss alone."""
+    steps = np.where(spans.end_with(_with_final(last)), spans.end - 1, -1)
+    steps[spans.at(last)] = last.steps
+    return steps
+
+
+def of_last_loss(cotangents: Cotangents, spans: Spans | None = None) -> Cotangents:
+    """What the last loss of each row, or of each span, injects, alone."""
+    last = last_losses(cotangents, spans)
     return cotangents._replace(steps=cotangents.steps[last], at=cotangents.at[last], values=cotangents.values[last])
 
 
@@ -358,15 +518,16 @@ def estimate(subject: Subject) -> Plan:
     return _trace_plan(subject.size, len(subject.injection_steps), subject.loss_bytes)
 
 
-def _trace_plan(size: Size, losses: int, loss_bytes: int) -> Plan:
+def _trace_plan(size: Size, losses: int, loss_bytes: int, final_bytes: int = 0) -> Plan:
     """One forward pass and the adjoint of the loss; of several losses, that of the last one alone as further rows."""
     alone = plan_in_slices(size)
-    drawing = alone.bytes + loss_bytes  # where the loss reads states, these are there before the adjoint begins
+    # where the loss reads states, these are there before the adjoint begins
+    drawing = alone.bytes + loss_bytes + final_bytes
     if losses < 2:
         return alone._replace(bytes=drawing)
     plan = plan_in_slices(size._replace(rows=2 * size.rows))
     entries = losses * size.sequences * (np.dtype(size.dtype).itemsize * size.hidden_size + 16)
-    return plan._replace(bytes=max(drawing, plan.bytes + min(loss_bytes, entries) + entries))
+    return plan._replace(bytes=max(drawing, plan.bytes + min(loss_bytes, entries) + entries + final_bytes))
 
 
 def refuse_too_large(subject: Subject, limit: int | None = None) -> None:

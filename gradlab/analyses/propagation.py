@@ -18,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
+from gradlab.analyses.spans import Spans
+
 FITTED_FROM = 0.25  # of the way back
 FEWEST_POINTS = 3  # two points always lie on a line
 BLOCKS = 8
@@ -93,9 +95,15 @@ class Way:
         return line if line.sequences or self.alive.any() else mean_of(self.norms, self.lines, ~self.undefined)
 
 
-def way_back(norms: ndarray, last_loss: ndarray) -> Way:
-    """log10 norms [T, B] by step, by steps back from each sequence's last loss (-1: none)."""
+def way_back(norms: ndarray, last_loss: ndarray, spans: Spans | None = None) -> Way:
+    """log10 norms [T, B] by step, by steps back from each sequence's last loss (-1: none); or from each span's to where
+    that begins."""
     steps = len(norms)
+    if spans is not None and not spans.are_sequences:
+        length = np.where(last_loss < 0, -1, last_loss - spans.begin)
+        at = last_loss[None] - np.arange(max(int(length.max(initial=0)), 0) + 1)[:, None]
+        of_spans = norms[np.clip(at, 0, steps - 1), spans.sequence[None]]
+        return Way(np.where(at >= spans.begin, of_spans, np.nan), length)
     longest = int(last_loss.max(initial=-1))
     if (last_loss == longest).all() and longest >= 0:
         return Way(norms[longest::-1], last_loss)

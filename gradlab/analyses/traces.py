@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,20 @@ from numpy import ndarray
 from gradlab.analyses.batch import of_batch
 from gradlab.analyses.exact_zeros import at_kink, cancels
 from gradlab.analyses.parts import Part, together
-from gradlab.analyses.problem import Problem, analysis, last_losses, of_last_loss, problem_of
+from gradlab.analyses.problem import (
+    Arrays,
+    Problem,
+    analysis,
+    last_loss_steps,
+    last_losses,
+    of_last_loss,
+    problem_of,
+)
 from gradlab.analyses.propagation import Way, way_back
+from gradlab.analyses.spans import Spans
 from gradlab.cells import CELLS
-from gradlab.engine import NEVER, Cotangents, Progress, Swept, sweep
-from gradlab.network.arrays import ArrayLike, StatesLike
+from gradlab.engine import NEVER, Cotangents, Progress, Scaled, Swept, log10_norms, sweep, times_power
+from gradlab.network.arrays import ArrayLike, Lengths, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
@@ -74,14 +83,20 @@ class GradientTrace:
     stack: Stack
     experiment: Experiment | None
     log10_norms: ndarray  # [L, T, B, S]
-    log10_cotangent: ndarray  # [B] log10 of the injected gradient: the root of the sum over steps of ‖cotangent_t‖²
+    log10_cotangent: ndarray  # [E] log10 of the injected gradient: the root of the sum over steps of ‖cotangent_t‖²
     loss_steps: ndarray  # the steps at which the loss enters
     non_finite: NonFinite | None
-    last_loss: ndarray  # [B] the last step at which the loss enters a sequence, -1 where it does not
+    last_loss: ndarray  # [E] the last step at which the loss enters a span, -1 where it does not
     log10_norms_last: ndarray  # [L, T, B, S] of the gradient of that last loss alone
-    log10_cotangent_last: ndarray  # [B] of what it injects
+    log10_cotangent_last: ndarray  # [E] of what it injects
+    spans: Spans  # over which states are carried: the B sequences, or, between resets, E parts of them
+    initial: Scaled  # [L, N, S, H] ∂L/∂(initial states): N = B of all losses, and B more of the last where they differ
+    read: Callable[[], Scaled]  # makes ∂L/∂x_t, [T, N, X], rows likewise
+    batch_first: bool = False  # how a caller's arrays lie
     cancels: bool = False  # over the batch, so that the parameters' gradient is exactly zero (`exact_zeros`)
     at_kink: float = 0.0  # share of a ReLU's pre-activations that are exactly 0
+    source: Subject | Arrays | None = None  # what it is a trace of; None where that was not kept
+    whole: Subject | Arrays | None = None  # as a Problem has it
 
     def __repr__(self) -> str:
         depth, steps, sequences, _ = self.log10_norms.shape
@@ -90,6 +105,16 @@ class GradientTrace:
     @property
     def cell(self) -> str:
         return self.stack.cell
+
+    @property
+    def problem(self) -> Problem:
+        """What it is a trace of, made anew: what is drawn of settings is drawn when it is read, and not kept here.
+
+        Raises ValueError where the trace keeps nothing of it, as the many of a training do.
+        """
+        if self.source is None:
+            raise ValueError("this trace keeps neither inputs nor loss: trace the network again, as run.trained, say")
+        return Problem(self.source.size, self.source, self.whole)
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -102,25 +127,70 @@ class GradientTrace:
     def log10_norm(self, state: str = "h", losses: str = ALL) -> ndarray:
         """log10 ‖∂L/∂s_t‖₂ per layer, step and sequence, [L, T, B].
 
-        state     a state of the cell, or "all": ∂L/∂h_t, ∂L/∂c_t … as one vector
+        state     a state of the cell, or "all": ∂L/∂h_t, ∂L/∂c_t … as one vector; or "x": ∂L/∂x_t of the inputs, which
+                  belong to no layer, [T, B] (`inputs_bar` has the vectors)
         losses    "all", or "last": the gradient of each sequence's last loss alone
 
         -inf only where the gradient is exactly zero as computed; NaN where it is undefined because a pass was not
-        finite. Zero are then also what a saturated σ or tanh rounds to zero, as in autograd, and entries some 10^300
-        (float32: 10^37) below the largest of the same layer, sequence and step, h and c together.
+        finite, and at steps that a sequence does not have. Zero are then also what a saturated σ or tanh rounds to
+        zero, as in autograd, and entries some 10^300 (float32: 10^37) below the largest of the same layer, sequence and
+        step, h and c together.
         Raises ValueError for a state the cell does not have.
         """
+        if state == "x":
+            return self._norms_of_inputs[0 if self._is_all(losses) else -1]
         norms = self.log10_norms if self._is_all(losses) else self.log10_norms_last
         return as_one(norms) if state == ALL else norms[..., self._kind(state)]
 
+    def log10_initial(self, state: str = "h", losses: str = ALL) -> ndarray:
+        """log10 ‖∂L/∂(initial state)‖₂ per layer and sequence, [L, B]; -inf where it is exactly zero.
+
+        state, losses    as `log10_norm` has them
+        """
+        first = 0 if self._is_all(losses) else self.initial.values.shape[1] - self.spans.sequences
+        of_rows = slice(first, first + self.spans.sequences)
+        values, exponents = self.initial.values[:, of_rows], self.initial.exponents[:, of_rows]
+        norms = log10_norms(values, exponents[..., None])
+        return as_one(norms) if state == ALL else norms[..., self._kind(state)]
+
+    @property
+    def initial_bar(self) -> tuple[ndarray, ...]:
+        """∂L/∂(initial states), one [L, B, H] per state: the `final_cotangents` of a stack that these states came from.
+
+        What is beyond the dtype's range is 0 or infinite here; `log10_initial` has its norm.
+        """
+        values = times_power(*(part[:, : self.spans.sequences] for part in self.initial))
+        return tuple(np.ascontiguousarray(values[:, :, kind]) for kind in range(len(self.states)))
+
+    @property
+    def inputs_bar(self) -> ndarray:
+        """∂L/∂x_t as the inputs came, [T, B, X] or [B, T, X]: the `cotangents` of a stack whose outputs these are.
+
+        What is beyond the dtype's range is 0 or infinite here; `log10_norm("x")` has its norm. Zeros at steps that a
+        sequence does not have.
+        """
+        values = times_power(*(part[:, : self.spans.sequences] for part in self._at_inputs))
+        return np.ascontiguousarray(values.swapaxes(0, 1)) if self.batch_first else values
+
+    @cached_property
+    def _at_inputs(self) -> Scaled:
+        return self.read()
+
+    @cached_property
+    def _norms_of_inputs(self) -> ndarray:
+        """[1 or 2, T, B]: of all losses, and of the last ones where they differ."""
+        norms = self._at_inputs.log10_norms.reshape(self.steps, -1, self.spans.sequences).swapaxes(0, 1)
+        return self.spans.without_padding(norms[..., None])[..., 0]
+
     def log10_relative(self, state: str = "h", losses: str = ALL) -> ndarray:
-        """`log10_norm` minus log10 of what those losses inject into the sequence, [L, T, B]; -inf where it is zero."""
+        """`log10_norm` minus log10 of what those losses inject into the sequence, or between its resets, [L, T, B];
+        -inf where it is zero."""
         injected = self.log10_cotangent if self._is_all(losses) else self.log10_cotangent_last
-        return relative(self.log10_norm(state, losses), injected)
+        return relative(self.log10_norm(state, losses), self.spans.of_steps(injected))
 
     def way_back(self, state: str = "h", layer: int = 0) -> Way:
         """The norms of the last loss's gradient by steps back from it."""
-        return way_back(self._of_layer(layer, state, LAST), self.last_loss)
+        return way_back(self._of_layer(layer, state, LAST), self.last_loss, self.spans)
 
     def _of_layer(self, layer: int, state: str, losses: str) -> ndarray:
         """`log10_norm` of one layer, [T, B]: nothing is made of the others."""
@@ -128,8 +198,9 @@ class GradientTrace:
         return as_one(norms) if state == ALL else norms[..., self._kind(state)]
 
     def at_start(self, state: str = "h", losses: str = ALL, layer: int = 0) -> ndarray:
-        """`log10_relative` at step 0 of one layer, [B]: nothing is made of the steps that follow."""
-        norms = (self.log10_norms if self._is_all(losses) else self.log10_norms_last)[layer, 0]
+        """`log10_relative` at step 0 of one layer, [B], or at the first step of each span, [E]."""
+        norms = (self.log10_norms if self._is_all(losses) else self.log10_norms_last)[layer]
+        norms = norms[self.spans.begin, self.spans.sequence]
         injected = self.log10_cotangent if self._is_all(losses) else self.log10_cotangent_last
         return relative(as_one(norms) if state == ALL else norms[..., self._kind(state)], injected)
 
@@ -148,14 +219,17 @@ class GradientTrace:
         """Tidy: one row per layer, state and step, columns `TABLE_COLUMNS`; made anew each time it is read.
 
         Mean, min and max are over the sequences of the batch in which the gradient is neither exactly zero nor
-        undefined; left_out counts the others. Where there are only others: -inf if it is exactly zero in all, or NaN.
+        undefined; left_out counts the others, those that have no such step among them. Where there are only others:
+        -inf if it is exactly zero in all, or NaN. Lag counts from the last step of the longest sequence; `rate` and
+        `diagnose` count each sequence's steps from its own last loss.
         """
         return together(self.table_parts)
 
     @property
     def table_parts(self) -> list[Part]:
         """`table`, one part per layer and state."""
-        return norm_parts(self.cell, self.log10_norms, self.log10_cotangent)
+        entered = self.spans.of_steps(self.log10_cotangent)
+        return norm_parts(self.cell, self.log10_norms, entered, exists=self.spans.exists)
 
     @property
     def propagation(self) -> pd.DataFrame:
@@ -169,12 +243,14 @@ class GradientTrace:
     def propagation_parts(self) -> list[Part]:
         """`propagation`, one part per path and layer."""
         paths = {
-            "all losses": (self.log10_norms, self.log10_cotangent),
-            "last loss": (self.log10_norms_last, self.log10_cotangent_last),
+            "all losses": (self.log10_norms, self.spans.of_steps(self.log10_cotangent)),
+            "last loss": (self.log10_norms_last, self.spans.of_steps(self.log10_cotangent_last)),
         }
         name, lags = whole_state(self.cell), np.arange(self.steps)
         return [
-            _norm_part(self.cell, layer, name, path, lags[::-1], entered, partial(_as_one_of, norms, layer))
+            _norm_part(
+                self.cell, layer, name, path, lags[::-1], entered, partial(_as_one_of, norms, layer), self.spans.exists
+            )
             for path, (norms, entered) in paths.items()
             for layer in range(len(norms))
         ]
@@ -247,12 +323,13 @@ def norm_parts(
     path: str = "total",
     states: tuple[str, ...] = (),
     lag_from: int | None = None,
+    exists: ndarray | None = None,
 ) -> list[Part]:
     """`norm_table`, one part per layer and state."""
     steps = log10_norms.shape[1]
     lags = (steps - 1 if lag_from is None else lag_from) - np.arange(steps)
     return [
-        _norm_part(cell, layer, state, path, lags, log10_entered, partial(_of_kind, log10_norms, layer, kind))
+        _norm_part(cell, layer, state, path, lags, log10_entered, partial(_of_kind, log10_norms, layer, kind), exists)
         for layer in range(len(log10_norms))
         for kind, state in enumerate(states or CELLS[cell].states)
     ]
@@ -269,15 +346,22 @@ def _as_one_of(log10_norms: ndarray, layer: int) -> ndarray:
 
 
 def _norm_part(
-    cell: str, layer: int, state: str, path: str, lags: ndarray, log10_entered: ndarray, norms: Callable[[], ndarray]
+    cell: str,
+    layer: int,
+    state: str,
+    path: str,
+    lags: ndarray,
+    log10_entered: ndarray,
+    norms: Callable[[], ndarray],
+    exists: ndarray | None = None,
 ) -> Part:
-    """One line of a table of norms: lags [T], and what makes its log10 norms [T, B]."""
+    """One line of a table of norms: lags [T], what makes its log10 norms [T, B], and which of these there are."""
 
     def make() -> pd.DataFrame:
         values = norms()
         columns: dict[str, Any] = {"step": np.arange(len(values)), "lag": lags}
         for name, of_sequences in (("norm", values), ("relative", relative(values, log10_entered))):
-            found = of_batch(of_sequences)
+            found = of_batch(of_sequences, exists)
             columns |= {f"log10_{name}": found.mean, f"log10_{name}_min": found.least}
             columns |= {f"log10_{name}_max": found.most, "left_out": found.left_out}
         return pd.DataFrame(columns)[[name for name in TABLE_COLUMNS if name in columns]]
@@ -292,6 +376,9 @@ def trace(
     inputs: ArrayLike | None = None,
     cotangents: ArrayLike | None = None,
     initial_state: StatesLike | None = None,
+    final_cotangents: StatesLike | None = None,
+    resets: ArrayLike | None = None,
+    lengths: Lengths | None = None,
     *,
     progress: Progress | None = None,
 ) -> GradientTrace:
@@ -299,48 +386,93 @@ def trace(
 
     trace(experiment)                      draws the stack, its inputs and its loss; any other subject has its own
     trace(stack, inputs, cotangents)       inputs [T, B, X]; cotangents [T, B, H] = ∂L/∂(top layer's h_t) by the loss
-                                           alone; numpy arrays or torch tensors, computed in the stack's dtype
+                                           alone; numpy arrays or torch tensors, computed in the stack's dtype;
+                                           [B, T, …], and resets too, where the stack's module is batch_first
     initial_state                          h or (h, c), each [L, B, H]; zeros if None
+    final_cotangents                       ∂L/∂(last states) by what reads them, as h_n and c_n: h or (h, c), each
+                                           [L, B, H]; beside them cotangents may be None
+    resets                                 [T, B], 1 where an episode begins: before this step the state is set to
+                                           zeros, as RL code does by multiplying it with 1 - done; at step 0 too
+    lengths                                [B] steps of each sequence: later ones do not exist, nothing there is read,
+                                           and a sequence's last state is that at its length
     progress                               called with the fraction done; an exception it raises aborts
 
     Raises ValueError for shapes that do not fit, for values that are not finite, and where more memory would be needed
     than there is. A forward pass that overflows is no error: see `GradientTrace.non_finite`.
     """
-    problem = problem_of(subject, inputs, cotangents, initial_state)
-    loss, last = problem.loss, of_last_loss(problem.loss)
+    problem = problem_of(subject, inputs, cotangents, initial_state, final_cotangents, resets, lengths)
+    loss, spans = problem.loss, problem.spans
+    last = of_last_loss(loss, spans)
     B = problem.size.sequences
     once = len(last.at) == len(loss.at)
-    both = loss if once else _beside_last(loss)
-    swept = sweep(problem.stack, problem.inputs, both, problem.initial_state, progress=progress)
+    given = isinstance(problem.source, Arrays)
+    swept = _swept(problem, with_inputs=given, progress=progress)
     of_all = swept._replace(log10_norms=swept.log10_norms[:, :, :B])
-    last_loss = np.full(B, -1)
-    last_loss[last.at] = last.steps
-    entered = log10_entered(loss, B)
+    non_finite = _first_non_finite(of_all)
+    of_all = of_all._replace(log10_norms=spans.without_padding(of_all.log10_norms))
+    entered = log10_injected(loss, spans)
     return GradientTrace(
         stack=problem.stack,
         experiment=problem.settings,
         log10_norms=of_all.log10_norms,
         log10_cotangent=entered,
-        loss_steps=loss.steps,
-        non_finite=_first_non_finite(of_all),
-        last_loss=last_loss,
-        log10_norms_last=of_all.log10_norms if once else swept.log10_norms[:, :, B:],
-        log10_cotangent_last=entered if once else log10_entered(last, B),
+        loss_steps=loss.steps if loss.final is None else problem.source.injection_steps,
+        non_finite=non_finite,
+        last_loss=last_loss_steps(last, spans),
+        log10_norms_last=of_all.log10_norms if once else spans.without_padding(swept.log10_norms[:, :, B:]),
+        log10_cotangent_last=entered if once else log10_injected(last, spans),
+        spans=spans,
+        initial=swept.initial,
+        read=partial(_kept, swept.inputs) if given else partial(_read_again, problem.source, problem.whole),
+        batch_first=problem.stack.batch_first,
         cancels=cancels(problem),
         at_kink=at_kink(problem),
+        source=problem.source,
+        whole=problem.whole,
     )
 
 
-def _beside_last(loss: Cotangents) -> Cotangents:
-    """The cotangents of all losses, rows 0 … B-1, and of each sequence's last one alone, rows B … 2 B-1."""
-    last = last_losses(loss)
+def _swept(problem: Problem, **wanted: Any) -> Swept:
+    """The adjoint of all losses, and of each span's last one beside it where these are not the same."""
+    loss, spans = problem.loss, problem.spans
+    once = len(last_losses(loss, spans)) == len(loss.at)
+    both = loss if once else _beside_last(loss, spans)
+    return sweep(problem.stack, problem.inputs, both, problem.initial_state, episodes=problem.episodes, **wanted)
+
+
+def _kept(inputs: Scaled) -> Scaled:
+    """The inputs' gradients that a caller's arrays were given for."""
+    return inputs
+
+
+def _read_again(subject: Subject | Arrays, whole: Subject | Arrays | None) -> Scaled:
+    """The gradients of inputs that were drawn: who asks for them waits for another pass."""
+    return _swept(Problem(subject.size, subject, whole), with_inputs=True).inputs
+
+
+def _beside_last(loss: Cotangents, spans: Spans) -> Cotangents:
+    """The cotangents of all losses, rows 0 … B-1, and of each span's last one alone, rows B … 2 B-1."""
+    last = last_losses(loss, spans)
     behind = last + 1  # entries are in the order of steps, and these enter at the same ones
     return Cotangents(
         np.insert(loss.steps, behind, loss.steps[last]),
         np.insert(loss.at, behind, loss.at[last] + loss.rows),
         np.insert(loss.values, behind, loss.values[last], axis=0),
         2 * loss.rows,
+        None if loss.final is None else np.concatenate([loss.final, loss.final], axis=1),
     )
+
+
+def log10_injected(loss: Cotangents, spans: Spans) -> ndarray:
+    """`log10_entered` by spans, [E], with what enters at last states."""
+    entered = log10_entered(loss._replace(at=spans.at(loss)), len(spans.begin))
+    if loss.final is None:
+        return entered
+    of_sequences = np.moveaxis(loss.final, 1, 0).reshape(spans.sequences, -1)
+    at_ends = np.where(
+        spans.end_with(np.ones(spans.sequences, bool)), log10_norms(of_sequences)[spans.sequence], -np.inf
+    )
+    return as_one(np.stack([entered, at_ends], axis=-1))
 
 
 def log10_entered(cotangents: Cotangents, sequences: int) -> ndarray:

@@ -18,7 +18,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from gradlab.charts import annotations, axes, theme
+from gradlab.charts import annotations, axes
 from gradlab.charts.colours import INKS, cell_colour
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
 from gradlab.words.numbers import POWER_LABEL, number
@@ -28,9 +28,37 @@ ROW_COLUMNS = ("loss_step", "step", "log10_norm")
 TOTAL_COLUMNS = ("step", "log10_norm")
 OUTLINE_COLUMNS = ("loss_step", "first")
 SPLIT = 0.60  # of the height is the matrix, the rest the chosen row's curve
+STATE_STEP = (
+    "state step t"  # of every layer of a chart: Vega-Lite draws no axis where one layer says that there is none
+)
 SEAM = 1  # pixels by which a bin reaches into the next
 
 
+class MatrixLook(NamedTuple):
+    """What decides how a matrix is drawn, beside its rows."""
+
+    cell: str
+    state: str
+    last: int  # step
+    rows: tuple[int, ...]  # the range of the loss steps
+    marked: int  # the loss step of the row that is marked at first
+    dark: bool
+
+
+def _matrix(bins: pd.DataFrame, total: pd.DataFrame, *, cell: str, domain: list[float], state: str = "h",
+            dark: bool = False) -> Picture:  # fmt: skip
+    last, marked = int(total["step"].max()), int(bins["loss_step"].max())
+    look = MatrixLook(cell, state, last, tuple(_rows(bins)), marked, dark)
+    rows = {
+        "bins": _saying(bins[list(BIN_COLUMNS)], state),
+        "edges": bins[["loss_step", "loss_step_end"]].drop_duplicates(),
+        "total": total.loc[np.isfinite(total["log10_norm"]), list(TOTAL_COLUMNS)],
+        "names": pd.DataFrame({"name": ["— the marked row", "- - sum of all rows"], "line": [0, 1]}),
+    }
+    return Picture(_matrix_layers, look, rows, {"colours": domain}, dark, 520, held=("colours",), two_y_axes=True)
+
+
+@in_parts(_matrix)
 def matrix(
     bins: pd.DataFrame,
     total: pd.DataFrame,
@@ -48,7 +76,12 @@ def matrix(
 
     domain   log10 range of the colours and of the curves, the same for every cell
     """
-    ink, last = INKS[dark], int(total["step"].max())
+    picture = _matrix(bins, total, cell=cell, domain=domain, state=state, dark=dark)
+    return picture.chart(title, subtitle, width, height)
+
+
+def _matrix_layers(rows: Rows, domains: Domains, look: MatrixLook) -> list[alt.Chart]:
+    ink, row_colour, domain = INKS[look.dark], cell_colour(look.cell, look.dark), domains["colours"]
     above = [alt.ExprRef(f"height * {SPLIT}"), alt.ExprRef("0")]
     below = [alt.ExprRef("height"), alt.ExprRef(f"height * {SPLIT + 0.07}")]
     chosen = alt.selection_point(
@@ -57,12 +90,12 @@ def matrix(
         on="pointerover",
         clear=False,
         empty=False,
-        value=[{"loss_step": int(bins["loss_step"].max())}],
+        value=[{"loss_step": look.marked}],
     )
-    heat = _heat(_saying(bins, state), last, _rows(bins), domain, above, state).add_params(chosen)
-    row_scale = alt.Scale(domain=_rows(bins), nice=False, range=above)
+    heat = _heat(rows["bins"], look.last, list(look.rows), domain, above, look.state).add_params(chosen)
+    row_scale = alt.Scale(domain=list(look.rows), nice=False, range=above)
     marked = (
-        alt.Chart(bins[["loss_step", "loss_step_end"]].drop_duplicates())
+        alt.Chart(rows["edges"])
         .mark_rect(fillOpacity=0, stroke=ink.text, strokeWidth=1.5)
         .encode(
             x=alt.XValue(0),
@@ -72,29 +105,23 @@ def matrix(
         )
         .transform_filter(chosen)
     )
-    scale = alt.Scale(domain=domain, nice=False, zero=False, range=below, clamp=True)
-    count = axes.ticks("height", 110, domain[1] - domain[0])
-    axis = alt.Axis(title="norm", labelExpr=POWER_LABEL, tickCount=count, orient="left")
-    curves = alt.Y("log10_norm:Q", scale=scale, axis=axis)
-    x = axes.steps(0, last + 1)
-    row = (
-        alt.Chart(bins)
-        .mark_line(color=cell_colour(cell, dark), strokeWidth=2.5, clip=True)
-        .encode(x=x, y=curves)
-        .transform_filter(chosen)
-    )
-    finite = total.loc[np.isfinite(total["log10_norm"]), ["step", "log10_norm"]]
-    whole = alt.Chart(finite).mark_line(color=ink.text, strokeWidth=2, strokeDash=[4, 3], clip=True)
-    words = pd.DataFrame({"text": ["— the marked row", "- - sum of all rows"]})
-    names = [
-        alt.Chart(words.iloc[[n]])
-        .mark_text(align="right", baseline="bottom", fontSize=11, color=colour, dy=-4 - 14 * n, dx=-4)
-        .encode(x=alt.XValue("width"), y=alt.YValue("height"), text="text:N")
-        for n, colour in enumerate((cell_colour(cell, dark), ink.text))
+    scale = alt.Scale(domain=axes.ends(domain), nice=False, zero=False, range=below, clamp=True)
+    axis = alt.Axis(title="norm", labelExpr=POWER_LABEL, tickCount=axes.ticks("height", 110, axes.span(domain)),
+                    orient="left")  # fmt: skip
+    curves = {name: alt.Y("log10_norm:Q", scale=scale, axis=drawn) for name, drawn in (("first", axis), ("rest", None))}
+    x = axes.steps(0, look.last + 1, STATE_STEP)
+    row = alt.Chart(rows["bins"]).mark_line(color=row_colour, strokeWidth=2.5, clip=True)
+    whole = alt.Chart(rows["total"]).mark_line(color=ink.text, strokeWidth=2, strokeDash=[4, 3], clip=True)
+    above_the_axis = alt.ExprRef("-4 - 14 * datum.line")
+    names = alt.Chart(rows["names"]).mark_text(fontSize=11, align="right", baseline="bottom", dx=-4, dy=above_the_axis)
+    name_colour = alt.Color("line:O", scale=alt.Scale(domain=[0, 1], range=[row_colour, ink.text]), legend=None)
+    return [
+        heat,
+        marked,
+        whole.encode(x=x, y=curves["first"]),
+        row.encode(x=x, y=curves["rest"]).transform_filter(chosen),
+        names.encode(x=alt.XValue("width"), y=alt.YValue("height"), text="name:N", color=name_colour),
     ]
-    layers = [heat, marked, whole.encode(x=x, y=curves), row, *names]
-    chart = theme.finished(layers, title, subtitle, dark, width, height)
-    return chart.resolve_scale(y="independent")
 
 
 def _saying(bins: pd.DataFrame, state: str) -> pd.DataFrame:
@@ -120,7 +147,7 @@ def _heat(bins: Any, last: int, rows: list[int], domain: axes.Domain, place: lis
         alt.Chart(bins)
         .mark_rect(x2Offset=SEAM, y2Offset=-SEAM)
         .encode(
-            x=axes.steps(0, last + 1, "state step t"),
+            x=axes.steps(0, last + 1, STATE_STEP),
             x2="step_end:Q",
             y=_loss_steps("loss_step", rows, place),
             y2="loss_step_end:Q",
@@ -198,10 +225,34 @@ def _band_layers(rows: Rows, domains: Domains, look: BandLook) -> list[alt.Chart
 
 def _across(column: str, last: int) -> alt.X:
     """The state steps, the axis the same as the matrix's."""
-    axis = alt.Axis(title="state step t", format=",d", tickCount=axes.ticks("width", 75, last + 1))
+    axis = alt.Axis(title=STATE_STEP, format=",d", tickCount=axes.ticks("width", 75, last + 1))
     return alt.X(f"{column}:Q", scale=alt.Scale(domain=[0, last + 1], nice=False), axis=axis)
 
 
+class SumLook(NamedTuple):
+    """What decides how individual losses and their sum are drawn, beside their rows."""
+
+    cell: str
+    state: str
+    dark: bool
+
+
+def _losses_and_sum(rows: pd.DataFrame, total: pd.DataFrame, *, cell: str, domain: list[float], state: str = "h",
+                    dark: bool = False) -> Picture:  # fmt: skip
+    finite = rows.loc[np.isfinite(rows["log10_norm"]), list(ROW_COLUMNS)]
+    last, total = int(total["step"].max()), total.loc[np.isfinite(total["log10_norm"]), list(TOTAL_COLUMNS)]
+    lines = [finite.assign(line=[f"loss at {step:,}" for step in finite["loss_step"]]), total.assign(line="all losses")]
+    drawn = {
+        "losses": finite,
+        "total": total,
+        "name": total.nsmallest(1, "step"),
+        "says": annotations.readings(pd.concat(lines), "step", "line", "log10_norm", number),
+    }
+    domains = {"norms": domain, "steps": [0, last]}
+    return Picture(_sum_layers, SumLook(cell, state, dark), drawn, domains, dark, 330, held=("norms", "steps"))
+
+
+@in_parts(_losses_and_sum)
 def losses_and_sum(
     rows: pd.DataFrame,
     total: pd.DataFrame,
@@ -216,31 +267,24 @@ def losses_and_sum(
     height: int = 330,
 ) -> alt.LayerChart:
     """The gradients of some individual losses, each falling from its step, and the sum over all losses above them."""
-    ink = INKS[dark]
-    last = int(total["step"].max())
-    y = axes.decades("log10_norm", domain, [f"norm of ∂ℓ/∂{state} and ∂L/∂{state}"])
-    finite = rows[np.isfinite(rows["log10_norm"])]
-    individual = alt.Chart(finite).mark_line(color=cell_colour(cell, dark), strokeWidth=1.6, clip=True)
-    individual = individual.encode(x=axes.steps(0, last, "state step t"), y=y, detail="loss_step:N")
-    total = total.loc[np.isfinite(total["log10_norm"]), ["step", "log10_norm"]]
-    lines = [finite.assign(line=[f"loss at {step:,}" for step in finite["loss_step"]]), total.assign(line="all losses")]
-    says = annotations.readings(pd.concat(lines), "step", "line", "log10_norm", number)
-    whole = alt.Chart(total).mark_line(color=ink.text, strokeWidth=3)
-    at = total.nsmallest(1, "step")
-    label = alt.Chart(at.assign(text="sum over all losses")).mark_text(
-        align="left", baseline="bottom", dx=4, dy=-7, fontSize=13, fontWeight=600, color=ink.text
+    picture = _losses_and_sum(rows, total, cell=cell, domain=domain, state=state, dark=dark)
+    return picture.chart(title, subtitle, width, height)
+
+
+def _sum_layers(rows: Rows, domains: Domains, look: SumLook) -> list[alt.Chart]:
+    ink, x = INKS[look.dark], axes.along(domains["steps"], STATE_STEP)
+    y = axes.decades("log10_norm", domains["norms"], [f"norm of ∂ℓ/∂{look.state} and ∂L/∂{look.state}"])
+    individual = alt.Chart(rows["losses"]).mark_line(
+        color=cell_colour(look.cell, look.dark), strokeWidth=1.6, clip=True
     )
-    x = axes.steps(0, last)
-    return theme.finished(
-        [
-            individual,
-            whole.encode(x=x, y=y),
-            label.encode(x=x, y=y, text="text:N"),
-            annotations.pointer(says, x, dark),
-        ],
-        title,
-        subtitle,
-        dark,
-        width,
-        height,
-    )
+    whole = alt.Chart(rows["total"]).mark_line(color=ink.text, strokeWidth=3)
+    label = alt.Chart(rows["name"]).mark_text(
+        text="sum over all losses", align="left", baseline="bottom", dx=4, dy=-7, fontSize=13, fontWeight=600,
+        color=ink.text,
+    )  # fmt: skip
+    return [
+        individual.encode(x=x, y=y, detail="loss_step:N"),
+        whole.encode(x=x, y=y),
+        label.encode(x=x, y=y),
+        annotations.pointer(rows["says"], x, look.dark),
+    ]

@@ -6,17 +6,45 @@ log10_value and resolved, as `gradlab.jacobians.singular_values_by_lag` gives th
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from gradlab.charts import axes, colours, theme
+from gradlab.charts.picture import Domains, Picture, Rows, in_parts
 
 COLUMNS = ("cell", "step", "lag", "quantity", "index", "log10_value", "resolved")
 WIDTHS = {"singular value": 1.0, "random cotangent": 3.0, "spectral-norm bound": 1.8}
 DASHES = {"singular value": [1, 0], "random cotangent": [1, 0], "spectral-norm bound": [6, 4]}
 
 
+class Look(NamedTuple):
+    """What decides how the picture is drawn, beside its rows."""
+
+    cell: str
+    quantities: tuple[str, ...]
+    dark: bool
+
+
+def _stretches(table: pd.DataFrame, *, dark: bool = False) -> Picture:
+    theme.refuse_empty(table)
+    shown = table["resolved"] & np.isfinite(table["log10_value"])
+    drawn = table[list(COLUMNS)].assign(log10_value=table["log10_value"].where(shown))
+    look = Look(table["cell"].iloc[0], tuple(theme.present(table["quantity"], WIDTHS)), dark)
+    rows = {name: drawn[drawn["quantity"] == name] for name in look.quantities}
+    lags = [int(table["lag"].min()), int(table["lag"].max())]
+    rows |= {"kept": pd.DataFrame({"log10_value": [0.0]}), "lags": pd.DataFrame({"lag": lags})}
+    domains = {
+        "factors": axes.decades_domain([drawn["log10_value"]]),
+        "steps": [int(table["step"].min()), int(table["step"].max())],
+        "lags": lags,
+    }
+    return Picture(_layers, look, rows, domains, dark, 460, held=("factors", "steps"), two_x_axes=True)
+
+
+@in_parts(_stretches)
 def stretches(
     table: pd.DataFrame,
     *,
@@ -27,19 +55,18 @@ def stretches(
     height: int = 460,
 ) -> alt.LayerChart:
     """A thin line per singular value, the rest in bold; values that rounding has decided are left out."""
-    theme.refuse_empty(table)
-    shown = table["resolved"] & np.isfinite(table["log10_value"])
-    drawn = table[list(COLUMNS)].assign(log10_value=table["log10_value"].where(shown))
-    first, last = int(table["step"].min()), int(table["step"].max())
-    names, ink = theme.present(table["quantity"], WIDTHS), colours.INKS[dark]
-    cell = colours.cell_colour(table["cell"].iloc[0], dark)
+    return _stretches(table, dark=dark).chart(title, subtitle, width, height)
+
+
+def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
+    names, ink = list(look.quantities), colours.INKS[look.dark]
+    cell = colours.cell_colour(look.cell, look.dark)
     range_ = {"singular value": cell, "random cotangent": ink.text, "spectral-norm bound": ink.muted}
     key = alt.Legend(title=None, symbolOpacity=1, columns=1)
     colour = alt.Color("quantity:N", scale=alt.Scale(domain=names, range=[range_[name] for name in names]), legend=key)
     dash = alt.StrokeDash(
         "quantity:N", scale=alt.Scale(domain=names, range=[DASHES[name] for name in names]), legend=key
     )
-    domain = axes.decades_domain([drawn["log10_value"]])
     tips = [
         alt.Tooltip("quantity:N"),
         alt.Tooltip("index:Q", title="index k", format="d"),
@@ -47,21 +74,20 @@ def stretches(
         alt.Tooltip("lag:Q", format=",d"),
         alt.Tooltip("log10_value:Q", title="log10", format=".3f"),
     ]
-    rule = alt.Chart(pd.DataFrame({"log10_value": [0.0]})).mark_rule(color=ink.rule, strokeDash=[2, 3])
+    rule = alt.Chart(rows["kept"]).mark_rule(color=ink.rule, strokeDash=[2, 3])
     layers = [rule.encode(y="log10_value:Q")]
     for name in names:
-        line = alt.Chart(drawn[drawn["quantity"] == name]).mark_line(
+        line = alt.Chart(rows[name]).mark_line(
             strokeWidth=WIDTHS[name], opacity=0.55 if name == "singular value" else 1
         )
         layers.append(
             line.encode(
-                x=axes.steps(first, last, "" if len(layers) > 1 else "step t"),
-                y=axes.decades("log10_value", domain, ["factor by which a length changes"]),
+                x=axes.along(domains["steps"], "" if len(layers) > 1 else "step t"),
+                y=axes.decades("log10_value", domains["factors"], ["factor by which a length changes"]),
                 color=colour,
                 strokeDash=dash,
                 detail="index:O",
                 tooltip=tips,
             )
         )
-    layers.append(axes.lags(int(table["lag"].min()), int(table["lag"].max())))
-    return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
+    return [*layers, axes.back(domains["lags"], rows["lags"])]

@@ -33,6 +33,7 @@ class Picture:
     rows        every row that is drawn, by dataset
     domains     of axes and colours, by name; "lags" is the mirror image of "steps"
     held        the domains that only widen while a slider moves
+    height      pixels
     """
 
     layers: Callable[[Rows, Domains, Any], list[alt.Chart]]
@@ -43,7 +44,9 @@ class Picture:
     height: int
     held: tuple[str, ...] = ()
     two_x_axes: bool = False
+    two_y_axes: bool = False
     side: int | None = None  # pixels of a square one, which does not stretch
+    of_window: str = ""  # its height on a page that follows, as Vega's expression of the window's size; "": `height`
 
     def chart(
         self, title: str = "", subtitle: str = "", width: int | str = "container", height: int | None = None
@@ -63,7 +66,8 @@ class Picture:
     @property
     def key(self) -> Hashable:
         """Equal for pictures of equal specifications alone."""
-        frame = (self.dark, self.height, self.held, self.two_x_axes, self.side, tuple(self.domains))
+        axes = (self.two_x_axes, self.two_y_axes, tuple(self.domains))
+        frame = (self.dark, self.height, self.held, self.side, self.of_window, axes)
         return self.layers.__module__, self.layers.__qualname__, self.look, tuple(self.columns.items()), frame
 
     def _finished(
@@ -73,7 +77,8 @@ class Picture:
         if self.side is not None:
             return theme.finished(layers, title, subtitle, self.dark, self.side, self.side, autosize="pad")
         height = height or self.height
-        return theme.finished(layers, title, subtitle, self.dark, width, height, two_x_axes=self.two_x_axes)
+        axes = {"two_x_axes": self.two_x_axes, "two_y_axes": self.two_y_axes}
+        return theme.finished(layers, title, subtitle, self.dark, width, height, **axes)
 
 
 PARTS: dict[Callable[..., Any], Callable[..., Picture]] = {}  # of every marked chart function

@@ -119,6 +119,7 @@ def finished(
     height: int,
     *,
     two_x_axes: bool = False,
+    two_y_axes: bool = False,
     autosize: str = "fit",
 ) -> alt.LayerChart:
     """The layers as one chart with its heading, size, and the whole configuration inside.
@@ -130,8 +131,9 @@ def finished(
         parts["title"] = {"text": title, "subtitle": subtitle}
     if autosize != "fit":
         parts["autosize"] = autosize
-    if two_x_axes:
-        parts["resolve"] = alt.Resolve(scale={"x": "independent"})
+    if two_x_axes or two_y_axes:
+        apart = (("x", two_x_axes), ("y", two_y_axes))
+        parts["resolve"] = alt.Resolve(scale={axis: "independent" for axis, is_apart in apart if is_apart})
     return alt.LayerChart(
         layer=layers, usermeta={"embedOptions": {"actions": EMBEDDED_ACTIONS}, "paper": INKS[dark].paper}, **parts
     )

@@ -309,9 +309,10 @@ def _labels(boxes: Any, across: alt.Scale, up: alt.Scale, look: Look, columns: s
     """What is written into the boxes."""
     size, ink = _at_most(11 if look.small else 14, 0.5, columns), colours.INKS[look.dark]
     text = alt.Chart(boxes).mark_text(fontSize=size, fontWeight=600, baseline="middle", clip=True)
+    axis = {"axis": None} if look.small else {}  # Vega-Lite fails where one layer has an axis and the others have none
     return text.encode(
-        x=alt.X("middle:Q", scale=across),
-        y=alt.Y("level:Q", scale=up),
+        x=alt.X("middle:Q", scale=across, **axis),
+        y=alt.Y("level:Q", scale=up, **axis),
         text="label:N",
         fill=alt.when(alt.datum.box == "loss").then(alt.value(ink.paper)).otherwise(alt.value(ink.text)),
         opacity=alt.when(alt.datum.active).then(alt.value(1)).otherwise(alt.value(0.45)),

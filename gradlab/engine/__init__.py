@@ -59,7 +59,7 @@ products for a step (slower for one sequence, equal for many); torch's for the o
 
 from gradlab.engine.plan import Plan, Size, TooLarge, memory_limit, plan, refuse_too_large
 from gradlab.engine.progress import Progress, checkpoint
-from gradlab.engine.records import NEVER, Adjoints, Cotangents, Swept, log10_norms, times_power
+from gradlab.engine.records import NEVER, Adjoints, Cotangents, Episodes, Scaled, Swept, log10_norms, times_power
 from gradlab.engine.reference import DIFFERENCE_RUNS, Difference, Nudge, autograd, finite_difference
 from gradlab.engine.refusals import is_finite
 from gradlab.engine.slices import cotangents_of_slice, in_threads, joined, plan_in_slices, slices_of, sweep, threads
@@ -72,9 +72,11 @@ __all__ = [
     "Adjoints",
     "Cotangents",
     "Difference",
+    "Episodes",
     "Nudge",
     "Plan",
     "Progress",
+    "Scaled",
     "Size",
     "Sweep",
     "Swept",

@@ -12,7 +12,17 @@ from gradlab.engine.buffers import acquire, release
 from gradlab.engine.kernels import OF_EACH_OTHER, OF_LAYERS, TOTAL, accumulate, adjoint, descend, enter
 from gradlab.engine.packing import Weights, rows_of
 from gradlab.engine.products import padded
-from gradlab.engine.records import Adjoints, Chunk, Cotangents, Dimensions, Strided, Swept, times_power
+from gradlab.engine.records import (
+    Adjoints,
+    Chunk,
+    Cotangents,
+    Dimensions,
+    Episodes,
+    Scaled,
+    Strided,
+    Swept,
+    times_power,
+)
 from gradlab.engine.scaling import NOTHING, lost
 from gradlab.network.stack import Layer
 
@@ -34,7 +44,8 @@ class AdjointPass:
 
     def __init__(self, cell: Any, weights: list[Weights], dimensions: Dimensions, inputs: ndarray,
                  cotangents: Cotangents, keep: Collection[str], independent: bool, with_parameters: bool,
-                 with_inputs: bool, orders: bool, passes: bool, routes: ndarray):  # fmt: skip
+                 with_inputs: bool, orders: bool, passes: bool, routes: ndarray,
+                 episodes: Episodes | None = None):  # fmt: skip
         self.cell, self.weights, self.dimensions, self.inputs = cell, weights, dimensions, inputs
         self.cotangents, self.independent, self.routes = cotangents, independent, routes
         self.with_parameters = with_parameters
@@ -42,17 +53,41 @@ class AdjointPass:
         rows, units, dtype = (d.depth, self.N), d.units, d.dtype
         self.carry = np.zeros((*rows, d.states, units), dtype)
         self.carry_exponents = np.full(rows, NOTHING)
-        if cotangents.final is not None:
-            largest, powers = _powers(cotangents.final.reshape(*rows, -1))
-            self.carry[..., : d.hidden] = times_power(cotangents.final, -powers)
-            self.carry_exponents = np.where(largest == 0, NOTHING, powers)
+        self.episodes = episodes
+        self._end(d.steps, np.ones(self.N, bool) if episodes is None else self._of_rows(episodes.lengths == d.steps))
         self.through = np.empty((self.N if orders or passes else 0, units), dtype)
         self.keeping = 0 if passes else self.N - d.sequences
         self.log10_norms = np.empty((d.depth, d.steps, self.N, d.states))
         self.adjoints = tuple(self._adjoints(keep) for _ in range(d.depth))
-        self.inputs_bar = np.empty((d.steps if with_inputs else 0, self.N, d.inputs), dtype)
+        steps = d.steps if with_inputs else 0
+        self.at_inputs = Scaled(np.empty((steps, self.N, d.inputs), dtype), np.empty((steps, self.N), np.int64))
         columns = [padded(d.inputs, dtype)] + [units] * (d.depth - 1)
         self.sums = [self._sums(below) for below in columns if with_parameters]
+
+    def _of_rows(self, of_sequences: ndarray) -> ndarray:
+        """What holds of sequences, [B], by rows, [N]."""
+        return np.tile(of_sequences, self.N // self.dimensions.sequences)
+
+    def _end(self, step: int, rows: ndarray) -> None:
+        """Lets the cotangents of the last states of some rows, [N], enter: their sequences end before this step."""
+        c = self.cotangents
+        if c.final is None or not rows.any():
+            return
+        final = c.final[:, rows]
+        largest, powers = _powers(final.reshape(*final.shape[:2], -1))
+        self.carry[:, rows, :, : self.dimensions.hidden] = times_power(final, -powers)
+        if c.final_exponents is not None:
+            powers = powers + c.final_exponents[:, rows]
+        self.carry_exponents[:, rows] = np.where(largest == 0, NOTHING, powers)
+
+    def _begin(self, step: int) -> None:
+        """Stops what goes back from a step into the one before where a sequence begins; what enters there comes in."""
+        if self.episodes is None:
+            return
+        rows = self._of_rows(self.episodes.begins(step))
+        self.carry[:, rows] = 0
+        self.carry_exponents[:, rows] = NOTHING
+        self._end(step, self._of_rows(self.episodes.lengths == step))
 
     def _adjoints(self, keep: Collection[str]) -> Adjoints:
         """One layer's buffers, over every step where they are kept."""
@@ -97,7 +132,7 @@ class AdjointPass:
                 self._independent(layer), a_x_bar, a_h_bar, totals, exponents, self.log10_norms[layer, begin:end],
             )  # fmt: skip
             release(entering)
-            if layer or len(self.inputs_bar):
+            if layer or len(self.at_inputs.values):
                 width = units if layer else padded(d.inputs, d.dtype)
                 entering = acquire((steps, N, width), d.dtype)
                 entering_exponents = np.empty((steps, N), np.int64)
@@ -107,9 +142,12 @@ class AdjointPass:
                 self._accumulate(layer, a_x_bar, a_h_bar, exponents, below, values[layer].h_before)
             scratch = zip((totals, a_x_bar, a_h_bar), kept, strict=False)
             release(*(array for array, result in scratch if not len(result)))
-        if len(self.inputs_bar):
-            self.inputs_bar[begin:end] = times_power(entering[..., : d.inputs], entering_exponents)
+        if len(self.at_inputs.values):
+            nothing = entering_exponents == NOTHING
+            self.at_inputs.values[begin:end] = np.where(nothing[..., None], 0, entering[..., : d.inputs])
+            self.at_inputs.exponents[begin:end] = entering_exponents
             release(entering)
+        self._begin(begin)
 
     def _independent(self, layer: int) -> int:
         if not self.independent:
@@ -123,6 +161,11 @@ class AdjointPass:
         entering = acquire((steps, self.N, self.dimensions.units), self.dimensions.dtype)
         exponents = np.empty((steps, self.N), np.int64)
         enter(c.steps[chosen] - begin, c.at[chosen], c.values[chosen], entering, exponents)
+        if c.exponents is not None:
+            here = exponents[c.steps[chosen] - begin, c.at[chosen]]
+            exponents[c.steps[chosen] - begin, c.at[chosen]] = np.where(
+                here == NOTHING, NOTHING, here + c.exponents[chosen]
+            )
         return entering, exponents
 
     def _accumulate(self, layer: int, a_x_bar: ndarray, a_h_bar: ndarray, exponents: ndarray, below: Strided,
@@ -150,9 +193,9 @@ class AdjointPass:
             layer._replace(**{name: getattr(layer, name)[..., : d.hidden] for name in Adjoints._fields[:3]})
             for layer in self.adjoints
         )
-        initial = times_power(self.carry[..., : d.hidden], self.carry_exponents)
+        initial = Scaled(self.carry[..., : d.hidden].copy(), self.carry_exponents)
         parameters = tuple(self._layer(sums, d.hidden if layer else d.inputs) for layer, sums in enumerate(self.sums))
-        return Swept(self.log10_norms, non_finite, last_states, adjoints, initial, self.inputs_bar, parameters)
+        return Swept(self.log10_norms, non_finite, last_states, adjoints, initial, self.at_inputs, parameters)
 
     def _layer(self, sums: Sums, columns: int) -> Layer:
         d = self.dimensions

@@ -8,7 +8,9 @@ length, and a chunk is worked on in the processor's cache.
 
 import sys
 import time
+from bisect import bisect_left
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,13 +40,15 @@ class Size(NamedTuple):
     dtype: str | np.dtype
     keep: bool = False  # all adjoints are wanted, and not only their norms
     parts: int = 1  # sweeps that run at once, this one among them, and share what may be stored
+    with_inputs: bool = False  # the inputs' gradients are wanted
+    breaks: tuple[int, ...] = ()  # steps at which a chunk has to begin
 
 
 class Plan(NamedTuple):
     """The cut, and its cost."""
 
     size: Size
-    chunk: int  # steps
+    edges: tuple[int, ...]  # steps at which chunks begin, and the end
     stored: int  # chunks whose forward values are kept, the last ones
     bytes: int  # peak memory, the result included
     multiply_adds: int
@@ -52,11 +56,16 @@ class Plan(NamedTuple):
 
     @property
     def chunks(self) -> int:
-        return -(-self.size.steps // self.chunk)
+        return len(self.edges) - 1
+
+    @property
+    def chunk(self) -> int:
+        """Steps of the longest chunk."""
+        return max(end - begin for begin, end in pairwise(self.edges))
 
     def steps_of(self, number: int) -> tuple[int, int]:
         """The steps of a chunk, from and to."""
-        return number * self.chunk, min(self.size.steps, (number + 1) * self.chunk)
+        return self.edges[number], self.edges[number + 1]
 
 
 def plan(size: Size) -> Plan:
@@ -79,19 +88,23 @@ def _planned(size: Size, chunk_bytes: int, store_bytes: int, chunk_work: int) ->
     step_bytes = forward_step + adjoint_step + transient_step
     chunk = max(1, min(size.steps, max(chunk_bytes // step_bytes, 32), max(1, chunk_work // work_step)))
     chunk = -(-size.steps // max(1, round(size.steps / chunk)))  # all of one length: each costs its caller's time too
-    chunks = -(-size.steps // chunk)
-    a_chunk, store = chunk * forward_step * size.depth, store_bytes // size.parts
-    stored = chunks if chunks * a_chunk <= 4 * store else max(1, store // a_chunk)
+    edges = tuple(sorted({*range(0, size.steps, chunk), *size.breaks, size.steps}))
+    chunks = len(edges) - 1
+    all_layers, store = forward_step * size.depth, store_bytes // size.parts
+    may_be_held = size.steps if size.steps * all_layers <= 4 * store else store // all_layers
+    stored = max(1, chunks - bisect_left(edges, size.steps - may_be_held))
     boundaries = chunks * size.depth * item * size.sequences * units * states
-    held = stored * chunk * forward_step * size.depth
+    held = (size.steps - edges[chunks - stored]) * all_layers
     result = 8 * size.steps * size.rows * size.depth * states
     if size.keep:
         result += size.depth * size.rows * size.steps * (8 + item * units * (states + 2 * gates))
+    if size.with_inputs:
+        result += size.steps * size.rows * (8 + item * size.input_size)
     own_inputs = item * size.steps * size.sequences * size.input_size
-    recomputed = (chunks - stored) / chunks
+    recomputed = edges[chunks - stored] / size.steps
     work = int(size.steps * (work_step + recomputed * size.sequences * weights))
     working = chunk * (adjoint_step + transient_step) + 2 * item * weights
-    return Plan(size, chunk, stored, boundaries + held + result + own_inputs + working, work, held)
+    return Plan(size, edges, stored, boundaries + held + result + own_inputs + working, work, held)
 
 
 class TooLarge(ValueError):

@@ -1,5 +1,7 @@
 """What goes into a sweep and what comes out; numbers beside their powers of two."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +23,46 @@ class Cotangents(NamedTuple):
     values: ndarray  # [m, H]
     rows: int
     final: ndarray | None = None  # [L, N, S, H]  ∂L/∂(last states), each taken as independent of the others
+    exponents: ndarray | None = None  # [m]  values are times 2^exponents
+    final_exponents: ndarray | None = None  # [L, N]  final is times 2^final_exponents
+
+
+class Episodes(NamedTuple):
+    """Where the sequences of a batch begin anew, and where they end."""
+
+    resets: ndarray  # [T, B]  whether the state is set to zeros before a step
+    lengths: ndarray  # [B]  steps of each sequence, from 1: later ones do not exist
+
+    def begins(self, step: int) -> ndarray:
+        """Of which sequences nothing passes into a step from the one before, [B]."""
+        return self.resets[step] | (self.lengths == step)
+
+    @property
+    def breaks(self) -> tuple[int, ...]:
+        """The steps before which something begins or ends."""
+        steps = {*np.flatnonzero(self.resets.any(axis=1)).tolist(), *self.lengths.tolist()}
+        return tuple(sorted(steps - {0, len(self.resets)}))
+
+    def of(self, own: slice) -> Episodes:
+        """Those of some of the sequences."""
+        return Episodes(self.resets[:, own], self.lengths[own])
+
+
+class Scaled(NamedTuple):
+    """Vectors along the last axis beside a power of two each: of any size."""
+
+    values: ndarray  # […, H]
+    exponents: ndarray  # […]  values are times 2^exponents
+
+    @property
+    def array(self) -> ndarray:
+        """The vectors themselves; what is out of the dtype's range becomes 0 or infinite."""
+        return times_power(self.values, self.exponents)
+
+    @property
+    def log10_norms(self) -> ndarray:
+        """log10 of their 2-norms, […]; -inf for zeros alone."""
+        return log10_norms(self.values, self.exponents)
 
 
 class Adjoints(NamedTuple):
@@ -39,9 +81,19 @@ class Swept(NamedTuple):
     non_finite: ndarray  # [L, B]  first step with a non-finite state, NEVER if none
     last_states: ndarray  # [L, B, S, H]
     adjoints: tuple[Adjoints, ...]  # one per layer
-    initial_bar: ndarray  # [L, N, S, H]  ∂L/∂(initial states)
-    inputs_bar: ndarray  # [T, N, X]  ∂L/∂x_t, no steps unless asked for
+    initial: Scaled  # [L, N, S, H]  ∂L/∂(initial states), one exponent a layer and row
+    inputs: Scaled  # [T, N, X]  ∂L/∂x_t, no steps unless asked for
     parameters_bar: tuple[Layer, ...]  # ∂L/∂ weights, summed over the batch, one per layer if asked for
+
+    @property
+    def initial_bar(self) -> ndarray:
+        """[L, N, S, H]"""
+        return times_power(self.initial.values, self.initial.exponents)
+
+    @property
+    def inputs_bar(self) -> ndarray:
+        """[T, N, X]"""
+        return self.inputs.array
 
 
 class Dimensions(NamedTuple):

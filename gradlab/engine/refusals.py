@@ -8,7 +8,7 @@ reported. Everything else has to be finite.
 import numpy as np
 from numpy import ndarray
 
-from gradlab.engine.records import NEVER, Adjoints, Cotangents
+from gradlab.engine.records import NEVER, Adjoints, Cotangents, Episodes
 from gradlab.network.stack import Stack
 
 
@@ -55,8 +55,29 @@ def refuse_places(c: Cotangents, steps: int, shape: tuple[int, int, int, int], d
             outside = np.flatnonzero((indices < 0) | (indices >= end))
             raise ValueError(f"cotangents.{name} is {indices[outside[0]]} at [{outside[0]}]: use 0 to {end - 1}")
     _refuse_order(c)
+    for name, powers, shape_of in (
+        ("exponents", c.exponents, (m,)),
+        ("final_exponents", c.final_exponents, (depth, c.rows)),
+    ):
+        if powers is not None and (powers.shape != shape_of or powers.dtype != np.int64):
+            got = f"shape {powers.shape} and dtype {powers.dtype}"
+            raise ValueError(f"cotangents.{name} has {got}: int64, {shape_of}, is needed")
     if c.final is not None:
         _refuse_array("cotangents.final", c.final, (depth, c.rows, kinds, hidden), "[L, N, S, H]", dtype)
+
+
+def refuse_episodes(episodes: Episodes, steps: int, sequences: int) -> None:
+    """Raises ValueError for resets that are not [T, B] of bool, or lengths that are not [B] from 1 to T."""
+    resets, lengths = episodes
+    if resets.shape != (steps, sequences) or resets.dtype != bool:
+        got = f"shape {resets.shape} and dtype {resets.dtype}"
+        raise ValueError(f"resets has {got}: bool, [T, B] = ({steps}, {sequences}), is needed")
+    if lengths.shape != (sequences,) or lengths.dtype.kind not in "iu":
+        got = f"shape {lengths.shape} and dtype {lengths.dtype}"
+        raise ValueError(f"lengths has {got}: whole numbers, [B] = ({sequences}), are needed")
+    outside = np.flatnonzero((lengths < 1) | (lengths > steps))
+    if len(outside):
+        raise ValueError(f"lengths is {lengths[outside[0]]} at [{outside[0]}]: use 1 to {steps}")
 
 
 def refuse_wanted(keep, rows: int, sequences: int, routed: int, parameters: bool, routes: ndarray) -> None:

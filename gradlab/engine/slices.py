@@ -18,8 +18,8 @@ from numpy import ndarray
 from gradlab.cells import CELLS
 from gradlab.engine.plan import Plan, Size, plan
 from gradlab.engine.progress import Progress, part_of, silent
-from gradlab.engine.records import Adjoints, Cotangents, Swept
-from gradlab.engine.refusals import refuse_inputs, refuse_places, refuse_shapes
+from gradlab.engine.records import Adjoints, Cotangents, Episodes, Scaled, Swept
+from gradlab.engine.refusals import refuse_episodes, refuse_inputs, refuse_places, refuse_shapes
 from gradlab.engine.sweep import Sweep
 from gradlab.network.stack import Layer, Stack
 
@@ -97,27 +97,34 @@ def sweep(
     cotangents: Cotangents,
     initial_state: tuple[ndarray, ...] = (),
     *,
+    episodes: Episodes | None = None,
     progress: Progress | None = None,
     **wanted: Any,
 ) -> Swept:
     """The forward pass and the adjoint of a stack.
 
     inputs [T, B, X] and cotangents in the stack's dtype; initial_state: one [L, B, H] per state, or none for zeros;
-    progress is called in the calling thread; wanted: as `Sweep.adjoint` takes it.
+    episodes: where sequences begin anew, and end; progress is called in the calling thread; wanted: as `Sweep.adjoint`
+    takes it.
     """
     states = CELLS[stack.cell].states
     refuse_shapes(stack, inputs, initial_state, states)
     T, B, X = inputs.shape
     size = Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, cotangents.rows, stack.dtype)
+    with_inputs = bool(wanted.get("with_inputs"))
     slices = slices_of(plan(size).multiply_adds, B)
     if len(slices) > 1:  # each slice would report indices counted from its own start
         refuse_inputs(stack, inputs, initial_state, states)
         refuse_places(cotangents, T, (stack.depth, B, len(states), stack.hidden_size), stack.dtype)
+        if episodes is not None:
+            refuse_episodes(episodes, T, B)
 
     def run(number: int, progress: Progress) -> Swept:
         own = slices[number]
         part = cotangents_of_slice(cotangents, own, B)
-        s = Sweep(stack, inputs[:, own], tuple(value[:, own] for value in initial_state), part.rows, len(slices))
+        start = tuple(value[:, own] for value in initial_state)
+        of_part = None if episodes is None else episodes.of(own)
+        s = Sweep(stack, inputs[:, own], start, part.rows, len(slices), of_part, with_inputs)
         s.forward(part_of(progress, 0, 0.5))
         swept = s.adjoint(part, progress=part_of(progress, 0.5, 1), **wanted)
         s.close()
@@ -139,7 +146,11 @@ def cotangents_of_slice(cotangents: Cotangents, own: slice, sequences: int) -> C
     if final is not None:
         shape = (final.shape[0], -1, sequences, *final.shape[2:])
         final = final.reshape(shape)[:, :, own].reshape(final.shape[0], rows, *final.shape[2:])
-    return Cotangents(cotangents.steps[chosen], at, cotangents.values[chosen], rows, final)
+    exponents = None if cotangents.exponents is None else cotangents.exponents[chosen]
+    powers = cotangents.final_exponents
+    if powers is not None:
+        powers = powers.reshape(len(powers), -1, sequences)[:, :, own].reshape(len(powers), rows)
+    return Cotangents(cotangents.steps[chosen], at, cotangents.values[chosen], rows, final, exponents, powers)
 
 
 def joined(parts: list[Swept]) -> Swept:
@@ -169,7 +180,7 @@ def joined(parts: list[Swept]) -> Swept:
         np.concatenate([part.non_finite for part in parts], axis=1),
         np.concatenate([part.last_states for part in parts], axis=1),
         adjoints,
-        rows([part.initial_bar for part in parts], 1),
-        rows([part.inputs_bar for part in parts], 1),
+        Scaled(*(rows(arrays, 1) for arrays in zip(*(part.initial for part in parts), strict=True))),
+        Scaled(*(rows(arrays, 1) for arrays in zip(*(part.inputs for part in parts), strict=True))),
         parameters,
     )

@@ -20,8 +20,8 @@ from gradlab.engine.packing import packed, rows_of
 from gradlab.engine.plan import Size, plan, refuse_too_large
 from gradlab.engine.products import padded
 from gradlab.engine.progress import Progress, silent
-from gradlab.engine.records import NEVER, Chunk, Cotangents, Dimensions, Swept
-from gradlab.engine.refusals import refuse_cotangents, refuse_inputs, refuse_places, refuse_wanted
+from gradlab.engine.records import NEVER, Chunk, Cotangents, Dimensions, Episodes, Swept
+from gradlab.engine.refusals import refuse_cotangents, refuse_episodes, refuse_inputs, refuse_places, refuse_wanted
 from gradlab.network.stack import Stack
 
 NO_CUT = np.empty(0)
@@ -32,23 +32,33 @@ class Sweep:
 
     rows    of cotangents that adjoints will have: B if None
     parts   how many sweeps, slices of one batch, share the memory
+    episodes    where sequences begin anew, and end: chunks are cut there, and kernels know nothing of it
+    with_inputs    whether adjoints will be asked for the inputs' gradients, for the plan
     Raises ValueError for arrays of another shape or dtype and for inputs that are not finite.
     """
 
     def __init__(self, stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, ...] = (),
-                 rows: int | None = None, parts: int = 1):  # fmt: skip
+                 rows: int | None = None, parts: int = 1, episodes: Episodes | None = None,
+                 with_inputs: bool = False):  # fmt: skip
         cell = CELLS[stack.cell]
         refuse_inputs(stack, inputs, initial_state, cell.states)
         T, B, X = inputs.shape
+        if episodes is not None:
+            refuse_episodes(episodes, T, B)
+        self.episodes = episodes
         H, dtype = stack.hidden_size, stack.dtype
         G, S, V = len(cell.pre_activations), len(cell.states), len(cell.saved)
         self.dimensions = Dimensions(stack.depth, T, B, X, G, S, V, H, padded(H, dtype), dtype)
         self.cell, self.inputs = cell(), inputs
         self.weights = [packed(layer, G) for layer in stack.layers]
-        self.plan = plan(Size(stack.cell, stack.depth, H, X, T, B, rows or B, dtype, parts=parts))
+        breaks = () if episodes is None else episodes.breaks
+        size = Size(stack.cell, stack.depth, H, X, T, B, rows or B, dtype, False, parts, with_inputs, breaks)
+        self.plan = plan(size)
         start = np.zeros((stack.depth, B, S, self.dimensions.units), dtype)
         for kind, value in enumerate(initial_state):
             start[:, :, kind, :H] = value
+        self._last_states = np.zeros((stack.depth, B, S, H), dtype)
+        self._begin(0, start)
         self.ends = [start]  # states at the start of each chunk
         self.stored: dict[int, list[Chunk]] = {}
         self.non_finite = np.full((stack.depth, B), NEVER)
@@ -60,15 +70,31 @@ class Sweep:
             values = self._forward(number, keep)
             if keep:
                 self.stored[number] = values
-            self.ends.append(np.stack([layer.states[-1] for layer in values]))
+            end = np.stack([layer.states[-1] for layer in values])
+            self._begin(self.plan.steps_of(number)[1], end)
+            self.ends.append(end)
             if not keep:
                 self._release(values)
             progress((number + 1) / self.plan.chunks)
+        if self.episodes is not None:  # what overflows behind a sequence's end does not exist
+            self.non_finite[self.non_finite >= self.episodes.lengths] = NEVER
+
+    def _begin(self, step: int, states: ndarray) -> None:
+        """Notes the last states of the sequences that end before a step, and sets back those that begin anew at it."""
+        if self.episodes is None or step == self.dimensions.steps:
+            return
+        ended = self.episodes.lengths == step
+        self._last_states[:, ended] = states[:, ended, :, : self.dimensions.hidden]
+        states[:, self.episodes.begins(step)] = 0
 
     @property
     def last_states(self) -> ndarray:
         """[L, B, S, H]"""
-        return self.ends[-1][..., : self.dimensions.hidden]
+        last = self.ends[-1][..., : self.dimensions.hidden]
+        if self.episodes is None:
+            return last
+        whole = self.episodes.lengths == self.dimensions.steps
+        return np.where(whole[:, None, None], last, self._last_states)
 
     def values(self, progress: Progress = silent) -> tuple[ndarray, ndarray]:
         """All states after every step [L, T, B, S, H] and all values the cell saves [L, T, B, V, H].
@@ -173,7 +199,7 @@ class Sweep:
         )
         adjoint = AdjointPass(
             self.cell, self.weights, d, self.inputs, cotangents, frozenset(keep), independent, with_parameters,
-            with_inputs, orders, passes, routes,
+            with_inputs, orders, passes, routes, self.episodes,
         )  # fmt: skip
         for count, number in enumerate(reversed(range(self.plan.chunks))):
             stored = self.stored.get(number)

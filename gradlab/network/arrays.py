@@ -9,9 +9,10 @@ from torch import Tensor
 
 ArrayLike: TypeAlias = ndarray | Tensor
 StatesLike: TypeAlias = ArrayLike | Sequence[ArrayLike]  # h, or one array for each state: (h, c)
+Lengths: TypeAlias = ArrayLike | Sequence[int]  # of sequences, in steps
 
 
-def on_the_cpu(value: ArrayLike, name: str) -> ndarray:
+def on_the_cpu(value: ArrayLike | Sequence[int], name: str) -> ndarray:
     """A numpy array of an array, a tensor or nested numbers; half precisions, which numpy lacks, become float64.
 
     Raises ValueError, with the name, for what is no array, has masked entries, or has no values.

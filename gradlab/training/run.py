@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import islice
 from typing import Any, NamedTuple, Never
 
@@ -197,7 +197,8 @@ class Run:
     def trace(self) -> GradientTrace:
         """The full trace of the present weights on the probe batch, every sequence's own loss; nothing is changed."""
         batch = self.network.tensors(self.probe_batch())
-        return trace(self.network.recurrent.stack, batch.inputs, self._cotangents(batch))
+        found = trace(self.network.recurrent.stack, batch.inputs, self._cotangents(batch))
+        return replace(found, source=None)  # a run has many of them, all of one batch
 
     def _cotangents(self, batch: Tensors) -> Tensor:
         """∂ℓ_b/∂h_t of the top layer by the loss alone, ℓ_b being sequence b's own loss, [T, B, H]."""

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,8 +14,15 @@ import psutil
 import pyarrow as pa
 from numpy import ndarray
 
-MOST_BYTES = min(2**30, psutil.virtual_memory().total // 16)
 MISSING = object()
+
+
+def most_bytes(total: int) -> int:
+    """What a server keeps on a machine of so much memory."""
+    return min(2**30, total // 16)
+
+
+MOST_BYTES = most_bytes(psutil.virtual_memory().total)
 
 
 class Kept:
@@ -82,6 +90,8 @@ def _parts_of(value: Any, seen: dict[int, int]) -> Iterable[int]:
         inner = value
     elif dataclasses.is_dataclass(value):
         inner = vars(value).values()
+    elif isinstance(value, partial):
+        inner = (*value.args, *value.keywords.values())
     else:
         return
     for part in inner:

@@ -151,12 +151,12 @@ def called(function, arguments):
 
 
 OF_A_SUBJECT = {name: f for name, f in ANALYSES.items() if next(iter(inspect.signature(f).parameters)) == "subject"}
-OF_SOME = {"direct_at_biases", "remedies", "letters"}  # they speak of settings: of biases, of a text
+OF_SOME = {"direct_at_biases", "changes", "letters"}  # they speak of settings: of biases, of a text
 OF_STEPS = {name: function for name, function in OF_A_SUBJECT.items() if "steps" in function.reads}  # not weights alone
 BY_THE_STEP = [
     name
     for name in OF_STEPS
-    if name not in ("trace", "cut", "check", "itemised", "pairs", "cost", "letters", "remedies")
+    if name not in ("trace", "cut", "check", "itemised", "pairs", "cost", "letters", "changes")
 ]  # all of every step
 LARGE = Experiment(cell="lstm", steps=1_000_000, batch_size=256, hidden_size=1024, depth=8, objective="cross_entropy")
 LONG = Experiment(cell="lstm", steps=1_000_000, objective="cross_entropy")  # of which a trace fits
@@ -199,7 +199,7 @@ def test_what_an_analysis_needs_by_default_is_what_it_does_by_default(name):
         assert of_need[option] == of_analysis[option], option
 
 
-@pytest.mark.parametrize("name", [name for name in OF_STEPS if name not in ("cost", "letters", "check", "remedies")])
+@pytest.mark.parametrize("name", [name for name in OF_STEPS if name not in ("cost", "letters", "check", "changes")])
 def test_the_memory_that_an_analysis_states_is_what_it_holds_at_its_peak(name, monkeypatch):
     for module, constant in ((gradient, "BATCH_BYTES"), (jacobians, "BLOCK_BYTES")):
         monkeypatch.setattr(module, constant, 2**16)

@@ -60,6 +60,7 @@ STOPS += [
     ("why_addition", "steps", "60"),
     ("gates", "steps", "60"),
 ]
+STOPS += [(page, "keep_bias", "3.0") for page in ("sequence_types", "itemised", "jacobians")]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from gradlab import Experiment
 from gradlab.analyses.jacobians import product_jacobians
 from gradlab.words.numbers import number
-from tests.ui.conftest import SMALL
+from tests.ui.conftest import SMALL, sent
 
 
 def one_of(app) -> Experiment:
@@ -46,9 +46,10 @@ def test_the_bound_of_an_rnn_is_its_spectral_norm_to_the_power_of_the_lag(open_a
     app = open_app("jacobians", **SMALL, one_cell="RNN")
     sigma = np.linalg.svd(one_of(app).network().layers[0].U, compute_uv=False)[0]
     assert f"bounds them all by {number(29 * np.log10(sigma))}." in said(app)
-    spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
-    names = next(layer["encoding"]["color"] for layer in spec["layer"] if "color" in layer["encoding"])
-    assert names["scale"]["domain"] == ["singular value", "random cotangent", "spectral-norm bound"]
+    (picture,) = sent(app)["frame"]["pictures"]
+    assert {"singular value", "random cotangent", "spectral-norm bound"} < picture["rows"].keys()
+    bound = picture["rows"]["spectral-norm bound"]
+    assert bound["log10_value"] == pytest.approx([lag * np.log10(sigma) for lag in bound["lag"]])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Pages of sequences: what they say is what the library computes, and what is chosen is what is drawn."""
 
-import json
 import re
 
 import numpy as np
@@ -139,12 +138,12 @@ def test_the_sentence_compares_the_last_loss_alone_with_the_sum(open_app):
 
 def test_the_gallery_draws_the_five_types_on_one_scale_and_the_chosen_one_over_its_own_steps(open_app):
     app = open_app("sequence_types", **SMALL, loss="many_to_many_delayed", reads="20")
-    specs = [json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")]
-    domains = [layer["encoding"]["stroke"]["scale"]["domain"] for spec in specs[:5] for layer in spec["layer"][1:2]]
+    *small, chosen = sent(app)["frame"]["pictures"][:6]
+    domains = [picture["domains"]["colours"] for picture in small]
     assert len(domains) == 5
     assert all(domain == domains[0] for domain in domains)
-    boxes = [row for row in drawn(app, "box") if row["box"] == "loss"]
-    assert {20, 29} <= {row["step"] for row in boxes}
+    assert chosen["domains"]["colours"] != domains[0]
+    assert {20, 29} <= {*chosen["rows"]["loss"]["step"]}
 
 
 def test_what_a_schedule_saves_is_counted_for_it_alone(open_app):

@@ -18,13 +18,13 @@ from gradlab.settings.experiment import Experiment, shown
 from gradlab.settings.links import LINK_VERSION, read_query, to_query
 from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
-from gradlab.ui.frame import present, visit
+from gradlab.ui.frame import hidden, present, visit
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings, display, titles
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 # Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
 PAGES_OWN = (
-    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours",
+    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours", "step",
 )  # fmt: skip
 PASSED_ON += PAGES_OWN
 ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by themselves from what is not allowed
@@ -35,7 +35,7 @@ ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by th
 MAY_BE_EMPTY = ("shown_text", "learned_text", "cuts")  # texts, which may say anything, and a set
 MOST_SENTENCES = 12  # that a page shows about what could not be used
 MOST = 1e15  # of a page's number; every setting's bounds are far below
-OWN_KEYS = ("cells", present.NAME, *display(), *ON_PAGES, *PASSED_ON[1:])
+OWN_KEYS = ("cells", present.NAME, hidden.NAME, *display(), *ON_PAGES, *PASSED_ON[1:])
 DISPLAY: dict[str, Any] = {  # at first
     "state": "h", "relative": "true", "one_cell": ONE_CELL, "cells": [CELLS[name].title for name in DEFAULT_CELLS],
 }  # fmt: skip
@@ -64,6 +64,7 @@ def read_first_address() -> None:
     query = st.query_params
     present.read(query)
     experiment, problems = read_query(query, ignore=(*OWN_KEYS, *of_pages(query)))
+    problems += hidden.read(query)
     begun.address = experiment
     cells, cell_problems = _cells(query)
     displayed = {}
@@ -94,6 +95,8 @@ def read_first_address() -> None:
         spelt["cells"] = as_widgets({"cells": cells})["cells"]
     if present.is_on():
         spelt[present.NAME] = "1"
+    if hidden.names():
+        spelt[hidden.NAME] = hidden.text()
     if spelt != {name: values if name == "cells" or len(values) > 1 else values[0] for name, values in _all(query)}:
         query.from_dict(spelt)
         st.rerun()
@@ -251,4 +254,6 @@ def short_query(settings: Settings, session: Mapping[str, Any]) -> str:
     changed = {name: value for name, value in _values(settings, session).items() if standard.get(name) != value}
     if present.is_on():
         changed[present.NAME] = "1"
+    if hidden.names():
+        changed[hidden.NAME] = hidden.text()
     return urlencode({"version": LINK_VERSION} | changed, True) if changed else ""

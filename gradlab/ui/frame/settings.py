@@ -43,6 +43,7 @@ COMPARED, EXAMINED, INJECTED = ("cells", *DRAWN, *GROUPS["loss"]), ("one_cell", 
 ACTS_ON = {  # the settings that can change what a page shows, by the page's address; it asks for no others
     "": (*COMPARED, "relative"),
     "gradient_flow": (*COMPARED, "state", "relative"),
+    "story": (),  # its networks are its own
     "one_unit": (),
     "why_addition": (*EXAMINED, *INJECTED, "relative"),
     "gates": (*EXAMINED, *INJECTED),

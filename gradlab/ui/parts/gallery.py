@@ -1,40 +1,57 @@
-"""The gallery of sequence types: one small unrolled network each, a button that chooses it, and the chosen network."""
+"""The page of sequence types: one small unrolled network each, a button that chooses it, and the chosen network."""
 
+from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
 
 from gradlab.analyses.call import Call, Table
 from gradlab.analyses.paths import diagram
+from gradlab.analyses.thinning import AllRows, Lines
+from gradlab.analyses.traces import trace
 from gradlab.charts.axes import decades_domain
+from gradlab.charts.traces import lines
 from gradlab.charts.unrolled import network
 from gradlab.settings.subject import Subject
-from gradlab.ui.ask import ask, result
-from gradlab.ui.parts.figure import figure
+from gradlab.ui.ask import rows_on_screen
+from gradlab.ui.frame import settings
+from gradlab.ui.parts import matrices
+from gradlab.ui.parts.cards import state_of
+from gradlab.ui.parts.view import Answer, Asked, Figure, View
+from gradlab.words import flow
 from gradlab.words.how_to_read import Words
 from gradlab.words.numbers import counted
-from gradlab.words.sequences import KINDS, Kind, kind_of, type_name
+from gradlab.words.sequences import KINDS, Kind, kind_of, type_name, type_sentence
 
 STEPS, MOST_STEPS = 5, 12  # of a small diagram; of the large one
+CHOSEN, NORMS, MATRIX = range(len(KINDS), len(KINDS) + 3)  # figures after the small ones
 
 
-def draw(subject: Subject) -> None:
-    """The types, over a few steps of one subject; colours are on one scale."""
-    short = [_example(subject, kind) for kind in KINDS]
-    calls = [Call.of(diagram, example, most=STEPS) for example in short]
-    questions = [Table.of(call, "edges") for call in calls]
-    domain = decades_domain([ask(question)["log10_relative"] for question in questions])
-    places = st.columns(len(KINDS))
-    for column, kind, example, call, rows in zip(places, KINDS, short, calls, questions, strict=True):
+def view(asked: Asked, answer: Answer) -> View:
+    """The types in small, the chosen network, its gradient norms, and its losses one at a time."""
+    shared, one = asked.settings, asked.settings.one
+    calls = [Call.of(trace, subject) for subject in shared.subjects]
+    traces, place = [answer(call) for call in calls], matrices.Place()
+    sentence = type_sentence(one, answer(Call.of(trace, one)))
+    rows = Table.of(calls, "table", settings.of_state(state_of(traces, shared.state)))
+    words = Words("gradient norms", f"Gradient norms: {flow.names(traces)}", flow.opening(traces))
+    norms = partial(lines, relative=shared.relative, marks=flow.marks(traces))
+    answer(matrices.pairs_of(one))
+    one_at_a_time = Words("itemised matrix", f"One loss at a time: {one.title}", sentence)
+    figures = [
+        *_small(one, answer),
+        _chosen(one, sentence, answer),
+        Figure(norms, rows, words, Lines()),
+        matrices.matrix(one, place, matrices.domain_of([one], place), one_at_a_time),
+    ]
+    return View(figures, [sentence])
+
+
+def draw(figure: Callable[[int], None], subject: Subject) -> None:
+    """The types, each with a button that shows it below; `figure` draws a figure of the view."""
+    for number, (column, kind) in enumerate(zip(st.columns(len(KINDS)), KINDS, strict=True)):
         with column.container(border=True, height="stretch"):
-            small = partial(network, domain=domain, steps=result(call).steps, small=True)
-            words = Words(
-                f"small {kind.loss}",
-                kind.name,
-                f"{kind.task}, over {counted(example.settings.steps, 'step')}",
-                "unrolled network",
-            )
-            figure(small, rows, words, tools=False)
+            figure(number)
             st.markdown(f"**{kind.name}**  \n:small[{kind.task}]")
             is_shown = kind == kind_of(subject)
             st.button(
@@ -47,12 +64,26 @@ def draw(subject: Subject) -> None:
             )
 
 
-def chosen(subject: Subject, sentence: str) -> None:
-    """The subject's own unrolled network."""
+def _small(subject: Subject, answer: Answer) -> list[Figure]:
+    """The types over a few steps of one subject; colours are on one scale."""
+    short = [_example(subject, kind) for kind in KINDS]
+    calls = [Call.of(diagram, example, most=STEPS) for example in short]
+    drawings = [answer(call) for call in calls]
+    questions = [Table.of(call, "edges") for call in calls]
+    domain = decades_domain([rows_on_screen(question, AllRows())["log10_relative"] for question in questions])
+    figures = []
+    for kind, example, drawing, question in zip(KINDS, short, drawings, questions, strict=True):
+        task = f"{kind.task}, over {counted(example.settings.steps, 'step')}"
+        words = Words(f"small {kind.loss}", kind.name, task, "unrolled network")
+        figures.append(Figure(partial(network, domain=domain, steps=drawing.steps, small=True), question, words))
+    return figures
+
+
+def _chosen(subject: Subject, sentence: str, answer: Answer) -> Figure:
+    """The subject's unrolled network."""
     call = Call.of(diagram, subject, most=MOST_STEPS)
     words = Words("unrolled network", type_name(subject), sentence)
-    st.header(words.title, anchor=False)
-    figure(partial(network, steps=result(call).steps), Table.of(call, "edges"), words)
+    return Figure(partial(network, steps=answer(call).steps), Table.of(call, "edges"), words)
 
 
 def _example(subject: Subject, kind: Kind) -> Subject:

@@ -2,26 +2,30 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import streamlit as st
 
 from gradlab.analyses.call import Call, Table
-from gradlab.analyses.itemised import individual_losses, most_rows, pairs, state_of
+from gradlab.analyses.itemised import individual_losses, most_rows, pairs, state_of, with_rows
 from gradlab.analyses.thinning import Lines, PairBins
 from gradlab.analyses.traces import trace
 from gradlab.charts import itemised
 from gradlab.charts.axes import decades_domain
 from gradlab.settings.subject import Subject
-from gradlab.ui.ask import Rows, ask
+from gradlab.ui.ask import Rows, rows_on_screen
 from gradlab.ui.frame import settings
-from gradlab.ui.frame.shown import EVERY_STATE
-from gradlab.ui.parts.figure import figure
-from gradlab.ui.parts.view import Asked
+from gradlab.ui.frame.shown import EVERY_STATE, Settings
+from gradlab.ui.parts.view import Answer, Asked, Figure, View
+from gradlab.words import sequences
 from gradlab.words.how_to_read import Words
 
+V = TypeVar("V")
 ROWS = Lines(("log10_norm",), ("loss_step",))
 A_ROW = 3  # charts side by side, at most
+PER_MILLISECOND = 14e6  # of the multiply-adds of the pairs, as measured
+MATRIX = ("matrix", "One loss at a time", "itemised matrix")  # name, title, how to read
+SUM = ("sum", "Individual losses and their sum", "sum of losses")
 
 
 class Place(NamedTuple):
@@ -50,10 +54,10 @@ def place_of(asked: Asked) -> Place:
     return Place(asked.number("layer", shared.one.settings.depth - 1, 0), state)
 
 
-def in_threes(subjects: Sequence[Subject]) -> Iterator[tuple[Any, Subject]]:
-    """Each subject with its column of the page."""
-    for first in range(0, len(subjects), A_ROW):
-        group = subjects[first : first + A_ROW]
+def in_threes(values: Sequence[V]) -> Iterator[tuple[Any, V]]:
+    """Each value with its column of the page."""
+    for first in range(0, len(values), A_ROW):
+        group = values[first : first + A_ROW]
         yield from zip(st.columns(len(group)), group, strict=True)
 
 
@@ -69,22 +73,54 @@ def matrix_of(subject: Subject, at: Place) -> Table:
 
 def domain_of(subjects: Sequence[Subject], at: Place) -> list[float]:
     """The log10 range of the subjects' matrices."""
-    return decades_domain([ask(matrix_of(subject, at), PairBins())["log10_norm"] for subject in subjects])
+    return decades_domain([rows_on_screen(matrix_of(subject, at), PairBins())["log10_norm"] for subject in subjects])
 
 
-def matrix(subject: Subject, at: Place, domain: list[float], words: Words) -> None:
+def matrix(subject: Subject, at: Place, domain: list[float], words: Words) -> Figure:
     """The matrix of one subject."""
     cell, state = subject.settings.cell, at.state_in(subject)
     draw = partial(itemised.matrix, cell=cell, domain=domain, state=state)
-    figure(draw, matrix_of(subject, at), words, PairBins(), beside={"total": _total(subject, at)})
+    return Figure(draw, matrix_of(subject, at), words, PairBins(), {"total": _total(subject, at)})
 
 
-def losses_and_sum(subject: Subject, at: Place, domain: list[float], words: Words) -> None:
+def losses_and_sum(subject: Subject, at: Place, domain: list[float], words: Words) -> Figure:
     """Some individual losses of one subject, and the sum of all."""
     cell, state = subject.settings.cell, at.state_in(subject)
     rows = Table.of(pairs_of(subject).then(individual_losses), where=at.rows(subject))
     draw = partial(itemised.losses_and_sum, cell=cell, domain=domain, state=state)
-    figure(draw, rows, words, ROWS, beside={"total": _total(subject, at)})
+    return Figure(draw, rows, words, ROWS, {"total": _total(subject, at)})
+
+
+def view(asked: Asked, answer: Answer) -> View:
+    """What each loss sends to each state: a matrix for each subject, and then its losses beside their sum."""
+    at, subjects = place_of(asked), [with_rows(subject) for subject in asked.settings.subjects]
+    computed = [answer(pairs_of(subject)) for subject in subjects]
+    traces = [answer(Call.of(trace, subject)) for subject in subjects]
+    hiding, domain = sequences.hiding(computed, traces, at.layer, at.state), domain_of(subjects, at)
+    figures = [matrix(subject, at, domain, _words(subject, MATRIX, hiding)) for subject in subjects]
+    figures += [losses_and_sum(subject, at, domain, _words(subject, SUM, hiding)) for subject in subjects]
+    note = sequences.rows_note(computed, subjects[0], asked.settings.subjects[0], at.layer, at.state)
+    return View(figures, [hiding, note, sequences.losses_and_sum(computed, at.layer, at.state)])
+
+
+def sums(shared: Settings) -> range:
+    """Which of the view's figures show the losses beside their sum."""
+    return range(len(shared.subjects), 2 * len(shared.subjects))
+
+
+def work(shared: Settings) -> list[Subject]:
+    """The subjects whose matrices are made."""
+    return [with_rows(subject) for subject in shared.subjects]
+
+
+def milliseconds(subject: Subject) -> float:
+    """About how long a subject's matrix takes."""
+    return pairs_of(subject).work / PER_MILLISECOND
+
+
+def _words(subject: Subject, kind: tuple[str, str, str], sentence: str) -> Words:
+    name, title, how = kind
+    return Words(f"{subject.title} {name}", f"{title}: {subject.title}", sentence, how)
 
 
 def _total(subject: Subject, at: Place) -> Rows:

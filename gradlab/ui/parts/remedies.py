@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from gradlab.analyses.call import Call
+from gradlab.analyses.changes import changes
 from gradlab.analyses.diagnosis import diagnose
-from gradlab.analyses.remedies import remedies
 from gradlab.analyses.traces import trace
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import result
@@ -24,7 +24,7 @@ def draw(subjects: Sequence[Subject], places: Sequence[Any], page: str) -> None:
         with place, section("Try on this network", f"{page}_remedies_{cell}") as is_open:
             if not is_open:
                 continue
-            found = result(Call.of(remedies, subject))
+            found = result(Call.of(changes, subject))
             if found.empty:
                 st.caption(NONE)
             for number, row in found.iterrows():

@@ -1,0 +1,267 @@
+"""The forms that training scripts have: each trace is that of autograd, step by step, in the place of the module."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+import gradlab
+from tests.watching.test_watch import MODULES, Classifier, assert_same, by_autograd, loss_of, tokens
+
+
+def watched(model, run):
+    with gradlab.watch(model) as flow:
+        run(model)
+    return flow
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_states_of_every_layer_are_read(module):
+    torch.manual_seed(1)
+    model = Classifier(module, "both layers").double()
+
+    def run(model):
+        loss_of(model, tokens()).backward()
+
+    assert_same(watched(model, run).trace(), by_autograd(model, run))
+
+
+class Tagger(nn.Module):
+    """Packed sequences: a score at every step that there is, or of the last states alone."""
+
+    def __init__(self, module, enforce_sorted=False, read="every step", **options):
+        super().__init__()
+        self.embedding, self.rnn = nn.Embedding(11, 5), module(5, 7, 2, batch_first=True, **options)
+        self.head = nn.Linear(14 if options.get("bidirectional") else 7, 3)
+        self.enforce_sorted, self.read = enforce_sorted, read
+
+    def forward(self, words, lengths):
+        packed = pack_padded_sequence(
+            self.embedding(words), lengths, batch_first=True, enforce_sorted=self.enforce_sorted
+        )
+        if isinstance(self.rnn, nn.RNNBase):
+            output, state = self.rnn(packed)
+        else:  # the oracle packs with steps first, in order
+            output, state = self.rnn(packed)
+        if self.read == "every step":
+            output, _ = pad_packed_sequence(output, batch_first=True)
+            return self.head(output).square().sum(dim=(1, 2)) / lengths
+        state = state if isinstance(state, tuple) else (state,)
+        return sum((part[-1] * (1 + number)).square().sum(dim=1) for number, part in enumerate(state))
+
+
+@pytest.mark.parametrize("read", ["every step", "last states"])
+@pytest.mark.parametrize(("lengths", "enforce_sorted"), [([6, 12, 9], False), ([12, 9, 6], True), ([12, 12, 12], True)])
+@pytest.mark.parametrize("module", MODULES)
+def test_packed_sequences(module, lengths, enforce_sorted, read):
+    torch.manual_seed(1)
+    model, lengths = Tagger(module, enforce_sorted, read).double(), torch.tensor(lengths)
+
+    def run(model):
+        model(tokens(T=12), lengths).sum().backward()
+
+    trace = watched(model, run).trace()
+    unrolled = by_autograd(model, run)
+    for number, state in enumerate(trace.states):
+        expected = unrolled.log10_norms(state=number)
+        for b, length in enumerate(lengths):
+            np.testing.assert_allclose(trace.log10_norm(state)[:, :length, b], expected[:, :length, b], atol=1e-9)
+            assert not np.isfinite(trace.log10_norm(state)[:, length:, b]).any()
+
+
+class Translator(nn.Module):
+    """Encoder → decoder through the last states; attention over the encoder's outputs where asked for."""
+
+    def __init__(self, module, attention):
+        super().__init__()
+        self.embedding = nn.Embedding(11, 5)
+        self.encoder, self.decoder = module(5, 7, 2), module(5, 7, 2)
+        self.head, self.attention = nn.Linear(7, 11), attention
+
+    def forward(self, source, target):
+        memory, state = self.encoder(self.embedding(source))
+        output, _ = self.decoder(self.embedding(target), state)
+        if self.attention:
+            weights = torch.softmax(torch.einsum("tbh,sbh->tbs", output, memory), dim=2)
+            output = output + torch.einsum("tbs,sbh->tbh", weights, memory)
+        return nn.functional.cross_entropy(self.head(output[:-1]).flatten(0, 1), target[1:].flatten())
+
+
+@pytest.mark.parametrize("attention", [False, True])
+@pytest.mark.parametrize("module", MODULES)
+def test_an_encoder_whose_states_start_a_decoder(module, attention):
+    torch.manual_seed(1)
+    model = Translator(module, attention).double()
+
+    def run(model):
+        model(tokens(T=14, batch_first=False), tokens(T=9, batch_first=False, seed=6)).backward()
+
+    flow = watched(model, run)
+    assert flow.names == ["encoder", "decoder"]
+    for name in flow.names:
+        assert_same(flow.trace(name), by_autograd(model, run, name))
+    by_part = {name: max(abs(d.decades_per_100_steps) * d.length for d in flow.diagnose() if d.part == name)
+               for name in flow.names}  # fmt: skip
+    assert [diagnosis.part for diagnosis in flow.diagnose()] == sorted(
+        flow.names, key=by_part.__getitem__, reverse=True
+    )
+
+
+class Twins(nn.Module):
+    """One module called twice in a forward pass, from a learned initial state."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.GRU(5, 7)
+        self.start = nn.Parameter(torch.randn(1, 1, 7))
+
+    def forward(self, one, other):
+        start = self.start.expand(1, one.shape[1], 7).contiguous()
+        return (self.rnn(one, start)[0][-1] - self.rnn(other, start)[1][-1]).square().sum()
+
+
+def test_one_module_called_twice_has_two_passes_and_a_learned_start():
+    torch.manual_seed(1)
+    model = Twins().double()
+    one, other = torch.randn(2, 12, 3, 5, dtype=torch.float64)
+
+    def run(model):
+        model(one, other).backward()
+
+    flow, unrolled = watched(model, run), by_autograd(model, run)
+    assert list(flow.passes()) == [0, 1]
+    for number in (0, 1):
+        assert_same(flow.trace(number=number), unrolled, number)
+    assert set(flow.table["pass"]) == {0, 1}
+    assert (flow.trace(number=0).log10_norm("h") != flow.trace(number=1).log10_norm("h")).any()
+
+
+def test_gradients_of_several_backward_passes_add_up():
+    torch.manual_seed(1)
+    model = Classifier(nn.LSTM).double()
+
+    def run(model):
+        scores = model(tokens())
+        scores[:, 0].sum().backward(retain_graph=True)
+        scores[:, 1].square().sum().backward()
+
+    assert_same(watched(model, run).trace(), by_autograd(model, run))
+
+
+def test_accumulation_and_lbfgs_give_a_pass_for_every_forward_pass():
+    torch.manual_seed(1)
+    model = Classifier(nn.GRU).double()
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3)
+    weights = []
+
+    def closure():
+        optimizer.zero_grad()
+        weights.append({name: value.clone() for name, value in model.state_dict().items()})
+        loss = sum(loss_of(model, tokens(seed=seed)) / 2 for seed in (1, 2))
+        loss.backward()
+        return loss
+
+    with gradlab.watch(model) as flow:
+        optimizer.step(closure)
+    assert len(flow.passes()) == 2 * len(weights) >= 4
+    for number in flow.passes():  # each with the weights of its own pass
+        model.load_state_dict(weights[number // 2])
+        unrolled = by_autograd(
+            model, lambda model: (loss_of(model, tokens(seed=1)) / 2 + 0 * loss_of(model, tokens(seed=2))).backward()
+        )
+        if number % 2 == 0:
+            assert_same(flow.trace(number=number), unrolled, 0)
+
+
+def test_passes_without_gradient_are_not_noted_and_the_latest_are_kept():
+    torch.manual_seed(1)
+    model = Classifier(nn.GRU)
+    with gradlab.watch(model, passes=2) as flow:
+        with torch.no_grad():
+            model(tokens())
+        model(tokens())  # no backward pass
+        assert not flow.passes()
+        for seed in range(3):
+            loss_of(model, tokens(seed=seed)).backward()
+    assert list(flow.passes()) == [1, 2]
+    with pytest.raises(ValueError, match=r"number = 0 is no pass of rnn: 1 to 2 are kept"):
+        flow.trace(number=0)
+
+
+def test_a_sample_of_the_batch_is_the_same_sequences():
+    torch.manual_seed(1)
+    model = Classifier(nn.LSTM).double()
+
+    def run(model):
+        loss_of(model, tokens(B=9)).backward()
+
+    with gradlab.watch(model, sequences=3) as flow:
+        run(model)
+    expected = by_autograd(model, run).log10_norms()[:, :, [0, 4, 8]]
+    np.testing.assert_allclose(flow.trace().log10_norm("h"), expected, atol=1e-9)
+
+
+def test_a_scaled_loss_is_unscaled():
+    torch.manual_seed(1)
+    model = Classifier(nn.LSTM).double()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**12)
+    with gradlab.watch(model, scaler=scaler) as flow:
+        scaler.scale(loss_of(model, tokens())).backward()
+    assert_same(flow.trace(), by_autograd(model, lambda model: loss_of(model, tokens()).backward()))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_autocast_to_bfloat16_is_measured_in_the_weights_precision(module):
+    torch.manual_seed(1)
+    model = Classifier(module)
+    with (
+        torch.backends.mkldnn.flags(enabled=False),  # its LSTM takes no bfloat16 on every CPU
+        gradlab.watch(model) as flow,
+        torch.autocast("cpu", torch.bfloat16),
+    ):
+        loss_of(model, tokens()).backward()
+    unrolled = by_autograd(model, lambda model: loss_of(model, tokens()).backward())
+    np.testing.assert_allclose(flow.trace().log10_norm("h"), unrolled.log10_norms(), atol=0.1)
+
+
+def test_sequences_without_a_batch_are_a_batch_of_one():
+    torch.manual_seed(1)
+    module, inputs = nn.LSTM(4, 6, 2).double(), torch.randn(9, 4, dtype=torch.float64)
+    with gradlab.watch(module) as flow:
+        module(inputs)[0][-1].sum().backward()
+    with gradlab.watch(module) as batched:
+        module(inputs[:, None])[0][-1].sum().backward()
+    np.testing.assert_array_equal(flow.trace().log10_norms, batched.trace().log10_norms)
+
+
+def test_gradlab_s_own_recurrent_part_and_wrappers_are_seen():
+    torch.manual_seed(1)
+    plain = nn.LSTM(4, 6, 2).double()
+    own = gradlab.recurrent.Recurrent(gradlab.Stack.from_torch(plain))
+    model = nn.ModuleDict({"own": own, "many": nn.DataParallel(nn.ModuleDict({"rnn": plain}))})
+    inputs = torch.randn(9, 3, 4, dtype=torch.float64)
+    with gradlab.watch(model) as flow:
+        (own(inputs)[0][-1].sum() + plain(inputs)[0][-1].sum()).backward()
+    assert flow.names == ["own", "many.rnn"]
+    for state in ("h", "c"):
+        np.testing.assert_allclose(
+            flow.trace("own").log10_norm(state), flow.trace("many.rnn").log10_norm(state), atol=1e-9
+        )
+
+
+def test_what_cannot_be_watched_is_refused_in_a_sentence():
+    with pytest.raises(TypeError, match="list is no torch.nn.Module: pass the model that is trained"):
+        gradlab.watch([1])
+    with pytest.raises(TypeError, match="is scripted or traced"), pytest.warns(DeprecationWarning):
+        gradlab.watch(torch.jit.script(nn.Linear(2, 2)))
+    flow = gradlab.watch(nn.Linear(2, 2))
+    with pytest.raises(ValueError, match=r"Linear has no recurrent part, which is an nn.RNN.*gradlab.mark"):
+        flow.trace()
+    flow = gradlab.watch(Translator(nn.GRU, False))
+    with pytest.raises(ValueError, match="name is missing: the model has 2 recurrent parts, encoder, decoder"):
+        flow.trace()
+    with pytest.raises(ValueError, match="name = 'rnn' is no recurrent part of the model: use encoder, decoder"):
+        flow.trace("rnn")
+    with pytest.raises(ValueError, match=r"No gradient came back into encoder .* call loss.backward\(\) inside"):
+        flow.trace("encoder")
