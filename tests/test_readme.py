@@ -4,20 +4,35 @@ import re
 from pathlib import Path
 
 import torch
+from torch import nn
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 SMALLER = {"steps=1000": "steps=40", "updates=500": "updates=3", "after(500)": "after(3)"}
+
+
+class Model(nn.Module):
+    """What a reader may have."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.head = nn.LSTM(3, 4, batch_first=True), nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.head(self.rnn(x)[0][:, -1])
 
 
 def test_the_readme_s_programs_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     names = {"torch": torch, "inputs": torch.randn(5, 2, 16), "cotangents": torch.randn(5, 2, 64)}
-    assert len(programs) == 5
+    names |= {"model": Model(), "criterion": nn.MSELoss(), "x": torch.randn(2, 5, 3), "y": torch.randn(2, 1)}
+    assert len(programs) == 6
     for program in programs:
         for size, smaller in SMALLER.items():
             program = program.replace(size, smaller)
         exec(program, names)
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF-")
     assert names["run"].done == 3
+    names["flow"].close()
+    assert (tmp_path / "training.jsonl").exists()
     assert names["record"].update == 2

@@ -23,10 +23,10 @@ from numpy import ndarray
 from gradlab import engine
 from gradlab.analyses.memory import screen_bytes
 from gradlab.analyses.spans import Spans
-from gradlab.cells import CELLS
+from gradlab.cells import FORMS, KNOWN
 from gradlab.engine import Cotangents, Episodes, Plan, Size, buffers, is_finite, plan_in_slices
 from gradlab.network.arrays import ArrayLike, Lengths, StatesLike, on_the_cpu
-from gradlab.network.stack import Layer, Stack
+from gradlab.network.stack import Layer, Net, Stack
 from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.meant import knows_its_options, refuse_unknown_options
@@ -231,6 +231,8 @@ def problem_of(
     Raises ValueError for arrays that do not fit and for what one trace of takes more memory than there is, TypeError
     for what is neither a Stack nor a subject.
     """
+    if isinstance(subject, Stack) and subject.cell in FORMS:
+        raise TypeError(f"{KNOWN[subject.cell].title} is run in two halves: only gradlab.trace takes it")
     if isinstance(subject, Stack):
         return _with_arrays(subject, inputs, cotangents, initial_state, final_cotangents, resets, lengths)
     if not isinstance(subject, Problem):
@@ -257,7 +259,7 @@ def _with_arrays(
 ) -> Problem:
     first, second = ("B", "T") if stack.batch_first else ("T", "B")
     if lengths is not None:
-        inputs = _without_padding(stack, inputs, lengths)
+        inputs = without_padding(inputs, lengths, stack.batch_first)
     x = as_array(inputs, "inputs", stack.dtype, (None, None, stack.input_size), f"[{first}, {second}, X]")
     shape = (*x.shape[:2], stack.hidden_size)
     if cotangents is None and final_cotangents is not None:
@@ -275,7 +277,7 @@ def _with_arrays(
         loss = loss._replace(final=np.ascontiguousarray(np.stack(final, axis=2)))
     episodes = as_episodes(resets, lengths, T, B, stack.batch_first)
     if episodes is not None:
-        _refuse_behind_the_end(loss, episodes.lengths, stack.batch_first)
+        refuse_behind_the_end(loss, episodes.lengths, stack.batch_first)
     arrays = Arrays(stack, x, loss, states, episodes)
     problem = Problem(arrays.size, arrays)
     problem.refuse_too_large()
@@ -309,16 +311,16 @@ def as_episodes(
     return Episodes(begins, ends)
 
 
-def _without_padding(stack: Stack, inputs: ArrayLike | None, lengths: Lengths) -> ArrayLike | None:
+def without_padding(inputs: ArrayLike | None, lengths: Lengths, batch_first: bool) -> ArrayLike | None:
     """Inputs with zeros at the steps that do not exist: whatever stands there is never read."""
     if inputs is None:
         return inputs
     array, ends = on_the_cpu(inputs, "inputs"), on_the_cpu(lengths, "lengths")
-    axis = 1 if stack.batch_first else 0
+    axis = 1 if batch_first else 0
     if array.ndim != 3 or array.dtype.kind not in "fiub" or ends.shape != (array.shape[1 - axis],):
         return array  # refused where it is checked
     behind = np.arange(array.shape[axis])[:, None] >= ends
-    return np.where((behind.T if stack.batch_first else behind)[..., None], 0, array)
+    return np.where((behind.T if batch_first else behind)[..., None], 0, array)
 
 
 def _refuse_swapped(stack: Stack, x: ndarray, states: Sequence[StatesLike | None], lengths: Any) -> None:
@@ -336,7 +338,8 @@ def _refuse_swapped(stack: Stack, x: ndarray, states: Sequence[StatesLike | None
         )
 
 
-def _refuse_behind_the_end(loss: Cotangents, lengths: ndarray, batch_first: bool) -> None:
+def refuse_behind_the_end(loss: Cotangents, lengths: ndarray, batch_first: bool) -> None:
+    """Raises ValueError where a loss enters at a step that its sequence does not have."""
     behind = np.flatnonzero(loss.steps >= lengths[loss.at])
     if not len(behind):
         return
@@ -370,6 +373,9 @@ def stack_of(subject: Subject | Stack | Problem) -> Stack:
 
 
 def _refuse_no_subject(value: Any) -> None:
+    if isinstance(value, Net):
+        levels = "its levels' parts, .levels[0][0].stack"
+        raise TypeError(f"{value!r} is no single stack: gradlab.trace takes it whole, other analyses {levels}")
     if not is_subject(value):
         raise TypeError(f"{type(value).__name__} is neither an Experiment nor a Stack: see Stack.from_torch")
 
@@ -459,7 +465,7 @@ def as_states(
     """The initial states, or cotangents of the last ones, one [L, B, H] per state; none for zeros."""
     if given is None:
         return ()
-    names = CELLS[stack.cell].states
+    names = KNOWN[stack.cell].states
     values = given if isinstance(given, Sequence) else (given,)
     if len(values) != len(names):
         raise ValueError(f"{called} has {len(values)} parts: {stack.cell} needs {len(names)}, ({', '.join(names)})")
@@ -509,7 +515,10 @@ def last_loss_steps(last: Cotangents, spans: Spans) -> ndarray:
 def of_last_loss(cotangents: Cotangents, spans: Spans | None = None) -> Cotangents:
     """What the last loss of each row, or of each span, injects, alone."""
     last = last_losses(cotangents, spans)
-    return cotangents._replace(steps=cotangents.steps[last], at=cotangents.at[last], values=cotangents.values[last])
+    exponents = None if cotangents.exponents is None else cotangents.exponents[last]
+    return cotangents._replace(
+        steps=cotangents.steps[last], at=cotangents.at[last], values=cotangents.values[last], exponents=exponents
+    )
 
 
 @knows_its_options

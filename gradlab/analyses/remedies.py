@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
@@ -36,7 +36,6 @@ RAISES = (1.0, 2.0, 3.0)  # of the bias of the gate that keeps
 SHARE = 0.9  # of the parameter gradient that a window has to keep
 ROUNDS = 3  # of the search for a factor of U
 CLIPS = 2.0  # times the threshold: a norm that is no larger is not what clipping is for
-LINE_COLUMNS = ("remedy", "step", "lag", "log10_relative")
 NOTHING = "nothing is lost or gained here that a step size would not make up for"
 KEPT = "Every parameter is kept, and training goes on."
 
@@ -62,17 +61,12 @@ class Remedy:
     restart: bool  # whether training must begin again
     cost: str  # the same as a sentence
     code: str  # lines of Python on `rnn`, and where they need them `model`, `x`
-    log10_relative: ndarray  # [T] the line after the change, by step
+    cell: str  # of the network before
+    log10_now: ndarray  # [T] the line before the change, by step
+    log10_relative: ndarray  # and after it
 
     def __repr__(self) -> str:
         return f"Remedy({self.title}: {number(self.before)} -> {number(self.after)})"
-
-    @property
-    def line(self) -> pd.DataFrame:
-        """The line after the change: columns `LINE_COLUMNS`."""
-        step = np.arange(len(self.log10_relative))
-        columns = (self.title, step, len(step) - 1 - step, self.log10_relative)
-        return pd.DataFrame(dict(zip(LINE_COLUMNS, columns, strict=True)))
 
 
 class HasTraces(Protocol):
@@ -101,6 +95,8 @@ def remedies(
     there, and for a trace that keeps nothing of what it was made of: one that autograd gave, or one of a training.
     """
     whole, norms = _of(trace_or_flow)
+    if not isinstance(whole.stack, Stack):
+        raise ValueError("remedies are computed for layers that are alike and read one way, not for this network")
     whole_number("layer", layer, 0, whole.stack.depth - 1)
     longest = int(whole.way_back(ALL, layer).length.max(initial=0))
     if lag is not None:
@@ -176,6 +172,10 @@ class _Case:
     def problem(self) -> Problem:
         return self.whole.problem
 
+    @cached_property
+    def now(self) -> ndarray:
+        return line_of(self.whole, self.layer)
+
     @property
     def before(self) -> float:
         return at_lag(self.whole, self.layer, self.asked)
@@ -229,7 +229,7 @@ class _Case:
         kept = self.count if kept is None else kept
         return Remedy(
             kind, title, self.layer, self.lag, self.before, after, helps, reason, kept, lost, restart, cost,
-            "\n".join(code), line,
+            "\n".join(code), self.whole.cell, self.now, line,
         )  # fmt: skip
 
     # what changes no weight
@@ -246,7 +246,7 @@ class _Case:
         code = ("with torch.no_grad(): _, state = rnn(x)", "y, _ = rnn(x, state)")
         if not all(np.isfinite(state).all() for state in last):
             reason = "It does not help: the forward pass overflows, so that it ends in no state to begin with."
-            return self._listed("state", title, code, self.before, False, reason, line_of(self.whole, self.layer))
+            return self._listed("state", title, code, self.before, False, reason, self.now)
         arrays = Arrays(problem.stack, problem.inputs, problem.loss, last, problem.episodes)
         after = trace(Problem(arrays.size, arrays), progress=part_of(progress, 0.4, 1))
         cost = f"{KEPT} One more forward pass."
@@ -254,7 +254,7 @@ class _Case:
 
     def clip(self, progress: Progress) -> Remedy:
         """What an update gets where the parameters' gradient is clipped at a norm that was observed."""
-        line = line_of(self.whole, self.layer)
+        line = self.now
         norm = gradient_norm(self.problem)
         threshold = self._threshold(progress)
         usable = math.isfinite(threshold) and threshold > 0
@@ -299,7 +299,7 @@ class _Case:
 
     def window(self, progress: Progress) -> Remedy:
         """The shortest window that keeps a stated share of the parameters' gradient."""
-        problem, T, line = self.problem, self.whole.steps, line_of(self.whole, self.layer)
+        problem, T, line = self.problem, self.whole.steps, self.now
         title = f"A window that keeps {SHARE:.0%} of the parameters' gradient"
         if problem.loss.final is not None or problem.episodes is not None or len(problem.loss.steps) == 0:
             reason = "It is not computed: the loss reads last states, or sequences begin and end between others."
@@ -331,7 +331,7 @@ class _Case:
         diagnosis = diagnose(self.whole, layer=self.layer)
         steps = diagnosis.steps_to_float32_subnormal
         helps = steps <= diagnosis.length
-        line = line_of(self.whole, self.layer)
+        line = self.now
         if helps:
             reason = (
                 f"It helps with time: from {counted(steps, 'step')} back on float32's numbers are subnormal, and "

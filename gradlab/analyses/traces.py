@@ -21,22 +21,16 @@ from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
 from gradlab.analyses.exact_zeros import at_kink, cancels
+from gradlab.analyses.frames import Frame, as_one, frame_of
+from gradlab.analyses.nets import traced_net
 from gradlab.analyses.parts import Part, together
-from gradlab.analyses.problem import (
-    Arrays,
-    Problem,
-    analysis,
-    last_loss_steps,
-    last_losses,
-    of_last_loss,
-    problem_of,
-)
+from gradlab.analyses.problem import Arrays, Problem, analysis, problem_of
 from gradlab.analyses.propagation import Way, way_back
 from gradlab.analyses.spans import Spans
-from gradlab.cells import CELLS
-from gradlab.engine import NEVER, Cotangents, Progress, Scaled, Swept, log10_norms, sweep, times_power
+from gradlab.cells import FORMS, KNOWN
+from gradlab.engine import NEVER, Progress, Scaled, Swept, log10_norms, sweep, times_power
 from gradlab.network.arrays import ArrayLike, Lengths, StatesLike
-from gradlab.network.stack import Stack
+from gradlab.network.stack import Net, Stack
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
 
@@ -118,7 +112,7 @@ class GradientTrace:
 
     @property
     def states(self) -> tuple[str, ...]:
-        return CELLS[self.cell].states
+        return KNOWN[self.cell].states
 
     @property
     def steps(self) -> int:
@@ -283,20 +277,9 @@ class GradientTrace:
         return pd.DataFrame(rows, columns=list(RATE_COLUMNS))
 
 
-def as_one(norms: ndarray) -> ndarray:
-    """log10 norms of several states [..., S] as that of all of them as one vector, [...]."""
-    if norms.shape[-1] == 1:
-        return norms[..., 0]
-    largest = norms.max(axis=-1, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        squares = 10.0 ** (2 * (norms - np.where(np.isneginf(largest), 0, largest)))
-    with np.errstate(divide="ignore"):
-        return 0.5 * np.log10(squares.sum(axis=-1)) + np.where(np.isneginf(largest), 0, largest)[..., 0]
-
-
 def whole_state(cell: str) -> str:
     """The names of a cell's states as a phrase."""
-    *first, last = CELLS[cell].states
+    *first, last = KNOWN[cell].states
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -331,7 +314,7 @@ def norm_parts(
     return [
         _norm_part(cell, layer, state, path, lags, log10_entered, partial(_of_kind, log10_norms, layer, kind), exists)
         for layer in range(len(log10_norms))
-        for kind, state in enumerate(states or CELLS[cell].states)
+        for kind, state in enumerate(states or KNOWN[cell].states)
     ]
 
 
@@ -372,7 +355,7 @@ def _norm_part(
 
 @analysis()
 def trace(
-    subject: Subject | Stack | Problem,
+    subject: Subject | Stack | Problem | Net,
     inputs: ArrayLike | None = None,
     cotangents: ArrayLike | None = None,
     initial_state: StatesLike | None = None,
@@ -385,6 +368,8 @@ def trace(
     """Back-propagates through time and measures the gradient at every layer and step.
 
     trace(experiment)                      draws the stack, its inputs and its loss; any other subject has its own
+    trace(net, …)                          likewise, a `NetTrace`: states and their cotangents are [layers and
+                                           directions, B, H], as PyTorch has them; cotangents [T, B, all outputs]
     trace(stack, inputs, cotangents)       inputs [T, B, X]; cotangents [T, B, H] = ∂L/∂(top layer's h_t) by the loss
                                            alone; numpy arrays or torch tensors, computed in the stack's dtype;
                                            [B, T, …], and resets too, where the stack's module is batch_first
@@ -400,27 +385,34 @@ def trace(
     Raises ValueError for shapes that do not fit, for values that are not finite, and where more memory would be needed
     than there is. A forward pass that overflows is no error: see `GradientTrace.non_finite`.
     """
+    if isinstance(subject, Stack) and subject.cell in FORMS:
+        subject = Net.of_stacks([subject])
+    if isinstance(subject, Net):
+        given = (inputs, cotangents, initial_state, final_cotangents, resets, lengths)
+        of_net: Any = traced_net(subject, *given, traced=traced, progress=progress)
+        return of_net  # a NetTrace, which has all that a GradientTrace is asked for
     problem = problem_of(subject, inputs, cotangents, initial_state, final_cotangents, resets, lengths)
-    loss, spans = problem.loss, problem.spans
-    last = of_last_loss(loss, spans)
-    B = problem.size.sequences
-    once = len(last.at) == len(loss.at)
-    given = isinstance(problem.source, Arrays)
-    swept = _swept(problem, with_inputs=given, progress=progress)
+    frame = _frame_of(problem)
+    swept = _swept(problem, frame, with_inputs=isinstance(problem.source, Arrays), progress=progress)
+    return traced(problem, frame, swept)
+
+
+def traced(problem: Problem, frame: Frame, swept: Swept) -> GradientTrace:
+    """The trace of a sweep that has been made."""
+    B, spans = problem.size.sequences, problem.spans
     of_all = swept._replace(log10_norms=swept.log10_norms[:, :, :B])
-    non_finite = _first_non_finite(of_all)
-    of_all = of_all._replace(log10_norms=spans.without_padding(of_all.log10_norms))
-    entered = log10_injected(loss, spans)
+    norms = spans.without_padding(of_all.log10_norms)
+    once, given = frame.both.rows == B, isinstance(problem.source, Arrays)
     return GradientTrace(
         stack=problem.stack,
         experiment=problem.settings,
-        log10_norms=of_all.log10_norms,
-        log10_cotangent=entered,
-        loss_steps=loss.steps if loss.final is None else problem.source.injection_steps,
-        non_finite=non_finite,
-        last_loss=last_loss_steps(last, spans),
-        log10_norms_last=of_all.log10_norms if once else spans.without_padding(swept.log10_norms[:, :, B:]),
-        log10_cotangent_last=entered if once else log10_injected(last, spans),
+        log10_norms=norms,
+        log10_cotangent=frame.entered,
+        loss_steps=frame.loss_steps,
+        non_finite=_first_non_finite(of_all),
+        last_loss=frame.last_loss,
+        log10_norms_last=norms if once else spans.without_padding(swept.log10_norms[:, :, B:]),
+        log10_cotangent_last=frame.entered_last,
         spans=spans,
         initial=swept.initial,
         read=partial(_kept, swept.inputs) if given else partial(_read_again, problem.source, problem.whole),
@@ -432,12 +424,15 @@ def trace(
     )
 
 
-def _swept(problem: Problem, **wanted: Any) -> Swept:
+def _frame_of(problem: Problem) -> Frame:
+    loss = problem.loss
+    steps = loss.steps if loss.final is None else problem.source.injection_steps
+    return frame_of(loss, problem.spans, steps)
+
+
+def _swept(problem: Problem, frame: Frame, **wanted: Any) -> Swept:
     """The adjoint of all losses, and of each span's last one beside it where these are not the same."""
-    loss, spans = problem.loss, problem.spans
-    once = len(last_losses(loss, spans)) == len(loss.at)
-    both = loss if once else _beside_last(loss, spans)
-    return sweep(problem.stack, problem.inputs, both, problem.initial_state, episodes=problem.episodes, **wanted)
+    return sweep(problem.stack, problem.inputs, frame.both, problem.initial_state, episodes=problem.episodes, **wanted)
 
 
 def _kept(inputs: Scaled) -> Scaled:
@@ -447,61 +442,8 @@ def _kept(inputs: Scaled) -> Scaled:
 
 def _read_again(subject: Subject | Arrays, whole: Subject | Arrays | None) -> Scaled:
     """The gradients of inputs that were drawn: who asks for them waits for another pass."""
-    return _swept(Problem(subject.size, subject, whole), with_inputs=True).inputs
-
-
-def _beside_last(loss: Cotangents, spans: Spans) -> Cotangents:
-    """The cotangents of all losses, rows 0 … B-1, and of each span's last one alone, rows B … 2 B-1."""
-    last = last_losses(loss, spans)
-    behind = last + 1  # entries are in the order of steps, and these enter at the same ones
-    return Cotangents(
-        np.insert(loss.steps, behind, loss.steps[last]),
-        np.insert(loss.at, behind, loss.at[last] + loss.rows),
-        np.insert(loss.values, behind, loss.values[last], axis=0),
-        2 * loss.rows,
-        None if loss.final is None else np.concatenate([loss.final, loss.final], axis=1),
-    )
-
-
-def log10_injected(loss: Cotangents, spans: Spans) -> ndarray:
-    """`log10_entered` by spans, [E], with what enters at last states."""
-    entered = log10_entered(loss._replace(at=spans.at(loss)), len(spans.begin))
-    if loss.final is None:
-        return entered
-    of_sequences = np.moveaxis(loss.final, 1, 0).reshape(spans.sequences, -1)
-    at_ends = np.where(
-        spans.end_with(np.ones(spans.sequences, bool)), log10_norms(of_sequences)[spans.sequence], -np.inf
-    )
-    return as_one(np.stack([entered, at_ends], axis=-1))
-
-
-def log10_entered(cotangents: Cotangents, sequences: int) -> ndarray:
-    """log10 of the gradient injected into each sequence, [B]: the root of the sum over steps of ‖cotangent_t‖².
-
-    NaN where the loss is that of a state that overflowed.
-    """
-    values, at = cotangents.values, cotangents.at
-    range_ = np.finfo(values.dtype)
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        of_entries = np.vecdot(values, values)
-    if not ((of_entries > range_.tiny * 1e8) & (of_entries < range_.max * 1e-8)).all():  # zeros too
-        return _log10_entered_scaled(cotangents, sequences)
-    with np.errstate(divide="ignore"):  # a sequence without loss
-        return 0.5 * np.log10(np.bincount(at, of_entries, sequences))
-
-
-def _log10_entered_scaled(cotangents: Cotangents, sequences: int) -> ndarray:
-    """The same, each sequence's largest entry brought to 1 first."""
-    largest, squares = np.zeros(sequences), np.zeros(sequences)
-    blocks = [slice(i, i + 2**14) for i in range(0, len(cotangents.at), 2**14)]  # many steps' values fit in no copy
-    with np.errstate(divide="ignore", invalid="ignore"):  # zeros, and NaN where the forward pass overflowed
-        for block in blocks:
-            np.maximum.at(largest, cotangents.at[block], np.abs(cotangents.values[block]).max(axis=1, initial=0))
-        scale = np.where(largest == 0, 1, largest)
-        for block in blocks:
-            at = cotangents.at[block]
-            np.add.at(squares, at, np.square(cotangents.values[block].astype(np.float64) / scale[at, None]).sum(axis=1))
-        return 0.5 * np.log10(squares) + np.log10(scale)
+    problem = Problem(subject.size, subject, whole)
+    return _swept(problem, _frame_of(problem), with_inputs=True).inputs
 
 
 def relative(log10_norms: ndarray, log10_entered: ndarray) -> ndarray:

@@ -62,7 +62,16 @@ from gradlab.engine.progress import Progress, checkpoint
 from gradlab.engine.records import NEVER, Adjoints, Cotangents, Episodes, Scaled, Swept, log10_norms, times_power
 from gradlab.engine.reference import DIFFERENCE_RUNS, Difference, Nudge, autograd, finite_difference
 from gradlab.engine.refusals import is_finite
-from gradlab.engine.slices import cotangents_of_slice, in_threads, joined, plan_in_slices, slices_of, sweep, threads
+from gradlab.engine.slices import (
+    cotangents_of_slice,
+    in_threads,
+    joined,
+    outputs,
+    plan_in_slices,
+    slices_of,
+    sweep,
+    threads,
+)
 from gradlab.engine.sweep import Sweep
 from gradlab.engine.warm_up import warm_up
 
@@ -90,6 +99,7 @@ __all__ = [
     "joined",
     "log10_norms",
     "memory_limit",
+    "outputs",
     "plan",
     "plan_in_slices",
     "refuse_too_large",

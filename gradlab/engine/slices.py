@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from gradlab.cells import CELLS
+from gradlab.cells import KNOWN
 from gradlab.engine.plan import Plan, Size, plan
 from gradlab.engine.progress import Progress, part_of, silent
 from gradlab.engine.records import Adjoints, Cotangents, Episodes, Scaled, Swept
@@ -47,7 +47,7 @@ def plan_in_slices(size: Size) -> Plan:
         return whole
     own = -(-size.sequences // parts)
     part = plan(size._replace(sequences=own, rows=size.rows // size.sequences * own, parts=parts))
-    together = 8 * size.steps * size.rows * size.depth * len(CELLS[size.cell].states)
+    together = 8 * size.steps * size.rows * size.depth * len(KNOWN[size.cell].states)
     return whole._replace(bytes=parts * part.bytes + together, held=parts * part.held)
 
 
@@ -107,7 +107,7 @@ def sweep(
     episodes: where sequences begin anew, and end; progress is called in the calling thread; wanted: as `Sweep.adjoint`
     takes it.
     """
-    states = CELLS[stack.cell].states
+    states = KNOWN[stack.cell].states
     refuse_shapes(stack, inputs, initial_state, states)
     T, B, X = inputs.shape
     size = Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, cotangents.rows, stack.dtype)
@@ -131,6 +131,29 @@ def sweep(
         return swept
 
     return joined(in_threads(run, len(slices), progress))
+
+
+def outputs(
+    stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, ...] = (), *, episodes: Episodes | None = None
+) -> tuple[ndarray, ndarray]:
+    """h of the top layer after every step, [T, B, H], and the last states, [L, B, S, H], of a forward pass alone."""
+    T, B, X = inputs.shape
+    size = Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, B, stack.dtype)
+    slices = slices_of(plan(size).multiply_adds, B)
+
+    def run(number: int, progress: Progress) -> tuple[ndarray, ndarray]:
+        own = slices[number]
+        start = tuple(value[:, own] for value in initial_state)
+        of_part = None if episodes is None else episodes.of(own)
+        s = Sweep(stack, inputs[:, own], start, None, len(slices), of_part)
+        s.forward(progress)
+        h, last = s.top_h(), s.last_states
+        s.close()
+        return h, last
+
+    parts = in_threads(run, len(slices))
+    h, last = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
+    return h, last
 
 
 def cotangents_of_slice(cotangents: Cotangents, own: slice, sequences: int) -> Cotangents:

@@ -13,7 +13,8 @@ draws, to the bit, since both ask the same generator of torch in the same precis
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -144,7 +145,9 @@ def replaced(stack: Stack, cell: str) -> Repair:
             dtype=getattr(torch, dtype),
         )  # fmt: skip
     code = (f"torch.manual_seed({SEED})", f"rnn = torch.nn.{module.__name__}({sizes}, dtype=torch.{dtype})")
-    return Repair("cell", f"{CELLS[cell].title} of the same size", Stack.from_torch(drawn), code, stack.parameter_count)
+    new = Stack.from_torch(drawn)
+    assert isinstance(new, Stack)
+    return Repair("cell", f"{CELLS[cell].title} of the same size", new, code, stack.parameter_count)
 
 
 def both(first: Repair, second: Repair, kind: str) -> Repair:
@@ -182,8 +185,8 @@ def _keep_gate(stack: Stack) -> tuple[str, int]:
     return found
 
 
-def _with(stack: Stack, change) -> Stack:
-    return Stack(stack.cell, tuple(change(layer) for layer in stack.layers), stack.batch_first)
+def _with(stack: Stack, change: Callable[[Layer], Layer]) -> Stack:
+    return replace(stack, layers=tuple(change(layer) for layer in stack.layers))
 
 
 def spectral_norm(stack: Stack, layer: int) -> float:

@@ -18,9 +18,13 @@ from gradlab.network.readout import Readout
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.drawing import drawn_signal, drawn_targets_of, injected_by, inputs_of, output_size_of, streams
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.losses import LOSSES
 from gradlab.settings.tasks import Batch, Task
 
 DECIDED = ("cell", "depth", "hidden_size", "inputs", "input_size", "text", "output_size")  # settings, by the weights
+OPEN = (  # settings that weights leave open
+    "steps", "batch_size", "loss", "loss_step", "loss_steps", "reads", "writes", "truncation", "k1", "k2", "seed",
+)  # fmt: skip
 REPLACED = frozenset(("initialization", "gain", "keep_bias", "forget_bias"))  # do not apply to learned weights
 
 
@@ -34,6 +38,7 @@ class Weights:
     task: Task = field(compare=False, repr=False)
     layers: tuple[tuple[ndarray, ...], ...] = field(compare=False, repr=False)  # (W, U, b_W, b_U) of each
     readout: Readout = field(compare=False, repr=False)
+    source: str = field(default="", compare=False)  # a Python expression that trains it again, where it is in no file
 
     @classmethod
     def of(cls, experiment: Experiment, task: Task, updates: int, layers: tuple, readout: Readout) -> Weights:
@@ -83,7 +88,9 @@ class Trained:
 
     @property
     def code(self) -> str:
-        """Reads the kept run, from the file name under which it was downloaded."""
+        """Trains it again, or reads the kept run from the file name under which it was downloaded."""
+        if self.weights.source:
+            return f"{self.weights.source}.replace{self.settings.arguments}"
         read = f'gradlab.checkpoints.load(open("{self.weights.file_name}", "rb").read()).trained'
         return f"{read}.expected({self.weights.fingerprint!r}).replace{self.settings.arguments}"
 
@@ -114,6 +121,16 @@ class Trained:
     def replace(self, **changes: Any) -> Self:
         """The same weights under other settings."""
         return type(self)(self.weights, self.settings.replace(**changes))
+
+    def under(self, shared: Experiment) -> Self:
+        """Under what a visitor has set: the settings that the weights leave open."""
+        objective = "direction" if LOSSES[shared.loss].needs_states else self.weights.experiment.objective
+        return self.replace(objective=objective, **{name: getattr(shared, name) for name in OPEN})
+
+    @property
+    def origin(self) -> str:
+        """Where its weights come from, for a sentence."""
+        return f"update {self.weights.updates} of {self.weights.task.title}, on batches of the task"
 
     def shortened(self, steps: int) -> Self:
         return type(self)(self.weights, self.settings.shortened(steps))

@@ -8,9 +8,11 @@ tables       records as tidy tables
 story        what the guided story learns
 replay       questions about what runs have measured, with the program that trains again
 checkpoints  a run as a file
+example      a run that has not learned its task, trained when it is asked for
 """
 
 from gradlab.training.divergence import Diverged
+from gradlab.training.example import example
 from gradlab.training.network import Network
 from gradlab.training.recipe import OPTIMIZERS, Recipe
 from gradlab.training.run import Record, Run, fitted, one_thread, train
@@ -26,6 +28,7 @@ __all__ = [
     "Run",
     "clipping",
     "curve",
+    "example",
     "fitted",
     "gradients",
     "history",

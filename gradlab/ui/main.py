@@ -36,6 +36,7 @@ SECTIONS = {
         st.Page(PAGES / "training.py", title="Training"),
         st.Page(PAGES / "character_model.py", title="Character model"),
     ],
+    "Yours": [st.Page(PAGES / "your_network.py", title="Your network")],
 }
 
 ICON = str(Path(__file__).with_name("icon.svg"))

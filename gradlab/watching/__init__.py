@@ -9,6 +9,7 @@ passes      calls that follow each other by their states, as one sequence: its t
 marks       `mark`: any tensor of any architecture
 flow        the hooks in a model, and what they noted
 log         records of a whole training, in a file
+network     the network that a watch saw last, beside its log
 watch       `watch`, and the cheap mode for a whole training
 callbacks   hooks for Lightning, Hugging Face's Trainer, TensorBoard and Weights & Biases
 

@@ -16,7 +16,9 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from gradlab.analyses.diagnosis import Diagnosis
-from gradlab.watching.flow import Flow, Scaler, badness, diagnosis_of
+from gradlab.analyses.traces import GradientTrace
+from gradlab.watching import network
+from gradlab.watching.flow import Flow, Scaler, badness, diagnoses_of
 from gradlab.watching.log import Writer
 
 PASSES = 16
@@ -49,7 +51,8 @@ def watch(
     model       any nn.Module with nn.RNN, nn.LSTM, nn.GRU, their cells or gradlab's Recurrent anywhere inside
     every       looks at the first update and at each so many; 50 where only a log or writers are given
     log         file to which a record per part is appended at each of them (gradlab.watching.log); killing the process
-                loses at most the last record
+                loses at most the last record. Beside it lies what the last one was computed on, by which the app says
+                what would help (gradlab.watching.network)
     writers     called with (update, part, its worst layer's Diagnosis, its trace's table) at each of them
     sequences   of each batch that are looked at, evenly spread; all if None, in the cheap mode 8
     scaler      the GradScaler whose scale the gradients carry: they are divided by it
@@ -107,11 +110,21 @@ class Followed(Flow):
         if optimizer is not self._optimizer:
             return
         self.updates += 1
-        if self._hooks or not self.parts:
+        if self.is_attending:
             self.rest()
             self._write()
         if (self.updates + 1) % self._every == 0:
             self.attend()
+
+    def _keep(self, name: str, trace: Any) -> None:
+        """The network beside the log, where a file holds it."""
+        if self._file is None or not isinstance(trace, GradientTrace):
+            return
+        try:
+            data = network.save(trace, name, self.updates)
+        except ValueError:
+            return  # its record is there; of what no file holds the page says so
+        network.replace(network.beside(self._file.path, name), data)
 
     def _is_of_the_model(self, optimizer: Optimizer) -> bool:
         watched = list(self.parts.values()) or [self._model]
@@ -125,10 +138,10 @@ class Followed(Flow):
                 if not numbers and name not in self._failures:
                     continue
                 trace = self.trace(name)
-                layers = range(len(trace.log10_norms))
-                worst = max((diagnosis_of(trace, name, layer) for layer in layers), key=badness)
+                worst = max(diagnoses_of(trace, name), key=badness)
                 for write in [*([] if self._file is None else [self._file.append]), *self._writers]:
                     write(self.updates, name, worst, trace.table)
+                self._keep(name, trace)
             except Exception as error:
                 if self._file is not None:
                     self._file.refuse(self.updates, name, f"{type(error).__name__}: {error}")

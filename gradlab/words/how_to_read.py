@@ -77,6 +77,12 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
         "the rate. Derivatives are total: over all later steps, all higher layers, and for c also through h. ȳ is the "
         "gradient injected into the top layer. Lines are means of log10 over the batch, bands its range.",
     ),
+    "before and after a remedy": Reading(
+        r"\log_{10} \left\lVert \frac{\partial \ell_{\text{last}}}{\partial (h_t, c_t)} \right\rVert_2 "
+        r"- \log_{10} \lVert \bar y_{\text{last}} \rVert_2",
+        "Grey: the network as it is. In colour: the same inputs and the same injected gradient after it, before "
+        "any update. The layer is the one that is worst off, its states as one vector; mean of log10 over the batch.",
+    ),
     "propagation": Reading(
         r"\left\lVert \frac{\partial L}{\partial (h_t, c_t)} \right\rVert_2"
         r"\quad\text{and}\quad \left\lVert \frac{\partial \ell_{\text{last}}}{\partial (h_t, c_t)} \right\rVert_2",

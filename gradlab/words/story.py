@@ -1,7 +1,8 @@
 """Every text of the guided story. Sentences with numbers are computed from the numbers of the step that is shown.
 
 A step shows a title, what happens, what came out (`says`), a question, its possible answers and, once one was given,
-what the computation says of it (`Lesson.answer`): together at most 60 words, no sentence longer than 20.
+what the computation says of it (`Lesson.answer`): together at most 60 words, a number
+being one, no sentence longer than 20.
 """
 
 import math
@@ -71,10 +72,8 @@ def _weight(w: float, n: Numbers) -> str:
 
 
 def _product(gain: float, n: Numbers) -> str:
-    apart = "never parts from fresh ones" if math.isnan(n["apart"]) else (
-        f"exceeds fresh ones by 10 % from {n['apart']:.0f} steps on, near √H = {n['root']:.1f}"
-    )  # fmt: skip
-    return f"Gain {gain:g}: the RNN turns 1 into **{number(n['left'])}** in {n['lag']} steps. The same U {apart}."
+    apart = "do not part" if math.isnan(n["apart"]) else f"part after {n['apart']:.0f} steps, near √H = {n['root']:.1f}"
+    return f"At gain {gain:g} the RNN turns 1 into **{number(n['left'])}**. Same and fresh U {apart}."
 
 
 def _matrix(U: str, n: Numbers) -> str:
@@ -96,9 +95,9 @@ def _sign(log10: float) -> int:
 
 
 def _clipping(threshold: str, n: Numbers) -> str:
-    dead, alive = n["dead"], "none of those gradients is zero" if not n["zero"] else f"{n['zero']} of them are zero"
+    dead, alive = n["dead"], "none is zero" if not n["zero"] else f"{n['zero']} are zero"
     factors = f"the exploding gradient by **{number(n['factor'])}**, the vanishing by {number(n['factor_vanishing'])}"
-    shown = f"float32 shows a norm of 0 at {dead} steps; {alive}"
+    shown = f"float32 shows vanishing norms as 0 at {dead} steps; {alive}"
     if not math.isfinite(n["threshold"]):
         return f"Nothing is clipped yet. {_begun(shown)}."
     return f"θ = {threshold} multiplies {factors}. {shown}."
@@ -187,10 +186,10 @@ LESSONS: dict[str, Lesson] = {
     ),
     "product": Lesson(
         "Many weights: a product of matrices",
-        "Each step multiplies by a matrix, U with tanh's slope. Grey: no tanh, U the same or fresh.",
+        "Each of 100 steps multiplies by U and tanh's slope. Grey lines lack tanh.",
         "Gain: factor on U",
         _product,
-        "At gain 3 the RNN's gradient …",
+        "At gain 4 the RNN's gradient …",
         FATES,
         lambda n: Answer(_fate(n["left"]), _left(n["left"])),
         "Product Jacobians",
@@ -201,7 +200,7 @@ LESSONS: dict[str, Lesson] = {
         "Two ReLU units. Rules of thumb judge U by spectral radius or determinant.",
         "U, row by row",
         _matrix,
-        "U = (8 8; −8 −8) has spectral radius 0. The gradient …",
+        "At (8 8; −8 −8) the radius is 0. The gradient …",
         FATES,
         lambda n: Answer(_fate(n["left"]), _left(n["left"])),
         "Initial weights",
@@ -212,7 +211,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "clipping": Lesson(
         "Clipping tames explosions only",
-        "Clipping shortens a gradient longer than θ, at every step alike. Dashed: before.",
+        "A gradient longer than θ is shortened, every step alike. Dashed: before.",
         "Threshold θ",
         _clipping,
         "Does clipping at 1 lift the vanishing line?",

@@ -71,9 +71,16 @@ def test_a_training_is_the_same_to_the_bit(kind):
 def test_a_body_that_raises_leaves_no_trace(kind):
     model, seen = fresh(kind), []
     handle = model.head.register_forward_hook(lambda *_: seen.append(1))
-    with pytest.raises(KeyError), gradlab.watch(model) as flow:
-        loss = model(tokens()).square().sum()
-        raise KeyError
+    losses = []
+
+    def body():
+        with gradlab.watch(model) as flow:
+            losses.append((flow, model(tokens()).square().sum()))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        body()
+    flow, loss = losses[0]
     assert not flow.is_open
     assert list(model.head._forward_hooks) == [handle.id]
     assert not any(part._forward_hooks for part in model.modules() if part is not model.head)

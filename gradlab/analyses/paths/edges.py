@@ -19,6 +19,7 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
+from gradlab.analyses.frames import log10_entered
 from gradlab.analyses.memory import dense_bytes, kept_bytes, values_bytes
 from gradlab.analyses.paths.run import forward
 from gradlab.analyses.problem import (
@@ -31,7 +32,7 @@ from gradlab.analyses.problem import (
     whole_number,
     work_of,
 )  # fmt: skip
-from gradlab.analyses.traces import log10_entered, relative
+from gradlab.analyses.traces import relative
 from gradlab.cells import CELLS
 from gradlab.cells.contract import Cell
 from gradlab.engine import Progress, checkpoint, log10_norms, plan

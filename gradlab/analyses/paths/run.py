@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.frames import log10_entered
 from gradlab.analyses.problem import Problem, of_last_loss
-from gradlab.analyses.traces import ALL, LAST, log10_entered, norm_table
+from gradlab.analyses.traces import ALL, LAST, norm_table
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Progress, Sweep, Swept, in_threads, joined, slices_of
 from gradlab.engine.progress import silent

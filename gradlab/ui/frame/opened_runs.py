@@ -9,19 +9,16 @@ from typing import Any
 import streamlit as st
 
 from gradlab.settings.experiment import Experiment
-from gradlab.settings.losses import LOSSES
 from gradlab.settings.subject import Subject
-from gradlab.settings.trained import Trained
-from gradlab.training import Run
+from gradlab.settings.trained import OPEN, Trained
+from gradlab.training import Run, example
 from gradlab.ui.frame import shelf
 from gradlab.ui.kept import bytes_of
 from gradlab.words.numbers import listed
 
 LEARN = ("training", "character_model")  # pages that train what the sidebar says
 SEQUENCES = 8  # as many as a drawn network reads by default
-OPEN = (
-    "steps", "batch_size", "loss", "loss_step", "loss_steps", "reads", "writes", "truncation", "k1", "k2", "seed",
-)  # fmt: skip
+YOURS = "your_network"  # which shows an example where nothing is open
 
 
 def decided(page: str) -> frozenset[str]:
@@ -30,20 +27,27 @@ def decided(page: str) -> frozenset[str]:
 
 
 def networks(page: str) -> tuple[Trained, ...]:
-    """What a page shows instead of drawn networks; nothing where none is open."""
-    return () if page in LEARN else st.session_state.get("opened", ())
+    """What a page shows instead of drawn networks; nothing where none is open, or the example on its own page."""
+    if page in LEARN:
+        return ()
+    return st.session_state.get("opened") or ((example(),) if page == YOURS else ())
 
 
 def open_runs(runs: Sequence[Run]) -> None:
     """Opens the present weights of runs, and sets the shared sequence and loss to theirs."""
-    trained = tuple(run.trained for run in runs if run.diverged is None)
+    open_networks(tuple(run.trained for run in runs if run.diverged is None))
+
+
+def open_networks(trained: Sequence[Trained]) -> None:
+    """Opens networks with their data, and sets the shared sequence and loss to theirs."""
+    trained = tuple(trained)
     close()
-    fits = shelf.keep("opened", trained, bytes_of([run.weights.layers for run in trained]))
+    fits = shelf.keep("opened", trained, bytes_of([network.weights for network in trained]))
     st.session_state["kept opened"] = shelf.SAID if fits else shelf.TOO_LARGE
     settings = trained[0].settings
     chosen = {name: getattr(settings, name) for name in OPEN if name != "seed"}
     chosen["batch_size"] = min(settings.batch_size, SEQUENCES)
-    titles = [run.title for run in trained]
+    titles = [network.title for network in trained]
     examined = st.session_state["settings"].one.title
     chosen["one_cell"] = min(titles, key=lambda title: title != examined)
     before = {name: st.session_state[name] for name in chosen if name in st.session_state}
@@ -60,9 +64,8 @@ def close() -> None:
 
 
 def with_settings(network: Trained, shared: Experiment) -> Trained:
-    """A trained network under what the visitor has set: the settings that its weights leave open."""
-    objective = "direction" if LOSSES[shared.loss].needs_states else network.weights.experiment.objective
-    return network.replace(objective=objective, **{name: getattr(shared, name) for name in OPEN})
+    """A trained network under what the visitor has set."""
+    return network.under(shared)
 
 
 def with_cell(subject: Subject, cell: str) -> Subject:
@@ -78,12 +81,11 @@ def notice(first: Any) -> None:
     trained = st.session_state.get("opened", ())
     if not trained:
         return
-    weights = trained[0].weights
     names, kept = listed([run.title for run in trained]), st.session_state.get("kept opened", shelf.SAID)
     with st.container(border=True, key="opened notice"):
         st.markdown(
-            f"**Outside Train, every page shows the trained {names}**: update {weights.updates} of "
-            f"{weights.task.title}, on batches of the task.  \n:small[{kept} A copied link has the settings, not the "
+            f"**Outside Train, every page shows the trained {names}**: {trained[0].origin}."
+            f"  \n:small[{kept} A copied link has the settings, not the "
             "weights. A cell that was not trained beside them is shown with initial "
             "weights.]"
         )

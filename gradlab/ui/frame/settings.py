@@ -54,6 +54,7 @@ ACTS_ON = {  # the settings that can change what a page shows, by the page's add
     "itemised": (*(name for name in COMPARED if name != "loss_step"), "state"),
     "truncation": ("one_cell", *(name for name in COMPARED if name != "loss_step"), *GROUPS["truncation"], "state"),
     "training": ("cells", *DRAWN, *GROUPS["truncation"]),
+    "your_network": ("steps", "batch_size", "seed", "loss", "loss_step", "loss_steps", "reads", "writes"),
     "character_model": (*EXAMINED, *GROUPS["truncation"]),
 }
 ONE_STACK = frozenset(page for page, names in ACTS_ON.items() if "cells" not in names and page != "why_addition")

@@ -136,7 +136,7 @@ class Followed(NamedTuple):
     """
 
     page: str
-    dark: bool
+    asked: Asked
     view: View
     shown: Shown | None
     watched: Callable[[], dict[str, Any]]
@@ -176,27 +176,27 @@ def of(page: str) -> Followed:
     with st.container():  # always there: what comes and goes before a chart would have the browser draw it anew
         watched = partial(_watched, page, asked)
         if not follows(page, asked):
-            return Followed(page, asked.dark, PAGES[page].view(asked, ask.result), None, watched)
+            return Followed(page, asked, PAGES[page].view(asked, ask.result), None, watched)
         view = _view(page, asked, ask.result)
         with ask.waiting():
-            return Followed(page, asked.dark, view, shown(page, asked), watched)
+            return Followed(page, asked, view, shown(page, asked), watched)
 
 
 def along(page: str, setting: str, views: Mapping[int, View], value: int) -> Followed:
     """What a page shows at one stop of a slider, where the browser is sent all its stops at once: of what is not in
     links, such as the updates of a training. `views` of finished questions alone."""
-    dark = settings.dark()
-    found = {stop: _kept_shown(view, dark) for stop, view in views.items()}
+    asked = Asked(settings.current(), (), settings.dark())
+    found = {stop: _kept_shown(view, asked.dark) for stop, view in views.items()}
     here = found[value]
     same = {stop: one for stop, one in found.items() if here and one and one.looks == here.looks}
     known = ",".join(f'"{stop}":{one.frame(here)}' for stop, one in same.items())
     if here is None or len(known) > MOST_KNOWN:
-        return Followed(page, dark, views[value], None, dict)
+        return Followed(page, asked, views[value], None, dict)
     stops = [*map(str, same)]
     ladders = {setting: {"texts": stops, "stops": stops, "value": str(value)}}
     of = crc32(known.encode())  # another training is another query
     watched = {"query": urlencode({"of": of, setting: value}), "ladders": ladders}
-    return Followed(page, dark, views[value], here, lambda: watched | {"known": f'{{"{setting}":{{{known}}}}}'})
+    return Followed(page, asked, views[value], here, lambda: watched | {"known": f'{{"{setting}":{{{known}}}}}'})
 
 
 def _kept_shown(view: View, dark: bool) -> Shown | None:
@@ -326,8 +326,8 @@ def _show(followed: Followed, number: int) -> bool:
             alt=at_first.titles.setdefault(number, title),  # another one would have the browser draw the chart anew
         )
     if number == 0:
-        data = followed.watched() | {"page": page, "events": events, "dark": followed.dark, "frame": found.frame()}
-        watcher()(key="following", data=data, height=1)
+        drawn = {"page": page, "events": events, "dark": followed.asked.dark, "frame": found.frame()}
+        watcher()(key="following", data=followed.watched() | drawn, height=1)
     return True
 
 

@@ -29,7 +29,7 @@ from gradlab.words.how_to_read import Words
 from gradlab.words.letters import without_markdown
 
 DEFAULT = "default"  # a bias that the initialization decides
-BIASES = (-2.0, -1.0, DEFAULT, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+BIASES = (-1.0, DEFAULT, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 LEARNS = WEIGHTS.replace(steps=30, batch_size=16, keep_bias=2.0)
 AHEAD = 2  # steps before the last one, at which its networks begin to learn
 LATER = 1.0  # seconds until they do
@@ -78,7 +78,7 @@ SCENES: tuple[Scene, ...] = (
         "one_unit", lambda w: {"weight": w, "lags": WEIGHTS.steps - 1},
     ),
     Scene(
-        "product", [n / 4 for n in range(1, 17)], 1.0, 3.0,
+        "product", [n / 4 for n in range(1, 17)], 1.0, 4.0,
         lambda gain: Call.of(story.product, WEIGHTS.replace(gain=gain)), (-60.0, 20.0),
         "jacobians", lambda gain: _settings(one_cell="RNN", gain=gain),
     ),
@@ -102,11 +102,11 @@ SCENES: tuple[Scene, ...] = (
         "why_addition", lambda blocked: _settings(one_cell="LSTM", keep_bias=3.0, why_addition_cuts="true"),
     ),
     Scene(
-        "addition", BIASES, 3.0, DEFAULT, lambda bias: Call.of(story.addition, _biased(bias)), (-60.0, 0.0),
+        "addition", BIASES, 3.0, DEFAULT, lambda bias: Call.of(story.addition, _biased(bias)), (-45.0, 0.0),
         "why_addition", lambda bias: _settings(one_cell="LSTM") | _keep(bias),
     ),
     Scene(
-        "merged", BIASES, DEFAULT, 3.0, lambda bias: Call.of(story.merged, _biased(bias)), (-50.0, 0.0),
+        "merged", BIASES, DEFAULT, 3.0, lambda bias: Call.of(story.merged, _biased(bias)), (-45.0, 0.0),
         "unrolled", lambda bias: _settings(one_cell="GRU") | _keep(bias),
     ),
     Scene(

@@ -1,0 +1,1 @@
+"""Small training scripts with one line of gradlab in them; each runs as `python -m examples.NAME`."""

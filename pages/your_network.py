@@ -1,0 +1,14 @@
+"""Your network: where its gradient dies and why, and what to change, proved on its weights and its data."""
+
+import streamlit as st
+
+from gradlab.ui.frame import settings
+from gradlab.ui.parts import your_network
+
+shared = settings.current()
+one = your_network.network(shared.subjects)
+where = your_network.diagnosis(one)
+st.header("What would help", anchor=False)
+your_network.helps(one, where)
+st.header("On every page", anchor=False)
+your_network.everywhere(shared.subjects)
