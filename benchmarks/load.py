@@ -49,7 +49,7 @@ class Session(threading.Thread):
             with Visitor(self.url, page, "") as visitor:
                 visitor.wait_for(is_finished)
                 for change in range(self.changes):
-                    if change and change % max(1, self.changes // len(pages)) == 0:
+                    if change and change % -(-self.changes // len(pages)) == 0:
                         page = pages[(pages.index(page) + 1) % len(pages)]
                         visitor.go(page)
                         visitor.wait_for(is_finished)

@@ -206,7 +206,8 @@ class Experiment(Fields):
         What the named ones draw stays as it is: a loss that leaves steps without an input is replaced by the simplest
         that does so, and the length is kept where the initialization reads it.
         """
-        return _reading(self, names)
+        kept: Any = _reading  # a type checker does not see that a frozen record has a hash
+        return kept(self, names)
 
 
 @lru_cache(maxsize=1024)  # a page asks it of every call, at each of its runs

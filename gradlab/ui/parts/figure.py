@@ -89,7 +89,7 @@ class Shown:
     def __init__(self, draw: Callable[[], Any], key: str | None):
         self.height = present.height() if present.is_on() else None
         self.key = ("document", key)
-        self.document = MISSING if key is None else kept(self.key)
+        self.document: Any = MISSING if key is None else kept(self.key)
         self.is_kept = key is None or self.document is not MISSING
         self.chart = draw() if self.document is MISSING else None
 
