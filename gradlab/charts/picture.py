@@ -77,8 +77,8 @@ class Picture:
         if self.side is not None:
             return theme.finished(layers, title, subtitle, self.dark, self.side, self.side, autosize="pad")
         height = height or self.height
-        axes = {"two_x_axes": self.two_x_axes, "two_y_axes": self.two_y_axes}
-        return theme.finished(layers, title, subtitle, self.dark, width, height, **axes)
+        two = self.two_x_axes, self.two_y_axes
+        return theme.finished(layers, title, subtitle, self.dark, width, height, two_x_axes=two[0], two_y_axes=two[1])
 
 
 PARTS: dict[Callable[..., Any], Callable[..., Picture]] = {}  # of every marked chart function

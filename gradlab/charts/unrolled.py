@@ -309,7 +309,9 @@ def _labels(boxes: Any, across: alt.Scale, up: alt.Scale, look: Look, columns: s
     """What is written into the boxes."""
     size, ink = _at_most(11 if look.small else 14, 0.5, columns), colours.INKS[look.dark]
     text = alt.Chart(boxes).mark_text(fontSize=size, fontWeight=600, baseline="middle", clip=True)
-    axis = {"axis": None} if look.small else {}  # Vega-Lite fails where one layer has an axis and the others have none
+    axis: Any = (
+        {"axis": None} if look.small else {}
+    )  # Vega-Lite fails where one layer has an axis and the others have none
     return text.encode(
         x=alt.X("middle:Q", scale=across, **axis),
         y=alt.Y("level:Q", scale=up, **axis),

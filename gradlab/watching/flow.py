@@ -168,7 +168,7 @@ class Flow:
         self._marks.open()
         self.is_attending = True
         for name, part in self.parts.items():
-            note = partial(self._note, name)
+            note: Any = partial(self._note, name)
             if "torch._dynamo" in sys.modules:  # a compiled model leaves its graph for the hook
                 note = torch.compiler.disable(note)
             self._hooks.append(part.register_forward_hook(note, prepend=True, with_kwargs=True))
@@ -214,8 +214,8 @@ class Flow:
         """Of dropout between layers, as it was drawn for the sequences that are copied; None where none was on."""
         if not (isinstance(module, nn.RNNBase) and module.training and module.dropout and module.num_layers > 1):
             return None
-        start = given[1] if len(given) > 1 else None
-        masks = replay(module, given[0], output[0], self._random.pop(module, None), start)
+        inputs, start, *_ = *given, None
+        masks = replay(module, inputs, output[0], self._random.pop(module, None), start)
         return masks if chosen is None else tuple(mask[:, chosen.numpy()] for mask in masks)
 
     def _weights(

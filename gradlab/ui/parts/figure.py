@@ -100,7 +100,7 @@ class Shown:
         if not self.is_kept:
             KEPT.put(self.key, self.document)
             self.is_kept = True
-        whole = self.document.whole()
+        whole = cast(Any, self.document).whole()
         return presented(whole, self.height) if present.is_on() else whole
 
 

@@ -23,7 +23,8 @@ class GradientFlow(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
         scaler = getattr(given.get("optimizer"), "scaler", None)
-        self.flow = watch(given["model"], **{"scaler": scaler} | self.options)
+        options: dict[str, Any] = {"scaler": scaler} | self.options
+        self.flow = watch(given["model"], **options)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
         if self.flow is not None:

@@ -15,7 +15,7 @@ except ImportError:  # the package under its older name
 from gradlab.watching.watch import watch
 
 
-class GradientFlow(Callback):
+class GradientFlow(Callback):  # pyright: ignore[reportGeneralTypeIssues]
     """Watches the LightningModule from `on_train_start` to the end of the training, also one that raises.
 
     options    of `gradlab.watch`: every, log, writers, sequences; the precision plugin's GradScaler is found
@@ -26,7 +26,8 @@ class GradientFlow(Callback):
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         scaler = getattr(trainer.precision_plugin, "scaler", None)
-        self.flow = watch(pl_module, **{"scaler": scaler} | self.options)
+        options: dict[str, Any] = {"scaler": scaler} | self.options
+        self.flow = watch(pl_module, **options)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         if self.flow is not None:
