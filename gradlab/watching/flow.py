@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -31,6 +31,23 @@ from gradlab.watching.passes import Arrays, arguments_of, trace_of
 
 Trace = GradientTrace | NetTrace | MeasuredTrace
 _flows = count()
+
+
+class Hook:
+    """A hook of a watch. A copy of its module, or a file of it, has one that does nothing."""
+
+    def __init__(self, call: Callable[..., None] | None = None):
+        self._call = call
+
+    def __call__(self, *given: Any) -> None:
+        if self._call is not None:
+            self._call(*given)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Hook:
+        return Hook()
+
+    def __reduce__(self) -> tuple[type[Hook], tuple[()]]:
+        return Hook, ()
 
 
 class Scaler(Protocol):
@@ -171,9 +188,9 @@ class Flow:
             note: Any = partial(self._note, name)
             if "torch._dynamo" in sys.modules:  # a compiled model leaves its graph for the hook
                 note = torch.compiler.disable(note)
-            self._hooks.append(part.register_forward_hook(note, prepend=True, with_kwargs=True))
+            self._hooks.append(part.register_forward_hook(Hook(note), prepend=True, with_kwargs=True))
             if getattr(part, "dropout", 0):
-                self._hooks.append(part.register_forward_pre_hook(self._keep_random_state))
+                self._hooks.append(part.register_forward_pre_hook(Hook(self._keep_random_state)))
 
     def rest(self) -> None:
         """Notes nothing until `attend`: no hook is left in the model or in a graph. What was noted stays."""

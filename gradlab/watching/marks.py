@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy import ndarray
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from gradlab.engine import log10_norms
 from gradlab.watching import graph
@@ -38,6 +39,12 @@ class Marked:
     def trace(self) -> MeasuredTrace:
         """Steps whose tensor got no gradient are not there."""
         at = np.array(sorted(self.bars))
+        sizes = {len(_norms(self.bars[int(step)])) for step in at}
+        if len(sizes) > 1:
+            raise ValueError(
+                f"{self.name} is marked with {max(sizes)} sequences at some steps and {min(sizes)} at others: mark "
+                "tensors of the whole batch, or give sequences of another length another name"
+            )
         norms = np.stack([_norms(self.bars[int(step)]) for step in at])
         return MeasuredTrace("marked", (self.name,), REASON, self.precision, at, norms[None, :, :, None], norms[-1])
 
@@ -49,6 +56,7 @@ class Marks:
         self.sequences: dict[str, list[Marked]] = {}  # of which a gradient came back
         self._latest: dict[str, Marked] = {}
         self._most, self._scale = most, scale
+        self._of_leaves: list[RemovableHandle] = []  # hooks of tensors that outlive the pass, such as parameters
 
     def open(self) -> None:
         """From now on `mark` is heard; what was noted before is dropped."""
@@ -61,6 +69,8 @@ class Marks:
         """No longer heard, and what comes back later is not noted; what was noted stays."""
         if self in _open:
             _open.remove(self)
+        while self._of_leaves:
+            self._of_leaves.pop().remove()
 
     def note(self, tensor: Tensor, name: str, step: int) -> None:
         """Notes a tensor: a step that does not follow the one before begins a new sequence."""
@@ -72,7 +82,8 @@ class Marks:
         if edge is not None:
             edge.node.register_prehook(partial(self._enter, marked, step, edge.number))
         else:
-            tensor.register_hook(lambda gradient: self._enter(marked, step, 0, (gradient,)))
+            hook = tensor.register_hook(lambda gradient: self._enter(marked, step, 0, (gradient,)))
+            self._of_leaves.append(hook)
 
     def _enter(self, marked: Marked, step: int, number: int, gradients: tuple[Tensor | None, ...]) -> None:
         if self not in _open or (gradient := gradients[number]) is None:

@@ -40,11 +40,19 @@ class Arrays(NamedTuple):
 
 
 def calls_of(last: Call) -> list[Call]:
-    """A chain up to a call, the first one first."""
+    """A chain up to a call, the first one first. Raises ValueError where its calls have other sequences."""
     calls = [last]
     while (previous := calls[-1].previous) is not None:
         calls.append(previous)
-    return calls[::-1]
+    calls.reverse()
+    batches = [call.inputs.shape[1] for call in calls]
+    if min(batches) < max(batches):
+        at = next(number for number, batch in enumerate(batches) if batch != batches[0])
+        raise ValueError(
+            f"{calls[0].name} is called with {batches[0]} sequences and at call {at} with {batches[at]}, which go on "
+            "from them: call it with the whole batch, or with packed sequences"
+        )
+    return calls
 
 
 def trace_of(last: Call) -> GradientTrace | NetTrace | MeasuredTrace:

@@ -93,3 +93,23 @@ def test_without_a_watch_or_a_gradient_nothing_happens():
     assert flow.names == []
     with pytest.raises(TypeError, match="h at step 3 is a tuple: mark one tensor at a time"):
         gradlab.mark((h, h), "h", 3)
+
+
+def test_a_marked_parameter_keeps_no_hook():
+    model, start = Ran().double(), nn.Parameter(torch.zeros(2, 5, dtype=torch.float64))
+    for _ in range(3):
+        with gradlab.watch(model) as flow:
+            gradlab.mark(start, "start", 0)
+            (model(drawn()) + start).sum().backward()
+        np.testing.assert_allclose(flow.trace("start").log10_norm("start")[0, 0], np.log10(np.sqrt(5.0)))
+    assert not start._backward_hooks
+
+
+def test_marks_of_a_batch_that_shrinks_are_refused_in_a_sentence_and_hide_no_other():
+    model, x = Ran().double(), torch.ones(3, 2, requires_grad=True)
+    with gradlab.watch(model) as flow:
+        (gradlab.mark(2 * x, "a", 0).sum() + gradlab.mark((2 * x)[:2], "a", 1).sum() + model(drawn()).sum()).backward()
+    with pytest.raises(ValueError, match="a is marked with 3 sequences at some steps and 2 at others"):
+        flow.trace("a")
+    assert "a" in flow.refused
+    assert {diagnosis.part for diagnosis in flow.diagnose()} == {"h"}

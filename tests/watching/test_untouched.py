@@ -1,5 +1,7 @@
 """What is watched does not notice: results, gradients, hooks, mode and random state are the same bits."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -129,4 +131,30 @@ def test_a_failure_of_the_watch_is_said_by_the_trace_and_not_in_the_training(mon
     with gradlab.watch(model) as flow:
         model(tokens()).sum().backward()
     with pytest.raises(RuntimeError, match="of the watch"):
+        flow.trace()
+
+
+def test_a_copy_and_a_file_made_while_watched_have_no_part_in_the_watch(tmp_path):
+    model, inputs = nn.LSTM(3, 4, num_layers=2, dropout=0.1), torch.randn(5, 2, 3)
+    with gradlab.watch(model) as flow:
+        copied = copy.deepcopy(model)
+        torch.save(model, tmp_path / "model.pt")
+        loaded = torch.load(tmp_path / "model.pt", weights_only=False)
+        for other in (copied, loaded):
+            other(inputs)[0].sum().backward()
+        assert flow.passes() == range(0)
+        model(inputs)[0].sum().backward()
+    assert len(flow.passes()) == 1
+    assert not model._forward_hooks
+
+
+def test_a_batch_that_shrinks_in_a_loop_is_refused_in_a_sentence():
+    cell, h = nn.GRUCell(3, 4), torch.zeros(3, 4)
+    with gradlab.watch(cell) as flow:
+        for batch in (3, 3, 2):
+            h = cell(torch.randn(batch, 3), h[:batch])
+        h.sum().backward()
+    if not flow.refused:  # slices are an edit of the state, which autograd's numbers do not chain over
+        return
+    with pytest.raises(ValueError, match="called with 3 sequences and at call 2 with 2"):
         flow.trace()
