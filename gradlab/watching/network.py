@@ -60,7 +60,7 @@ def replace(path: Path, data: bytes) -> None:
     """Writes a file whole in the place of the one that is there."""
     waiting = path.with_name(f"{path.name}.{os.getpid()}.part")
     waiting.write_bytes(data)
-    os.replace(waiting, path)
+    waiting.replace(path)
 
 
 def load(data: bytes, file_name: str = "") -> Watched:
@@ -96,6 +96,11 @@ def load(data: bytes, file_name: str = "") -> Watched:
         _check(f"states.{number}", state, (depth, B, stack.hidden_size), stack.dtype)
     name = Path(file_name).name or "network.safetensors"
     return Watched.of(Recorded.of(part, update, name, stack, inputs, Cotangents(steps, at, values, B), states))
+
+
+def read(path: str | os.PathLike[str]) -> Watched:
+    """The network of a file. Raises ValueError likewise."""
+    return load(Path(path).read_bytes(), os.fspath(path))
 
 
 def _about(data: bytes) -> dict:
