@@ -108,11 +108,6 @@ def remedy(found: Remedy) -> str:
     return f"**{found.title}.** {found.reason} {found.cost}"
 
 
-def mark(found: Remedy) -> str:
-    """It in a list."""
-    return f"{found.title}: {number(found.after)}" if found.helps else f"{found.title}: no help"
-
-
 def table(summary: pd.DataFrame) -> pd.DataFrame:
     """The summary as people read it."""
     names = dict(

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,9 @@ def followed(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADLAB_LOGS", str(logs))
     process, url = start_server(tmp_path / "server.txt")
     training = subprocess.Popen([sys.executable, str(TRAINING), str(logs / "run.jsonl"), "2000"])
+    deadline = time.monotonic() + 120
+    while not (logs / "run.rnn.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
     yield url
     training.terminate()
     training.wait(30)
@@ -45,12 +49,6 @@ def update_shown(page):
 def test_a_log_is_followed_while_a_training_writes_it_and_a_remedy_moves_the_line(page, followed):
     visit(page, f"{followed}/your_network")
     expect(page.get_by_text("An example, trained by gradlab itself")).to_be_visible()
-    for _ in range(100):  # until the training has begun
-        if page.get_by_text("none of the folder yet").count() == 0:
-            break
-        page.wait_for_timeout(1000)
-        page.reload()
-        idle(page)
     page.get_by_role("combobox", name="Follow a log").click()
     page.get_by_role("option", name="run.jsonl").click()
     page.keyboard.press("Escape")
@@ -68,7 +66,7 @@ def test_a_log_is_followed_while_a_training_writes_it_and_a_remedy_moves_the_lin
     remedies = page.locator(CHART).count() - 1
     before = chart(page, remedies)
     page.get_by_role("combobox", name=re.compile("Remedy")).click()
-    page.get_by_role("option", name=re.compile("Forget bias up by 1")).first.click()
+    page.get_by_role("option", name="Forget bias up by 1", exact=True).click()
     expect(page.locator("code").filter(has_text="add_(1.0)").first).to_be_visible()
     idle(page)
     for _ in range(100):

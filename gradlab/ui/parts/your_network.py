@@ -73,11 +73,12 @@ def helps(one: Subject, where: Worst) -> None:
 
 
 def _chosen(found: Sequence[Remedy]) -> Remedy:
-    """The remedy shown, by its place: titles hold numbers that move with the settings."""
-    place = linked.selectbox(
-        "Remedy", range(len(found)), key=CHOSEN, format_func=lambda number: words.mark(found[number])
-    )
-    return found[place]
+    """The remedy shown, by its title; where another network has none of that title, the first."""
+    titles = [remedy.title for remedy in found]
+    if st.session_state.get(CHOSEN) not in titles:
+        st.session_state.pop(CHOSEN, None)
+    chosen = linked.selectbox("Remedy", titles, key=CHOSEN)
+    return repaired.called(found, chosen)
 
 
 def everywhere() -> None:
