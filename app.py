@@ -14,6 +14,10 @@ import os
 import threading
 from typing import Any
 
+# Before numpy is loaded: of matrices as small as a state's, two of OpenBLAS's threads take five times the processor
+# that one does, and a server has other visitors for the second.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -28,8 +32,10 @@ MOST_WAITING = 100  # requests for stops; two of each page that is dragged, so t
 @contextlib.asynccontextmanager
 async def prepared(_app):
     from gradlab import engine
+    from gradlab.ui.frame import bunches
     from gradlab.ui.training import character_page  # noqa: F401 loaded before the first visitor, with all it imports
 
+    bunches.begin(asyncio.get_running_loop())
     gc.collect()
     gc.freeze()
     threading.Thread(target=engine.warm_up, name="compile kernels", daemon=True).start()
@@ -84,6 +90,10 @@ class WithHeaders:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":  # every element of a page passes here
+            await self.app(scope, receive, send)
+            return
+
         async def answered(message: Any) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message.get("headers", []), *HEADERS]}

@@ -6,6 +6,7 @@
 Each mutant differs in one place: a comparison, a sign, a constant, `min` for `max`, a condition that is always true. A
 survivor either changes no result or shows a missing test. Cells and the engine are left to tests/cells/test_adjoints.py
 and to a copy of the package: their compiled kernels are kept by the text of their files, which is not changed here.
+Tests that draw pictures need --cold: the converter's threads are not there after a fork, and who waits for them waits.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import importlib.abc
 import importlib.util
 import io
 import os
+import resource
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
@@ -33,7 +36,7 @@ OTHER_NAME = {
     "min": "max", "max": "min", "any": "all", "all": "any", "argmin": "argmax", "argmax": "argmin",
     "minimum": "maximum", "maximum": "minimum", "ceil": "floor", "floor": "ceil", "first": "last", "last": "first",
 }  # fmt: skip
-SECONDS = 120  # that a mutant may take: one that hangs is seen as well
+SECONDS = 60  # of a processor that a mutant may take, and five times that by the clock: one that hangs is seen as well
 
 
 def places(tree: ast.Module) -> list[tuple[ast.AST, int]]:
@@ -157,19 +160,41 @@ def forget(names: set[str]) -> None:
                 delattr(sys.modules[parent], last)
 
 
-def run_tests(tests: list[str]) -> int:
+class Order:
+    """A plugin of pytest: tests that killed a mutant come first, then the others file by file, quick ones before."""
+
+    def __init__(self) -> None:
+        self.kills: Counter[str] = Counter()
+        self.seconds: dict[str, float] = {}
+        self.failed = ""
+
+    def pytest_collection_modifyitems(self, items):
+        files = {item.path: number for number, item in reversed([*enumerate(items)])}
+        seconds = {item: self.seconds.get(item.nodeid, 0.0) for item in items}
+        items.sort(key=lambda item: (-self.kills[item.nodeid], files[item.path], seconds[item]))
+
+    def pytest_runtest_logreport(self, report):
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+        if report.failed:
+            self.failed = report.nodeid
+
+
+def run_tests(tests: list[str], order: Order) -> int:
     import pytest
 
-    return pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow and not browser", *tests])
+    options = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow and not browser"]
+    return pytest.main([*options, *tests], plugins=[order])
 
 
-def survives(name: str, path: Path, code: CodeType, tests: list[str], stale: set[str]) -> bool:
+def survives(name: str, path: Path, code: CodeType, tests: list[str], stale: set[str], order: Order) -> bool:
     """Whether every test passes with the changed module, in a process of its own.
 
     The process has what the tests loaded before, but for the `stale` modules: all that could know the module itself.
     """
+    read, write = os.pipe()
     child = os.fork()
     if child == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
         if not os.environ.get("MUTANTS_VERBOSE"):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
@@ -185,17 +210,21 @@ def survives(name: str, path: Path, code: CodeType, tests: list[str], stale: set
             for entry, module in kept.items():
                 if entry.count(".") == 1:
                     setattr(package, entry.rpartition(".")[2], module)
-            result = run_tests(tests)
+            result = run_tests(tests, order)
+            os.write(write, order.failed.encode()[:4000])
         os._exit(int(result != 0))
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
+    os.close(write)
+    end, done, status = time.monotonic() + 5 * SECONDS, 0, 1
+    while not done and time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return status == 0
-        time.sleep(0.02)
-    os.kill(child, 9)
-    os.waitpid(child, 0)
-    return False
+        time.sleep(0.0 if done else 0.02)
+    if not done:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    with os.fdopen(read, "rb") as pipe:
+        if killer := pipe.read().decode(errors="ignore"):
+            order.kills[killer] += 1
+    return done > 0 and status == 0
 
 
 def _name_of(path: Path) -> str:
@@ -220,11 +249,12 @@ def main() -> None:
     tree = ast.parse(path.read_text())
     for heavy in ("numpy", "pandas", "torch", "numba", "pydantic"):
         importlib.import_module(heavy)
+    order = Order()
     if not asked.cold:  # once in this process: the libraries, the kernels and the modules below are then loaded
         with contextlib.redirect_stdout(io.StringIO()):
-            run_tests(asked.tests)
+            run_tests(asked.tests, order)
     stale = importers(name)
-    if not survives(name, path, compile(tree, str(path), "exec"), asked.tests, stale):
+    if not survives(name, path, compile(tree, str(path), "exec"), asked.tests, stale, order):
         sys.exit("the tests fail as they are")
     chosen = [(node, way) for node, way in places(tree) if low <= getattr(node, "lineno", 0) <= high]
     chosen = chosen[asked.first :: asked.every]
@@ -232,7 +262,7 @@ def main() -> None:
     for node, way in chosen:
         with mutant(node, way) as what:
             code = compile(ast.fix_missing_locations(tree), str(path), "exec")
-        if survives(name, path, code, asked.tests, stale):
+        if survives(name, path, code, asked.tests, stale, order):
             alive += 1
             print(f"{asked.module}:{node.lineno}: {what}", flush=True)
     print(f"{len(chosen)} mutants of {asked.module}, {alive} survive")

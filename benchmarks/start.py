@@ -1,4 +1,5 @@
-"""A new process: its first trace after the imports with a warm kernel cache, and compiling a cell with a cold one."""
+"""A new process: its first trace after the imports with a warm kernel cache, and compiling a cell with a cold one; and
+a new server, from its start to the first visitor's first chart: `python -m benchmarks.start` measures this alone."""
 
 from __future__ import annotations
 
@@ -7,12 +8,16 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.results import Row, row
+from tests.conftest import start_server, stop_server
+from tests.visitor import Visitor, is_chart, progress_of
 
 FIRST_TRACE, COMPILING = 1.5, 20.0  # seconds
+WARM_CHART, COLD_CHART = 2.5, 8.0
 CELLS = ("lstm", "gru", "rnn")
 FIRST = """
 import json, sys, time
@@ -46,6 +51,13 @@ def measure(quick: bool) -> Iterator[list[Row]]:
                 _, seconds = in_a_process("compile", cell, dtype, {"GRADLAB_CACHE": empty})
                 rows.append(row("Start, cold cache", cell, dtype, [seconds], "s", at_most=COMPILING))
         yield rows
+    with tempfile.TemporaryDirectory() as empty:
+        cold, _, _ = first_chart(empty)
+        warm = [first_chart(empty)[0] for _ in range(1 if quick else 3)]
+    yield [
+        row("Start of the server", "first page", "cold cache", [cold], "s", at_most=COLD_CHART),
+        row("Start of the server", "first page", "warm cache", warm, "s", at_most=WARM_CHART),
+    ]
 
 
 def in_a_process(what: str, cell: str, dtype: str, environment: dict[str, str] | None = None) -> tuple[float, float]:
@@ -56,3 +68,39 @@ def in_a_process(what: str, cell: str, dtype: str, environment: dict[str, str] |
         command, capture_output=True, text=True, check=True, cwd=folder, env=os.environ | (environment or {})
     )
     return tuple(json.loads(done.stdout))
+
+
+def first_chart(cache: str) -> tuple[float, float, list[str]]:
+    """Seconds from the start of a server to the first chart of its first page, those until it answered, and what the
+    page said meanwhile that it does."""
+    before = os.environ.get("GRADLAB_CACHE")
+    os.environ["GRADLAB_CACHE"] = cache
+    begun, said = time.monotonic(), {}
+    try:
+        process, url = start_server(Path(cache) / "log.txt")
+    finally:
+        del os.environ["GRADLAB_CACHE"]
+        if before is not None:
+            os.environ["GRADLAB_CACHE"] = before
+    try:
+        answered = time.monotonic() - begun
+        with Visitor(url, "", "") as visitor:
+            visitor.wait_for(is_chart)
+            chart = time.monotonic() - begun
+            said = dict.fromkeys(text for message in visitor.elements if (text := progress_of(message)))
+    finally:
+        stop_server(process)
+    return chart, answered, [*said]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as empty:
+        for name, most in (("cold", COLD_CHART), ("warm", WARM_CHART), ("warm", WARM_CHART)):
+            chart, answered, said = first_chart(empty)
+            print(f"{name} kernel cache: first chart after {chart:.1f} s (at most {most:g} s: "
+                  f"{'yes' if chart <= most else 'NO'}), of which {answered:.1f} s until the server answered; the page "
+                  f"said {said or 'nothing'}", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

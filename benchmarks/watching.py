@@ -1,9 +1,10 @@
-"""What `gradlab.watch(model, every=50, log=…)` costs a training: `python -m benchmarks.watching [ROUNDS] [UPDATES]`.
+"""What `gradlab.watch(model, every=50, log=…)` costs a training: `python -m benchmarks.watching [LOOKS]`.
 
-A 2-layer LSTM of 256 units with a linear head over a batch of 32 sequences of 100 steps, float32, Adam: rounds of plain
-and of watched updates in turn, on one machine, each watched round with one look. The share is that of the medians; the
-memory is what the copies of one pass take, counted, and by how much the process's peak grew. The kernels are compiled,
-or read from the cache, before the clock starts: that takes seconds, once.
+A 2-layer LSTM of 256 units with a linear head over a batch of 32 sequences of 100 steps, float32, Adam. In turn: four
+updates of a plain training, four that the watch passes over, one that it looks at, in wall time. The share is what a
+look takes, by 50 updates, and what the watch costs the others; medians. The memory is what the copies of one pass take,
+counted, and by how much the process grew. The kernels are compiled, or read from the cache, before the clock starts:
+that takes seconds, once.
 """
 
 import statistics
@@ -33,13 +34,12 @@ class Model(nn.Module):
         return self.head(self.rnn(x)[0][:, -1])
 
 
-def updates(model: nn.Module, optimizer: torch.optim.Optimizer, count: int, batch: tuple[torch.Tensor, ...]) -> float:
-    """Seconds of so many updates."""
+def seconds(model: nn.Module, optimizer: torch.optim.Optimizer, batch: tuple[torch.Tensor, ...]) -> float:
+    """Of one update."""
     begin = time.perf_counter()
-    for _ in range(count):
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(model(batch[0]), batch[1]).backward()
-        optimizer.step()
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(batch[0]), batch[1]).backward()
+    optimizer.step()
     return time.perf_counter() - begin
 
 
@@ -52,35 +52,35 @@ def copies(flow: gradlab.Flow) -> int:
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else EVERY
+    looks = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     torch.manual_seed(0)
     model = Model()
     optimizer = torch.optim.Adam(model.parameters())
     batch = (torch.randn(SEQUENCES, STEPS, INPUTS), torch.randint(10, (SEQUENCES,)))
     process = psutil.Process()
+    plain, passed, looked = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.jsonl"
-        updates(model, optimizer, 3, batch)
+        for _ in range(3):
+            seconds(model, optimizer, batch)
         before = process.memory_info().rss
         with gradlab.watch(model, every=EVERY, log=path) as flow:
-            updates(model, optimizer, 1, batch)  # the kernels are made ready
+            seconds(model, optimizer, batch)  # the kernels are made ready
             held, grown = copies(flow), process.memory_info().rss - before
-        plain, looked = [], []
-        for _ in range(rounds):
-            plain.append(updates(model, optimizer, count, batch))
+        for _ in range(looks):
+            plain += [seconds(model, optimizer, batch) for _ in range(4)]
             with gradlab.watch(model, every=EVERY, log=path) as flow:
-                flow.rest()  # not at the first update
-                looked.append(updates(model, optimizer, count, batch))
-        seen = len(log.read(path).diagnoses) - 1
-        size = path.stat().st_size / (seen + 1)
-    share = statistics.median(looked) / statistics.median(plain) - 1
-    one = statistics.median(plain) / count
-    threads = torch.get_num_threads()
-    print(f"torch {torch.__version__}, {threads} threads: {rounds} rounds of {count} updates, {seen} looks")
-    print(
-        f"an update: {1e3 * one:.0f} ms; a look: {1e3 * (statistics.median(looked) - statistics.median(plain)):.0f} ms"
-    )
+                flow.rest()
+                passed += [seconds(model, optimizer, batch) for _ in range(4)]
+                flow.attend()
+                looked.append(seconds(model, optimizer, batch))
+        found = log.read(path)
+        size = path.stat().st_size / len(found.diagnoses)
+    assert len(found.diagnoses) == looks + 1
+    one, idle, look = (statistics.median(times) for times in (plain, passed, looked))
+    share = (look - one) / (EVERY * one)
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {looks} looks")
+    print(f"an update: {1e3 * one:.0f} ms; passed over: {1e3 * idle:.0f} ms; looked at: {1e3 * look:.0f} ms")
     print(f"share of the training's time at every {EVERY}th update: {100 * share:.2f} % (at most {100 * AT_MOST:g} %)")
     print(
         f"memory: copies {held / 1e6:.1f} MB, the process grew by {grown / 1e6:.0f} MB; a record: {size / 1e3:.0f} kB"

@@ -31,7 +31,13 @@ from gradlab.watching.watch import watch
 
 __version__ = "0.1.0"
 
-ELSEWHERE = ("gradlab.engine.recurrent", "gradlab.settings.tasks", "gradlab.training.checkpoints", "gradlab.training")
+ELSEWHERE = (
+    "gradlab.engine.recurrent",
+    "gradlab.network.dropout",
+    "gradlab.settings.tasks",
+    "gradlab.training.checkpoints",
+    "gradlab.training",
+)
 
 __all__ = [
     "CELLS",

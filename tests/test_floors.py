@@ -43,6 +43,9 @@ LIBRARY_ROOMS = {  # which rooms may import a library
     "starlette": {"app"},
     "numba": {"gradlab.engine"},
     "pydantic": {"gradlab.settings"},
+    "lightning": {"gradlab.watching"},
+    "pytorch_lightning": {"gradlab.watching"},
+    "transformers": {"gradlab.watching"},
     "torch": {"gradlab.network", "gradlab.engine", "gradlab.settings", "gradlab.training", "gradlab.watching"},
 }
 

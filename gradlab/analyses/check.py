@@ -41,7 +41,7 @@ ALLOWED = {"float64": 1e-10, "float32": 1e-3}  # relative to the gradient's norm
 ROUNDINGS = 100  # that many times what one change of the last digits does
 TOO_MUCH = {"float64": 1e-6, "float32": 1e-2}  # where more than that would have to be allowed, nothing is compared
 MOST = 0.5  # of the gradients; where fewer can be compared, fewer steps are
-ALLOWED_DIFFERENCE = {"float64": 1e-6, "float32": 1e-3}
+ALLOWED_DIFFERENCE = 1e-6  # finite differences are taken in float64
 LAGS = (0, 1, 2, 5)
 SMALLEST = 1e-290  # autograd in float64 cannot hold much less
 
@@ -192,7 +192,6 @@ def _errors(computed: ndarray, exact: ndarray) -> ndarray:
 
 def _against_differences(run: _Run, work: _Work) -> list[tuple]:
     random = np.random.default_rng(0)
-    allowed = ALLOWED_DIFFERENCE[run.problem.stack.dtype.name]
     cotangents = run.problem.cotangents
     entered = np.flatnonzero(cotangents.reshape(len(cotangents), -1).any(axis=1))
     last = int(entered[-1]) if len(entered) else 0
@@ -213,9 +212,9 @@ def _against_differences(run: _Run, work: _Work) -> list[tuple]:
     rows = []
     for into, name in (("h", "∂L/∂h"), ("a_x", "∂L/∂a (pre-activations)")):
         uncertain, off, beyond = np.array(compared[into]).T
-        good = uncertain <= allowed
+        good = uncertain <= ALLOWED_DIFFERENCE
         errors = off[good] if good.any() else beyond  # none is good where gradients are lost beside the loss
-        rows.append(_row("finite differences", name, errors, 2 * allowed))
+        rows.append(_row("finite differences", name, errors, 2 * ALLOWED_DIFFERENCE))
     return rows
 
 

@@ -37,7 +37,7 @@ from numpy import ndarray
 from gradlab.analyses.nets import NetTrace
 from gradlab.analyses.propagation import FEWEST_POINTS, Line, Lines, Way, first_of_the_rest
 from gradlab.analyses.traces import ALL, LAST, GradientTrace, whole_state
-from gradlab.cells import CELLS
+from gradlab.cells import KNOWN
 from gradlab.settings.meant import knows_its_options
 from gradlab.words.numbers import counted, every, number, rounded
 
@@ -53,10 +53,22 @@ RULE = (
 )
 LINEAR_IN_STATE = ("rnn_linear", "rnn_relu", "min_gru", "min_lstm")  # piecewise: rounding stays as small beside states
 LOG10_2 = math.log10(2)
-FLOAT32_OVERFLOW = 128 * LOG10_2  # the first power of two beyond its largest number
 FLOAT32_NORMAL = -126 * LOG10_2  # below it float32's numbers are subnormal
-FLOAT32_ZERO = -150 * LOG10_2  # half of the smallest subnormal, 2^-149: rounds to 0
-FLOAT32_SQUARE_ZERO = -75 * LOG10_2  # an entry whose square rounds to 0
+
+
+class _Range(NamedTuple):
+    """Powers of ten at the ends of what a precision holds."""
+
+    zero: float  # half of the smallest subnormal: rounds to 0
+    norm_zero: float  # of an entry whose square rounds to 0; torch adds up squares of half precision in float32
+    overflow: float  # the first power of two beyond the largest number
+
+
+RANGES = {
+    "float32": _Range(-150 * LOG10_2, -75 * LOG10_2, 128 * LOG10_2),
+    "bfloat16": _Range(-134 * LOG10_2, -75 * LOG10_2, 128 * LOG10_2),
+    "float16": _Range(-25 * LOG10_2, -25 * LOG10_2, 16 * LOG10_2),  # its squares are no zeros in float32
+}
 SLOWER = 13  # times, at most: torch's backward pass in subnormal numbers; on some CPUs it is no slower at all
 
 
@@ -95,6 +107,9 @@ class Diagnosis:
     steps_to_float32_zero: float  # to where float32 prints entries of equal size as 0
     steps_to_float32_norm_zero: float  # to where float32's .norm() prints 0, as the squares of such entries do
     measured: bool  # whether the second of these three lies within every way (else the lines were continued)
+    precision: str  # in which the module computes, as the sentence has it: "float32" where nothing else is known
+    steps_to_zero: dict[str, float]  # likewise for entries in "float32", "bfloat16" and "float16"
+    steps_to_norm_zero: dict[str, float]  # and for the norm
     notes: tuple[str, ...]  # sentences: sequences that differ, a poor fit, what cancels, what lies at a kink
     sentence: str
     rule: str = RULE
@@ -143,9 +158,13 @@ def diagnose(
     verdict = _of_batch(way, line)
     H = trace.stack.hidden_size * (len(trace.states) if state == ALL else 1)
     equal = 0.5 * math.log10(H)  # the norm of H equal entries beside one of them
-    squares = FLOAT32_SQUARE_ZERO if H > 1 else FLOAT32_ZERO  # of one entry alone torch takes the magnitude
-    levels = (FLOAT32_NORMAL + equal, FLOAT32_ZERO + equal, squares + equal)
-    subnormal, zero, norm_zero = (_reaches(way, level) for level in levels)
+    precision = trace.stack.precision if trace.stack.precision in RANGES else "float32"
+    subnormal = _reaches(way, FLOAT32_NORMAL + equal)
+    zeros = {name: _reaches(way, held.zero + equal) for name, held in RANGES.items()}
+    norm_zeros = {  # of one entry alone torch takes the magnitude
+        name: _reaches(way, (held.norm_zero if H > 1 else held.zero) + equal) for name, held in RANGES.items()
+    }
+    zero, norm_zero = zeros["float32"], norm_zeros["float32"]
     sequences = tuple(
         OfSequence(
             _of_sequence(way, lines, b), 100 * lines.slope[b], 100 * lines.half_width[b], lines.rms_residual[b],
@@ -157,10 +176,10 @@ def diagnose(
     log10_left, log10_arrives = _mean(left, alive), _mean(arrives, np.isfinite(arrives))
     losses = len(np.unique(trace.loss_steps))
     notes = _notes(trace, way, sequences, verdict, line, good)
-    said = _said(trace, way, verdict, line, norm_zero, subnormal, equal)
+    said = _said(trace, way, verdict, line, norm_zeros[precision], subnormal, equal, precision)
     arrival = _arrival(trace, way, log10_left, log10_arrives, losses) if verdict not in ("zero", "undefined") else ""
     name = whole_state(trace.cell) if state == ALL else state
-    sentence = " ".join(filter(None, (f"{CELLS[trace.cell].title}, layer {layer}, {name}: {said}", arrival, *notes)))
+    sentence = " ".join(filter(None, (f"{KNOWN[trace.cell].title}, layer {layer}, {name}: {said}", arrival, *notes)))
     return Diagnosis(
         cell=trace.cell,
         layer=layer,
@@ -181,6 +200,9 @@ def diagnose(
         steps_to_float32_zero=zero.everywhere,
         steps_to_float32_norm_zero=norm_zero.everywhere,
         measured=zero.measured,
+        precision=precision,
+        steps_to_zero={name: found.everywhere for name, found in zeros.items()},
+        steps_to_norm_zero={name: found.everywhere for name, found in norm_zeros.items()},
         notes=notes,
         sentence=sentence,
     )
@@ -265,7 +287,14 @@ def _mean(values: ndarray, chosen: ndarray) -> float:
 
 
 def _said(
-    trace: GradientTrace, way: Way, verdict: str, line: Line, norm_zero: _Steps, subnormal: _Steps, equal: float
+    trace: GradientTrace,
+    way: Way,
+    verdict: str,
+    line: Line,
+    norm_zero: _Steps,
+    subnormal: _Steps,
+    equal: float,
+    precision: str,
 ) -> str:
     if verdict == "undefined":
         return f"undefined. {_why_undefined(trace, way, line)}"
@@ -285,9 +314,9 @@ def _said(
         return f"steady. {rate}{over if way.length.max() > SPAN else ''}."
     if verdict == "exploding":
         grows = f"exploding. {rate}: it doubles {every(rounded(-_half_life(line.slope)), 'step')}."
-        return f"{grows} {_out_of_float32(way, FLOAT32_OVERFLOW + equal)}".strip()
+        return f"{grows} {_overflows(way, RANGES[precision].overflow + equal, precision)}".strip()
     falls = f"vanishing. {rate}: it halves {every(rounded(_half_life(line.slope)), 'step')}."
-    return f"{falls} {_in_float32(norm_zero, subnormal, trace.spans.kind)}".strip()
+    return f"{falls} {_becomes_zero(norm_zero, subnormal, trace.spans.kind, precision)}".strip()
 
 
 def _rate(line: Line) -> str:
@@ -299,8 +328,8 @@ def _rate(line: Line) -> str:
     return f"{rate:.{digits}f} ± {margin:.{digits}f}"
 
 
-def _in_float32(norm_zero: _Steps, subnormal: _Steps, kind: str) -> str:
-    """Where float32 prints 0, and where a backward pass in it becomes slow."""
+def _becomes_zero(norm_zero: _Steps, subnormal: _Steps, kind: str, precision: str) -> str:
+    """Where a precision prints 0, and where a backward pass in float32 becomes slow."""
     steps = norm_zero.by_sequence
     reached = steps[np.isfinite(steps)]
     if not len(reached):
@@ -310,8 +339,14 @@ def _in_float32(norm_zero: _Steps, subnormal: _Steps, kind: str) -> str:
         where = f"from about {counted(norm_zero.words, 'step')} back on"
     else:
         where = f"after some {counted(float(reached.max()), 'step')}{some}, if it goes on like this"
-    text = f"In float32 its norm would print as 0 {where} (estimated for entries of equal size)."
-    if not subnormal.measured:
+    used = (
+        "In float32 its norm would print"
+        if precision == "float32"
+        else f"In {precision}, as it is computed, its norm prints"
+    )
+    scaled = ", before any scaling of the loss" if precision == "float16" else ""
+    text = f"{used} as 0 {where} (estimated for entries of equal size{scaled})."
+    if not subnormal.measured or precision != "float32":
         return text
     return (
         f"{text} From about {counted(subnormal.words, 'step')} back on its entries would be subnormal: "
@@ -320,15 +355,15 @@ def _in_float32(norm_zero: _Steps, subnormal: _Steps, kind: str) -> str:
     )
 
 
-def _out_of_float32(way: Way, level: float) -> str:
-    """Where the first sequence's entries would exceed what float32 holds."""
+def _overflows(way: Way, level: float, precision: str) -> str:
+    """Where the first sequence's entries would exceed what a precision holds."""
     found = _reaches(Way(-way.norms, way.length), -level)
     first = found.by_sequence.min()
     if not math.isfinite(first):
         return ""
     seen = "from about" if first <= way.length.max() else "after some"
     end = "steps back on" if first <= way.length.max() else "steps, if it goes on like this"
-    return f"In float32 its entries would overflow {seen} {first:.0f} {end} (estimated for entries of equal size)."
+    return f"In {precision} its entries would overflow {seen} {first:.0f} {end} (estimated for entries of equal size)."
 
 
 def _why_undefined(trace: GradientTrace, way: Way, line: Line) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradlab.cells import CELLS
+from gradlab.cells import KNOWN
 from gradlab.engine import Size, plan, plan_in_slices, slices_of
 from gradlab.engine.products import padded
 
@@ -21,7 +21,7 @@ ITEMISED_ROW = 100  # of an itemised table in full
 
 
 def states_of(size: Size) -> int:
-    return len(CELLS[size.cell].states)
+    return len(KNOWN[size.cell].states)
 
 
 def item_of(size: Size) -> int:
@@ -30,14 +30,14 @@ def item_of(size: Size) -> int:
 
 def values_bytes(size: Size) -> int:
     """All states and all values that the cell keeps, of every step."""
-    cell = CELLS[size.cell]
+    cell = KNOWN[size.cell]
     numbers = size.depth * size.steps * size.sequences * (len(cell.states) + len(cell.saved)) * size.hidden_size
     return item_of(size) * numbers
 
 
 def weights_bytes(size: Size) -> int:
     """W and U of every layer, in float64."""
-    H, gates = size.hidden_size, len(CELLS[size.cell].pre_activations)
+    H, gates = size.hidden_size, len(KNOWN[size.cell].pre_activations)
     return 8 * gates * H * (size.depth * H + (size.depth - 1) * H + size.input_size)
 
 

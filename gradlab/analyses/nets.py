@@ -32,8 +32,9 @@ from gradlab.analyses.problem import (
     without_padding,
 )
 from gradlab.analyses.spans import Spans
-from gradlab.cells import CELLS
+from gradlab.cells import KNOWN
 from gradlab.engine import (
+    NEVER,
     Cotangents,
     Episodes,
     Progress,
@@ -96,7 +97,7 @@ class NetTrace:
 
     @property
     def states(self) -> tuple[str, ...]:
-        return CELLS[self.cell].states
+        return KNOWN[self.cell].states
 
     @property
     def steps(self) -> int:
@@ -247,8 +248,9 @@ class _Run:
                 stack, np.broadcast_to(np.zeros((), stack.dtype), (T, B, stack.input_size)), _nothing(B), ()
             )
             size = arrays.size._replace(rows=2 * B, with_inputs=True, keep=part.projection is not None)
+            size = size._replace(steps=2 * T) if part.in_halves else size
             most = max(most, plan_in_slices(size).bytes)
-            needed += T * B * (item * (part.output_size + 2 * part.input_size) + 32 * len(CELLS[part.cell].states))
+            needed += T * B * (item * (part.output_size + 2 * part.input_size) + 32 * len(KNOWN[part.cell].states))
         what = f"steps = {T}, batch_size = {B} of {self.net!r}"
         refuse_too_large(needed + most, what, SIZES_TO_LOWER)
 
@@ -296,7 +298,7 @@ class _Run:
         for number in range(self.net.depth - 1):
             above = []
             for place, _, part in [entry for entry in self.numbered if entry[1] == number]:
-                h, _ = outputs(part.stack, *self._read(place, part, below[-1]), episodes=self.episodes)
+                h = _outputs(part, *self._read(place, part, below[-1]), self.episodes)
                 h = h if part.projection is None else h @ part.projection.T
                 above.append(turned(h, self.spans) if part.reverse else h)
             together = np.concatenate(above, axis=2)
@@ -351,16 +353,15 @@ class _Run:
             own = frame_of(loss, self.spans, injection_steps(loss, lengths))._replace(entered=frame.entered)
         else:
             own = frame._replace(both=loss)
-        arrays = Arrays(part.stack, x, _nothing(B), states, self.episodes)
-        keep = () if part.projection is None else ("a_h_bar",)
-        swept = sweep(part.stack, x, own.both, states, episodes=self.episodes, with_inputs=True, keep=keep)
+        arrays = Arrays(part.shown, x, _nothing(B), states, self.episodes)
+        swept = _swept(part, x, own.both, states, self.episodes)
         if part.projection is not None:
             swept = swept._replace(log10_norms=self._of_projected(place, part, swept, own, entering))
         trace = traced(Problem(arrays.size, arrays), own, swept)
         passed = Scaled(swept.inputs.values[:, :N], swept.inputs.exponents[:, :N])
         initial = [
             Scaled(swept.initial.values[0, :B, kind], swept.initial.exponents[0, :B])
-            for kind in range(len(CELLS[part.cell].states))
+            for kind in range(len(KNOWN[part.cell].states))
         ]
         if part.projection is not None:
             at_h = passed.values[0, :B, part.input_size :].copy()
@@ -405,6 +406,51 @@ class _Run:
         return norms
 
 
+def _outputs(part: Part, x: ndarray, states: tuple[ndarray, ...], episodes: Episodes | None) -> ndarray:
+    """What a part's stack gives of x [T, B, X], [T, B, H]."""
+    if not part.in_halves:
+        return outputs(part.stack, x, states, episodes=episodes)[0]
+    x, states, episodes = in_halves(x, states, episodes)
+    return outputs(part.stack, x, states, episodes=episodes)[0][1::2]
+
+
+def _swept(part: Part, x: ndarray, both: Cotangents, states: tuple[ndarray, ...], episodes: Episodes | None) -> Swept:
+    """The adjoint of a part over x [T, B, X]."""
+    keep = () if part.projection is None else ("a_h_bar",)
+    if not part.in_halves:
+        return sweep(part.stack, x, both, states, episodes=episodes, with_inputs=True, keep=keep)
+    width, (x, states, episodes) = x.shape[2], in_halves(x, states, episodes)
+    final = both.final
+    if final is not None:
+        final = np.concatenate([final, np.zeros_like(final).repeat(3, axis=2)], axis=2)
+    both = both._replace(steps=2 * both.steps + 1, final=final)
+    swept = sweep(part.stack, x, both, states, episodes=episodes, with_inputs=True)
+    values, exponents = swept.inputs.values[..., :width], swept.inputs.exponents
+    return swept._replace(
+        log10_norms=swept.log10_norms[:, 1::2, :, :1],
+        non_finite=np.where(swept.non_finite == NEVER, NEVER, swept.non_finite // 2),
+        last_states=swept.last_states[:, :, :1],
+        initial=Scaled(swept.initial.values[:, :, :1], swept.initial.exponents),
+        inputs=added(Scaled(values[::2], exponents[::2]), Scaled(values[1::2], exponents[1::2])),
+    )
+
+
+def in_halves(
+    x: ndarray, states: tuple[ndarray, ...], episodes: Episodes | None
+) -> tuple[ndarray, tuple[ndarray, ...], Episodes | None]:
+    """What the halves of T steps read: each input twice, beside which half it is; they begin and end where steps do."""
+    T, B, X = x.shape
+    twice = np.zeros((2 * T, B, X + 1), x.dtype)
+    twice[..., :X] = x.repeat(2, axis=0)
+    twice[1::2, :, X] = 1
+    states = (*states, *(np.zeros_like(states[0]) for _ in range(3))) if states else ()
+    if episodes is not None:
+        resets = np.zeros((2 * T, B), bool)
+        resets[::2] = episodes.resets
+        episodes = Episodes(resets, 2 * episodes.lengths)
+    return twice, states, episodes
+
+
 def turned(values: ndarray, spans: Spans) -> ndarray:
     """[T, N, …] with every sequence from its end to its start; steps that it does not have stay where they are."""
     if spans.exists is None:
@@ -438,7 +484,7 @@ def _of_parts(net: Net, given: Any, sequences: int, called: str) -> list[list[nd
     """States as a caller has them, by parts: one [B, size] a state. Raises ValueError for what does not fit."""
     if given is None:
         return [[] for _ in net.parts]
-    names = CELLS[net.cell].states
+    names = KNOWN[net.cell].states
     values = given if len(names) > 1 else (given,)
     if len(names) == 1 and isinstance(given, Sequence) and len(given) == 1 and np.ndim(given[0]) == 3:
         values = given

@@ -23,7 +23,7 @@ from numpy import ndarray
 from gradlab import engine
 from gradlab.analyses.memory import screen_bytes
 from gradlab.analyses.spans import Spans
-from gradlab.cells import CELLS
+from gradlab.cells import FORMS, KNOWN
 from gradlab.engine import Cotangents, Episodes, Plan, Size, buffers, is_finite, plan_in_slices
 from gradlab.network.arrays import ArrayLike, Lengths, StatesLike, on_the_cpu
 from gradlab.network.stack import Layer, Net, Stack
@@ -231,6 +231,8 @@ def problem_of(
     Raises ValueError for arrays that do not fit and for what one trace of takes more memory than there is, TypeError
     for what is neither a Stack nor a subject.
     """
+    if isinstance(subject, Stack) and subject.cell in FORMS:
+        raise TypeError(f"{KNOWN[subject.cell].title} is run in two halves: only gradlab.trace takes it")
     if isinstance(subject, Stack):
         return _with_arrays(subject, inputs, cotangents, initial_state, final_cotangents, resets, lengths)
     if not isinstance(subject, Problem):
@@ -463,7 +465,7 @@ def as_states(
     """The initial states, or cotangents of the last ones, one [L, B, H] per state; none for zeros."""
     if given is None:
         return ()
-    names = CELLS[stack.cell].states
+    names = KNOWN[stack.cell].states
     values = given if isinstance(given, Sequence) else (given,)
     if len(values) != len(names):
         raise ValueError(f"{called} has {len(values)} parts: {stack.cell} needs {len(names)}, ({', '.join(names)})")

@@ -27,7 +27,7 @@ from gradlab.analyses.parts import Part, together
 from gradlab.analyses.problem import Arrays, Problem, analysis, problem_of
 from gradlab.analyses.propagation import Way, way_back
 from gradlab.analyses.spans import Spans
-from gradlab.cells import CELLS
+from gradlab.cells import FORMS, KNOWN
 from gradlab.engine import NEVER, Progress, Scaled, Swept, log10_norms, sweep, times_power
 from gradlab.network.arrays import ArrayLike, Lengths, StatesLike
 from gradlab.network.stack import Net, Stack
@@ -112,7 +112,7 @@ class GradientTrace:
 
     @property
     def states(self) -> tuple[str, ...]:
-        return CELLS[self.cell].states
+        return KNOWN[self.cell].states
 
     @property
     def steps(self) -> int:
@@ -279,7 +279,7 @@ class GradientTrace:
 
 def whole_state(cell: str) -> str:
     """The names of a cell's states as a phrase."""
-    *first, last = CELLS[cell].states
+    *first, last = KNOWN[cell].states
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -314,7 +314,7 @@ def norm_parts(
     return [
         _norm_part(cell, layer, state, path, lags, log10_entered, partial(_of_kind, log10_norms, layer, kind), exists)
         for layer in range(len(log10_norms))
-        for kind, state in enumerate(states or CELLS[cell].states)
+        for kind, state in enumerate(states or KNOWN[cell].states)
     ]
 
 
@@ -385,6 +385,8 @@ def trace(
     Raises ValueError for shapes that do not fit, for values that are not finite, and where more memory would be needed
     than there is. A forward pass that overflows is no error: see `GradientTrace.non_finite`.
     """
+    if isinstance(subject, Stack) and subject.cell in FORMS:
+        subject = Net.of_stacks([subject])
     if isinstance(subject, Net):
         given = (inputs, cotangents, initial_state, final_cotangents, resets, lengths)
         of_net: Any = traced_net(subject, *given, traced=traced, progress=progress)

@@ -8,10 +8,13 @@ A new cell is one file here and one line in `CELLS`.
 
 from gradlab.cells.contract import Cell, as_cell
 from gradlab.cells.gru import GRU
+from gradlab.cells.gru_hard import HardGRU
+from gradlab.cells.gru_reset_before import GRUHalf, ResetBeforeGRU
 from gradlab.cells.leaky import LeakyRNN
 from gradlab.cells.lstm import LSTM
 from gradlab.cells.lstm_1997 import LSTM1997
 from gradlab.cells.lstm_coupled import CoupledLSTM
+from gradlab.cells.lstm_hard import HardLSTM
 from gradlab.cells.lstm_peephole import PeepholeLSTM
 from gradlab.cells.lstm_squashed import SquashedLSTM
 from gradlab.cells.min_gru import MinGRU
@@ -37,8 +40,17 @@ CELLS: dict[str, Cell] = {
         "minimal_gated": MinimalGatedUnit,
         "min_gru": MinGRU,
         "min_lstm": MinLSTM,
+        "lstm_hard": HardLSTM,
+        "gru_hard": HardGRU,
     }.items()
 }
+
+
+FORMS: dict[str, Cell] = {  # of a network that is brought, and of no settings: `analyses.nets` runs them in halves
+    "gru_reset_before": as_cell(ResetBeforeGRU),
+    "gru_half": as_cell(GRUHalf),
+}
+KNOWN = CELLS | FORMS
 
 
 def state_names() -> tuple[str, ...]:

@@ -33,6 +33,10 @@ def arriving(picture: Picture, event: str) -> dict[str, Any]:
     fed = [_signal(domains[name], f"domains[{name!r}]", event) for name in domains]
     fed += [_signal(f"rows_{n}", f"rows[{name!r}]", event) for n, name in enumerate(columns)]
     vega["signals"] = [*fed, *(found for found in signals if found["name"] in OF_THE_VIEW)]
+    if picture.of_window:
+        vega.pop("height")
+        resized = [{"events": {"source": "window", "type": "resize"}, "update": picture.of_window}]
+        vega["signals"].append({"name": "height", "update": picture.of_window, "on": resized})
     inside: dict[str, Any] = {"signals": [found for found in signals if found["name"] not in OF_THE_VIEW]}
     inside["data"] = [_fed(source, columns) for source in vega.pop("data")]
     for part in ("scales", "axes", "legends", "layout", "title", "projections"):

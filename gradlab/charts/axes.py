@@ -69,7 +69,8 @@ def steps(first: int, last: int, title: str = "") -> alt.X:
 def along(domain: Domain, title: str = "") -> alt.X:
     """The step axis; without a title only its scale.
 
-    Every layer of marks carries the same scale, because the lag axis beside it needs independent ones.
+    Every layer of marks carries the same scale, because the lag axis beside it needs independent ones. Without such an
+    axis every layer needs the title too: Vega-Lite draws none where a layer that shares the scale has none.
     """
     axis = alt.Axis(title=title, format=",d", tickCount=ticks("width", 75, span(domain))) if title else None
     return alt.X("step:Q", scale=alt.Scale(domain=ends(domain), nice=False), axis=axis)

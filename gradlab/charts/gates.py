@@ -48,7 +48,8 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
     )
     says = [f"Unit {unit}: click to look at it" for unit in units]
     rows = pd.DataFrame({"unit": units, "rank": range(len(units)), "beneath": np.arange(len(units)) + 1, "says": says})
-    y = alt.Y("rank:Q", scale=alt.Scale(domain=[0, len(units)], reverse=True, nice=False), axis=None)
+    scale_of_rows = alt.Scale(domain=[0, len(units)], reverse=True, nice=False)
+    y = alt.Y("rank:Q", scale=scale_of_rows, axis=alt.Axis(title="units", labels=False, ticks=False, grid=False))
     pick = alt.selection_point(name=CHOSEN, fields=["unit"], on="click", empty=False)
     x = axes.steps(first, last + 1, "" if letters is not None else "step t")
     touched = (
@@ -102,7 +103,7 @@ def _one_unit(table: pd.DataFrame, axis: str, *, letters: pd.Series | None = Non
     says = annotations.readings(drawn, "step", "quantity", "value", write)
     rows = {"lines": drawn, "says": says, "letters": _letter_rows(letters, 0.0)}
     look = Look(tuple(dict.fromkeys(table["quantity"])), axis, 0 if letters is None else last + 1 - first, dark)
-    return Picture(_unit_layers, look, rows, domains, dark, 150, held=("steps", "values"))
+    return Picture(_unit_layers, look, rows, domains, dark, 190, held=("steps", "values"))
 
 
 @in_parts(_one_unit)
@@ -115,7 +116,7 @@ def one_unit(
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
-    height: int = 150,
+    height: int = 190,
 ) -> alt.LayerChart:
     """One unit's quantities over the steps, a line each, on an axis of the given name; `letters` as of `heat_map`."""
     return _one_unit(table, axis, letters=letters, dark=dark).chart(title, subtitle, width, height)
@@ -137,8 +138,9 @@ def _unit_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     if look.axis.startswith(LOG):
         ticks = {"tickCount": axes.ticks("height", 35, axes.span(domains["values"])), "labelExpr": POWER_LABEL}
     line = alt.Chart(rows["lines"]).mark_line(strokeWidth=1.8)
+    x = axes.along(domains["steps"], "" if look.letters else "step t")
     lines = line.encode(
-        x=axes.along(domains["steps"], "" if look.letters else "step t"),
+        x=x,
         y=alt.Y(
             "value:Q",
             scale=alt.Scale(domain=axes.ends(domains["values"]), zero=False, nice=True),
@@ -147,8 +149,8 @@ def _unit_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         color=alt.Color("quantity:N", scale=scale, legend=key),
         strokeDash=alt.StrokeDash("quantity:N", legend=key, scale=alt.Scale(domain=order, range=dashes)),
     )
-    letters = _letters(rows["letters"], axes.along(domains["steps"]), look.letters) if look.letters else []
-    return [lines, annotations.pointer(rows["says"], axes.along(domains["steps"]), look.dark), *letters]
+    letters = _letters(rows["letters"], x, look.letters) if look.letters else []
+    return [lines, annotations.pointer(rows["says"], x, look.dark), *letters]
 
 
 def spread(
@@ -170,10 +172,10 @@ def spread(
     drawn = alt.Chart(table[list(SPREAD_COLUMNS)])
     x = axes.steps(first, last, "step t")
     band = drawn.mark_area(opacity=0.2).encode(x=x, y=alt.Y("q05:Q", **y), y2="q95:Q", color=colour)
-    line = drawn.mark_line(strokeWidth=2).encode(x=axes.steps(first, last), y=alt.Y("median:Q", **y), color=colour)
+    line = drawn.mark_line(strokeWidth=2).encode(x=x, y=alt.Y("median:Q", **y), color=colour)
     says = annotations.readings(table, "step", "gate", "median", "median {:.3f}".format)
     bounds = alt.Chart(pd.DataFrame({"bound": SATURATED})).mark_rule(strokeDash=[3, 3], color=colours.INKS[dark].rule)
-    layers = [band, bounds.encode(y=alt.Y("bound:Q")), line, annotations.pointer(says, axes.steps(first, last), dark)]
+    layers = [band, bounds.encode(y=alt.Y("bound:Q")), line, annotations.pointer(says, x, dark)]
     return theme.finished(layers, title, subtitle, dark, width, height)
 
 

@@ -127,6 +127,7 @@ def _rows(drawn: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     rows: list[str] = []
     numbers: dict[str, str] = {}
     groups = drawn["group"].unique()
+    drawn = drawn[["cell", "state", "layer", "group", "row"]].drop_duplicates()
     for cell in theme.present(drawn["cell"], CELLS):
         for state in theme.present(drawn["state"], state_names()):
             of_group = drawn[(drawn["cell"] == cell) & (drawn["state"] == state)].sort_values("layer", ascending=False)

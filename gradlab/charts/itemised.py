@@ -28,6 +28,9 @@ ROW_COLUMNS = ("loss_step", "step", "log10_norm")
 TOTAL_COLUMNS = ("step", "log10_norm")
 OUTLINE_COLUMNS = ("loss_step", "first")
 SPLIT = 0.60  # of the height is the matrix, the rest the chosen row's curve
+STATE_STEP = (
+    "state step t"  # of every layer of a chart: Vega-Lite draws no axis where one layer says that there is none
+)
 SEAM = 1  # pixels by which a bin reaches into the next
 
 
@@ -105,7 +108,8 @@ def _matrix_layers(rows: Rows, domains: Domains, look: MatrixLook) -> list[alt.C
     scale = alt.Scale(domain=axes.ends(domain), nice=False, zero=False, range=below, clamp=True)
     axis = alt.Axis(title="norm", labelExpr=POWER_LABEL, tickCount=axes.ticks("height", 110, axes.span(domain)),
                     orient="left")  # fmt: skip
-    curves, x = alt.Y("log10_norm:Q", scale=scale, axis=axis), axes.steps(0, look.last + 1)
+    curves = {name: alt.Y("log10_norm:Q", scale=scale, axis=drawn) for name, drawn in (("first", axis), ("rest", None))}
+    x = axes.steps(0, look.last + 1, STATE_STEP)
     row = alt.Chart(rows["bins"]).mark_line(color=row_colour, strokeWidth=2.5, clip=True)
     whole = alt.Chart(rows["total"]).mark_line(color=ink.text, strokeWidth=2, strokeDash=[4, 3], clip=True)
     above_the_axis = alt.ExprRef("-4 - 14 * datum.line")
@@ -114,8 +118,8 @@ def _matrix_layers(rows: Rows, domains: Domains, look: MatrixLook) -> list[alt.C
     return [
         heat,
         marked,
-        whole.encode(x=x, y=curves),
-        row.encode(x=x, y=curves).transform_filter(chosen),
+        whole.encode(x=x, y=curves["first"]),
+        row.encode(x=x, y=curves["rest"]).transform_filter(chosen),
         names.encode(x=alt.XValue("width"), y=alt.YValue("height"), text="name:N", color=name_colour),
     ]
 
@@ -143,7 +147,7 @@ def _heat(bins: Any, last: int, rows: list[int], domain: axes.Domain, place: lis
         alt.Chart(bins)
         .mark_rect(x2Offset=SEAM, y2Offset=-SEAM)
         .encode(
-            x=axes.steps(0, last + 1, "state step t"),
+            x=axes.steps(0, last + 1, STATE_STEP),
             x2="step_end:Q",
             y=_loss_steps("loss_step", rows, place),
             y2="loss_step_end:Q",
@@ -221,7 +225,7 @@ def _band_layers(rows: Rows, domains: Domains, look: BandLook) -> list[alt.Chart
 
 def _across(column: str, last: int) -> alt.X:
     """The state steps, the axis the same as the matrix's."""
-    axis = alt.Axis(title="state step t", format=",d", tickCount=axes.ticks("width", 75, last + 1))
+    axis = alt.Axis(title=STATE_STEP, format=",d", tickCount=axes.ticks("width", 75, last + 1))
     return alt.X(f"{column}:Q", scale=alt.Scale(domain=[0, last + 1], nice=False), axis=axis)
 
 
@@ -268,7 +272,7 @@ def losses_and_sum(
 
 
 def _sum_layers(rows: Rows, domains: Domains, look: SumLook) -> list[alt.Chart]:
-    ink, x = INKS[look.dark], axes.along(domains["steps"])
+    ink, x = INKS[look.dark], axes.along(domains["steps"], STATE_STEP)
     y = axes.decades("log10_norm", domains["norms"], [f"norm of ∂ℓ/∂{look.state} and ∂L/∂{look.state}"])
     individual = alt.Chart(rows["losses"]).mark_line(
         color=cell_colour(look.cell, look.dark), strokeWidth=1.6, clip=True
@@ -279,7 +283,7 @@ def _sum_layers(rows: Rows, domains: Domains, look: SumLook) -> list[alt.Chart]:
         color=ink.text,
     )  # fmt: skip
     return [
-        individual.encode(x=axes.along(domains["steps"], "state step t"), y=y, detail="loss_step:N"),
+        individual.encode(x=x, y=y, detail="loss_step:N"),
         whole.encode(x=x, y=y),
         label.encode(x=x, y=y),
         annotations.pointer(rows["says"], x, look.dark),

@@ -33,6 +33,7 @@ class Picture:
     rows        every row that is drawn, by dataset
     domains     of axes and colours, by name; "lags" is the mirror image of "steps"
     held        the domains that only widen while a slider moves
+    height      pixels
     """
 
     layers: Callable[[Rows, Domains, Any], list[alt.Chart]]
@@ -45,6 +46,7 @@ class Picture:
     two_x_axes: bool = False
     two_y_axes: bool = False
     side: int | None = None  # pixels of a square one, which does not stretch
+    of_window: str = ""  # its height on a page that follows, as Vega's expression of the window's size; "": `height`
 
     def chart(
         self, title: str = "", subtitle: str = "", width: int | str = "container", height: int | None = None
@@ -64,15 +66,9 @@ class Picture:
     @property
     def key(self) -> Hashable:
         """Equal for pictures of equal specifications alone."""
-        frame = (self.dark, self.height, self.held, self.two_x_axes, self.two_y_axes, self.side)
-        return (
-            self.layers.__module__,
-            self.layers.__qualname__,
-            self.look,
-            tuple(self.columns.items()),
-            tuple(self.domains),
-            frame,
-        )
+        axes = (self.two_x_axes, self.two_y_axes, tuple(self.domains))
+        frame = (self.dark, self.height, self.held, self.side, self.of_window, axes)
+        return self.layers.__module__, self.layers.__qualname__, self.look, tuple(self.columns.items()), frame
 
     def _finished(
         self, rows: Rows, domains: Domains, title: str, subtitle: str, width: int | str, height: int | None

@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from gradlab.charts import annotations, axes, colours, theme
+from gradlab.charts.picture import Domains, Picture, Rows, in_parts
 from gradlab.words.numbers import POWER_LABEL, number
 
 CURVE_COLUMNS = ("cell", "update", "log10_value", "log10_mean")
@@ -163,6 +165,35 @@ def reach(
     return theme.finished([rects], title, subtitle, dark, width, height)
 
 
+class FlowLook(NamedTuple):
+    """What decides how traces are drawn, beside their rows."""
+
+    lines: tuple[tuple[str, int, str], ...]  # cell, layer, state
+    dark: bool
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The keys of the lines, one row each."""
+        return pd.DataFrame(self.lines, columns=["cell", "layer", "state"])
+
+
+def _flow(table: pd.DataFrame, domain: list[float], *, state: str = "all", dark: bool = False) -> Picture:
+    theme.refuse_empty(table)
+    drawn = _of_state(table[list(FLOW_COLUMNS)], state)
+    drawn = drawn.assign(log10_relative=drawn["log10_relative"].where(np.isfinite(drawn["log10_relative"])))
+    lags = [int(drawn["lag"].min()), int(drawn["lag"].max())]
+    named = drawn.assign(line=theme.line_names(drawn))
+    rows = {
+        "lines": drawn,
+        "says": annotations.readings(named, "step", "line", "log10_relative", number),
+        "lags": pd.DataFrame({"lag": lags}),
+    }
+    lines = drawn[["cell", "layer", "state"]].drop_duplicates().itertuples(index=False, name=None)
+    domains = {"norms": domain, "steps": [int(drawn["step"].min()), int(drawn["step"].max())], "lags": lags}
+    return Picture(_flow_layers, FlowLook(tuple(lines), dark), rows, domains, dark, 300, two_x_axes=True)
+
+
+@in_parts(_flow)
 def flow(
     table: pd.DataFrame,
     domain: list[float],
@@ -178,26 +209,23 @@ def flow(
 
     state    the lines to draw, of cells that do not have it those of h; "all" for every line
     """
-    theme.refuse_empty(table)
-    drawn = _of_state(table[list(FLOW_COLUMNS)], state)
-    drawn = drawn.assign(log10_relative=drawn["log10_relative"].where(np.isfinite(drawn["log10_relative"])))
-    first, last = int(drawn["step"].min()), int(drawn["step"].max())
-    named = drawn["state"].iloc[0] if drawn["state"].nunique() == 1 else "s"
-    line = alt.Chart(drawn).mark_line(strokeWidth=2.5).encode(
-        x=axes.steps(first, last, axes.BACKWARDS),
-        y=axes.decades("log10_relative", domain, [f"norm of ∂L/∂{named}", "relative to the injected gradient"]),
-        strokeDash=theme.dash(drawn["state"], legend=True),
-        color=theme.cells_encoding(table, dark),
+    return _flow(table, domain, state=state, dark=dark).chart(title, subtitle, width, height)
+
+
+def _flow_layers(rows: Rows, domains: Domains, look: FlowLook) -> list[alt.Chart]:
+    table = look.table
+    named = table["state"].iloc[0] if table["state"].nunique() == 1 else "s"
+    titles = [f"norm of ∂L/∂{named}", "relative to the injected gradient"]
+    line = alt.Chart(rows["lines"]).mark_line(strokeWidth=2.5).encode(
+        x=axes.along(domains["steps"], axes.BACKWARDS),
+        y=axes.decades("log10_relative", domains["norms"], titles),
+        strokeDash=theme.dash(table["state"], legend=True),
+        color=theme.cells_encoding(table, look.dark),
         opacity=theme.shade(table["layer"], True),
         detail=theme.LINE,
     )  # fmt: skip
-    says = annotations.readings(drawn.assign(line=theme.line_names(drawn)), "step", "line", "log10_relative", number)
-    layers = [
-        line,
-        annotations.pointer(says, axes.steps(first, last), dark),
-        axes.lags(int(drawn["lag"].min()), int(drawn["lag"].max())),
-    ]
-    return theme.finished(layers, title, subtitle, dark, width, height, two_x_axes=True)
+    says = annotations.pointer(rows["says"], axes.along(domains["steps"]), look.dark)
+    return [line, says, axes.back(domains["lags"], rows["lags"])]
 
 
 def _of_state(table: pd.DataFrame, state: str) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 
-from gradlab.cells import CELLS
+from gradlab.cells import KNOWN
 from gradlab.engine.products import padded
 
 CHUNK_BYTES = 2**21  # of one layer's values in a chunk: about what the second-level cache holds
@@ -75,7 +75,7 @@ def plan(size: Size) -> Plan:
 
 @lru_cache(maxsize=256)
 def _planned(size: Size, chunk_bytes: int, store_bytes: int, chunk_work: int) -> Plan:
-    cell = CELLS[size.cell]
+    cell = KNOWN[size.cell]
     item = np.dtype(size.dtype).itemsize
     units = padded(size.hidden_size, size.dtype)
     inputs = padded(size.input_size, size.dtype)

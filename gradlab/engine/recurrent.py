@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from gradlab.cells import CELLS
 from gradlab.engine.plan import Size, plan
@@ -50,9 +49,24 @@ class _Run(torch.autograd.Function):
         return torch.from_numpy(h), torch.from_numpy(last)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, h_bar: Tensor, last_bar: Tensor):
-        _ = ctx.saved_tensors  # raises for a graph that was freed, or inputs changed since
+        again = torch.is_grad_enabled()  # create_graph: these gradients may be differentiated themselves
+        with torch.no_grad():
+            gradients = _Run._gradients(ctx, h_bar.detach(), last_bar.detach())
+        return tuple(_Once.apply(part.requires_grad_()) if again and part is not None else part for part in gradients)
+
+    @staticmethod
+    def _gradients(ctx, h_bar: Tensor, last_bar: Tensor) -> tuple[Tensor | None, ...]:
+        try:
+            _ = ctx.saved_tensors  # raises for a graph that was freed, or inputs changed since
+        except RuntimeError as error:
+            if "second time" not in str(error):
+                raise
+            raise RuntimeError(
+                "this part of the graph was differentiated before, and trying it a second time needs what is freed by "
+                "then. A state that is kept from the window before still has that window's graph: detach it, "
+                "state.detach(), for (h, c) both. Two losses of one graph need retain_graph=True in the first backward"
+            ) from error
         T, B, H = h_bar.shape
         steps, at = np.divmod(np.arange(T * B), B)
         values = np.ascontiguousarray(h_bar.numpy()).reshape(T * B, H)
@@ -70,6 +84,22 @@ class _Run(torch.autograd.Function):
         return None, None, inputs, *parameters, *states
 
 
+class _Once(torch.autograd.Function):
+    """A gradient that cannot be differentiated again, and says so instead of counting as a constant."""
+
+    @staticmethod
+    def forward(ctx, gradient: Tensor) -> Tensor:
+        return gradient.clone()
+
+    @staticmethod
+    def backward(ctx, *_):
+        raise RuntimeError(
+            "gradlab.recurrent.Recurrent is differentiated once: a second derivative, as of a gradient penalty "
+            "(create_graph=True), is not there. Use torch's own nn.RNN, nn.LSTM or nn.GRU with these weights "
+            "(load_state_dict): the names are the same"
+        )
+
+
 class Parameters(NamedTuple):
     """A `Layer` of parameters."""
 
@@ -83,7 +113,8 @@ class Recurrent(nn.Module):
     """A stack with trainable weights, named as PyTorch names them (`weight_ih_l0`, …).
 
     forward(inputs [T, B, X], initial_state=None) -> (h [T, B, H], state), state being h or (h, c), each [L, B, H].
-    It can be differentiated once, on the CPU. A backward pass may be repeated (`retain_graph`) and costs one adjoint.
+    It can be differentiated once, on the CPU: a second derivative raises RuntimeError. A backward pass may be repeated
+    (`retain_graph`) and costs one adjoint.
     """
 
     def __init__(self, stack: Stack):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from gradlab.cells import CELLS
+from gradlab.cells import KNOWN
 from gradlab.engine.plan import Plan, Size, plan
 from gradlab.engine.progress import Progress, part_of, silent
 from gradlab.engine.records import Adjoints, Cotangents, Episodes, Scaled, Swept
@@ -47,7 +47,7 @@ def plan_in_slices(size: Size) -> Plan:
         return whole
     own = -(-size.sequences // parts)
     part = plan(size._replace(sequences=own, rows=size.rows // size.sequences * own, parts=parts))
-    together = 8 * size.steps * size.rows * size.depth * len(CELLS[size.cell].states)
+    together = 8 * size.steps * size.rows * size.depth * len(KNOWN[size.cell].states)
     return whole._replace(bytes=parts * part.bytes + together, held=parts * part.held)
 
 
@@ -107,7 +107,7 @@ def sweep(
     episodes: where sequences begin anew, and end; progress is called in the calling thread; wanted: as `Sweep.adjoint`
     takes it.
     """
-    states = CELLS[stack.cell].states
+    states = KNOWN[stack.cell].states
     refuse_shapes(stack, inputs, initial_state, states)
     T, B, X = inputs.shape
     size = Size(stack.cell, stack.depth, stack.hidden_size, X, T, B, cotangents.rows, stack.dtype)

@@ -12,7 +12,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy import ndarray
 
-from gradlab.cells import CELLS
+from gradlab.cells import KNOWN
 from gradlab.engine.adjoint_pass import AdjointPass
 from gradlab.engine.buffers import acquire, release
 from gradlab.engine.kernels import affine, forward
@@ -40,7 +40,7 @@ class Sweep:
     def __init__(self, stack: Stack, inputs: ndarray, initial_state: tuple[ndarray, ...] = (),
                  rows: int | None = None, parts: int = 1, episodes: Episodes | None = None,
                  with_inputs: bool = False):  # fmt: skip
-        cell = CELLS[stack.cell]
+        cell = KNOWN[stack.cell]
         refuse_inputs(stack, inputs, initial_state, cell.states)
         T, B, X = inputs.shape
         if episodes is not None:

@@ -41,7 +41,11 @@ def replay(
         )
     device = next(module.parameters()).device
     on_gpu = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=on_gpu), torch.no_grad():
+    flat = output.data if isinstance(output, PackedSequence) else output
+    with (
+        torch.random.fork_rng(devices=on_gpu),
+        torch.set_grad_enabled(flat.requires_grad),
+    ):  # oneDNN's bits depend on it
         if on_gpu:
             torch.cuda.set_rng_state(random_state, device)
         else:
@@ -74,6 +78,7 @@ def _refuse_other(
             own = slice(directions * number, directions * (number + 1))
             picked = tuple(part[own].contiguous() for part in parts)
             start = picked[0] if isinstance(initial_state, Tensor) else picked
+        below = below.detach()
         given = PackedSequence(below, *inputs[1:]) if isinstance(inputs, PackedSequence) else below
         above = layer(given, start)[0]
         below = above.data if isinstance(above, PackedSequence) else above
@@ -102,8 +107,9 @@ def _layer(module: nn.RNNBase, number: int) -> nn.RNNBase:
         inputs, module.hidden_size, bias=module.bias, bidirectional=module.bidirectional, device=weight.device,
         dtype=weight.dtype, **options,
     )  # fmt: skip
-    for name, parameter in layer.named_parameters():
-        parameter.copy_(weight_of(module, name.replace("_l0", f"_l{number}")))
+    with torch.no_grad():
+        for name, parameter in layer.named_parameters():
+            parameter.copy_(weight_of(module, name.replace("_l0", f"_l{number}")))
     return layer
 
 

@@ -14,12 +14,13 @@ import numpy as np
 from numpy import ndarray
 from torch import nn
 
-from gradlab.cells import CELLS
+from gradlab.cells import CELLS, KNOWN
 from gradlab.cells.contract import without
 from gradlab.network.layer import DTYPES, PYTORCH_NAMES, Layer
-from gradlab.network.modules import read
+from gradlab.network.modules import HALF, read
 
 DIRECTIONS = ("forward", "reverse")
+PRECISIONS = ("", "float64", "float32", *HALF)  # in which a module computes; "" where nothing is known of one
 
 
 class HasNetwork(Protocol):
@@ -38,7 +39,7 @@ class Stack:
     precision: str = ""  # in which its module computes: of half precision it is a copy in float32
 
     def __post_init__(self) -> None:
-        if self.cell not in CELLS:
+        if self.cell not in KNOWN:
             raise ValueError(f"cell = {self.cell!r} is not known: use one of {', '.join(CELLS)}")
         if not self.layers:
             raise ValueError("a stack needs at least one layer")
@@ -50,7 +51,7 @@ class Stack:
     def _check(self, number: int, layer: Layer) -> None:
         if self.layers[0].U.ndim != 2 or self.layers[0].W.ndim != 2:
             raise ValueError("W and U must be matrices: W [gates·H, X], U [gates·H, H]")
-        rows = len(CELLS[self.cell].pre_activations) * self.hidden_size
+        rows = len(KNOWN[self.cell].pre_activations) * self.hidden_size
         columns = self.hidden_size if number else self.input_size
         expected = {"W": (rows, columns), "U": (rows, self.hidden_size), "b_W": (rows,), "b_U": (rows,)}
         for name, array in layer._asdict().items():
@@ -91,7 +92,7 @@ class Stack:
 
     def sizes(self, number: int) -> dict[str, int]:
         """How many parameters each array of a layer holds."""
-        cell, layer = CELLS[self.cell], self.layers[number]
+        cell, layer = KNOWN[self.cell], self.layers[number]
         unread = {"W": without(cell, "W"), "b_W": (), "U": without(cell, "U"), "b_U": without(cell, "U")}
         gates = len(cell.pre_activations)
         return {name: array.size // gates * (gates - len(unread[name])) for name, array in layer._asdict().items()}
@@ -106,7 +107,7 @@ class Stack:
         cls,
         module: nn.Module | Sequence[nn.Module],
         masks: Sequence[ndarray | None] | None = None,
-        precision: str | None = None,
+        precision: object = None,
     ) -> Stack | Net:
         """A copy of the weights of an nn.RNN, nn.LSTM, nn.GRU or one of their cells, or of several over each other.
 
@@ -116,7 +117,7 @@ class Stack:
         unequal sizes.
 
         masks        of dropout between layers, as `gradlab.dropout.replay` gives them
-        precision    in which it really computes, where autocast is on: "float16" or "bfloat16"
+        precision    in which it really computes, where autocast is on: "float16" or "bfloat16", or torch's dtype
 
         Raises TypeError for other modules, with the path of every recurrent part inside; ValueError for what cannot be
         read, with what to do (dropout that is on without masks, quantized or scripted modules, a subclass with its own
@@ -126,6 +127,9 @@ class Stack:
         readings = [read(part) for part in modules]
         levels = [level for reading in readings for level in reading.levels]
         first = readings[0]
+        computed_in = first.precision if precision is None else str(precision).removeprefix("torch.")
+        if computed_in not in PRECISIONS:
+            raise ValueError(f"precision = {precision!r} is not known: use one of {', '.join(PRECISIONS[1:])}")
         if active := [reading for reading in readings if reading.dropout]:
             if masks is None:
                 raise ValueError(
@@ -140,17 +144,20 @@ class Stack:
         alike = all(len(level) == 1 and level[0].projection is None for level in levels)
         if alike and masks is None and len({len(level[0].layer.U) for level in levels}) == 1:
             layers = tuple(level[0].layer for level in levels)
-            return cls(first.cell, layers, first.batch_first, precision or first.precision)
+            return cls(first.cell, layers, first.batch_first, computed_in)
         parts = tuple(
-            tuple(Part(first.cell, held.layer, number == 1, held.projection) for number, held in enumerate(level))
+            tuple(
+                Part(first.cell, held.layer, bool(reverse), held.projection, computed_in)
+                for reverse, held in enumerate(level)
+            )
             for level in levels
         )
-        return Net(parts, first.batch_first, tuple(masks or ()), precision or first.precision)
+        return Net(parts, first.batch_first, tuple(masks or ()))
 
 
 def gate_rows(cell: str, gate: str, hidden_size: int) -> slice:
     """The rows of W, U and the biases that belong to one gate. ValueError if the cell has no such gate."""
-    gates = CELLS[cell].pre_activations
+    gates = KNOWN[cell].pre_activations
     if gate not in gates:
         raise ValueError(f"gate = {gate!r} is not in cell = {cell!r}: use one of {', '.join(gates)}")
     first = gates.index(gate) * hidden_size
@@ -170,15 +177,40 @@ class Part:
     layer: Layer  # U is [G·H, P] where there is a projection
     reverse: bool = False
     projection: ndarray | None = None  # [P, H]
+    precision: str = ""  # in which its module computes
 
     @cached_property
     def stack(self) -> Stack:
-        """The layer as a plain stack, of X inputs, or of X + P where there is a projection."""
+        """The layer as a plain stack, of X inputs, or of X + P where there is a projection, or X + 1 in two halves."""
+        if self.in_halves:
+            return self._halves
         if self.projection is None:
-            return Stack(self.cell, (self.layer,))
+            return Stack(self.cell, (self.layer,), precision=self.precision)
         W, U, b_W, b_U = self.layer
         product = (U.astype(np.float64) @ self.projection.astype(np.float64)).astype(U.dtype)
-        return Stack(self.cell, (Layer(np.concatenate([W, U], axis=1), product, b_W, b_U),))
+        layer = Layer(np.concatenate([W, U], axis=1), product, b_W, b_U)
+        return Stack(self.cell, (layer,), precision=self.precision)
+
+    @property
+    def in_halves(self) -> bool:
+        """Whether a step is two of its stack's: the GRU that resets before the product."""
+        return self.cell == "gru_reset_before"
+
+    @property
+    def _halves(self) -> Stack:
+        W, U, b_W, b_U = self.layer
+        H, X = U.shape[1], W.shape[1]
+        further = np.zeros((4 * H, X + 1), W.dtype)
+        further[: 3 * H, :X], further[3 * H :, X] = W, 1
+        nothing = np.zeros(H, W.dtype)
+        below = np.concatenate([U, np.zeros((H, H), W.dtype)])
+        layer = Layer(further, below, np.concatenate([b_W, nothing]), np.concatenate([b_U, nothing]))
+        return Stack("gru_half", (layer,), precision=self.precision)
+
+    @property
+    def shown(self) -> Stack:
+        """The stack of which its trace is: without halves."""
+        return Stack(self.cell, (self.layer,), precision=self.precision) if self.in_halves else self.stack
 
     @property
     def input_size(self) -> int:
@@ -205,7 +237,6 @@ class Net:
     levels: tuple[tuple[Part, ...], ...]
     batch_first: bool = False
     masks: tuple[ndarray | None, ...] = ()  # [T, B, outputs]: outputs of each level but the last are multiplied by them
-    precision: str = ""  # in which its modules compute
 
     def __post_init__(self) -> None:
         if not self.levels or not all(self.levels):
@@ -251,6 +282,11 @@ class Net:
     @property
     def dtype(self) -> np.dtype:
         return self.levels[0][0].stack.dtype
+
+    @property
+    def precision(self) -> str:
+        """In which its modules compute."""
+        return self.levels[0][0].precision
 
     @property
     def input_size(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from numbers import Number
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import quote
@@ -205,11 +206,18 @@ class Experiment(Fields):
         What the named ones draw stays as it is: a loss that leaves steps without an input is replaced by the simplest
         that does so, and the length is kept where the initialization reads it.
         """
-        kept = names | {"steps"} if "initialization" in names and drawing.reads_length(self) else names
-        changes = {name: default(name) for name in (frozenset(SETTINGS) - kept) | self.unused()}
-        if "loss" not in names and names >= frozenset(GROUPS["sequence"]):
-            changes |= conflicts.same_source(self)
-        return self.replace(**changes)
+        return _reading(self, names)
+
+
+@lru_cache(maxsize=1024)  # a page asks it of every call, at each of its runs
+def _reading(experiment: Experiment, names: frozenset[str]) -> Experiment:
+    """`Experiment.reading`."""
+    reads_length = "initialization" in names and drawing.reads_length(experiment)
+    kept = names | {"steps"} if reads_length else names
+    changes = {name: default(name) for name in (frozenset(SETTINGS) - kept) | experiment.unused()}
+    if "loss" not in names and names >= frozenset(GROUPS["sequence"]):
+        changes |= conflicts.same_source(experiment)
+    return experiment.replace(**changes)
 
 
 def shown(value: Any) -> str:

@@ -5,6 +5,7 @@ network      what is trained, and the loss of a batch, back-propagated in full o
 run          Run and train: one record per update
 divergence   where a run left the floating-point range
 tables       records as tidy tables
+story        what the guided story learns
 replay       questions about what runs have measured, with the program that trains again
 checkpoints  a run as a file
 example      a run that has not learned its task, trained when it is asked for
@@ -15,6 +16,7 @@ from gradlab.training.example import example
 from gradlab.training.network import Network
 from gradlab.training.recipe import OPTIMIZERS, Recipe
 from gradlab.training.run import Record, Run, fitted, one_thread, train
+from gradlab.training.story import learning, until
 from gradlab.training.tables import clipping, curve, gradients, history, reach, solved_at, traces_at
 
 __all__ = [
@@ -30,9 +32,11 @@ __all__ = [
     "fitted",
     "gradients",
     "history",
+    "learning",
     "one_thread",
     "reach",
     "solved_at",
     "traces_at",
     "train",
+    "until",
 ]

@@ -14,8 +14,15 @@ import psutil
 import pyarrow as pa
 from numpy import ndarray
 
-MOST_BYTES = min(2**30, psutil.virtual_memory().total // 16)
 MISSING = object()
+
+
+def most_bytes(total: int) -> int:
+    """What a server keeps on a machine of so much memory."""
+    return min(2**30, total // 16)
+
+
+MOST_BYTES = most_bytes(psutil.virtual_memory().total)
 
 
 class Kept:

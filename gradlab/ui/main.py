@@ -8,13 +8,14 @@ from pathlib import Path
 import streamlit as st
 
 from gradlab.ui.ask import place_bars
-from gradlab.ui.frame import link, opened_runs, present, settings, tools
+from gradlab.ui.frame import hidden, link, opened_runs, present, settings, tools
 from gradlab.ui.frame.link import PAGES
 from gradlab.ui.training import job_controls
 from gradlab.ui.work import holding
 
 SECTIONS = {
     "See": [
+        st.Page(PAGES / "story.py", title="The story in ten steps"),
         st.Page(PAGES / "home.py", title="Where does the gradient go?", default=True),
         st.Page(PAGES / "gradient_flow.py", title="Gradient flow"),
     ],
@@ -47,6 +48,7 @@ st.logo(ICON, size="large")
 page = st.navigation(SECTIONS, position="top")
 link.read_first_address()
 present.frame()
+hidden.frame()
 job_controls.left(page.url_path)
 buttons = st.sidebar.container()
 notices = st.container()
@@ -59,7 +61,7 @@ settings.draw(page.url_path, at_hand)
 st.set_page_config(page_title=f"{page.title}{settings.differences()} · gradlab")
 with notices:
     link.tell(settings.current())
-    opened_runs.notice(SECTIONS["See"][1])
+    opened_runs.notice(SECTIONS["See"][2])
 told = len(st.session_state.get("problems", []))
 try:
     with body, holding():

@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 from torch.nn.utils.rnn import PackedSequence
 
-from gradlab.network.stack import Stack
+from gradlab.network.stack import Net, Stack
 from gradlab.watching import graph
 from gradlab.watching.graph import Edge
 from gradlab.watching.layouts import Layout, layout_of
 
 EDITED = "its state is changed between two steps by more than a reset to zeros"
 CLOSED = "what it reads depends on the states before: the loop is closed, another network than its cell alone"
-Weights = Stack | ValueError | TypeError  # or why there is no Stack
+Weights = Stack | Net | ValueError | TypeError  # or why they cannot be read
+HALF = (torch.float16, torch.bfloat16)
 _numbers = count()
 
 
@@ -77,7 +78,7 @@ Arrived = Callable[[Call], float]  # told that a gradient came in; returns what 
 def noted(
     name: str,
     module: nn.Module,
-    weights: Callable[[Call | None], Weights],
+    weights: Callable[[Call | None, str | None, Tensor | None], Weights],
     arguments: tuple[Any, ...],
     output: Any,
     sequences: int | None,
@@ -86,7 +87,8 @@ def noted(
 ) -> Call | None:
     """The Call of a part's forward pass, with its hooks in the graph; None where nothing of it has a gradient.
 
-    weights      of the part, given the call before, whose weights may be the same
+    weights      of the part, given the call before, whose weights may be the same, the half precision in which it
+                 computed, if it did, and the sequences that are copied
     sequences    how many are copied, at most
     key          of this watch and this part, in the graph
     """
@@ -100,16 +102,18 @@ def noted(
         return None
     read = inputs.data if isinstance(inputs, PackedSequence) else inputs
     previous, edited = _previous(given, key)
+    dtype = returned[0].dtype
+    half = str(dtype).removeprefix("torch.") if dtype in HALF else None
     call = Call(
         name=name,
-        weights=weights(previous),
+        weights=weights(previous, half, layout.chosen),
         states=("h", "c")[: len(states)],
         inputs=layout.sequence(read),
         start=tuple(layout.state(state) for state in given),
         final=tuple(layout.state(state) for state in states),
         lengths=layout.lengths,
         sequences=_batch(layout, read),
-        precision=returned[0].dtype,
+        precision=dtype,
         previous=previous,
     )
     if previous is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -14,19 +14,22 @@ from typing import Any, Protocol, Self
 
 import pandas as pd
 import torch
-from torch import nn
+from numpy import ndarray
+from torch import Tensor, nn
 
 from gradlab.analyses.diagnosis import Diagnosis, diagnose
+from gradlab.analyses.nets import NetTrace
 from gradlab.analyses.traces import GradientTrace
 from gradlab.engine.recurrent import Recurrent
+from gradlab.network.dropout import replay
 from gradlab.network.stack import Stack
 from gradlab.watching.calls import Call, Weights, noted
 from gradlab.watching.marks import Marked, Marks
 from gradlab.watching.measured import MeasuredTrace
 from gradlab.watching.parts import nothing_recurrent, parts_of
-from gradlab.watching.passes import trace_of
+from gradlab.watching.passes import Arrays, arguments_of, trace_of
 
-Trace = GradientTrace | MeasuredTrace
+Trace = GradientTrace | NetTrace | MeasuredTrace
 _flows = count()
 
 
@@ -45,7 +48,7 @@ class Flow:
 
     def __init__(self, model: nn.Module, sequences: int | None, scaler: Scaler | None, passes: int):
         self.parts = parts_of(model)
-        self.is_open = True
+        self.is_open, self.is_attending = True, False
         self._model, self._sequences, self._scaler, self._most = model, sequences, scaler, passes
         self._key = f"gradlab {next(_flows)}"
         self._hooks: list[Any] = []
@@ -54,6 +57,7 @@ class Flow:
         self._dropped: dict[str, int] = {}
         self._versions: dict[str, tuple[Any, ...]] = {}
         self._failures: dict[str, Exception] = {}
+        self._random: weakref.WeakKeyDictionary[nn.Module, Tensor] = weakref.WeakKeyDictionary()
         self._traces: weakref.WeakKeyDictionary[Call | Marked, Trace] = weakref.WeakKeyDictionary()
         self._marks = Marks(passes, self._scale)
 
@@ -90,39 +94,43 @@ class Flow:
 
         name      may be left out where the model has one part
 
-        A `GradientTrace` of the weights and the batch as they were in that pass, computed by the engine; where it
-        cannot speak for the network, a `MeasuredTrace` of what autograd gave, whose `reason` says why. Raises
-        ValueError for a name or number that is not there, and where no gradient came back; TypeError or ValueError for
-        a part that the engine does not know.
+        A `GradientTrace`, or a `NetTrace` of a part that is no plain stack, of the weights and the batch as they were
+        in that pass, computed by the engine; where it cannot speak for the network, a `MeasuredTrace` of what autograd
+        gave, whose `reason` says why. Raises ValueError for a name or number that is not there, and where no gradient
+        came back; TypeError or ValueError for a part that the engine does not know.
         """
-        name = self._name(name)
-        if name in self._failures:
-            raise self._failures[name]
-        passes = self._in_order(name)
-        if not passes:
-            raise ValueError(self._nothing(name))
-        kept = self.passes(name)
-        number = kept[-1] if number is None else number
-        if number not in kept:
-            raise ValueError(f"number = {number!r} is no pass of {name}: {kept[0]} to {kept[-1]} are kept")
-        last = passes[number - kept[0]]
+        last = self._pass(name, number)
+        if isinstance(last, Marked):
+            return last.trace
         if last not in self._traces:
-            self._traces[last] = last.trace if isinstance(last, Marked) else trace_of(last)
+            self._traces[last] = trace_of(last)
         return self._traces[last]
+
+    def arrays(self, name: str | None = None, number: int | None = None) -> Arrays:
+        """The same pass as the arguments of any analysis: `gradlab.trace(*flow.arrays("rnn"))` is its trace.
+
+        Raises ValueError, with the reason, where the engine cannot speak for the network.
+        """
+        last = self._pass(name, number)
+        if isinstance(last, Marked):
+            raise ValueError(f"{last.name} was marked in a loop: gradlab knows its gradients and not its network")
+        return arguments_of(last)
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Parts of which a gradient came back, but that have no trace: why not, by part."""
+        return {name: str(error) for name, error in self._refusals().items()}
 
     def diagnose(self) -> list[Diagnosis]:
         """One Diagnosis per part of which a gradient came back, the worst first: of its worst pass and layer.
 
-        Worst is where most is lost or gained on the way back, in decades; nothing that arrives, or a pass that is not
-        finite, is worse than any number.
+        Parts that have no trace are in `refused`, and raise where there are no others. Worst is where most is lost or
+        gained on the way back, in decades; nothing that arrives, or a pass that is not finite, is worse than any
+        number.
         """
         found = []
         for name, numbers in self._seen():
-            of_part = [
-                diagnosis_of(self.trace(name, number), name, layer)
-                for number in numbers
-                for layer in _layers(self.trace(name, number))
-            ]
+            of_part = [diagnosis for number in numbers for diagnosis in diagnoses_of(self.trace(name, number), name)]
             found.append(max(of_part, key=badness))
         return sorted(found, key=badness, reverse=True)
 
@@ -130,8 +138,9 @@ class Flow:
     def table(self) -> pd.DataFrame:
         """Tidy: the tables of all passes that are kept, of all parts, below each other.
 
-        Columns part, pass and source ("engine" or "autograd"), then those of `GradientTrace.table`; precision_zero
-        counts the sequences in which autograd's gradient is 0 because the precision has no number so small.
+        Columns part, pass, source ("engine" or "autograd") and direction ("forward" or "reverse", of a bidirectional
+        part), then those of `GradientTrace.table`; precision_zero counts the sequences in which autograd's gradient is
+        0 because the precision has no number so small.
         """
         tables = []
         for name, numbers in self._seen():
@@ -141,11 +150,11 @@ class Flow:
                 rows.insert(0, "part", name)
                 rows.insert(1, "pass", number)
                 rows.insert(2, "source", "autograd" if isinstance(found, MeasuredTrace) else "engine")
+                direction = rows.pop("direction") if "direction" in rows else "forward"
+                rows.insert(3, "direction", direction)
                 if "precision_zero" not in rows:
                     rows["precision_zero"] = 0
                 tables.append(rows)
-        if not tables:
-            raise ValueError(self._nothing(""))
         return pd.concat(tables, ignore_index=True)
 
     # the hooks
@@ -153,20 +162,25 @@ class Flow:
     def attend(self) -> None:
         """Notes what happens from now on; what was noted before is dropped."""
         self._passes.clear()
+        self._traces.clear()
         self._dropped.clear()
         self._failures.clear()
         self._marks.open()
+        self.is_attending = True
         for name, part in self.parts.items():
             note = partial(self._note, name)
             if "torch._dynamo" in sys.modules:  # a compiled model leaves its graph for the hook
                 note = torch.compiler.disable(note)
             self._hooks.append(part.register_forward_hook(note, prepend=True, with_kwargs=True))
+            if getattr(part, "dropout", 0):
+                self._hooks.append(part.register_forward_pre_hook(self._keep_random_state))
 
     def rest(self) -> None:
         """Notes nothing until `attend`: no hook is left in the model or in a graph. What was noted stays."""
         while self._hooks:
             self._hooks.pop().remove()
         self._marks.close()
+        self.is_attending = False
         for call in self._waiting:
             _let_go(call)
         for passes in self._passes.values():
@@ -178,7 +192,7 @@ class Flow:
     ) -> None:
         """A part was called. Whatever goes wrong here is said when the trace is asked for, and not in the training."""
         given = (*arguments, *(options[key] for key in ("input", "hx", "inputs", "initial_state") if key in options))
-        weights = partial(self._weights, name, module)
+        weights = partial(self._weights, name, module, given, output)
         key = f"{self._key} {name}"
         try:
             call = noted(name, module, weights, given, output, self._sequences, key, self._arrived)
@@ -188,14 +202,40 @@ class Flow:
         if call is not None:
             self._waiting.add(call)
 
-    def _weights(self, name: str, module: nn.Module, previous: Call | None) -> Weights:
+    def _keep_random_state(self, module: nn.Module, _arguments: Any) -> None:
+        """Reads the generator that dropout between layers is about to draw from."""
+        if module.training and torch.is_grad_enabled():
+            device = next(module.parameters()).device
+            self._random[module] = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+    def _masks(
+        self, module: nn.Module, given: tuple[Any, ...], output: Any, chosen: Tensor | None
+    ) -> tuple[ndarray, ...] | None:
+        """Of dropout between layers, as it was drawn for the sequences that are copied; None where none was on."""
+        if not (isinstance(module, nn.RNNBase) and module.training and module.dropout and module.num_layers > 1):
+            return None
+        start = given[1] if len(given) > 1 else None
+        masks = replay(module, given[0], output[0], self._random.pop(module, None), start)
+        return masks if chosen is None else tuple(mask[:, chosen.numpy()] for mask in masks)
+
+    def _weights(
+        self,
+        name: str,
+        module: nn.Module,
+        given: tuple[Any, ...],
+        output: Any,
+        previous: Call | None,
+        half: str | None,
+        chosen: Tensor | None,
+    ) -> Weights:
         """A copy of the part's weights as they are; that of the call before, where none was changed since."""
         versions = tuple((id(parameter), parameter._version) for parameter in module.parameters())
-        if previous is not None and self._versions.get(name) == versions:
-            return previous.weights
-        self._versions[name] = versions
         try:
-            return module.stack if isinstance(module, Recurrent) else Stack.from_torch(module)
+            masks = self._masks(module, given, output, chosen)
+            if masks is None and previous is not None and self._versions.get(name) == versions:
+                return previous.weights
+            self._versions[name] = versions
+            return module.stack if isinstance(module, Recurrent) else Stack.from_torch(module, masks, half)
         except (TypeError, ValueError) as error:
             return error
 
@@ -205,7 +245,7 @@ class Flow:
         latest = passes.get(call.first)
         if latest is None or latest.number < call.number:
             passes[call.first] = call
-            self._traces.pop(call, None)
+        self._traces.pop(passes[call.first], None)  # more of it came in
         while len(passes) > self._most:
             oldest = min(passes, key=lambda first: first.number)
             del passes[oldest]
@@ -217,10 +257,36 @@ class Flow:
 
     # what was noted
 
-    def _seen(self) -> Iterator[tuple[str, range]]:
+    def _seen(self) -> list[tuple[str, range]]:
+        """The parts that have traces, and their passes. Raises where there are only others, or none."""
+        refused = self._refusals()
+        seen = [(name, self.passes(name)) for name in self.names if name not in refused and self._in_order(name)]
+        if not seen:
+            raise next(iter(refused.values()), ValueError(self._nothing("")))
+        return seen
+
+    def _refusals(self) -> dict[str, Exception]:
+        refused = dict(self._failures)
         for name in self.names:
-            if name in self._failures or self._in_order(name):
-                yield name, self.passes(name)
+            try:
+                for number in () if name in refused else self.passes(name):
+                    self.trace(name, number)
+            except (TypeError, ValueError) as error:
+                refused[name] = error
+        return refused
+
+    def _pass(self, name: str | None, number: int | None) -> Call | Marked:
+        """The last call of a pass."""
+        name = self._name(name)
+        if name in self._failures:
+            raise self._failures[name]
+        passes, kept = self._in_order(name), self.passes(name)
+        if not passes:
+            raise ValueError(self._nothing(name))
+        number = kept[-1] if number is None else number
+        if number not in kept:
+            raise ValueError(f"number = {number!r} is no pass of {name}: {kept[0]} to {kept[-1]} are kept")
+        return passes[number - kept[0]]
 
     def _in_order(self, name: str) -> Sequence[Call | Marked]:
         """The last calls of the passes of a part, in the order of the first ones; marked sequences likewise."""
@@ -260,16 +326,15 @@ def _let_go(last: Call) -> None:
         call = call.previous
 
 
-def _layers(trace: Trace) -> range:
-    return range(len(trace.log10_norms))
-
-
-def diagnosis_of(trace: Trace, name: str, layer: int) -> Diagnosis:
-    """Of one layer of a part's trace, with the name of the part."""
+def diagnoses_of(trace: Trace, name: str) -> list[Diagnosis]:
+    """Of every layer, and direction, of a part's trace, with the name of the part."""
     if isinstance(trace, MeasuredTrace):
-        return trace.diagnose(name, layer)
-    found = diagnose(trace, layer=layer)
-    return replace(found, part=name, sentence=f"{name}: {found.sentence}")
+        return [trace.diagnose(name, layer) for layer in range(len(trace.log10_norms))]
+    if isinstance(trace, NetTrace):
+        found = [diagnose(trace, layer=part.layer, direction=part.direction) for part in trace.layers]
+    else:
+        found = [diagnose(trace, layer=layer) for layer in range(trace.stack.depth)]
+    return [replace(said, part=name, sentence=f"{name}: {said.sentence}") for said in found]
 
 
 def badness(diagnosis: Diagnosis) -> float:

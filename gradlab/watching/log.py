@@ -4,9 +4,10 @@
     {"update": 50, "seconds": …, "part": "rnn", "cell": "lstm", "verdict": …, "sentence": …, "lines": […]}
     {"update": 50, "seconds": …, "part": "rnn", "refused": "why there is no trace"}
 
-A line is a training's first, or one part at one update, which holds what `Diagnosis` says of the worst layer,
-and in `lines` one entry per layer and state: steps, and log10 norms over the sequences looked at (mean, min, max), at
-most 256 steps of them, evenly spread, to 4 decimals. null is a gradient of exactly zero, "nan" one that is not finite.
+A line is a training's first, or one part at one update, which holds what `Diagnosis` says of the worst layer, and in
+`lines` one entry per layer, direction and state: steps, and log10 norms over the sequences looked at (mean, min, max),
+at most 256 steps of them, evenly spread, to 4 decimals. null is a gradient of exactly zero, "nan" one that is not
+finite.
 
 A process that is killed leaves at most a torn last line, which is passed over; a training that goes on with the same
 file begins with a first line of its own. So a reader can follow the file while it grows (`records`).
@@ -48,7 +49,7 @@ class Log(NamedTuple):
 
     trainings: list[dict[str, Any]]  # the first lines
     diagnoses: pd.DataFrame  # one row per training, update and part: training, update, seconds, part, and `KEPT`
-    table: pd.DataFrame  # tidy: training, update, part, layer, state, step, lag, and `NORMS`
+    table: pd.DataFrame  # tidy: training, update, part, layer, direction, state, step, lag, and `NORMS`
     refusals: pd.DataFrame  # one row per training, update and part of which there is no trace: …, part, refused
 
 
@@ -67,9 +68,11 @@ class Writer:
     def append(self, update: int, part: str, diagnosis: Diagnosis, table: pd.DataFrame) -> None:
         """One part at one update: its Diagnosis and its trace's table."""
         lines = []
-        for (layer, state), rows in table.groupby(["layer", "state"], sort=False):
+        table = table if "direction" in table else table.assign(direction="forward")
+        for _, rows in table.groupby(["layer", "direction", "state"], sort=False):
             rows = rows.iloc[kept(len(rows))]
-            line: dict[str, Any] = {"layer": int(layer), "state": str(state)}  # type: ignore[arg-type]
+            line: dict[str, Any] = {name: str(rows[name].iloc[0]) for name in ("direction", "state")}
+            line["layer"] = int(rows["layer"].iloc[0])
             line |= {name: [int(value) for value in rows[name]] for name in ("step", "lag")}
             line |= {name: [number(value) for value in rows[name]] for name in NORMS}
             lines.append(line)
@@ -138,10 +141,10 @@ def log_of(records: Sequence[dict[str, Any]], name: str = "the file") -> Log:
             continue
         rows.append({**at, "seconds": record["seconds"], **{key: value_of(record[key]) for key in KEPT}})
         for line in record["lines"]:
-            columns = {key: line[key] for key in ("layer", "state", "step", "lag")}
+            columns = {key: line[key] for key in ("layer", "direction", "state", "step", "lag")}
             norms = {key: [value_of(value) for value in line[key]] for key in NORMS}
             tables.append(pd.DataFrame({**at, **columns, **norms}))
-    names = ["training", "update", "part", "layer", "state", "step", "lag", *NORMS]
+    names = ["training", "update", "part", "layer", "direction", "state", "step", "lag", *NORMS]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=names)
     diagnoses = pd.DataFrame(rows, columns=["training", "update", "part", "seconds", *KEPT])
     return Log(trainings, diagnoses, table, pd.DataFrame(refused, columns=["training", "update", "part", "refused"]))

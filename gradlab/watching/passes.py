@@ -14,9 +14,10 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
+from gradlab.analyses.nets import NetTrace
 from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.engine import log10_norms
-from gradlab.network.stack import Stack
+from gradlab.network.stack import Net, Stack
 from gradlab.watching.calls import Call
 from gradlab.watching.measured import MeasuredTrace
 
@@ -27,11 +28,11 @@ BETWEEN = "a gradient of the loss enters its states between two calls, and not a
 
 
 class Arrays(NamedTuple):
-    """The arguments of `gradlab.trace`, steps first."""
+    """The arguments of `gradlab.trace`, as the stack's module reads: [B, T, …] where it is batch_first."""
 
-    stack: Stack
+    stack: Stack | Net
     inputs: ndarray  # [T, B, X]
-    cotangents: ndarray  # [T, B, H]
+    cotangents: ndarray  # [T, B, H] the loss's own part
     initial_state: tuple[ndarray, ...] | None  # [L, B, H] each
     final_cotangents: tuple[ndarray, ...] | None  # [L, B, H] each
     resets: ndarray | None  # [T, B]
@@ -46,7 +47,7 @@ def calls_of(last: Call) -> list[Call]:
     return calls[::-1]
 
 
-def trace_of(last: Call) -> GradientTrace | MeasuredTrace:
+def trace_of(last: Call) -> GradientTrace | NetTrace | MeasuredTrace:
     """The trace of the chain up to a call. Raises ValueError or TypeError where there can be none, with the reason."""
     calls = calls_of(last)
     if last.obstacle:
@@ -55,26 +56,24 @@ def trace_of(last: Call) -> GradientTrace | MeasuredTrace:
     if any(_between(parts) for parts in own[:-1]):
         return measured(calls, BETWEEN)
     arrays = arrays_of(calls, own)
-    found = traced(arrays)
-    return _unless_apart(found, calls)
+    found = trace(*arrays)
+    return found if isinstance(found, NetTrace) else _unless_apart(found, calls)
 
 
-def traced(arrays: Arrays) -> GradientTrace:
-    """`gradlab.trace` of them, laid out as the stack's module reads."""
-    inputs, cotangents, resets = arrays.inputs, arrays.cotangents, arrays.resets
-    if arrays.stack.batch_first:
-        inputs, cotangents = inputs.swapaxes(0, 1), cotangents.swapaxes(0, 1)
-        resets = None if resets is None else resets.T
-    return trace(
-        arrays.stack, inputs, cotangents, arrays.initial_state, arrays.final_cotangents, resets, arrays.lengths
-    )
+def arguments_of(last: Call) -> Arrays:
+    """What the engine is asked about the chain up to a call. Raises ValueError where it cannot speak for it."""
+    calls = calls_of(last)
+    if last.obstacle:
+        raise ValueError(f"{last.name}: {last.obstacle}")
+    own = own_parts(calls)
+    if any(_between(parts) for parts in own[:-1]):
+        raise ValueError(f"{last.name}: {BETWEEN}")
+    return arrays_of(calls, own)
 
 
 def arrays_of(calls: Sequence[Call], own: Sequence[list[ndarray]]) -> Arrays:
     """What the engine is asked about a chain. Raises what kept the weights from being copied."""
-    stack = calls[0].weights
-    if not isinstance(stack, Stack):
-        raise stack
+    stack = _weights(calls)
     inputs = np.concatenate([_numbers(call.inputs) for call in calls])
     cotangents = np.concatenate([_output(call) for call in calls])
     end, lengths = -1, calls[-1].lengths
@@ -84,12 +83,13 @@ def arrays_of(calls: Sequence[Call], own: Sequence[list[ndarray]]) -> Arrays:
             "state between the two, or pass sequences of one length"
         )
     sequences = np.arange(inputs.shape[1])
-    for call, parts in zip(calls, own, strict=True):
-        end += call.steps
-        at = end if lengths is None else lengths.numpy() - 1
-        cotangents[at, sequences] += parts[0][-1]
     final = [part.copy() for part in own[-1]]
-    final[0][-1] = 0  # entered above
+    if not (isinstance(stack, Net) and stack.is_bidirectional):  # h of the top layer is the output's last step
+        for call, parts in zip(calls, own, strict=True):
+            end += call.steps
+            at = end if lengths is None else lengths.numpy() - 1
+            cotangents[at, sequences] += parts[0][-1]
+        final[0][-1] = 0
     start = tuple(_numbers(state) for state in calls[0].start) or None
     resets = np.zeros(inputs.shape[:2], bool)
     begin = 0
@@ -97,6 +97,8 @@ def arrays_of(calls: Sequence[Call], own: Sequence[list[ndarray]]) -> Arrays:
         if call.resets is not None:
             resets[begin] = call.resets.numpy()
         begin += call.steps
+    if stack.batch_first:
+        inputs, cotangents, resets = inputs.swapaxes(0, 1), cotangents.swapaxes(0, 1), resets.T
     return Arrays(
         stack,
         inputs,
@@ -106,6 +108,26 @@ def arrays_of(calls: Sequence[Call], own: Sequence[list[ndarray]]) -> Arrays:
         resets if resets.any() else None,
         None if lengths is None else lengths.numpy(),
     )
+
+
+def _weights(calls: Sequence[Call]) -> Stack | Net:
+    """Of a chain; the masks of all its calls, one after the other. Raises what kept them from being copied."""
+    every = []
+    for call in calls:
+        if not isinstance(call.weights, Stack | Net):
+            raise call.weights
+        every.append(call.weights)
+    first = every[0]
+    if isinstance(first, Stack) or len(calls) == 1:
+        return first
+    if first.is_bidirectional:
+        raise ValueError(
+            f"{calls[0].name} reads in both directions, and was given a state with a gradient from the call before, "
+            "which ends where this call begins in one of them alone: detach the state"
+        )
+    masks = [[net.masks[place] for net in every if isinstance(net, Net)] for place in range(len(first.masks))]
+    joined = tuple(np.concatenate([mask for mask in of_place if mask is not None]) for of_place in masks)
+    return Net(first.levels, first.batch_first, joined, first.precision)
 
 
 def own_parts(calls: Sequence[Call]) -> list[list[ndarray]]:
@@ -152,7 +174,7 @@ def measured(calls: Sequence[Call], reason: str) -> MeasuredTrace:
     with np.errstate(divide="ignore"):
         entered = 0.5 * np.log10(squares)
     at = np.cumsum([call.steps for call in calls]) - 1
-    cell = last.weights.cell if isinstance(last.weights, Stack) else last.name
+    cell = last.weights.cell if isinstance(last.weights, Stack | Net) else last.name
     return MeasuredTrace(cell, states, reason, _precision(last), at, norms, entered)
 
 
@@ -189,7 +211,8 @@ def _output(call: Call) -> ndarray:
     if call.output_bar is not None:
         return _numbers(call.output_bar)
     T, B, _ = call.inputs.shape
-    return np.zeros((T, B, call.final[0].shape[2]))
+    width = call.weights.output_size if isinstance(call.weights, Net) else call.final[0].shape[2]
+    return np.zeros((T, B, width))
 
 
 def _precision(call: Call) -> str:

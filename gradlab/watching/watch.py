@@ -18,7 +18,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from gradlab.analyses.diagnosis import Diagnosis
 from gradlab.analyses.traces import GradientTrace
 from gradlab.watching import network
-from gradlab.watching.flow import Flow, Scaler, badness, diagnosis_of
+from gradlab.watching.flow import Flow, Scaler, badness, diagnoses_of
 from gradlab.watching.log import Writer
 
 PASSES = 16
@@ -110,7 +110,7 @@ class Followed(Flow):
         if optimizer is not self._optimizer:
             return
         self.updates += 1
-        if self._hooks or not self.parts:
+        if self.is_attending:
             self.rest()
             self._write()
         if (self.updates + 1) % self._every == 0:
@@ -138,8 +138,7 @@ class Followed(Flow):
                 if not numbers and name not in self._failures:
                     continue
                 trace = self.trace(name)
-                layers = range(len(trace.log10_norms))
-                worst = max((diagnosis_of(trace, name, layer) for layer in layers), key=badness)
+                worst = max(diagnoses_of(trace, name), key=badness)
                 for write in [*([] if self._file is None else [self._file.append]), *self._writers]:
                     write(self.updates, name, worst, trace.table)
                 self._keep(name, trace)

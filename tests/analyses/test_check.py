@@ -1,5 +1,6 @@
 """The check passes where the engine is right, and fails where an adjoint is wrong by a twentieth of a percent."""
 
+import importlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import pytest
 from gradlab import Experiment, check
 from gradlab.analyses.check import ALLOWED, ALLOWED_DIFFERENCE, CHECK_COLUMNS, FEWEST_STEPS, TOO_MUCH
 from gradlab.cells import CELLS
+from gradlab.engine import sweep, times_power
 from gradlab.settings.initializations import INITIALIZATIONS
 from gradlab.settings.inputs import INPUTS
 from gradlab.settings.losses import LOSSES
@@ -136,7 +138,8 @@ def test_what_float32_rounds_away_is_left_out_and_counted():
     by_autograd = found.table[found.table.check == "autograd"]
     steps = found.size.steps
     assert (by_autograd.compared < 2 * steps * 2).all()
-    assert f"of {2 * steps * 2} gradients rounding leaves too few digits: they are left out." in found.sentence
+    of, compared = 2 * steps * 2, found.table.compared[0]
+    assert f" Of {of - compared} of {of} gradients rounding leaves too few digits: they are left out." in found.sentence
     passes(SMALL.replace(cell="lstm_coupled", forget_bias=20, depth=2))
 
 
@@ -144,7 +147,7 @@ def test_most_finite_differences_are_good_enough_to_be_compared_at_the_defaults(
     table = check(Experiment(depth=2)).table
     rows = table[table.check == "finite differences"]
     assert (rows.compared >= 6).all()  # of 2 layers × 4 lags
-    assert (rows.largest_error < ALLOWED_DIFFERENCE["float64"]).all()
+    assert (rows.largest_error < ALLOWED_DIFFERENCE).all()
 
 
 WRONG = {  # one term of each adjoint, a twentieth of a percent too large
@@ -182,6 +185,104 @@ def test_an_adjoint_off_by_a_twentieth_of_a_percent_fails_against_autograd_and_f
     for cell, rows in json.loads(done.stdout).items():
         assert not rows["autograd ∂L/∂h"], cell
         assert not all(passed for row, passed in rows.items() if row.startswith("finite")), cell
+
+
+MODULE = importlib.import_module("gradlab.analyses.check")
+LINEAR = SMALL.replace(cell="rnn_linear", initialization="orthogonal", steps=12)
+
+
+@pytest.fixture
+def spoilt(monkeypatch):
+    """Runs a check of an engine whose ∂L/∂s_t a function has changed."""
+
+    def run(experiment, change):
+        def wrong(*arguments, **options):
+            swept = sweep(*arguments, **options)
+            parts = ((part, times_power(part.totals, part.exponents)) for part in swept.adjoints)
+            spoilt = (part._replace(totals=change(totals), exponents=0 * part.exponents) for part, totals in parts)
+            return swept._replace(adjoints=tuple(spoilt))
+
+        monkeypatch.setattr(MODULE, "sweep", wrong)
+        return check(experiment).table.set_index(["check", "quantity"])
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("dtype", "off", "autograd", "differences"),
+    [
+        ("float64", 5e-11, True, True),
+        ("float64", 2e-10, False, True),
+        ("float64", 1e-6, False, True),
+        ("float64", 1e-5, False, False),
+        ("float32", 5e-4, True, False),
+        ("float32", 2e-3, False, False),
+    ],
+)
+def test_a_gradient_that_is_off_by_a_factor_fails_exactly_where_that_is_more_than_allowed(
+    spoilt, dtype, off, autograd, differences
+):
+    """Differences are of float64 whatever the setting, and allow twice a millionth."""
+    e = SMALL.replace(steps=8, loss="step", loss_step=1, dtype=dtype)  # few lags: differences take the time
+    table = spoilt(e, lambda totals: totals * (1 + off))
+    of_autograd, of_differences = table.loc["autograd"], table.loc["finite differences"]
+    assert (of_autograd.passed == autograd).all()
+    assert of_autograd.largest_error.to_numpy() == pytest.approx(off, rel=0.02)
+    assert of_differences.passed["∂L/∂h"] == differences
+    assert of_differences.passed["∂L/∂a (pre-activations)"], "it was not changed"
+    assert of_differences.allowed.to_numpy() == pytest.approx(2e-6)
+
+
+@pytest.mark.parametrize("at", [0, 3, -1])
+def test_one_wrong_gradient_among_all_is_enough(spoilt, at):
+    def change(totals):
+        totals = totals.copy()
+        totals[at, 1, 0, 2] += 1e-3
+        return totals
+
+    assert not spoilt(LINEAR, change).loc["autograd"].passed.any()
+
+
+def test_what_is_exactly_zero_must_be_exactly_zero(spoilt):
+    """Of zero weights nothing comes back beyond the loss's own step."""
+    zeros = SMALL.replace(cell="rnn", initialization="zeros", steps=8, loss="step", loss_step=1)
+    assert spoilt(zeros, lambda totals: totals).passed.all()
+    assert not spoilt(zeros, lambda totals: totals + 1e-250).loc["autograd"].passed.any()
+
+
+@pytest.mark.parametrize(("loss_step", "lags"), [(0, 1), (1, 2), (2, 3), (4, 3), (5, 4), (7, 4)])
+def test_differences_are_taken_at_lags_0_1_2_and_5_as_far_as_there_are_steps(loss_step, lags):
+    table = check(LINEAR.replace(loss="step", loss_step=loss_step)).table.set_index("check")
+    assert (table.compared["finite differences"] == lags).all()
+
+
+def test_a_check_without_any_loss_finds_nothing_and_passes():
+    stack, inputs = LINEAR.network(), LINEAR.sequence()
+    without = check(stack, inputs, np.zeros((12, 2, 8)))
+    assert without.passed
+    assert (without.table.largest_error == 0).all()
+
+
+def test_a_single_sequence_and_layer_are_named():
+    assert "first 12 steps of 1 sequences, one layer, in float64." in check(LINEAR.replace(batch_size=1)).sentence
+
+
+def test_steps_are_halved_until_what_grows_tenfold_a_step_fits_into_float32_and_are_eight_at_least():
+    e = LINEAR.replace(steps=200, gain=10, dtype="float32")
+    assert check(e).size.steps == 25, "38 steps fit"
+    assert check(e.replace(steps=30)).size.steps == 30
+    chaotic = e.replace(cell="rnn", initialization="gaussian", hidden_size=16)
+    assert check(chaotic).size.steps == 8
+
+
+def test_the_nudged_weights_are_half_a_last_digit_off_either_way():
+    for dtype in ("float64", "float32"):
+        stack = SMALL.network(dtype)
+        for layer, nudged in zip(stack.layers, MODULE._nudged(stack).layers, strict=True):
+            off = nudged.U / layer.U.astype(np.float64) - 1
+            assert nudged.U.dtype == np.float64
+            assert np.abs(off) == pytest.approx(np.finfo(dtype).eps / 2, rel=0.51)
+            assert {*np.sign(off).ravel()} >= {-1, 1} or dtype == "float64"
 
 
 def test_the_check_does_not_depend_on_the_state_of_any_generator():

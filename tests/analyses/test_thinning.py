@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gradlab.analyses import thinning
 from gradlab.analyses.call import Table, chosen, each
+from gradlab.analyses.parts import Part
 from gradlab.analyses.thinning import (
     AllRows,
     Between,
@@ -208,6 +210,16 @@ def test_names_that_have_room_stand_at_their_lines():
     assert list(line_ends(table, relative=False)["label_at"]) == [-10.0, -50.0]
 
 
+@pytest.mark.parametrize(
+    ("low", "room"), [(-10.0, 1.0), (-0.5, 0.2)]
+)  # a tenth of the range, which is two decades at least
+def test_names_at_one_height_stand_side_by_side_each_with_the_room_of_its_lines(low, room):
+    table = pd.concat([line(2, [low, 0.0], cell) for cell in ("rnn", "gru")], ignore_index=True)
+    assert sorted(line_ends(table, relative=False)["label_at"]) == pytest.approx([low - room / 2, low + room / 2])
+    for heights, apart in (({"rnn": 3}, 2 * room), ({"gru": 2, "lstm": 5}, 1.5 * room), ({"lstm": 5}, room)):
+        assert np.ptp(line_ends(table, relative=False, heights=heights)["label_at"]) == pytest.approx(apart)
+
+
 def test_a_line_is_named_at_its_first_finite_step_and_left_out_where_it_has_none():
     table = pd.concat(
         [line(3, [np.nan, -np.inf, -2.0], "rnn"), line(3, np.nan, "gru"), line(3, -1.0, "lstm")], ignore_index=True
@@ -307,3 +319,26 @@ def test_a_long_trace_is_drawn_without_the_table_of_its_rows(reduction):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < whole / 2
+
+
+@pytest.mark.parametrize("in_parts", [True, False])
+@pytest.mark.parametrize(("lines", "steps"), [(3, 900), (8, 500)])
+def test_what_leaves_the_screen_has_so_many_rows_of_all_lines_together(monkeypatch, in_parts, lines, steps):
+    monkeypatch.setattr(thinning, "POINTS_TAKEN", 1200)
+    monkeypatch.setattr(thinning, "CELLS_TAKEN", 800)
+    random = np.random.default_rng(4)
+    tables = [line(steps, random.standard_normal(steps)).assign(layer=layer) for layer in range(lines)]
+    common = ["cell", "layer", "state"]
+    parts = [
+        Part(tuple(table), dict(table[common].iloc[0]), steps, (0, steps - 1), lambda t=table: t.drop(columns=common))
+        for table in tables
+    ]
+    rows = parts if in_parts else pd.concat(tables, ignore_index=True)
+    thinned = Lines(("log10_norm",)).taken(rows)
+    assert 600 < len(thinned) <= 1200
+    binned = StepBins(("log10_norm",)).taken(rows)
+    assert 400 < len(binned) <= 800
+    assert (binned.groupby("layer").size() == -(-steps // -(-steps // (800 // lines)))).all()
+    spaced = EvenSteps().taken(rows).groupby("layer")["lag"].apply(list)
+    every = -(-steps // (1200 // lines))
+    assert all({*lags} == {*range(0, steps, every), steps - 1} for lags in spaced)

@@ -223,5 +223,31 @@ def test_it_is_differentiated_once_and_says_so():
     _, ours, inputs, _ = drawn("gru")
     x = inputs.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(ours(x)[0].square().sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
+    with pytest.raises(RuntimeError, match="is differentiated once: a second derivative, as of a gradient penalty"):
         gradient.sum().backward()
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_a_gradient_penalty_raises_where_nothing_before_it_needs_a_gradient(cell):
+    """The gradient of a plain sum enters with a constant: torch's own once_differentiable lets that pass in silence."""
+    _, ours, inputs, _ = drawn(cell)
+    for wanted in (lambda x, module: x, lambda x, module: next(module.parameters())):
+        x = inputs.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(ours(x)[0].sum(), wanted(x, ours), create_graph=True)
+        with pytest.raises(RuntimeError, match=r"create_graph=True.*load_state_dict"):
+            gradient.square().sum().backward()
+    x = inputs.clone().requires_grad_()
+    (plain,) = torch.autograd.grad(ours(x)[0].sum(), x)
+    (kept,) = torch.autograd.grad(ours(x)[0].sum(), x, create_graph=True)
+    assert torch.equal(plain, kept)
+
+
+def test_a_state_kept_between_windows_with_its_graph_is_told_to_be_detached():
+    _, ours, inputs, _ = drawn("lstm")
+    outputs, state = ours(inputs)
+    outputs.sum().backward()
+    outputs, _ = ours(inputs, state)
+    with pytest.raises(RuntimeError, match=r"second time.*detach it, state\.detach\(\), for \(h, c\) both"):
+        outputs.sum().backward()
+    outputs, _ = ours(inputs, [part.detach() for part in state])
+    outputs.sum().backward()

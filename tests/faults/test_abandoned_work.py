@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from tests.conftest import start_server, stop_server
-from tests.faults.visitor import Visitor, button_of, is_finished, progress_of, seconds_at_work, until_idle
+from tests.visitor import Visitor, button_of, is_finished, progress_of, seconds_at_work, until_idle
 
 pytestmark = pytest.mark.slow
 

@@ -29,10 +29,26 @@ def test_every_analysis_reads_them_so_and_the_wrong_way_round_is_refused():
     inputs, cotangents = np.ones((B, T, X)), np.ones((B, T, H))
     assert len(itemised.itemised(stack, inputs, cotangents).query("layer == 0 and state == 'h'")) == T * T
     assert product_jacobians(stack, inputs).rows.shape[0] == T
-    with pytest.raises(ValueError, match=r"cotangents has shape \(50, 4, 8\): \[B, T, H\] = \(4, 50, 8\) is needed"):
+    with pytest.raises(ValueError, match=r"\(50, 4, 8\): \[B, T, H\] = \(4, 50, 8\) is needed.*transpose\(0, 1\)"):
         trace(stack, inputs, cotangents.swapaxes(0, 1))
     with pytest.raises(ValueError, match=r"\[L, B, H\] = \(1, 50, 8\) is needed"):  # T and B changed places
         trace(stack, inputs.swapaxes(0, 1), cotangents.swapaxes(0, 1), [np.zeros((1, B, H))] * 2)
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_lengths_and_states_tell_which_axis_is_the_batch(batch_first):
+    stack = Stack.from_torch(nn.GRU(X, H, batch_first=batch_first))
+    turned = (T, B) if batch_first else (B, T)
+    x, injected = np.ones((*turned, X)), np.ones((*turned, H))
+    for given in (
+        {"lengths": [T] * B},
+        {"initial_state": np.zeros((1, B, H))},
+        {"final_cotangents": np.zeros((1, B, H))},
+    ):
+        with pytest.raises(
+            ValueError, match=rf"batch_first = {batch_first}: 50 sequences of 4 steps.*of 4: .*transpose"
+        ):
+            trace(stack, x, injected, **given)
 
 
 def test_a_stack_keeps_its_weights_whatever_becomes_of_the_callers_arrays():

@@ -22,10 +22,10 @@ from gradlab.settings.catalogue import (
     meaning,
     unit,
 )
-from gradlab.settings.experiment import Experiment, SettingsError
+from gradlab.settings.experiment import Experiment, SettingsError, shown
 from gradlab.settings.inputs import default_text
 from gradlab.settings.links import from_query, read_query, to_query
-from gradlab.settings.meant import did_you_mean
+from gradlab.settings.meant import closest, did_you_mean
 
 FIELDS = tuple(Experiment.model_fields)
 TEXTS = ("text", "loss_steps")
@@ -100,6 +100,21 @@ def test_the_defaults_are_the_promised_ones():
     promised |= {"seed": 0, "dtype": "float64"}
     assert Experiment().model_dump() == promised
     assert {name: default(name) for name in FIELDS} == promised
+
+
+def test_the_bounds_are_the_promised_ones():
+    longest = 1_000_000
+    promised = {"depth": (1, 8), "hidden_size": (1, 1024), "input_size": (1, 512), "output_size": (1, 512)}
+    promised |= {"steps": (2, longest), "batch_size": (1, 256), "text": (1, 5000), "loss_steps": (1, 400)}
+    promised |= {"gain": (0, 10), "keep_bias": (-20, 20), "forget_bias": (-20, 20)}
+    promised |= {"loss_step": (0, longest - 1)}  # a step of the longest sequence
+    promised |= dict.fromkeys(("reads", "writes"), (1, longest - 1))  # each leaves the other one step
+    promised |= dict.fromkeys(("k1", "k2"), (1, longest))
+    promised |= {"seed": (0, 2**32 - 1)}  # what numpy's and torch's generators take
+    assert {name: bounds(name) for name in FIELDS if name not in CHOICES} == promised
+    np.random.RandomState(bounds("seed")[1])
+    with pytest.raises(ValueError, match="Seed must be"):
+        np.random.RandomState(bounds("seed")[1] + 1)
 
 
 @unhurried
@@ -490,3 +505,37 @@ def test_every_setting_has_a_description_a_unit_and_what_is_allowed(name):
 
 def test_the_schema_is_plain_json():
     assert set(json.loads(json.dumps(Experiment.model_json_schema()))["properties"]) == set(FIELDS)
+
+
+@pytest.mark.parametrize("length", [0, 39, 40, 41, 5000])
+def test_a_text_is_shown_whole_where_forty_characters_hold_it(length):
+    text = "x" * length
+    assert shown(text) == repr(text if length <= 40 else text[:39] + "…")
+
+
+def test_a_number_is_shown_unless_it_has_more_bits_than_anybody_reads():
+    assert shown(2**128 - 1) == str(2**128 - 1)
+    assert shown(2**128) == "an integer of 129 bits"
+    assert shown(-0.5) == "-0.5"
+    assert (shown(None), shown([1])) == ("None", "<list>")
+
+
+def test_a_file_of_any_number_of_wrong_names_gets_forty_sentences():
+    for count in (39, 40, 41, 500):
+        with pytest.raises(SettingsError) as refused:
+            Experiment(**{f"wrong_{n}": n for n in range(count)})
+        assert len(refused.value.sentences) == min(count, 40)
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 9])
+def test_what_is_meant_is_searched_for_the_first_four_strange_names_of_a_link(count):
+    """Each search takes half a millisecond."""
+    _, sentences = read_query({f"hidden_siz{'e' * (n + 2)}": "1" for n in range(count)})
+    assert len(sentences) == count
+    assert sum("did you mean hidden_size?" in sentence for sentence in sentences) == min(count, 4)
+    assert all(sentence.endswith(("It is left out.", "is not a setting; it is left out.")) for sentence in sentences)
+
+
+def test_a_name_longer_than_sixty_characters_is_not_searched_for():
+    assert closest("x" * 60, ["x" * 60]) == "x" * 60
+    assert closest("x" * 61, ["x" * 61]) is None

@@ -60,3 +60,13 @@ def test_an_experiment_is_shortened_with_a_set_that_is_as_long_as_a_setting_may_
     many = ",".join(map(str, range(122)))
     e = Experiment(loss="steps", loss_steps=many, steps=300)
     assert e.shortened(50).injection_steps.tolist() == list(range(50))
+
+
+@pytest.mark.parametrize("length", [1, 19, 20, 21, 400])
+def test_a_refused_part_is_quoted_whole_where_twenty_characters_hold_it(length):
+    text = "x" * length
+    with pytest.raises(ValueError, match="neither a step nor a range") as refused:
+        StepSet.parse(text)
+    quoted = str(refused.value).split("'")[1]
+    assert len(quoted) == min(length, 20)
+    assert quoted == text if length <= 20 else quoted == text[:19] + "…"

@@ -6,6 +6,7 @@ import tomllib
 from types import SimpleNamespace
 
 import pytest
+import vl_convert
 
 from gradlab.charts.colours import CARD_COLOURS, cell_colour
 from gradlab.settings.catalogue import bounds, default
@@ -14,7 +15,7 @@ from gradlab.ui import ask
 from gradlab.ui.frame.presets import PRESETS
 from gradlab.ui.frame.widgets import LADDERS
 from gradlab.words.numbers import plain
-from tests.ui.conftest import ROOT, SMALL
+from tests.ui.conftest import ROOT, SMALL, visited
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 
@@ -182,3 +183,25 @@ def test_the_palette_names_of_the_theme_are_the_cells_colours_on_the_charts():
     for dark, section in ((False, theme["light"]), (True, theme["dark"])):
         for cell, name in CARD_COLOURS.items():
             assert section[f"{name}Color"] == cell_colour(cell, dark)
+
+
+def _axes(chart) -> set[str]:
+    """Along which sides a chart has an axis, as Vega draws it."""
+    document = chart if isinstance(chart, dict) else chart.to_dict()
+    is_vega = "/vega/" in document.get("$schema", "")
+    vega = document if is_vega else vl_convert.vegalite_to_vega(document)
+    groups = [vega, *(mark for mark in vega["marks"] if mark["type"] == "group")]
+    drawn = [
+        axis for group in groups for axis in group.get("axes", []) if axis.get("labels", True) or axis.get("title")
+    ]
+    return {"x" if axis["orient"] in ("top", "bottom") else "y" for axis in drawn}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in ("training", "character_model")])
+def test_every_picture_has_both_its_axes(open_app, drawn, page):
+    pictures = visited(open_app, drawn, page, {})
+    for chart, alt in zip(pictures.charts, pictures.alts, strict=True):
+        axes = _axes(chart)
+        if axes or page != "sequence_types":  # the small networks of its gallery have none
+            assert axes == {"x", "y"}, alt

@@ -12,7 +12,7 @@ from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import characters
 from gradlab.training import Recipe, Run, checkpoints
 from gradlab.ui.training.places import PLACES
-from tests.ui.conftest import ROOT
+from tests.ui.conftest import ROOT, sent
 from tests.ui.jobs import stands_still, train
 
 TINY = {"hidden_size": "8", "cells": ["RNN", "GRU"], "task_steps": "10", "task_batch": "4", "updates": "20"}
@@ -47,9 +47,18 @@ def test_start_trains_every_cell_on_the_same_batches_and_the_page_says_where_the
     assert "After 20 updates: RNN is at" in texts(app)
     for metric, records in zip(app.metric, job.records, strict=True):
         assert float(metric.value) == pytest.approx(sum(r.loss for r in records[-10:]) / 10, abs=6e-5)
-    shown = app.select_slider(key=f"shown of {len([r for r in job.records[0] if r.trace])}")
+    shown = app.select_slider(key=f"shown_of_{len([r for r in job.records[0] if r.trace])}")
+    before = sent(app)
     shown.set_value(10).run()
     assert "After: 10 updates" in texts(app)
+    after = sent(app)
+    known = json.loads(before["known"])[shown.key]
+    assert known.keys() == {*before["ladders"][shown.key]["stops"]} == {*map(str, shown.options)}
+    (follows,), (released,) = known["10"].pop("pictures"), after["frame"].pop("pictures")
+    assert follows["rows"]["lines"]["log10_relative"] == released["rows"]["lines"]["log10_relative"]
+    (drawn,) = before["frame"]["pictures"]
+    assert drawn["rows"] | follows.pop("rows") == released.pop("rows")
+    assert (known["10"], follows) == (after["frame"], released), "what follows the finger is what the release shows"
 
 
 def test_another_setting_ends_the_work_and_begins_anew(open_app):
@@ -229,8 +238,10 @@ def test_a_window_longer_than_the_task_is_shortened_with_it(open_app):
 @pytest.mark.parametrize(("state", "shown"), [("h", ["h"]), ("c", ["h", "c"]), ("all", ["h", "c"])])
 def test_the_state_chosen_is_drawn_before_and_after_and_h_of_cells_without_it(open_app, state, shown):
     app = open_app("training", **TINY | {"cells": ["RNN", "LSTM"], "state": state})
-    spec = json.loads(app.get("vega_lite_chart")[-1].proto.spec)
-    assert spec["layer"][0]["encoding"]["strokeDash"]["scale"]["domain"] == shown
+    before = json.loads(app.get("vega_lite_chart")[-2].proto.spec)
+    assert before["layer"][0]["encoding"]["strokeDash"]["scale"]["domain"] == shown
+    (after,) = sent(app)["frame"]["pictures"]
+    assert {*after["rows"]["lines"]["state"]} == {*shown}
     maps = [json.loads(chart.proto.spec)["layer"][0]["encoding"]["color"]["legend"]["title"]
             for chart in app.get("vega_lite_chart")[2:4]]  # fmt: skip
     assert maps == ["norm of ∂L/∂h, relative", f"norm of ∂L/∂{'c' if state == 'c' else 'h'}, relative"]

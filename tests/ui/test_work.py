@@ -5,10 +5,11 @@ import time
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from gradlab.ui import work
-from gradlab.ui.kept import MISSING, Kept, bytes_of
+from gradlab.ui.kept import MISSING, MOST_BYTES, Kept, bytes_of, most_bytes
 from gradlab.ui.work import Abandoned, holding, kept_or_made
 
 
@@ -40,6 +41,30 @@ def test_beyond_its_bytes_the_longest_unused_values_go():
     assert kept.bytes <= 1000
     assert kept.get("larger than all") is MISSING
     assert kept.get("a") is not MISSING, "it takes nobody's room"
+
+
+def test_what_just_fits_is_kept_and_its_bytes_are_counted_once():
+    value = np.zeros(50)
+    size = bytes_of(value)
+    alone, two = Kept(size), Kept(2 * size)
+    alone.put("a", value)
+    assert alone.get("a") is value
+    for key, count in (("a", 1), ("a", 1), ("b", 2), ("a", 2)):
+        two.put(key, value.copy())
+        assert two.bytes == size * count
+    assert not any(two.get(key) is MISSING for key in "ab"), "two of them fill it"
+    two.put("c", value)
+    assert two.bytes == 2 * size
+    two.clear()
+    assert (two.bytes, two.get("c") is MISSING) == (0, True)
+    two.put("d", value)
+    assert two.bytes == size
+
+
+def test_the_server_keeps_a_sixteenth_of_the_memory_and_a_gigabyte_at_most():
+    assert most_bytes(4 * 2**30) == 2**30 / 4
+    assert most_bytes(16 * 2**30) == most_bytes(2**40) == 2**30
+    assert most_bytes(psutil.virtual_memory().total) == MOST_BYTES
 
 
 def test_a_view_counts_as_all_that_it_keeps_alive_and_an_array_once():
@@ -132,3 +157,39 @@ def test_a_run_of_a_page_holds_what_the_store_has_no_room_for():
     kept_or_made("large", make)
     assert len(made) == 2
     assert work.KEPT.bytes == 0
+
+
+def test_who_waits_hears_how_far_the_work_is_from_nothing_on():
+    heard, goes_on = [], threading.Event()
+
+    def make(progress):
+        goes_on.wait(10)
+        progress(0.25)
+        goes_on.clear()
+        goes_on.wait(10)
+        return "answer"
+
+    def watch(fraction):
+        heard.append(fraction)
+        if len(heard) in (2, 4):
+            goes_on.set()
+
+    assert kept_or_made("key", make, watch) == "answer"
+    assert heard[:2] == [0.0, 0.0]
+    assert {*heard} == {0.0, 0.25}
+
+
+def test_memory_is_given_back_after_long_work_alone(monkeypatch):
+    given = []
+    monkeypatch.setattr(work, "give_back", lambda: given.append(1))
+    kept_or_made("short", lambda progress: 1)
+    assert not given
+    kept_or_made("long", lambda progress: time.sleep(1.5 * work.LARGE_SECONDS))
+    assert given
+
+
+def test_work_that_has_ended_leaves_no_one_waiting_and_can_be_asked_for_again():
+    for _ in range(2):
+        assert kept_or_made("key", lambda progress: "answer", lambda fraction: None) == "answer"
+        assert not work._under_way
+        work.KEPT.clear()

@@ -8,6 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import gradlab
 from tests.watching.test_watch import MODULES, Classifier, assert_same, by_autograd, loss_of, tokens
+from tests.watching.unrolled import Unrolled
 
 
 def watched(model, run):
@@ -40,10 +41,7 @@ class Tagger(nn.Module):
         packed = pack_padded_sequence(
             self.embedding(words), lengths, batch_first=True, enforce_sorted=self.enforce_sorted
         )
-        if isinstance(self.rnn, nn.RNNBase):
-            output, state = self.rnn(packed)
-        else:  # the oracle packs with steps first, in order
-            output, state = self.rnn(packed)
+        output, state = self.rnn(packed)
         if self.read == "every step":
             output, _ = pad_packed_sequence(output, batch_first=True)
             return self.head(output).square().sum(dim=(1, 2)) / lengths
@@ -68,6 +66,104 @@ def test_packed_sequences(module, lengths, enforce_sorted, read):
         for b, length in enumerate(lengths):
             np.testing.assert_allclose(trace.log10_norm(state)[:, :length, b], expected[:, :length, b], atol=1e-9)
             assert not np.isfinite(trace.log10_norm(state)[:, length:, b]).any()
+
+
+@pytest.mark.parametrize("read", ["last output", "mean", "last states"])
+@pytest.mark.parametrize("module", MODULES)
+def test_both_directions(module, read):
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.head = module(5, 7, 2, batch_first=True, bidirectional=True), nn.Linear(14, 3)
+
+        def forward(self, x):
+            output, state = self.rnn(x)
+            last = state[0] if isinstance(state, tuple) else state
+            both = {"last output": output[:, -1], "mean": output.mean(dim=1), "last states": torch.cat([*last[-2:]], 1)}
+            return self.head(both[read])
+
+    torch.manual_seed(1)
+    model, inputs = Both().double(), torch.randn(3, 14, 5, dtype=torch.float64)
+
+    def run(model):
+        model(inputs).square().sum().backward()
+
+    flow = watched(model, run)
+    assert_same(flow.trace(), by_autograd(model, run))
+    assert set(flow.table["direction"]) == {"forward", "reverse"}
+    top = gradlab.diagnose(flow.trace(), layer=1, direction="reverse")
+    assert ("it has read one step" in top.sentence) == (read == "last output")
+
+
+@pytest.mark.parametrize("lengths", [[6, 12, 9], [12, 12, 12]])
+def test_packed_sequences_in_both_directions(lengths):
+    torch.manual_seed(1)
+    model, lengths = Tagger(nn.LSTM, bidirectional=True).double(), torch.tensor(lengths)
+
+    def run(model):
+        model(tokens(T=12), lengths).sum().backward()
+
+    trace, unrolled = watched(model, run).trace(), by_autograd(model, run)
+    for b, length in enumerate(lengths):
+        expected = unrolled.log10_norms()[:, :length, b]
+        np.testing.assert_allclose(trace.log10_norm("h")[:, :length, b], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}, {"batch_first": True}])
+@pytest.mark.parametrize("module", MODULES)
+def test_dropout_between_layers_is_as_it_was_drawn(module, options):
+    torch.manual_seed(1)
+    model, inputs = module(5, 7, 3, dropout=0.4, **options).double(), torch.randn(12, 9, 5, dtype=torch.float64)
+
+    def run(part):
+        torch.manual_seed(6)
+        part(inputs)[0][-1, -1].square().sum().backward()
+
+    with gradlab.watch(model, sequences=4) as flow:
+        run(model)
+    part = Unrolled(model)
+    run(part)
+    B = inputs.shape[0 if options.get("batch_first") else 1]
+    expected = part.log10_norms()[:, :, np.linspace(0, B - 1, 4).round().astype(int)]
+    found = flow.trace().log10_norm("h")
+    np.testing.assert_array_equal(np.isneginf(found), np.isneginf(expected))
+    np.testing.assert_allclose(found[np.isfinite(found)], expected[np.isfinite(expected)], atol=1e-9)
+
+
+def test_dropout_in_a_loop_of_single_steps_is_as_it_was_drawn():
+    torch.manual_seed(1)
+    model, inputs = nn.GRU(5, 7, 2, dropout=0.4).double(), torch.randn(8, 3, 5, dtype=torch.float64)
+
+    def run(part):
+        torch.manual_seed(6)
+        state = None
+        for x in inputs:
+            output, state = part(x[None], state)
+        output.square().sum().backward()
+
+    with gradlab.watch(model) as flow:
+        run(model)
+    part = Unrolled(model)
+    run(part)
+    expected = np.concatenate([part.log10_norms(call) for call in range(8)], axis=1)
+    np.testing.assert_allclose(flow.trace().log10_norm("h"), expected, atol=1e-9)
+
+
+def test_a_projection():
+    torch.manual_seed(1)
+    model = nn.LSTM(5, 7, 2, proj_size=4).double()
+    inputs = torch.randn(12, 3, 5, dtype=torch.float64)
+
+    def run(part):
+        output, (h, c) = part(inputs)
+        (output[-1].square().sum() + h[0].sum() + c[1].square().sum()).backward()
+
+    with gradlab.watch(model) as flow:
+        run(model)
+    part = Unrolled(model)
+    run(part)
+    for number, state in enumerate("hc"):
+        np.testing.assert_allclose(flow.trace().log10_norm(state), part.log10_norms(state=number), atol=1e-9)
 
 
 class Translator(nn.Module):
@@ -259,6 +355,50 @@ def test_a_compiled_model_is_watched():
         loss_of(compiled, tokens()).backward()
     assert flow.names == ["rnn"]
     assert_same(flow.trace(), by_autograd(model, lambda model: loss_of(model, tokens()).backward()))
+
+
+def test_the_arguments_of_a_pass_go_into_any_analysis():
+    torch.manual_seed(1)
+    model = Tagger(nn.LSTM).double()
+    with gradlab.watch(model) as flow:
+        model(tokens(T=12), torch.tensor([6, 12, 9])).sum().backward()
+    again = gradlab.trace(*flow.arrays())
+    np.testing.assert_array_equal(again.log10_norms, flow.trace().log10_norms)
+    arrays = flow.arrays()
+    assert arrays.inputs.shape == (3, 12, 5)  # as its module reads
+    assert len(gradlab.paths.decompose(arrays.stack, arrays.inputs, arrays.cotangents, orders=2))
+
+
+def test_a_gradient_that_comes_in_after_a_look_is_in_the_next_one():
+    torch.manual_seed(1)
+    model = Classifier(nn.GRU).double()
+    with gradlab.watch(model) as flow:
+        loss = loss_of(model, tokens())
+        loss.backward(retain_graph=True)
+        before = flow.trace().log10_norm("h")
+        loss.backward()
+    np.testing.assert_allclose(flow.trace().log10_norm("h") - before, np.log10(2))
+
+
+def test_a_part_without_a_trace_is_named_and_hides_no_other():
+    class Doubled(nn.GRU):
+        def forward(self, inputs, hx=None):
+            output, state = super().forward(inputs, hx)
+            return 2 * output, state
+
+    torch.manual_seed(1)
+    model = nn.ModuleDict({"plain": nn.LSTM(5, 7), "other": Doubled(5, 7)})
+    inputs = torch.randn(9, 3, 5)
+    with gradlab.watch(model) as flow:
+        (model["plain"](inputs)[0].sum() + model["other"](inputs)[0].sum()).backward()
+    assert [diagnosis.part for diagnosis in flow.diagnose()] == ["plain"]
+    assert set(flow.table["part"]) == {"plain"}
+    assert list(flow.refused) == ["other"]
+    assert "forward" in flow.refused["other"]
+    with gradlab.watch(model["other"]) as flow:
+        model["other"](inputs)[0].sum().backward()
+    with pytest.raises((TypeError, ValueError), match="forward"):
+        flow.diagnose()
 
 
 def test_what_cannot_be_watched_is_refused_in_a_sentence():

@@ -100,8 +100,8 @@ def test_a_killed_process_loses_at_most_its_last_record(tmp_path):
             offset = found.offset
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert len(seen) >= 6, process.stderr.read().decode()
+    errors = process.communicate()[1].decode()
+    assert len(seen) >= 6, errors
     updates = log.read(path).diagnoses["update"].tolist()
     assert updates == list(range(1, len(updates) + 1))
     assert len(updates) >= len(seen) - 1

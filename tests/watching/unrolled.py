@@ -31,7 +31,10 @@ class Unrolled(nn.Module):
         directions = 2 if m.bidirectional else 1
         names = ("h", "c") if m.mode == "LSTM" else ("h",)
         if given is None:
-            given = [inputs.new_zeros(m.num_layers * directions, B, m.hidden_size) for _ in names]
+            sizes = [m.proj_size or m.hidden_size, m.hidden_size]
+            given = [
+                inputs.new_zeros(m.num_layers * directions, B, size) for _, size in zip(names, sizes, strict=False)
+            ]
         given = list(given) if isinstance(given, tuple | list) else [given]
         below, last, of_call = inputs, [[] for _ in names], []
         for layer in range(m.num_layers):
@@ -53,6 +56,8 @@ class Unrolled(nn.Module):
                 for values, value in zip(last, state, strict=True):
                     values.append(value)
             below = torch.cat(outputs, dim=2)
+            if layer < m.num_layers - 1:
+                below = nn.functional.dropout(below, m.dropout, m.training)  # drawn as the module draws, steps first
         self.calls.append(of_call)
         last = tuple(torch.stack(values) for values in last)
         last = last if len(names) > 1 else last[0]
@@ -79,7 +84,8 @@ def step(module: nn.Module, suffix: str, x: Tensor, state: list[Tensor]) -> list
     if mode == "LSTM":
         i, f, g, o = (a_x + a_h).chunk(4, dim=1)
         c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
-        return [torch.sigmoid(o) * torch.tanh(c), c]
+        h = torch.sigmoid(o) * torch.tanh(c)
+        return [h if weight("weight_hr") is None else h @ weight("weight_hr").T, c]
     if mode == "GRU":
         (r, z, n), (r_h, z_h, n_h) = a_x.chunk(3, dim=1), a_h.chunk(3, dim=1)
         z = torch.sigmoid(z + z_h)

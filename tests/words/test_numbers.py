@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gradlab.words.numbers import counted, every, listed, number, plain, rounded, up_to_one
+from gradlab.words.numbers import counted, every, listed, number, plain, rounded, signed, up_to_one
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,17 @@ def test_three_digits_and_no_e_notation():
     assert rounded(0.00099).replace("\u00a0", " ") == "9.9 × 10⁻⁴"
 
 
+def test_a_sign_stands_before_the_digits_and_nothing_is_above_nothing():
+    assert [signed(value) for value in (9.4, -28.2, 0.0, -0.001, 789.4)] == ["+9.4", "−28.2", "+0", "−0.001", "+789"]
+    assert signed(-12345.0) == "−" + rounded(12345.0)
+
+
 def test_counts_and_lists_follow_grammar():
     assert [counted(n, "step") for n in (0, 1, 2)] == ["0 steps", "1 step", "2 steps"]
     assert [counted(float(n), "step") for n in (999_999, 1_000_000, 9_999_999)] == [
         "999999 steps", "1000000 steps", "9999999 steps",
     ]  # fmt: skip
+    assert [counted(n, "step") for n in (2.5, "1", "74 to 79")] == ["2.5 steps", "1 step", "74 to 79 steps"]
     assert counted(1e7, "step").replace("\u00a0", " ") == "1.0 × 10⁷ steps"
     assert [every(n, "step") for n in (1, 3)] == ["every step", "every 3 steps"]
     assert [listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]

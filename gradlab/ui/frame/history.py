@@ -4,9 +4,12 @@ A setting is a widget that `linked` has drawn. One run is one step: a slider tha
 What is open on a page is no setting; its default is noted for links alone.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import streamlit as st
+
+from gradlab.ui.frame import visit
 
 MOST = 100  # steps that are kept
 LONGEST = 24  # letters of a value in a button's hint
@@ -21,24 +24,24 @@ class History(NamedTuple):
 
 def noted(name: str, default: Any, is_setting: bool = True) -> None:
     """Notes the default of a widget, and whether it is a setting."""
-    st.session_state.setdefault("defaults", {})[name] = default
+    seen = visit.current()
+    seen.defaults[name] = default
     if is_setting:
-        st.session_state.setdefault("undoable", set()).add(name)
+        seen.undoable.add(name)
 
 
 def default_of(name: str) -> Any:
     """The default of a setting that was drawn in this visit."""
-    return st.session_state["defaults"][name]
+    return visit.current().defaults[name]
 
 
-def drawn() -> list[str]:
-    """The widgets that were drawn in this visit and have a value."""
-    return [name for name in st.session_state.get("defaults", {}) if name in st.session_state]
+def record(session: Mapping[str, Any]) -> None:
+    """Keeps the settings as they are at the end of a run: a step more where one of them is another.
 
-
-def record() -> None:
-    """Keeps the settings as they are at the end of a run: a step more where one of them is another."""
-    now = {name: st.session_state[name] for name in drawn() if name in st.session_state["undoable"]}
+    session     every value of the session by name
+    """
+    seen = visit.current()
+    now = {name: session[name] for name in seen.defaults if name in seen.undoable and name in session}
     steps, at = _history()
     if steps and all(now.get(name, value) == value for name, value in steps[at].items()):
         steps[at] |= now  # a page that was opened for the first time has settings of its own

@@ -18,13 +18,13 @@ from gradlab.settings.experiment import Experiment, shown
 from gradlab.settings.links import LINK_VERSION, read_query, to_query
 from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
-from gradlab.ui.frame import history, present
+from gradlab.ui.frame import hidden, present, visit
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings, display, titles
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 # Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
 PAGES_OWN = (
-    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours",
+    "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours", "step",
 )  # fmt: skip
 PASSED_ON += PAGES_OWN
 ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by themselves from what is not allowed
@@ -35,7 +35,7 @@ ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by th
 MAY_BE_EMPTY = ("shown_text", "learned_text", "cuts")  # texts, which may say anything, and a set
 MOST_SENTENCES = 12  # that a page shows about what could not be used
 MOST = 1e15  # of a page's number; every setting's bounds are far below
-OWN_KEYS = ("cells", present.NAME, *display(), *ON_PAGES, *PASSED_ON[1:])
+OWN_KEYS = ("cells", present.NAME, hidden.NAME, *display(), *ON_PAGES, *PASSED_ON[1:])
 DISPLAY: dict[str, Any] = {  # at first
     "state": "h", "relative": "true", "one_cell": ONE_CELL, "cells": [CELLS[name].title for name in DEFAULT_CELLS],
 }  # fmt: skip
@@ -57,13 +57,15 @@ def read_first_address() -> None:
 
     From then on the widgets hold the settings, and write the address bar themselves.
     """
-    if "visited" in st.session_state:
+    begun = visit.current()
+    if begun.has_begun:
         return
-    st.session_state["visited"] = True
+    begun.has_begun = True
     query = st.query_params
     present.read(query)
     experiment, problems = read_query(query, ignore=(*OWN_KEYS, *of_pages(query)))
-    st.session_state["address"] = experiment
+    problems += hidden.read(query)
+    begun.address = experiment
     cells, cell_problems = _cells(query)
     displayed = {}
     for name, options in display().items():
@@ -80,9 +82,9 @@ def read_first_address() -> None:
     if "cell" in query and "one_cell" not in query:
         displayed["one_cell"] = CELLS[experiment.cell].title
     compared = as_widgets({"cells": cells}) if cells else {}
-    st.session_state["display"] = DISPLAY | displayed | compared
+    begun.display = DISPLAY | displayed | compared
     of_page = _of_page(query)
-    st.session_state["asked"] = {name: ",".join(values) for name, values in of_page.items()}
+    begun.asked = {name: ",".join(values) for name, values in of_page.items()}
     settings = {name: value for name, value in experiment if name in query and name != "cell" and value is not None}
     spelt: dict[str, Any] = {n: title(value) if n in CHOICES else str(value) for n, value in settings.items()}
     usable = {n: values for n, values in of_page.items() if n in MAY_BE_EMPTY or not any(map(_is_unusable, values))}
@@ -93,6 +95,8 @@ def read_first_address() -> None:
         spelt["cells"] = as_widgets({"cells": cells})["cells"]
     if present.is_on():
         spelt[present.NAME] = "1"
+    if hidden.names():
+        spelt[hidden.NAME] = hidden.text()
     if spelt != {name: values if name == "cells" or len(values) > 1 else values[0] for name, values in _all(query)}:
         query.from_dict(spelt)
         st.rerun()
@@ -114,7 +118,7 @@ def _is_unusable(text: str) -> bool:
 
 def asked_of_page(name: str) -> str | None:
     """What a visit's first address asks of a page's widget, once; None where it asks nothing."""
-    return st.session_state.get("asked", {}).pop(name, None)
+    return visit.current().asked.pop(name, None)
 
 
 def _all(query: Any) -> list[tuple[str, list[str]]]:
@@ -173,12 +177,12 @@ def cell_called(title: str) -> str:
 
 def value_in_address(name: str) -> Any:
     """What the address bar says of a setting, or its default."""
-    return getattr(st.session_state["address"], name)
+    return getattr(visit.current().address, name)
 
 
 def display_in_address(name: str) -> Any:
     """What the address bar says of a setting of the display, or of the cells compared, or its default."""
-    return st.session_state["display"][name]
+    return visit.current().display[name]
 
 
 def apply(settings: Mapping[str, Any]) -> None:
@@ -223,28 +227,33 @@ def _show(sentences: list[str]) -> None:
         st.text(f"And {more} more.")
 
 
-def _values(settings: Settings) -> dict[str, Any]:
+def _values(settings: Settings, session: Mapping[str, Any]) -> dict[str, Any]:
     """Every setting, the display's too, as a link writes it: text, or a list of texts."""
     shared = to_query(settings.subjects[0].settings)
     values: dict[str, Any] = {name: value for name, value in shared.items() if name != "cell"}
     values |= {"cells": [subject.title for subject in settings.subjects], "state": settings.state}
     values |= {"relative": str(settings.relative).lower(), "one_cell": settings.one.title}
-    values |= {name: str(st.session_state[name]) for name in ON_PAGES if name in st.session_state}
-    own = {name: st.session_state[name] for name in of_pages(st.session_state)}
+    values |= {name: str(session[name]) for name in ON_PAGES if name in session}
+    own = {name: session[name] for name in of_pages(session)}
     return values | {name: value for name, value in own.items() if value is not None}
 
 
 def full_query(settings: Settings) -> str:
     """Every setting, the display's too, and the version, whatever the defaults are."""
-    return urlencode(_values(settings), True)
+    return urlencode(_values(settings, st.session_state.to_dict()), True)
 
 
-def short_query(settings: Settings) -> str:
-    """What of `full_query` is not at its default, the pages' own settings that were drawn among it, and the version."""
+def short_query(settings: Settings, session: Mapping[str, Any]) -> str:
+    """What of `full_query` is not at its default, the pages' own settings that were drawn among it, and the version.
+
+    session     every value of the session by name
+    """
     standard = to_query(Experiment()) | DISPLAY
-    drawn = {name: history.default_of(name) for name in history.drawn() if name not in standard}
+    drawn = {name: value for name, value in visit.current().defaults.items() if name not in standard}
     standard |= {name: str(value) if name in ON_PAGES else value for name, value in drawn.items()}
-    changed = {name: value for name, value in _values(settings).items() if standard.get(name) != value}
+    changed = {name: value for name, value in _values(settings, session).items() if standard.get(name) != value}
     if present.is_on():
         changed[present.NAME] = "1"
+    if hidden.names():
+        changed[hidden.NAME] = hidden.text()
     return urlencode({"version": LINK_VERSION} | changed, True) if changed else ""

@@ -24,6 +24,7 @@ def _linked(widget: Callable[P, R], allowed: Callable[[Mapping[str, Any]], str])
     """The widget with its value in the address; `allowed` says of a call's arguments, by name, what it may hold."""
     untyped: Any = widget
     bound: Any = partial(untyped, bind="query-params", persist_state="session")
+    form = signature(untyped)
 
     def draw(*arguments: P.args, **options: P.kwargs) -> R:
         name, spell = str(options.get("key")), options.get("format_func")
@@ -31,7 +32,7 @@ def _linked(widget: Callable[P, R], allowed: Callable[[Mapping[str, Any]], str])
         if asked is not None and spell is not None:
             _by_name(name, asked, arguments[1], several=options.get("selection_mode") == "multi")
         value: Any = bound(*arguments, **options)
-        named = signature(untyped).bind(*arguments, **options)
+        named = form.bind(*arguments, **options)
         named.apply_defaults()
         history.noted(name, _default(named.arguments))
         if asked is not None and not _is_spelt(value, asked, spell):

@@ -9,7 +9,7 @@ from gradlab.cells.contract import keep_gate_of
 from gradlab.settings.catalogue import GROUPS, SETTINGS, Fields, default
 from gradlab.settings.conflicts import unused
 from gradlab.settings.links import read_query
-from gradlab.ui.frame import link, linked, present
+from gradlab.ui.frame import link, linked, present, visit
 from gradlab.ui.frame import opened_runs as opened
 from gradlab.ui.frame.presets import FIRST, PRESETS
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings
@@ -43,6 +43,7 @@ COMPARED, EXAMINED, INJECTED = ("cells", *DRAWN, *GROUPS["loss"]), ("one_cell", 
 ACTS_ON = {  # the settings that can change what a page shows, by the page's address; it asks for no others
     "": (*COMPARED, "relative"),
     "gradient_flow": (*COMPARED, "state", "relative"),
+    "story": (),  # its networks are its own
     "one_unit": (),
     "why_addition": (*EXAMINED, *INJECTED, "relative"),
     "gates": (*EXAMINED, *INJECTED),
@@ -137,7 +138,8 @@ def _send_again(page: str) -> None:
 
 def _values() -> dict[str, Any]:
     """Every setting's value: its widget's, or the address bar's before there is a widget."""
-    return {name: st.session_state.get(name, link.value_in_address(name)) for name in SETTINGS}
+    address, session = visit.current().address, st.session_state.to_dict()
+    return {name: session.get(name, getattr(address, name)) for name in SETTINGS}
 
 
 def _idle(page: str) -> frozenset[str]:

@@ -27,6 +27,12 @@ document.addEventListener("click", event => {
 });
 
 document.addEventListener("keydown", event => own && pressed(event));
+// Arrows go through a story's steps; the row of steps would keep them once a pointer has chosen one.
+document.addEventListener("click", event => {
+  if (event.detail && event.target instanceof Element && event.target.closest(".st-key-step")) {
+    setTimeout(() => document.activeElement?.blur());
+  }
+});
 
 const SHELF = "gradlab shelf"; // in the tab's own storage: what the server keeps for it over a reload
 let adopting = null; // the shelf that the tab had before this load, until the page has heard of it

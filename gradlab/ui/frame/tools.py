@@ -16,7 +16,8 @@ HTML = """<button type="button">Copy link</button><span role="status"></span>
 
 def draw(place: Any) -> None:
     """Draws the buttons into a place of the sidebar; at the end of a run, when all settings are known."""
-    history.record()
+    session = st.session_state.to_dict()
+    history.record(session)
     with place, st.container(gap="small"):
         with st.container(horizontal=True, gap="small", key="tools frame"):
             _step("Undo", "undo", -1)
@@ -24,7 +25,7 @@ def draw(place: Any) -> None:
             st.button(
                 "Present", key="present_page", icon=":material/slideshow:", help=present.HELP, on_click=present.begin
             )
-        query = link.short_query(settings.current())
+        query = link.short_query(settings.current(), session)
         data = {"query": query, "measured": present.is_on(), "shelf": shelf.own()}
         _copier()(key="copy_link", data=data, on_height_change=_heard, on_shelf_change=_adopt)
     shelf.used()

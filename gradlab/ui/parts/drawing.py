@@ -38,6 +38,13 @@ class Drawing:
     beside: Beside = field(default_factory=dict)
     taken: Draw | None = None
 
+    def key(self, dark: bool) -> str | None:
+        """Equal for equal charts on the screen alone; None where the rows still change."""
+        if (asked := self.question.key) is None:
+            return None
+        drawn = Drawing(self.draw, self.question, self.reduction, self.beside)  # and not as it leaves the screen
+        return f"{asked}\n{drawn.code(dark)}"
+
     def on_screen(self, rows: pd.DataFrame, dark: bool) -> Any:
         """The chart of the screen's rows."""
         return self._chart(self.draw, rows, dark, lambda other: other.asked())

@@ -1,17 +1,21 @@
 """`figure`: a chart, what it says to those who cannot see it, its exports, and how to read it, from one question."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, NamedTuple, cast
 
 import streamlit as st
 
 from gradlab.analyses.call import Question
 from gradlab.analyses.thinning import AllRows, Reduction
+from gradlab.charts.documents import document_of
 from gradlab.charts.presented import presented
 from gradlab.ui.ask import ask
 from gradlab.ui.frame import present, settings
+from gradlab.ui.kept import MISSING
 from gradlab.ui.parts.drawing import Beside, Draw, Drawing
 from gradlab.ui.parts.export_bar import chosen_picture, export_bar, program_of, tool
+from gradlab.ui.work import KEPT, kept
 from gradlab.words.flow import NOTHING_INJECTED
 from gradlab.words.how_to_read import Words
 from gradlab.words.letters import without_markdown
@@ -57,7 +61,9 @@ def figure(
         if rows.empty:
             st.info(f"{words.title}: nothing to draw. {words.sentence or NOTHING_INJECTED}")
             return
-        show(drawing.on_screen(rows, settings.dark()), f"{words.title}. {words.sentence}", width, chosen)
+        dark = settings.dark()
+        chart = Shown(partial(drawing.on_screen, rows, dark), drawing.key(dark))
+        show(chart, f"{words.title}. {words.sentence}", width, chosen)
     if tools:
         _tools(drawing, words, export)
 
@@ -72,10 +78,36 @@ def _tools(drawing: Drawing, words: Words, export: bool) -> None:
         how_to_read(words)
 
 
-def show(chart: Any, description: str, width: Width = "stretch", chosen: Chosen | None = None) -> None:
+class Shown:
+    """A chart for Streamlit, which takes whatever has `to_dict` for one, and would hold it against Vega-Lite's schema
+    at every run: the tests have done so.
+
+    draw    makes the chart
+    key     equal for equal charts alone, whose document is made once for the whole server; None where it still changes
+    """
+
+    def __init__(self, draw: Callable[[], Any], key: str | None):
+        self.height = present.height() if present.is_on() else None
+        self.key = ("document", key)
+        self.document = MISSING if key is None else kept(self.key)
+        self.is_kept = key is None or self.document is not MISSING
+        self.chart = draw() if self.document is MISSING else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its document, with the datasets as Streamlit makes them of tables."""
+        if self.document is MISSING:
+            self.document = document_of(self.chart)
+        if not self.is_kept:
+            KEPT.put(self.key, self.document)
+            self.is_kept = True
+        whole = self.document.whole()
+        return presented(whole, self.height) if present.is_on() else whole
+
+
+def show(chart: Shown, description: str, width: Width = "stretch", chosen: Chosen | None = None) -> None:
     """Draws a chart in its own theme; `description` says what it shows to those who cannot see it."""
     description = without_markdown(description)
-    checked = cast(Any, _Checked(chart))  # Streamlit takes whatever has `to_dict`
+    checked = cast(Any, chart)
     if chosen is None:
         st.altair_chart(checked, theme=None, width=width, alt=description)
         return
@@ -88,18 +120,6 @@ def show(chart: Any, description: str, width: Width = "stretch", chosen: Chosen 
         on_select=lambda: chosen.take(st.session_state[chosen.key]["selection"].get(chosen.selection) or []),
         selection_mode=[chosen.selection],
     )
-
-
-class _Checked:
-    """A chart that the tests have held against Vega-Lite's schema, for Streamlit, which would do so at every run."""
-
-    def __init__(self, chart: Any):
-        self.chart = chart
-        self.height = present.height() if present.is_on() else None
-
-    def to_dict(self) -> dict[str, Any]:
-        document = self.chart.to_dict(validate=False)
-        return presented(document, self.height) if present.is_on() else document
 
 
 def how_to_read(words: Words) -> None:

@@ -185,6 +185,7 @@ function begin({ input, box, setting }) {
   const at = texts.indexOf(input.getAttribute("aria-valuetext"));
   if (!drags.has(context)) {
     const known = new Map([[value, page.frame]]);
+    for (const [stop, frame] of Object.entries(page.known[setting] ?? {})) known.set(stop, whole(frame, page.frame));
     drags.set(context, { setting, context, stops, known, asked: new Set(), at, way: 1, flying: 0, moved: false, pace: 40 });
   }
   if (drag && drag.context !== context) tell(drag, true);
@@ -250,7 +251,7 @@ for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end,
 export default function ({ data, parentElement }) {
   const run = `${data.page} ${data.dark} ${data.query}`;
   if (!page || page.run !== run) {
-    page = { ...data, run, frame: JSON.parse(data.frame) };
+    page = { ...data, run, frame: JSON.parse(data.frame), known: JSON.parse(data.known ?? "{}") };
     home = parentElement;
     held.clear();
     events.length = 0;

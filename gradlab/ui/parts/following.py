@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 from zlib import crc32
 
 import streamlit as st
@@ -39,6 +39,7 @@ from gradlab.ui.parts import (
     one_unit,
     passes,
     product_jacobians,
+    story,
     totals,
     walk,
     windows,
@@ -54,6 +55,7 @@ MOST_STOPS = 8  # of a request
 BUDGET = 60.0  # milliseconds that the curves of one stop may take
 MOST = 1000.0  # milliseconds of a page's own curves, which the first request of a server that forgot them makes again
 PER_MILLISECOND = 14e6  # of `Plan.multiply_adds`, as measured on two cores
+MOST_KNOWN = 2_000_000  # characters of what is sent of a slider's other stops
 HERE = Path(__file__)
 
 
@@ -76,6 +78,7 @@ class Page(NamedTuple):
 
 PAGES = {
     "home": Page(totals.view),
+    "story": Page(story.view, lambda shared: (), own=story.KEYS, sliders=story.sliders),
     "gradient_flow": Page(norms.view),
     "one_unit": Page(one_unit.view, lambda shared: (), own=("weight", "gate", "lags"), sliders=one_unit.sliders),
     "why_addition": Page(passes.view, passes.work),
@@ -126,12 +129,17 @@ class First(NamedTuple):
 
 
 class Followed(NamedTuple):
-    """A page that follows."""
+    """A page that follows.
+
+    shown       None where it does not
+    watched     what the browser needs beside that: the query that names what is shown, stops of sliders, what is known
+    """
 
     page: str
     asked: Asked
     view: View
-    shown: Shown | None  # None where it does not
+    shown: Shown | None
+    watched: Callable[[], dict[str, Any]]
 
     def sentence(self, number: int = 0, kind: Literal["markdown", "header", "caption"] = "markdown") -> None:
         """One of its sentences."""
@@ -166,11 +174,34 @@ def of(page: str) -> Followed:
     spelt = tuple((name, str(value)) for name, value in chosen if value is not None)
     asked = Asked(settings.current(), spelt, settings.dark())
     with st.container():  # always there: what comes and goes before a chart would have the browser draw it anew
+        watched = partial(_watched, page, asked)
         if not follows(page, asked):
-            return Followed(page, asked, PAGES[page].view(asked, ask.result), None)
+            return Followed(page, asked, PAGES[page].view(asked, ask.result), None, watched)
         view = _view(page, asked, ask.result)
         with ask.waiting():
-            return Followed(page, asked, view, shown(page, asked))
+            return Followed(page, asked, view, shown(page, asked), watched)
+
+
+def along(page: str, setting: str, views: Mapping[int, View], value: int) -> Followed:
+    """What a page shows at one stop of a slider, where the browser is sent all its stops at once: of what is not in
+    links, such as the updates of a training. `views` of finished questions alone."""
+    asked = Asked(settings.current(), (), settings.dark())
+    found = {stop: _kept_shown(view, asked.dark) for stop, view in views.items()}
+    here = found[value]
+    same = {stop: one for stop, one in found.items() if here and one and one.looks == here.looks}
+    known = ",".join(f'"{stop}":{one.frame(here)}' for stop, one in same.items())
+    if here is None or len(known) > MOST_KNOWN:
+        return Followed(page, asked, views[value], None, dict)
+    stops = [*map(str, same)]
+    ladders = {setting: {"texts": stops, "stops": stops, "value": str(value)}}
+    of = crc32(known.encode())  # another training is another query
+    watched = {"query": urlencode({"of": of, setting: value}), "ladders": ladders}
+    return Followed(page, asked, views[value], here, lambda: watched | {"known": f'{{"{setting}":{{{known}}}}}'})
+
+
+def _kept_shown(view: View, dark: bool) -> Shown | None:
+    drawn = [(figure.question.key, str(figure.draw), figure.words.title) for figure in view.figures]
+    return kept_or_made(("shown", *drawn, *view.sentences, dark), lambda progress: _in_json(view, dark))
 
 
 def follows(page: str, asked: Asked) -> bool:
@@ -195,8 +226,11 @@ def shown(page: str, asked: Asked) -> Shown | None:
 
 
 def _shown(page: str, asked: Asked) -> Shown | None:
-    view = _view(page, asked, ask.answer)
-    found = (_picture(drawn, asked.dark) for drawn in view.figures)
+    return _in_json(_view(page, asked, ask.answer), asked.dark)
+
+
+def _in_json(view: View, dark: bool) -> Shown | None:
+    found = (_picture(drawn, dark) for drawn in view.figures)
     pictures = tuple(picture for picture in found if picture is not None)
     if len(pictures) < len(view.figures):
         return None
@@ -275,7 +309,7 @@ def milliseconds(page: str, base: Asked, moved: Asked) -> float:
 
 def _show(followed: Followed, number: int) -> bool:
     """Draws a figure so that it follows the finger; False where it does not, and nothing is drawn."""
-    page, asked, view, found = followed
+    page, view, found = followed.page, followed.view, followed.shown
     if found is None:
         return False
     events = [f"gradlab-{page}-{n}-{crc32(repr(look).encode()):x}" for n, look in enumerate(found.looks)]
@@ -292,10 +326,13 @@ def _show(followed: Followed, number: int) -> bool:
             alt=at_first.titles.setdefault(number, title),  # another one would have the browser draw the chart anew
         )
     if number == 0:
-        data = {"page": page, "events": events, "query": link.full_query(asked.settings)}
-        data |= {"ladders": _ladders(page, asked), "dark": asked.dark, "frame": found.frame()}
-        watcher()(key="following", data=data, height=1)
+        drawn = {"page": page, "events": events, "dark": followed.asked.dark, "frame": found.frame()}
+        watcher()(key="following", data=followed.watched() | drawn, height=1)
     return True
+
+
+def _watched(page: str, asked: Asked) -> dict[str, Any]:
+    return {"query": link.full_query(asked.settings), "ladders": _ladders(page, asked)}
 
 
 def _ladders(page: str, asked: Asked) -> dict[str, dict[str, Any]]:

@@ -11,10 +11,12 @@ from gradlab.charts import training
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import TASKS
 from gradlab.training import Recipe, Run
-from gradlab.training.replay import History, Reach, Traces
+from gradlab.training.replay import History, Measured, Reach, Traces
 from gradlab.training.tables import Curve, traced_updates
 from gradlab.ui.frame import linked, settings
+from gradlab.ui.parts import following
 from gradlab.ui.parts.figure import figure
+from gradlab.ui.parts.view import Figure, View
 from gradlab.ui.training import job_controls, live
 from gradlab.ui.training.cards import cards
 from gradlab.ui.training.job import Job
@@ -134,16 +136,33 @@ def before_and_after(job: Job, layer: int, state: str) -> None:
     measured = job.measured()
     domain = training.reach_domain([question.rows() for question in _reach(job, layer, state)])
     updates = traced_updates(run.records for run in measured)
-    chosen = updates[-1]
+    chosen, key = updates[-1], f"shown_of_{len(updates)}"
     if len(updates) > 1:
-        chosen = st.select_slider("Update shown on the right", updates, chosen, key=f"shown of {len(updates)}")
-    for column, word, update in zip(st.columns(2), ("Before", "After"), (updates[0], chosen), strict=True):
-        with column:
-            st.markdown(f"**{word}: {update} updates**")
-            heading = f"Gradient norms at update {update}: {words.description(job.runs[0])}"
-            said = Words(f"traces {word.lower()}", heading, "", "before and after")
-            draw = partial(training.flow, domain=domain, state=state)
-            figure(draw, Traces(measured, update), said, export=not job.running)
+        chosen = st.select_slider("Update shown on the right", updates, chosen, key=key)
+    at = {update: _at_update(job, measured, update, domain, state) for update in updates}
+    left, right = st.columns(2)
+    with left:
+        (drawn,), (heading,), _ = at[updates[0]]
+        st.markdown(heading)
+        figure(drawn.draw, drawn.question, drawn.words._replace(name="traces before"), export=not job.running)
+    with right:
+        if job.running:
+            (drawn,), (heading,), _ = at[chosen]
+            st.markdown(heading)
+            figure(drawn.draw, drawn.question, drawn.words, export=False)
+        else:
+            shown = following.along("training", key, at, chosen)
+            shown.sentence()
+            shown.figure()
+
+
+def _at_update(job: Job, measured: tuple[Measured, ...], update: int, domain: list[float], state: str) -> View:
+    """The gradient at one update."""
+    heading = f"Gradient norms at update {update}: {words.description(job.runs[0])}"
+    draw = partial(training.flow, domain=domain, state=state)
+    said = Words("traces after", heading, "", "before and after")
+    word = "Before" if update == min(run.records[0].update for run in measured) else "After"
+    return View([Figure(draw, Traces(measured, update), said)], [f"**{word}: {update} updates**"])
 
 
 def _reach(job: Job, layer: int, state: str) -> list[Reach]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 try:
-    from lightning.pytorch import Callback
+    from lightning.pytorch import Callback  # pyright: ignore[reportMissingImports]
 except ImportError:  # the package under its older name
-    from pytorch_lightning import Callback  # type: ignore[no-redef]
+    from pytorch_lightning import Callback  # pyright: ignore[reportMissingImports]
 
 from gradlab.watching.watch import watch
 

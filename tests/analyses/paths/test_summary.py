@@ -201,3 +201,96 @@ def test_the_largest_part_is_that_of_the_shares_that_are_known():
     some = nothing.copy()
     some["order 2"], some["rest"] = -0.7, 0.5
     assert parts._replace(share=some).largest == "order 2"
+
+
+def test_a_summary_s_half_life_and_change_over_are_those_of_the_direct_path():
+    """Of gates that keep 0.9 the path is a power of 0.9; of the other paths' rows it is none."""
+    parts = pd.DataFrame(
+        [
+            {"cell": "lstm", "path": path, "lag": lag, "share": share, "log10_norm": norm, "log10_relative": norm}
+            for lag in range(9)
+            for path, share, norm in (
+                ("total", 1.0, -0.5 * lag),
+                ("direct", 0.8 ** max(lag - 1, 0), math.log10(0.9) * lag),
+                ("order 1", 0.2, -3.0),
+            )
+        ]
+    )
+    found = summary(parts)
+    assert found.half_life == pytest.approx(math.log(2) / -math.log(0.9))
+    assert found.change_over == (4, 8, 8, 5), "0.8^3 = 0.512 at lag 4"
+
+
+@pytest.mark.parametrize(
+    ("share", "carries"), [(0.94, False), (0.95, True), (0.96, True), (1.4, True), (-1.0, False), (math.nan, True)]
+)
+def test_a_direct_path_carries_the_gradient_from_95_percent_on_and_where_nothing_arrives(share, carries):
+    parts = summary(lowest(decompose(SMALL, orders=1)))
+    shares = parts.share.copy()
+    shares["direct"] = share
+    assert parts._replace(share=shares).carries is carries
+
+
+def test_a_product_passes_for_the_gradient_up_to_95_percent_either_way():
+    e = Experiment(cell="lstm", hidden_size=4, steps=20, gain=0.0)
+    parts = summary(lowest(decompose(e, losses="last")))
+    own, rnn = trace(e), trace(e.replace(cell="rnn"))
+    shares, norms = parts.share.copy(), parts.log10_norm.copy()
+    norms["total"] = 0.0
+    for least in (0.95, 1 / 0.95):
+        shares["direct"], norms["direct"] = 1.0, math.log10(least)
+        assert 10 ** norms["direct"] == least
+        assert textbook(parts._replace(share=shares, log10_norm=norms), own, rnn).product is True
+        shares["direct"], norms["direct"] = least, 0.0
+        assert textbook(parts._replace(share=shares, log10_norm=norms), own, rnn).product is True
+
+
+def test_nothing_is_judged_of_a_gradient_that_nobody_injects_nor_at_the_loss_itself():
+    e = Experiment(cell="lstm", hidden_size=4, steps=20, batch_size=2)
+    parts, problem = summary(lowest(decompose(e, losses="last"))), problem_of(e)
+    own, rnn = trace(e), trace(e.replace(cell="rnn"))
+    without = trace(problem.stack, problem.inputs, np.zeros_like(problem.cotangents))
+    assert (textbook(parts, without, rnn).keeps, textbook(parts, without, rnn).more) == (None, None)
+    assert textbook(parts, own, without).more is None
+    assert textbook(parts, own, rnn).more is not None
+    near = e.replace(loss="step", loss_step=0)
+    judged = textbook(summary(lowest(decompose(near, losses="last"))), trace(near), trace(near.replace(cell="rnn")))
+    assert (judged.product, judged.more) == (None, None), "lag 0 has no way back"
+
+
+def test_the_biases_that_are_compared_are_zero_one_and_three_of_which_two_are_known():
+    """PyTorch's initialization, 128 units, 100 steps; known over a dozen seeds: the product of forget gates beside the
+    whole, the products within a factor of 2, for they enter here through h."""
+    table = direct_at_biases(Experiment(hidden_size=128, steps=101, batch_size=1)).set_index("bias")
+    assert table.index.tolist() == [0, 1, 3]
+    assert (table["lag"] == 100).all()
+    direct, total = 10 ** table["log10_direct"], 10 ** table["log10_total"]
+    assert 8e-22 < total[0] < 6.8e-21
+    assert 0.44 < total[3] < 1.9
+    assert 7e-31 / 2 < direct[0] < 1.7e-30 * 2
+    assert 1.6e-3 / 2 < direct[3] < 2.5e-3 * 2
+    assert (table["share"].abs() < 0.05).all()
+
+
+def test_a_comparison_of_biases_is_as_much_work_as_its_parts_and_reports_each_in_its_place():
+    e = SMALL.replace(steps=50)
+    problem, heard, alone = problem_of(e), [], []
+    part = decompose.needs(problem, orders=0)
+    assert direct_at_biases.needs(problem, biases=(0.0, 1.0, 2.0, 3.0)) == part._replace(work=4 * part.work)
+    direct_at_biases(e, biases=(0.0, 3.0), progress=heard.append)
+    for bias in (0.0, 3.0):
+        biased = e.replace(keep_bias=bias)
+        decompose(biased, orders=0, losses="last", progress=lambda done, bias=bias: alone.append((done + bias / 3) / 2))
+    assert heard == pytest.approx(alone)
+    assert heard[-1] == pytest.approx(1)
+
+
+def test_more_is_not_judged_where_either_gradient_is_undefined():
+    """A rectified network of gain 10 leaves float32, and what is infinite less what is infinite is no number."""
+    e = Experiment(cell="lstm", hidden_size=4, steps=60)
+    parts = summary(lowest(decompose(e, losses="last")))
+    own = trace(e)
+    undefined = trace(e.replace(cell="rnn_relu", initialization="orthogonal", gain=10, dtype="float32"))
+    assert textbook(parts, own, undefined).more is None
+    assert textbook(parts, undefined, own).more is None
+    assert textbook(parts, own, own).more is False
