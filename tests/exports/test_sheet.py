@@ -50,6 +50,7 @@ def test_a_note_stands_within_the_sheet_below_the_chart_line_below_line_in_its_i
     layout = Layout(width=4)
     page = sheet(drawing(), layout, WORDS, "#eee", "#123456")
     root = ElementTree.fromstring(page.document(("4in", "3in"), "<desc>x</desc>"))
+    assert (root.get("width"), root.get("height")) == ("4in", "3in")
     box = [float(number) for number in root.get("viewBox").split()]
     assert box == [page.left, 0, page.width, page.height]
     ground = root.find(f"{SVG}rect")

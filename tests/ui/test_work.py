@@ -193,3 +193,21 @@ def test_work_that_has_ended_leaves_no_one_waiting_and_can_be_asked_for_again():
         assert kept_or_made("key", lambda progress: "answer", lambda fraction: None) == "answer"
         assert not work._under_way
         work.KEPT.clear()
+
+
+def test_what_is_kept_is_made_once_and_held_by_a_page_that_has_asked_for_it():
+    made = []
+
+    def make(progress):
+        made.append(1)
+        return "answer"
+
+    for _ in range(2):
+        assert kept_or_made("key", make) == "answer"
+    assert made == [1]
+    with holding():
+        assert kept_or_made("key", make) == "answer"
+        work.KEPT.clear()
+        assert kept_or_made("key", make) == "answer"
+    assert made == [1]
+    assert work.kept("key") is MISSING
