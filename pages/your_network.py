@@ -3,12 +3,14 @@
 import streamlit as st
 
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import your_network
+from gradlab.ui.parts import logs, your_network
 
+logs.choose()
+logs.draw()
 shared = settings.current()
 one = your_network.network(shared.subjects)
 where = your_network.diagnosis(one)
 st.header("What would help", anchor=False)
 your_network.helps(one, where)
 st.header("On every page", anchor=False)
-your_network.everywhere(shared.subjects)
+your_network.everywhere()

@@ -46,10 +46,11 @@ def pytest_collection_finish():
 @pytest.fixture
 def four_states(monkeypatch):
     """The name of a cell of four states, which is registered for one test."""
-    from gradlab.cells import CELLS, as_cell
+    from gradlab.cells import CELLS, KNOWN, as_cell
     from tests.cells.four_states import SLSTM
 
-    monkeypatch.setitem(CELLS, "slstm", as_cell(SLSTM))
+    for registry in (CELLS, KNOWN):
+        monkeypatch.setitem(registry, "slstm", as_cell(SLSTM))
     return "slstm"
 
 

@@ -19,6 +19,7 @@ from numpy import ndarray
 
 from gradlab.analyses.batch import of_batch
 from gradlab.analyses.diagnosis import DECADES, FLOAT32_NORMAL, diagnose
+from gradlab.analyses.nets import NetTrace
 from gradlab.analyses.problem import Arrays, Problem, whole_number
 from gradlab.analyses.traces import ALL, LAST, GradientTrace, trace
 from gradlab.analyses.truncation import Schedule, window_for
@@ -37,6 +38,7 @@ SHARE = 0.9  # of the parameter gradient that a window has to keep
 ROUNDS = 3  # of the search for a factor of U
 CLIPS = 2.0  # times the threshold: a norm that is no larger is not what clipping is for
 NOTHING = "nothing is lost or gained here that a step size would not make up for"
+ALIKE = "remedies are computed for layers that are alike and read one way: trace such a part of this network alone"
 KEPT = "Every parameter is kept, and training goes on."
 
 
@@ -95,8 +97,6 @@ def remedies(
     there, and for a trace that keeps nothing of what it was made of: one that autograd gave, or one of a training.
     """
     whole, norms = _of(trace_or_flow)
-    if not isinstance(whole.stack, Stack):
-        raise ValueError("remedies are computed for layers that are alike and read one way, not for this network")
     whole_number("layer", layer, 0, whole.stack.depth - 1)
     longest = int(whole.way_back(ALL, layer).length.max(initial=0))
     if lag is not None:
@@ -122,6 +122,8 @@ def _of(given: Any) -> tuple[GradientTrace, list[float]]:
         return given, []
     if is_subject(given):
         return trace(given), []
+    if isinstance(given, NetTrace):
+        raise ValueError(ALIKE)
     if not (hasattr(given, "diagnose") and hasattr(given, "passes")):
         raise TypeError(f"{type(given).__name__} is neither a trace nor a flow: see gradlab.trace and gradlab.watch")
     diagnoses = given.diagnose()
@@ -133,7 +135,8 @@ def _of(given: Any) -> tuple[GradientTrace, list[float]]:
     traces = [given.trace(part, passed) for passed in given.passes(part)]
     known = [found for found in traces if isinstance(found, GradientTrace)]
     if not known:
-        raise ValueError(f"{part} was measured by autograd alone, {traces[-1].reason}: there is nothing to compute on")
+        reason = ALIKE if isinstance(traces[-1], NetTrace) else f"autograd alone measured it, {traces[-1].reason}"
+        raise ValueError(f"{part}: nothing can be computed on. {reason}")
     return known[-1], [gradient_norm(found.problem) for found in known]
 
 

@@ -119,9 +119,10 @@ def orthogonal(stack: Stack, gates: Sequence[str]) -> Repair:
         f"g = torch.Generator().manual_seed({SEED})",
         _each("torch.nn.init.orthogonal_(U[at], generator=g)", "U", "weight_hh", f" for at in ({at},)").strip(),
     )
+    named = [f"{gate} gate" if gate in CELLS[stack.cell].gates else gate for gate in gates]
     whole = len(gates) == len(recurrent_gates(stack.cell))
     one = len(gates) == len(CELLS[stack.cell].pre_activations) == 1
-    title = "Orthogonal U" + ("" if one else " in every gate" if whole else f" in the {' and '.join(gates)} alone")
+    title = "Orthogonal U" + ("" if one else " of every gate" if whole else f" of the {' and '.join(named)} alone")
     return Repair("orthogonal", title, _with(stack, change), code, len(gates) * H * _width(stack))
 
 

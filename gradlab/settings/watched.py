@@ -36,7 +36,7 @@ class Recorded:
     fingerprint: str  # SHA-256 of every array
     part: str  # its path in the model
     update: int
-    file_name: str
+    file_name: str = field(compare=False)
     stack: Stack = field(compare=False, repr=False)
     inputs: ndarray = field(compare=False, repr=False)  # [T, B, X]
     loss: Cotangents = field(compare=False, repr=False)
@@ -116,7 +116,7 @@ class Watched:
     @property
     def code(self) -> str:
         """Reads the recording, from the file name under which it lies beside its log."""
-        read = f"gradlab.watching.network.load(open({self.recorded.file_name!r}, 'rb').read())"
+        read = f"gradlab.watching.network.read({self.recorded.file_name!r})"
         return f"{read}.expected({self.recorded.fingerprint!r}).replace{self.settings.arguments}"
 
     def expected(self, fingerprint: str) -> Self:

@@ -102,13 +102,17 @@ def records(path: str | os.PathLike[str], offset: int = 0) -> Records:
     """
     with Path(path).open("rb") as file:
         file.seek(offset)
-        text = file.read()
+        return records_of(file.read(), offset)
+
+
+def records_of(text: bytes, offset: int = 0) -> Records:
+    """The whole records of a log's text, which begins at a place in its file."""
     whole = text[: text.rfind(b"\n") + 1]
     found = []
     for line in whole.splitlines():
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and ("gradlab" in record or {"update", "part", "seconds"} <= record.keys()):
             found.append(record)

@@ -98,6 +98,11 @@ def load(data: bytes, file_name: str = "") -> Watched:
     return Watched.of(Recorded.of(part, update, name, stack, inputs, Cotangents(steps, at, values, B), states))
 
 
+def read(path: str | os.PathLike[str]) -> Watched:
+    """The network of a file. Raises ValueError likewise."""
+    return load(Path(path).read_bytes(), os.fspath(path))
+
+
 def _about(data: bytes) -> dict:
     """What the file says of itself; its header is bounded before anything is parsed."""
     if len(data) > MOST_BYTES:

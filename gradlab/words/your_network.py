@@ -13,6 +13,7 @@ from gradlab.analyses.repaired import SUMMARY_COLUMNS
 from gradlab.analyses.worst import Worst
 from gradlab.cells import CELLS
 from gradlab.cells.contract import additive_name, keep_gate_of
+from gradlab.settings.subject import Subject
 from gradlab.settings.trained import Trained
 from gradlab.words.numbers import counted, every, number, rounded
 
@@ -31,10 +32,16 @@ def example(subject: Trained) -> str:
     return EXAMPLE.format(what=what)
 
 
+def name(subject: Subject, place: int) -> str:
+    """A network among several."""
+    of = getattr(subject, "origin", "").partition(",")[0]
+    return f"{place}: {subject.title}, {of}" if of else f"{place}: {subject.title}"
+
+
 def where(worst: Worst, depth: int) -> str:
     """Layer and step where the gradient is lost."""
     d = worst.diagnosis
-    layer = f"layer {d.layer} of {depth}" if depth > 1 else "its only layer"
+    layer = f"layer {d.layer}, of layers 0 to {depth - 1}" if depth > 1 else "its only layer"
     network = CELLS[d.cell].title
     if d.verdict == "steady":
         return f"**The gradient of this {network} keeps its size** on its way back over {counted(d.length, 'step')}."
@@ -72,14 +79,16 @@ def path(cell: str, direct: Summary) -> str:
     at = f"{counted(direct.lag, 'step')} back"
     halves = ""
     if direct.half_life is not None and math.isfinite(direct.half_life) and direct.half_life > 0:
-        halves = (
-            f" It alone halves {every(rounded(direct.half_life), 'step')}: a larger bias of that gate keeps it open."
-        )
+        every_so_many = every(rounded(direct.half_life), "step")
+        halves = f" The direct path halves {every_so_many}: a larger bias of that gate keeps it open."
     if math.isnan(ratio):
         return f"By which path it came cannot be said {at}: nothing arrives there, or a pass is not finite."
     if ratio >= CARRIES:
         return f"What is left {at} came by {name} and hardly through U.{halves}"
-    return f"Of what is left {at}, {name} would bring {rounded(ratio)} times as much; the rest came through U.{halves}"
+    return (
+        f"Of what is left {at}, {name} alone would bring {rounded(ratio)} times as much: the gradient came through U."
+        f"{halves}"
+    )
 
 
 def of_remedies(found: Sequence[Remedy]) -> str:
@@ -97,11 +106,6 @@ def of_remedies(found: Sequence[Remedy]) -> str:
 def remedy(found: Remedy) -> str:
     """What one of them does, and what it costs."""
     return f"**{found.title}.** {found.reason} {found.cost}"
-
-
-def mark(found: Remedy) -> str:
-    """It in a list."""
-    return f"{found.title}: {number(found.after)}" if found.helps else f"{found.title}: no help"
 
 
 def table(summary: pd.DataFrame) -> pd.DataFrame:

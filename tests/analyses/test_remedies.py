@@ -377,6 +377,29 @@ def test_it_is_the_function_at_the_packages_top_and_its_module_stays_reachable()
     assert isinstance(gradlab.remedies(Experiment(steps=20, hidden_size=4))[0], gradlab.Remedy)
 
 
+def test_of_a_flow_it_is_the_worst_part_and_the_threshold_is_of_all_its_passes():
+    rnn, x, cotangents = problem("rnn")
+    passes, norms = 4, []
+    with gradlab.watch(rnn) as flow:
+        for number in range(passes):
+            rnn.zero_grad()
+            (rnn(x)[0] * cotangents * 2**number).sum().backward()
+            norms.append(math.sqrt(sum(float(weight.grad.square().sum()) for weight in rnn.parameters())))
+    found = remedies(flow)
+    (clip,) = of(found, "clip")
+    assert clip.title == f"Clip the gradient's norm at {float(np.median(norms)):.3g}"
+    assert [r.after for r in of(found, "scale")] == pytest.approx(
+        [r.after for r in of(remedies(flow.trace()), "scale")]
+    )
+
+
+def test_a_network_of_two_directions_is_refused_with_what_to_do():
+    stack = Stack.from_torch(nn.LSTM(X, H, bidirectional=True))
+    found = trace(stack, np.zeros((T, B, X)), np.ones((T, B, 2 * H)))
+    with pytest.raises(ValueError, match="layers that are alike and read one way"):
+        remedies(found)
+
+
 def test_an_interrupted_search_ends_at_once():
     class Enough(Exception):
         pass

@@ -15,6 +15,7 @@ from gradlab.analyses.worst import Worst, worst
 from gradlab.charts import traces as charts
 from gradlab.charts.remedies import before_and_after
 from gradlab.settings.subject import Subject
+from gradlab.training import example
 from gradlab.ui.ask import result
 from gradlab.ui.frame import linked, opened_runs
 from gradlab.ui.frame.link import PAGES
@@ -29,9 +30,9 @@ OTHERS = ("gradient_flow", "why_addition", "gates", "unrolled", "jacobians", "we
 
 def network(subjects: Sequence[Subject]) -> Subject:
     """The network shown, asked for where several are open; where none is, the example, with a word about it."""
-    if not st.session_state.get("opened"):
-        st.caption(words.example(opened_runs.networks(opened_runs.YOURS)[0]))
-    titles = [subject.title for subject in subjects]
+    if not (opened_runs.yours() or st.session_state.get("opened")):
+        st.caption(words.example(example()))
+    titles = [words.name(subject, number) for number, subject in enumerate(subjects, 1)]
     if len(subjects) == 1:
         return subjects[0]
     chosen = linked.segmented_control("Network", titles, default=titles[0], required=True, key="your_network_shown")
@@ -72,19 +73,20 @@ def helps(one: Subject, where: Worst) -> None:
 
 
 def _chosen(found: Sequence[Remedy]) -> Remedy:
-    """The remedy shown, by its place: titles hold numbers that move with the settings."""
-    place = linked.selectbox(
-        "Remedy", range(len(found)), key=CHOSEN, format_func=lambda number: words.mark(found[number])
-    )
-    return found[place]
+    """The remedy shown, by its title; where another network has none of that title, the first."""
+    titles = [remedy.title for remedy in found]
+    if st.session_state.get(CHOSEN) not in titles:
+        st.session_state.pop(CHOSEN, None)
+    chosen = linked.selectbox("Remedy", titles, key=CHOSEN)
+    return repaired.called(found, chosen)
 
 
-def everywhere(subjects: Sequence[Subject]) -> None:
+def everywhere() -> None:
     """Every analysis page on this network and this data."""
-    if not st.session_state.get("opened"):
-        st.button(
-            "Show this network on every page", key="open yours", on_click=opened_runs.open_networks, args=(subjects,)
-        )
+    if tuple(st.session_state.get("opened", ())) != opened_runs.networks(opened_runs.YOURS):
+        brought = opened_runs.networks(opened_runs.YOURS)
+        label = "Show this network on every page"
+        st.button(label, key="open yours", on_click=opened_runs.open_networks, args=(brought,))
         return
     with st.container(horizontal=True):
         for name in OTHERS:
