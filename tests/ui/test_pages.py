@@ -187,7 +187,7 @@ def test_the_palette_names_of_the_theme_are_the_cells_colours_on_the_charts():
 
 def _axes(chart) -> set[str]:
     """Along which sides a chart has an axis, as Vega draws it."""
-    document = chart if isinstance(chart, dict) else chart.to_dict()
+    document = chart if isinstance(chart, dict) else chart.to_dict() | {"datasets": {}}
     is_vega = "/vega/" in document.get("$schema", "")
     vega = document if is_vega else vl_convert.vegalite_to_vega(document)
     groups = [vega, *(mark for mark in vega["marks"] if mark["type"] == "group")]
