@@ -40,6 +40,14 @@ CLIPS = 2.0  # times the threshold: a norm that is no larger is not what clippin
 NOTHING = "nothing is lost or gained here that a step size would not make up for"
 ALIKE = "remedies are computed for layers that are alike and read one way: trace such a part of this network alone"
 KEPT = "Every parameter is kept, and training goes on."
+WRITES = {  # parameters of a module that each kind of repair writes
+    "bias": {"bias_ih"}, "chrono": {"bias_ih"}, "orthogonal": {"weight_hh"}, "scale": {"weight_hh"},
+    "orthogonal and bias": {"weight_hh", "bias_ih"}, "cell": set(),
+}  # fmt: skip
+UNWRITTEN = {
+    "bias_ih": "it has no bias that could be set; make it with bias=True",
+    "weight_hh": "its recurrent weight is made of other parameters; remove that parametrization first",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -189,6 +197,9 @@ class _Case:
 
     def repaired(self, repair: Repair, progress: Progress) -> Remedy:
         """The trace of a stack in place of the one that is there."""
+        if unwritten := UNWRITTEN.get(next(iter(WRITES[repair.kind] & self.whole.stack.fixed), "")):
+            reason = f"It cannot be done to this module: {unwritten}."
+            return self._listed(repair.kind, repair.title, (f"# {unwritten}",), self.before, False, reason, self.now)
         after = self.traced(repair.stack, progress)
         restart = repair.kind == "cell"
         kept = 0 if restart else self.count - repair.lost
@@ -393,6 +404,8 @@ def _gated_with_bias(stack: Stack, cell: str) -> Repair:
 
 def _scaled(case: _Case, progress: Progress) -> Remedy | None:
     """U times what the rate asks for: 10^-rate a step, corrected by the rate that is then left."""
+    if "weight_hh" in case.whole.stack.fixed:
+        return case.repaired(repairs.scaled(case.whole.stack, 1.0)._replace(title="Rescaled U"), progress)
     log10_factor, best = 0.0, None
     slope = case.whole.way_back(ALL, case.layer).line().slope
     for count in range(ROUNDS):

@@ -37,6 +37,7 @@ class Reading(NamedTuple):
     batch_first: bool
     precision: str  # "float16" or "bfloat16", "" for others, which are copied as they are
     dropout: float  # that is on between layers
+    fixed: frozenset[str]  # "bias_ih", "weight_hh": not there, or made of other parameters
 
 
 def read(module: nn.Module) -> Reading:
@@ -60,6 +61,11 @@ def read(module: nn.Module) -> Reading:
         bool(getattr(module, "batch_first", False)),
         next((precision for precision in precisions if precision in HALF), ""),
         dropout,
+        frozenset(
+            kind
+            for kind in ("bias_ih", "weight_hh")
+            if any(module._parameters.get(f"{kind}{suffix}") is None for level in suffixes for suffix in level)
+        ),
     )
 
 

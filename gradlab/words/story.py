@@ -72,8 +72,11 @@ def _weight(w: float, n: Numbers) -> str:
 
 
 def _product(gain: float, n: Numbers) -> str:
-    apart = "do not part" if math.isnan(n["apart"]) else f"part after {n['apart']:.0f} steps, near √H = {n['root']:.1f}"
-    return f"At gain {gain:g} the RNN turns 1 into **{number(n['left'])}**. Same and fresh U {apart}."
+    apart = "do not part" if math.isnan(n["apart"]) else f"part after {n['apart']:.0f} steps (√H = {n['root']:.1f})"
+    return f"At gain {gain:g} the RNN turns 1 into **{number(n['left'])}**. One U, fresh ones {apart}."
+
+
+GOES = {-1: "shrinks", 0: "keeps its size", 1: "grows"}
 
 
 def _matrix(U: str, n: Numbers) -> str:
@@ -81,7 +84,7 @@ def _matrix(U: str, n: Numbers) -> str:
     fates.append(_sign(math.log10(abs(n["determinant"])) if n["determinant"] else -math.inf))
     wrong = [name for name, fate in zip(("radius", "determinant"), fates[1:], strict=True) if fate != fates[0]]
     judged = {
-        0: "Both predict it.",
+        0: f"Both predict that it {GOES[fates[0]]}.",
         1: f"The {wrong[0] if wrong else ''} predicts otherwise.",
         2: "Both predict otherwise.",
     }
@@ -97,10 +100,10 @@ def _sign(log10: float) -> int:
 def _clipping(threshold: str, n: Numbers) -> str:
     dead, alive = n["dead"], "none is zero" if not n["zero"] else f"{n['zero']} are zero"
     factors = f"the exploding gradient by **{number(n['factor'])}**, the vanishing by {number(n['factor_vanishing'])}"
-    shown = f"float32 shows vanishing norms as 0 at {dead} steps; {alive}"
+    shown = f"in float32 {dead} vanishing norms print as 0; {alive}"
     if not math.isfinite(n["threshold"]):
         return f"Nothing is clipped yet. {_begun(shown)}."
-    return f"θ = {threshold} multiplies {factors}. {shown}."
+    return f"θ = {threshold} multiplies {factors}. {_begun(shown)}."
 
 
 GATES = {
@@ -113,9 +116,9 @@ GATES = {
 
 def _gates(held: str, n: Numbers) -> str:
     if held == "none":
-        return f"As drawn, **{_left(n['left'])}** after {n['lag']} steps."
+        return f"As PyTorch draws it, **{_left(n['left'])}** after {n['lag']} steps."
     times = n["left"] - n["left_drawn"]
-    return f"{GATES[held]}: **{_left(n['left'])}**, {number(times)} times what it was as drawn."
+    return f"{GATES[held]}: **{_left(n['left'])}**, {number(times)} times what it was."
 
 
 def best_gate(left: Numbers, options: tuple[str, ...]) -> Answer:
@@ -132,8 +135,8 @@ def _routes(blocked: str, n: Numbers) -> str:
 
 def _addition(bias: Any, n: Numbers) -> str:
     lost = n["left_product"] - n["left"]
-    kept = f"{_at(bias)} the LSTM keeps **{number(n['left'])}**, squashed {number(n['left_squashed'])}"
-    return f"{kept}. The product of its forget gates is {number(lost)} of that."
+    kept = f"{_at(bias)} the LSTM keeps **{number(n['left'])}**, the squashed {number(n['left_squashed'])}"
+    return f"{kept}. The product of the LSTM's forget gates is {number(lost)} times that."
 
 
 def _at(bias: Any) -> str:
@@ -185,8 +188,8 @@ LESSONS: dict[str, Lesson] = {
         _of_curves(r"\frac{\partial h_T}{\partial h_t} = w^{\,T-t}"),
     ),
     "product": Lesson(
-        "Many weights: a product of matrices",
-        "Each of 100 steps multiplies by U and tanh's slope. Grey lines lack tanh.",
+        "A product of matrices",
+        "Each of 100 steps multiplies by the recurrent matrix U, then tanh's slope. Grey: without tanh.",
         "Gain: factor on U",
         _product,
         "At gain 4 the RNN's gradient …",
@@ -211,7 +214,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "clipping": Lesson(
         "Clipping tames explosions only",
-        "A gradient longer than θ is shortened, every step alike. Dashed: before.",
+        "A gradient longer than θ is shortened, all steps alike. Dashed: before.",
         "Threshold θ",
         _clipping,
         "Does clipping at 1 lift the vanishing line?",
@@ -222,7 +225,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "gates": Lesson(
         "One gate after another",
-        "An LSTM's gates lie between 0 and 1. Hold one near 1 (bias 3).",
+        "Gates lie between 0 and 1: input writes, forget keeps, output shows. Hold one near 1 (bias 3).",
         "Held open",
         _gates,
         "Which one keeps the most?",
@@ -233,7 +236,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "routes": Lesson(
         "Addition: the direct path",
-        "The cell state adds: c′ = f c + i g. Block a route, backward only.",
+        "Bias 3. The cell adds: c′ = f c + i g; back, that multiplies by f. Block a route.",
         "Blocked",
         _routes,
         "Block addition. What is left?",
@@ -244,7 +247,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "addition": Lesson(
         "What addition alone does not do",
-        "The control squashes the sum with a tanh. Move the forget bias.",
+        "The squashed cell puts a tanh around its sum. Move the forget bias.",
         "Forget bias",
         _addition,
         "Does addition save the gradient at PyTorch's default bias?",
@@ -272,14 +275,14 @@ LESSONS: dict[str, Lesson] = {
         "Truncated back-propagation goes K steps back; before that the gradient is exactly 0.",
         "Window K",
         _window,
-        "Which window keeps 99 % here?",
+        "Which window keeps 99% here?",
         ("about 10", "about 50", "about 100"),
         lambda n: Answer(_nearest(math.log10(n["needed"]), (10, 50, 100)), f"it takes {n['needed']:.0f} steps"),
         "Truncated back-propagation",
         _of_curves(GRADIENT),
     ),
     "learning": Lesson(
-        "Does it matter? They learn",
+        "Does it matter? Learning",
         "Two of 30 letters decide the answer. All start from one seed.",
         "Updates",
         _learning,
@@ -294,7 +297,7 @@ LESSONS: dict[str, Lesson] = {
 TITLE = "The story in ten steps"
 STEP, BACK, NEXT = "Step", "Back", "Next"
 DEEPER = "Go deeper: {page}"
-LAST = "Now your own network: {page}"
+LAST = "Now your own network"
 ANSWERS = "Answers"
 HANDOUT, HANDOUT_HELP = "Handout", "All steps with their pictures as they stand, to be printed."
 
@@ -313,7 +316,7 @@ NAMES: dict[str, dict[str, str]] = {  # of the lines
     "product": {"rnn": "RNN", "same": "same U", "fresh": "fresh U"},
     "matrix": {"gradient": "gradient", "radius": "radius", "determinant": "det"},
     "clipping": {"exploding clipped": "exploding", "vanishing clipped": "vanishing"},
-    "gates": {"held": "held", "drawn": "as drawn"},
+    "gates": {"held": "held", "drawn": "before"},
     "routes": {"blocked": "blocked", "all": "all"},
     "addition": {"lstm": "LSTM", "squashed": "squashed", "product": "gates"},
     "merged": {"gru": "GRU", "lstm": "LSTM"},

@@ -78,7 +78,7 @@ def claims(scene, stop) -> list[str]:
         case "weight":
             return [f"w = {stop:g} turns a gradient of 1 into {number(100 * math.log10(stop))}."]
         case "product":
-            return [f"turns 1 into {left(WEIGHTS.replace(gain=stop), 'rnn')}.", "near √H = 5.7"]
+            return [f"turns 1 into {left(WEIGHTS.replace(gain=stop), 'rnn')}.", "(√H = 5.7)"]
         case "matrix":
             U = np.array(story.MATRICES[stop])
             h, states = np.ones(2), []
@@ -92,7 +92,8 @@ def claims(scene, stop) -> list[str]:
             radius = float(np.abs(np.linalg.eigvals(U)).max())
             signs = [round(math.log10(value), 9) if value > 1e-9 else -9.0 for value in (radius, det)]
             wrong = [np.sign(sign) != np.sign(round(log10, 9)) for sign in signs]
-            verdicts = {(False, False): "Both predict it.", (True, True): "Both predict otherwise.",
+            goes = {-1.0: "shrinks", 0.0: "keeps its size", 1.0: "grows"}[np.sign(round(log10, 9))]
+            verdicts = {(False, False): f"Both predict that it {goes}.", (True, True): "Both predict otherwise.",
                         (False, True): "The determinant predicts otherwise."}  # fmt: skip
             arrived = f"{number(log10)} is left" if log10 < 0.01 else f"it has become {number(log10)}"
             return [arrived, verdicts[wrong[0], wrong[1]], f"determinant {det:g}"]
@@ -105,11 +106,9 @@ def claims(scene, stop) -> list[str]:
             return [] if stop == "off" else [f"the exploding gradient by {number(after - before)},"]
         case "gates":
             if stop == "none":
-                return [f"As drawn, {left(WEIGHTS)} is left"]
+                return [f"As PyTorch draws it, {left(WEIGHTS)} is left"]
             open_gate = WEIGHTS.replace(keep_bias=3.0)
-            return (
-                [f"Forget gate open: {left(open_gate)} is left"] if stop == "forget" else ["times what it was as drawn"]
-            )
+            return [f"Forget gate open: {left(open_gate)} is left"] if stop == "forget" else ["times what it was."]
         case "routes":
             passes = passes_at(mean_passes(biased(3.0), losses="last"), 100)
             ways = f"passed U {passes.through:.1f} times and was added {passes.additions:.1f} times"
@@ -117,8 +116,8 @@ def claims(scene, stop) -> list[str]:
         case "addition":
             product, lstm = gate_product(biased(stop)), trace(biased(stop)).log10_relative("c")[0, 0].mean()
             gates = lowest(product).query("step == 0")["log10_relative"].item()
-            kept = f"the LSTM keeps {left(biased(stop))}, squashed {left(biased(stop), 'lstm_squashed')}"
-            return [kept, f"The product of its forget gates is {number(gates - lstm)} of that."]
+            kept = f"the LSTM keeps {left(biased(stop))}, the squashed {left(biased(stop), 'lstm_squashed')}"
+            return [kept, f"The product of the LSTM's forget gates is {number(gates - lstm)} times that."]
         case "merged":
             return [f"The GRU has {left(biased(stop), 'gru')} left, the LSTM {left(biased(stop))}."]
         case "window":

@@ -222,9 +222,11 @@ def _try(scene: Scene, key: str, chosen: int) -> None:
 
 def _deeper(scene: Scene, stop: Any) -> None:
     """A link to the page that goes deeper, at the same settings."""
-    label = words.LAST if scene is SCENES[-1] else words.DEEPER
+    links = [f"[{words.DEEPER.format(page=scene.lesson.deeper)}]({address(scene, stop)})"]
+    if scene is SCENES[-1]:
+        links.append(f"[{words.LAST}](your_network)")
     with st.container(key="deeper"):
-        st.markdown(f"[{label.format(page=scene.lesson.deeper)}]({address(scene, stop)})")
+        st.markdown(" · ".join(links))
 
 
 def address(scene: Scene, stop: Any) -> str:
