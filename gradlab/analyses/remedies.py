@@ -40,13 +40,18 @@ CLIPS = 2.0  # times the threshold: a norm that is no larger is not what clippin
 NOTHING = "nothing is lost or gained here that a step size would not make up for"
 ALIKE = "remedies are computed for layers that are alike and read one way: trace such a part of this network alone"
 KEPT = "Every parameter is kept, and training goes on."
-WRITES = {  # parameters of a module that each kind of repair writes
-    "bias": {"bias_ih"}, "chrono": {"bias_ih"}, "orthogonal": {"weight_hh"}, "scale": {"weight_hh"},
-    "orthogonal and bias": {"weight_hh", "bias_ih"}, "cell": set(),
+OF_ALL, OF_WEIGHTS = {"modules"}, {"modules", "shared"}
+NEEDS = {  # by kind: what of `Stack.fixed` keeps it from being done
+    "bias": OF_WEIGHTS | {"bias_ih"}, "chrono": OF_WEIGHTS | {"bias_ih"}, "orthogonal": OF_WEIGHTS | {"weight_hh"},
+    "scale": OF_WEIGHTS | {"weight_hh"}, "orthogonal and bias": OF_WEIGHTS | {"weight_hh", "bias_ih"},
+    "cell": OF_ALL | {"steps"}, "state": OF_ALL | {"steps"}, "window": OF_ALL | {"steps"},
 }  # fmt: skip
 UNWRITTEN = {
     "bias_ih": "it has no bias that could be set; make it with bias=True",
     "weight_hh": "its recurrent weight is made of other parameters; remove that parametrization first",
+    "modules": "it is a list of modules; trace each alone",
+    "shared": "its layers share parameters; give each its own first",
+    "steps": "it reads one step a call; carry its state, or cut it, in the loop around it",
 }
 
 
@@ -197,13 +202,20 @@ class _Case:
 
     def repaired(self, repair: Repair, progress: Progress) -> Remedy:
         """The trace of a stack in place of the one that is there."""
-        if unwritten := UNWRITTEN.get(next(iter(WRITES[repair.kind] & self.whole.stack.fixed), "")):
-            reason = f"It cannot be done to this module: {unwritten}."
-            return self._listed(repair.kind, repair.title, (f"# {unwritten}",), self.before, False, reason, self.now)
+        if (refused := self.refused(repair.kind, repair.title)) is not None:
+            return refused
         after = self.traced(repair.stack, progress)
         restart = repair.kind == "cell"
         kept = 0 if restart else self.count - repair.lost
         return self.remedy(repair.kind, repair.title, repair.code, after, repair.lost, kept, restart)
+
+    def refused(self, kind: str, title: str) -> Remedy | None:
+        """A remedy that cannot be done to the module that the weights are from; None where it can."""
+        if not (kept_from := NEEDS[kind] & self.whole.stack.fixed):
+            return None
+        why = UNWRITTEN[min(kept_from)]
+        reason = f"It cannot be done to this module: {why}."
+        return self._listed(kind, title, (f"# {why}",), self.before, False, reason, self.now)
 
     def traced(self, stack: Stack, progress: Progress | None = None) -> GradientTrace:
         return trace(problem_with(self.problem, stack), progress=progress)
@@ -257,6 +269,8 @@ class _Case:
         )  # fmt: skip
         last = tuple(np.ascontiguousarray(swept.last_states[:, :, n]) for n in range(len(self.whole.states)))
         title = "Begin in the state that the sequence ends with"
+        if (refused := self.refused("state", title)) is not None:
+            return refused
         code = ("with torch.no_grad(): _, state = rnn(x)", "y, _ = rnn(x, state)")
         if not all(np.isfinite(state).all() for state in last):
             reason = "It does not help: the forward pass overflows, so that it ends in no state to begin with."
@@ -315,6 +329,8 @@ class _Case:
         """The shortest window that keeps a stated share of the parameters' gradient."""
         problem, T, line = self.problem, self.whole.steps, self.now
         title = f"A window that keeps {SHARE:.0%} of the parameters' gradient"
+        if (refused := self.refused("window", title)) is not None:
+            return refused
         if problem.loss.final is not None or problem.episodes is not None or len(problem.loss.steps) == 0:
             reason = "It is not computed: the loss reads last states, or sequences begin and end between others."
             return self._listed("window", title, (), self.before, False, reason, line)
@@ -404,8 +420,8 @@ def _gated_with_bias(stack: Stack, cell: str) -> Repair:
 
 def _scaled(case: _Case, progress: Progress) -> Remedy | None:
     """U times what the rate asks for: 10^-rate a step, corrected by the rate that is then left."""
-    if "weight_hh" in case.whole.stack.fixed:
-        return case.repaired(repairs.scaled(case.whole.stack, 1.0)._replace(title="Rescaled U"), progress)
+    if (refused := case.refused("scale", "Rescaled U")) is not None:
+        return refused
     log10_factor, best = 0.0, None
     slope = case.whole.way_back(ALL, case.layer).line().slope
     for count in range(ROUNDS):

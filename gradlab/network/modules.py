@@ -11,6 +11,7 @@ import torch
 from numpy import ndarray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
@@ -37,7 +38,7 @@ class Reading(NamedTuple):
     batch_first: bool
     precision: str  # "float16" or "bfloat16", "" for others, which are copied as they are
     dropout: float  # that is on between layers
-    fixed: frozenset[str]  # "bias_ih", "weight_hh": not there, or made of other parameters
+    fixed: frozenset[str]  # why lines that change a module's parameters, or call it, may not do: as `Stack.fixed`
 
 
 def read(module: nn.Module) -> Reading:
@@ -61,12 +62,19 @@ def read(module: nn.Module) -> Reading:
         bool(getattr(module, "batch_first", False)),
         next((precision for precision in precisions if precision in HALF), ""),
         dropout,
-        frozenset(
-            kind
-            for kind in ("bias_ih", "weight_hh")
-            if any(module._parameters.get(f"{kind}{suffix}") is None for level in suffixes for suffix in level)
-        ),
+        _fixed(module, [suffix for level in suffixes for suffix in level]),
     )
+
+
+def _fixed(module: nn.Module, suffixes: list[str]) -> frozenset[str]:
+    """What a module lacks of an nn.LSTM as it is made: parameters of its own, a sequence read by one call."""
+    held = {
+        kind: [module._parameters.get(f"{kind}{suffix}") for suffix in suffixes] for kind in ("bias_ih", "weight_hh")
+    }
+    lacks = {kind for kind, parameters in held.items() if any(parameter is None for parameter in parameters)}
+    shared = any(len({id(parameter) for parameter in of_kind}) < len(of_kind) for of_kind in held.values())
+    steps = isinstance(module, nn.RNNCellBase)
+    return frozenset(lacks | ({"shared"} if shared and not lacks else set()) | ({"steps"} if steps else set()))
 
 
 def opened(module: nn.Module) -> nn.Module:
@@ -132,6 +140,14 @@ def _cell_of(module: nn.Module, base: type[nn.Module]) -> str:
 def _refuse_stale(module: nn.Module) -> None:
     """Raises ValueError where torch's old weight_norm or spectral_norm has not yet made a weight of its new parts."""
     for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, BasePruningMethod):
+            with torch.no_grad():
+                name, fresh = hook._tensor_name, hook.apply_mask(module)
+            if not torch.equal(fresh, getattr(module, name)):
+                raise ValueError(
+                    f"{name} is stale: it was trained since the last forward pass, in which torch.nn.utils.prune makes "
+                    "it. Run the module once, or make the pruning permanent with torch.nn.utils.prune.remove"
+                )
         if not isinstance(hook, WeightNorm | SpectralNorm):
             continue
         with torch.no_grad():

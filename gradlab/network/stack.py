@@ -37,7 +37,7 @@ class Stack:
     layers: tuple[Layer, ...]
     batch_first: bool = False  # its inputs, and cotangents, are [B, T, …] and not [T, B, …]: as its module reads them
     precision: str = ""  # in which its module computes: of half precision it is a copy in float32
-    fixed: frozenset[str] = frozenset()  # "bias_ih", "weight_hh": parameters that its module does not have as such
+    fixed: frozenset[str] = frozenset()  # what lines of Python cannot change in its module (analyses/remedies)
 
     def __post_init__(self) -> None:
         if self.cell not in KNOWN:
@@ -145,7 +145,8 @@ class Stack:
         alike = all(len(level) == 1 and level[0].projection is None for level in levels)
         if alike and masks is None and len({len(level[0].layer.U) for level in levels}) == 1:
             layers = tuple(level[0].layer for level in levels)
-            fixed = frozenset[str]().union(*(reading.fixed for reading in readings))
+            several = frozenset(["modules"] if isinstance(module, Sequence | nn.ModuleList) else [])
+            fixed = several.union(*(reading.fixed for reading in readings))
             return cls(first.cell, layers, first.batch_first, computed_in, fixed)
         parts = tuple(
             tuple(

@@ -158,7 +158,7 @@ def _join(call: Call, previous: Call, edited: bool, inputs: list[Edge], key: str
     call.obstacle = previous.obstacle
     if any(start.shape != final.shape for start, final in zip(call.start, previous.final, strict=True)):
         call.obstacle = EDITED
-    if edited and not call.obstacle:
+    if not call.obstacle:  # values may be changed without a trace in the graph
         same = torch.stack([_alike(*pair) for pair in zip(call.start, previous.final, strict=True)]).all(dim=0)
         zero = torch.stack([(state == 0).flatten(2).all(dim=2).all(dim=0) for state in call.start]).all(dim=0)
         call.resets = zero & ~same

@@ -46,7 +46,7 @@ class Layout(NamedTuple):
         if self.packed is None:
             return None
         sizes, at = self.packed.batch_sizes, self.packed.unsorted_indices
-        lengths = (sizes[:, None] > torch.arange(int(sizes[0]))).sum(dim=0)
+        lengths = (sizes[:, None] > torch.arange(int(sizes[0]), device=sizes.device)).sum(dim=0)
         lengths = lengths if at is None else lengths[at.cpu()]
         lengths = lengths if self.chosen is None else lengths[self.chosen]
         return None if bool((lengths == lengths[0]).all()) else lengths

@@ -410,3 +410,45 @@ def test_an_interrupted_search_ends_at_once():
 
     with pytest.raises(Enough):
         remedies(trace(Experiment(cell="lstm", steps=30, hidden_size=4)), progress=stop)
+
+
+CELL_KINDS = {"bias", "chrono", "orthogonal", "orthogonal and bias", "scale"}
+
+
+def normed(module):
+    return nn.utils.parametrizations.spectral_norm(module, "weight_hh_l0")
+
+
+def tied(module):
+    module.weight_hh_l1 = module.weight_hh_l0
+    return module
+
+
+@pytest.mark.parametrize(
+    ("module", "kinds", "why"),
+    [
+        (lambda: nn.LSTM(X, H, bias=False), {"bias", "chrono", "orthogonal and bias"}, "bias=True"),
+        (lambda: normed(nn.LSTM(X, H)).eval(), {"orthogonal", "orthogonal and bias", "scale"}, "parametrization"),
+        (lambda: tied(nn.GRU(X, H, num_layers=2)), CELL_KINDS, "share parameters"),
+        (lambda: nn.ModuleList([nn.GRUCell(X, H)]), CELL_KINDS | {"state", "window"}, "list of modules"),
+        (lambda: nn.RNNCell(X, H), {"cell", "state", "window"}, "one step a call"),
+    ],
+    ids=["no bias", "parametrized", "tied", "list", "cell"],
+)
+def test_what_cannot_be_done_to_a_module_is_said_and_promised_nothing(module, kinds, why):
+    torch.manual_seed(1)
+    cotangents = torch.zeros(T, B, H)
+    cotangents[-1] = 1.0
+    found = remedies(trace(Stack.from_torch(module()), torch.randn(T, B, X), cotangents))
+    seen = set()
+    for remedy in found:
+        if remedy.kind in kinds:
+            seen.add(remedy.kind)
+            assert not remedy.helps, remedy.title
+            assert why in remedy.reason
+            assert why in remedy.code
+            assert remedy.after == remedy.before
+            exec(remedy.code, {})
+        else:
+            assert why not in remedy.reason
+    assert seen == kinds

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrizations, parametrize
+from torch.nn.utils import parametrizations, parametrize, prune
 
 from gradlab import Stack, diagnose, trace
 
@@ -175,3 +175,15 @@ def test_wrappers_are_opened(wrap):
     plain, stack = Stack.from_torch(module), Stack.from_torch(wrap(module))
     assert np.array_equal(stack.layers[0].U, plain.layers[0].U)
     assert stack.batch_first
+
+
+def test_a_pruned_weight_that_was_trained_since_is_refused_until_the_module_has_run():
+    module, inputs = nn.LSTM(X, H), torch.randn(4, 2, X)
+    prune.l1_unstructured(module, "weight_hh_l0", 0.3)
+    assert (Stack.from_torch(module).layers[0].U == 0).any()
+    with torch.no_grad():
+        module.weight_hh_l0_orig.mul_(2)
+    with pytest.raises(ValueError, match="weight_hh_l0 is stale"):
+        Stack.from_torch(module)
+    module(inputs)
+    np.testing.assert_array_equal(Stack.from_torch(module).layers[0].U, module.weight_hh_l0.detach().numpy())

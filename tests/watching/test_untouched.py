@@ -156,3 +156,25 @@ def test_a_batch_that_shrinks_in_a_loop_is_refused_in_a_sentence():
         h.sum().backward()
     with pytest.raises(ValueError, match="called with 3 sequences and at call 2 with 2"):
         flow.trace()
+
+
+def test_states_whose_values_are_changed_behind_the_graph_are_not_taken_for_those_of_the_call_before():
+    lstm, x = nn.LSTM(3, 4).double(), torch.randn(8, 2, 3, dtype=torch.float64)
+    with gradlab.watch(lstm) as flow:
+        _, (h, c) = lstm(x[:4])
+        h.data[:, 0] *= 0.5
+        c.data[:, 0] *= 0.5
+        lstm(x[4:], (h, c))[0].sum().backward()
+    assert flow.trace().source == "autograd"
+
+
+def test_packed_sequences_are_read_whatever_the_default_device_is():
+    lstm, x = nn.LSTM(3, 4), torch.randn(5, 2, 3)
+    packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([5, 3]))
+    torch.set_default_device("meta")
+    try:
+        with gradlab.watch(lstm) as flow:
+            lstm(packed)[0].data.sum().backward()
+        assert flow.trace().steps == 5
+    finally:
+        torch.set_default_device(None)
