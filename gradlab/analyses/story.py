@@ -139,7 +139,7 @@ def radius_and_determinant(U: Sequence[Sequence[float]]) -> tuple[float, float]:
     return (abs(half) + math.sqrt(inside) if inside >= 0 else math.sqrt(determinant)), determinant
 
 
-THRESHOLDS = {text: float(text) for text in ("0.01", "0.1", "1", "10", "100", *(f"1e{n}" for n in range(3, 9)))}
+THRESHOLDS = {text: float(text) for text in ("0.01", "0.1", "1", "10", "100", *(f"1e{n}" for n in range(3, 8)))}
 THRESHOLDS |= {"off": math.inf}
 
 

@@ -127,6 +127,7 @@ def test_a_link_names_the_task_by_its_name_or_its_title(open_app):
     for word in ("delayed_recall", "Delayed recall"):
         app = open_app("training", **TINY | {"task": word})
         assert app.session_state["job training"][0].task == "delayed_recall"
+        assert not app.text, "nothing is said to be not allowed"
 
 
 def test_a_task_that_does_not_fit_is_refused_in_words(open_app):

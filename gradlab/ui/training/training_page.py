@@ -67,12 +67,9 @@ def choose() -> Choice:
 
 def _task() -> str:
     """The name of the task chosen by its title."""
-    names = {TASKS[name].title: name for name in TASKS if TASKS[name].text is None}
-    help_text = "\n".join(f"- **{title}**: {TASKS[name].meaning}" for title, name in names.items())
-    title = linked.selectbox(
-        "Task", list(names), key="task", help=help_text
-    )  # fmt: skip
-    return names[title]
+    titles = {name: TASKS[name].title for name in TASKS if TASKS[name].text is None}
+    help_text = "\n".join(f"- **{title}**: {TASKS[name].meaning}" for name, title in titles.items())
+    return linked.selectbox("Task", list(titles), key="task", help=help_text, format_func=titles.__getitem__)
 
 
 def _stops(label: str, stops: tuple[int, ...], standard: int, key: str) -> int:
