@@ -6,6 +6,9 @@ The setting `keep_bias` is the bias, toward keeping, of the gate that keeps the 
 A new cell is one file here and one line in `CELLS`.
 """
 
+from collections import ChainMap
+from collections.abc import Mapping
+
 from gradlab.cells.contract import Cell, as_cell
 from gradlab.cells.gru import GRU
 from gradlab.cells.gru_hard import HardGRU
@@ -50,7 +53,7 @@ FORMS: dict[str, Cell] = {  # of a network that is brought, and of no settings: 
     "gru_reset_before": as_cell(ResetBeforeGRU),
     "gru_half": as_cell(GRUHalf),
 }
-KNOWN = CELLS | FORMS
+KNOWN: Mapping[str, Cell] = ChainMap(CELLS, FORMS)  # cells that are registered later too
 
 
 def state_names() -> tuple[str, ...]:
