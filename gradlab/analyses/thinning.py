@@ -227,8 +227,8 @@ def thin(
 
 
 def _starts(group: ndarray) -> ndarray:
-    """True at the first row of every group. group [N], ascending."""
-    return np.r_[True, group[1:] != group[:-1]]
+    """True at the first row of every group. group [N], ascending, or none."""
+    return np.r_[True, group[1:] != group[:-1]][: len(group)]
 
 
 def _boundaries(line: ndarray, value: ndarray) -> ndarray:

@@ -207,12 +207,12 @@ class Experiment(Fields):
         that does so, and the length is kept where the initialization reads it.
         """
         kept: Any = _reading  # a type checker does not see that a frozen record has a hash
-        return kept(self, names)
+        return kept(self, names, conflicts.LOSSES.get(self.loss), drawing.INITIALIZATIONS.get(self.initialization))
 
 
 @lru_cache(maxsize=1024)  # a page asks it of every call, at each of its runs
-def _reading(experiment: Experiment, names: frozenset[str]) -> Experiment:
-    """`Experiment.reading`."""
+def _reading(experiment: Experiment, names: frozenset[str], *_registered: Any) -> Experiment:
+    """`Experiment.reading`; what is registered under the experiment's names may be replaced."""
     reads_length = "initialization" in names and drawing.reads_length(experiment)
     kept = names | {"steps"} if reads_length else names
     changes = {name: default(name) for name in (frozenset(SETTINGS) - kept) | experiment.unused()}

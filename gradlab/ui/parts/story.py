@@ -238,11 +238,9 @@ def walk(scene: Scene, stop: Any) -> None:
     """To the step before and to the next one, as the arrow keys do, and to the page that goes deeper."""
     place = SCENES.index(scene)
     with st.container(horizontal=True, key="story_walk"):
+        st.button(words.BACK, key="back a step", shortcut="Left", on_click=_go, args=(place,), disabled=place == 0)
         st.button(
-            words.BACK, key="story_back_button", shortcut="Left", on_click=_go, args=(place,), disabled=place == 0
-        )
-        st.button(
-            words.NEXT, key="story_next_button", shortcut="Right", on_click=_go, args=(place + 2,), type="primary",
+            words.NEXT, key="next step", shortcut="Right", on_click=_go, args=(place + 2,), type="primary",
             disabled=scene is SCENES[-1],
         )  # fmt: skip
         _deeper(scene, stop)
