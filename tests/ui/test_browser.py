@@ -207,6 +207,8 @@ def test_keys_undo_and_redo_a_slider_and_a_reset_but_not_while_somebody_types(pa
 def test_a_presented_page_has_large_type_and_its_picture_and_sliders_on_one_screen_until_escape(page, app_url, width):
     page.set_viewport_size({"width": width, "height": width * 9 // 16})
     visit(page, f"{app_url}/?steps=60&present=1")
+    page.wait_for_timeout(1500)  # the window tells its height, and the chart is drawn anew for it
+    idle(page)
     sizes = [float(size) for size in page.locator(f"{CHART} svg text").evaluate_all(
         "texts => texts.map(text => parseFloat(getComputedStyle(text).fontSize))"
     )]  # fmt: skip
