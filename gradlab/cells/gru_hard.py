@@ -33,11 +33,10 @@ class HardGRU(NamedTuple):
     def step(a_x, a_h, state):
         r_line = SLOPE * (a_x[0] + a_h[0]) + 0.5  # (1)
         z_line = SLOPE * (a_x[1] + a_h[1]) + 0.5
-        r_below, z_below = is_positive(1 - r_line), is_positive(1 - z_line)
-        r = r_below * relu(r_line) + (1 - r_below)
-        z = z_below * relu(z_line) + (1 - z_below)
-        r_slope = SLOPE * r_below * is_positive(r_line)
-        z_slope = SLOPE * z_below * is_positive(z_line)
+        r = 1 - relu(1 - relu(r_line))  # of an infinite line too
+        z = 1 - relu(1 - relu(z_line))
+        r_slope = SLOPE * is_positive(r) * is_positive(1 - r)
+        z_slope = SLOPE * is_positive(z) * is_positive(1 - z)
         n, n_slope = tanh(a_x[2] + r * a_h[2])  # (2)
         h = (1 - z) * n + z * state.h  # (3)
         return Hidden(h), (r, z, n, a_h[2], r_slope, z_slope, n_slope)

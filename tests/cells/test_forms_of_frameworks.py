@@ -187,3 +187,18 @@ def test_a_half_has_the_adjoint_that_autograd_gives_its_step():
         for ours, value in zip((*x_bar[:3], *h_bar[:3], *state_bar), (*a_x, *a_h[:3], *state), strict=True):
             exact = torch.zeros(50, dtype=torch.float64) if value.grad is None else value.grad
             assert (ours - exact).abs().max() < 1e-14
+
+
+@pytest.mark.parametrize("cell", ["lstm_hard", "gru_hard"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_gate_of_an_infinite_line_is_open_or_closed_and_passes_nothing(cell, sign):
+    """As torch's and Keras's clamps have it: 0 · inf must not come into it."""
+    kind, infinite, nothing = CELLS[cell], torch.tensor([sign * torch.inf]), torch.tensor([0.0])
+    for gate in kind.gates:
+        a = [infinite if name == gate else nothing for name in kind.pre_activations]
+        state = kind.record(*(torch.tensor([0.5]) for _ in kind.states))
+        new, saved = kind.step(a, [nothing for _ in a], state)
+        kept = dict(zip(kind.saved, saved, strict=True))
+        assert kept[gate].item() == (sign > 0)
+        assert kept[f"{gate}_slope"].item() == 0
+        assert all(value.isfinite() for value in new)
