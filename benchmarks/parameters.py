@@ -11,7 +11,7 @@ from torch import nn
 from benchmarks.peers import Problem
 from benchmarks.results import Row, raced, row
 from benchmarks.turns import in_turn, thread_counts, with_threads
-from gradlab.analyses.problem import sparse
+from gradlab.analyses.arguments import sparse
 from gradlab.engine import sweep
 from gradlab.engine.recurrent import Recurrent
 

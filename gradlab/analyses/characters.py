@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.analyses.problem import whole_number
+from gradlab.analyses.arguments import whole_number
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Sweep, log10_norms, sweep
 from gradlab.network.readout import Readout, cross_entropy

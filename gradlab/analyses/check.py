@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.arguments import sparse
 from gradlab.analyses.memory import dense_bytes, weights_bytes
-from gradlab.analyses.problem import SIZES_TO_LOWER, Need, Problem, analysis, problem_of, sizes, sparse
+from gradlab.analyses.problem import SIZES_TO_LOWER, Need, Problem, analysis, problem_of, sizes
 from gradlab.cells import CELLS
 from gradlab.engine import (
     DIFFERENCE_RUNS,

@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.arguments import whole_number
 from gradlab.analyses.batch import of_batch
 from gradlab.analyses.memory import ITEMISED_ROW, PAIR_ROW, dense_bytes, item_of, result_bytes, states_of
 from gradlab.analyses.parts import Part, together
-from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_number, work_of
+from gradlab.analyses.problem import Need, Problem, analysis, problem_of, work_of
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Progress, Sweep, in_threads, plan, threads, times_power
 from gradlab.engine.progress import part_of

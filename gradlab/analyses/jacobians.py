@@ -25,8 +25,9 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.arguments import whole_number
 from gradlab.analyses.memory import item_of, kept_bytes, states_of, values_bytes
-from gradlab.analyses.problem import Need, Problem, analysis, whole_number, without_loss, work_of
+from gradlab.analyses.problem import Need, Problem, analysis, without_loss, work_of
 from gradlab.analyses.weights import SPECTRUM_WORK
 from gradlab.cells import CELLS
 from gradlab.engine import Cotangents, Progress, Size, Sweep, Swept, checkpoint, in_threads, plan, threads, times_power

@@ -19,18 +19,9 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.arguments import as_array, as_episodes, as_sequence, refuse_behind_the_end, sparse
 from gradlab.analyses.frames import Frame, as_one, frame_of
-from gradlab.analyses.problem import (
-    SIZES_TO_LOWER,
-    Arrays,
-    Problem,
-    as_array,
-    as_episodes,
-    injection_steps,
-    refuse_behind_the_end,
-    sparse,
-    without_padding,
-)
+from gradlab.analyses.problem import SIZES_TO_LOWER, Arrays, Problem, injection_steps
 from gradlab.analyses.spans import Spans
 from gradlab.cells import KNOWN
 from gradlab.engine import (
@@ -196,16 +187,8 @@ def traced_net(
     traced    makes the trace of one layer of its sweep
     Raises ValueError as `trace` does, and for resets of a net that reads in both directions.
     """
-    first, second = ("B", "T") if net.batch_first else ("T", "B")
-    if lengths is not None:
-        inputs = without_padding(inputs, lengths, net.batch_first)
-    x = as_array(inputs, "inputs", net.dtype, (None, None, net.input_size), f"[{first}, {second}, X]")
-    shape = (*x.shape[:2], net.output_size)
-    if cotangents is None and final_cotangents is not None:
-        cotangents = np.zeros(shape, net.dtype)
-    dense = as_array(cotangents, "cotangents", net.dtype, shape, f"[{first}, {second}, outputs]")
-    if net.batch_first:
-        x, dense = (np.ascontiguousarray(array.swapaxes(0, 1)) for array in (x, dense))
+    ends_only = cotangents is None and final_cotangents is not None
+    x, dense = as_sequence(net, inputs, cotangents, (net.output_size, "outputs"), lengths, ends_only)
     T, B, _ = x.shape
     episodes = as_episodes(resets, lengths, T, B, net.batch_first)
     if net.is_bidirectional and episodes is not None and episodes.resets.any():

@@ -17,10 +17,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy import ndarray
 
+from gradlab.analyses.arguments import whole_number
 from gradlab.analyses.batch import of_batch
 from gradlab.analyses.diagnosis import DECADES, FLOAT32_NORMAL, diagnose
 from gradlab.analyses.nets import NetTrace
-from gradlab.analyses.problem import Arrays, Problem, whole_number
+from gradlab.analyses.problem import Arrays, Problem
 from gradlab.analyses.traces import ALL, LAST, GradientTrace, trace
 from gradlab.analyses.truncation import Schedule, window_for
 from gradlab.cells import CELLS

@@ -23,6 +23,8 @@ from gradlab.network.readout import Readout
 from gradlab.network.stack import Stack
 from gradlab.settings import conflicts, drawing
 from gradlab.settings.catalogue import CHOICES, GROUPS, SETTINGS, Fields, allowed, default
+from gradlab.settings.initializations import INITIALIZATIONS
+from gradlab.settings.losses import LOSSES
 from gradlab.settings.meant import closest, did_you_mean
 from gradlab.settings.step_sets import StepSet
 
@@ -207,7 +209,7 @@ class Experiment(Fields):
         that does so, and the length is kept where the initialization reads it.
         """
         kept: Any = _reading  # a type checker does not see that a frozen record has a hash
-        return kept(self, names, conflicts.LOSSES.get(self.loss), drawing.INITIALIZATIONS.get(self.initialization))
+        return kept(self, names, LOSSES.get(self.loss), INITIALIZATIONS.get(self.initialization))
 
 
 @lru_cache(maxsize=1024)  # a page asks it of every call, at each of its runs

@@ -13,11 +13,12 @@ from gradlab.ui.frame.link import PAGES
 from gradlab.ui.training import job_controls
 from gradlab.ui.work import holding
 
+EXPLORER = st.Page(PAGES / "gradient_flow.py", title="Gradient flow")
 SECTIONS = {
     "See": [
         st.Page(PAGES / "story.py", title="The story in ten steps"),
         st.Page(PAGES / "home.py", title="Where does the gradient go?", default=True),
-        st.Page(PAGES / "gradient_flow.py", title="Gradient flow"),
+        EXPLORER,
     ],
     "Why": [
         st.Page(PAGES / "one_unit.py", title="One unit, one weight"),
@@ -61,7 +62,7 @@ settings.draw(page.url_path, at_hand)
 st.set_page_config(page_title=f"{page.title}{settings.differences()} · gradlab")
 with notices:
     link.tell(settings.current())
-    opened_runs.notice(SECTIONS["See"][2])
+    opened_runs.notice(EXPLORER)
 told = len(st.session_state.get("problems", []))
 try:
     with body, holding():

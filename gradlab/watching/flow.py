@@ -71,7 +71,7 @@ class Flow:
         self._hooks: list[Any] = []
         self._waiting: weakref.WeakSet[Call] = weakref.WeakSet()  # no gradient yet: they live as long as their graph
         self._passes: dict[str, dict[Call, Call]] = {}  # by part: the first call, and the latest with a gradient
-        self._dropped: dict[str, int] = {}
+        self._dropped: dict[str, set[int]] = {}  # by part: the first calls of passes that are no longer kept
         self._versions: dict[str, tuple[Any, ...]] = {}
         self._failures: dict[str, Exception] = {}
         self._random: weakref.WeakKeyDictionary[nn.Module, Tensor] = weakref.WeakKeyDictionary()
@@ -103,7 +103,8 @@ class Flow:
     def passes(self, name: str | None = None) -> range:
         """The numbers of the passes that are kept of a part."""
         name = self._name(name)
-        first = self._dropped.get(name, 0)
+        dropped = self._dropped if name in self.parts else self._marks.dropped
+        first = len(dropped.get(name, ()))
         return range(first, first + len(self._in_order(name)))
 
     def trace(self, name: str | None = None, number: int | None = None) -> Trace:
@@ -258,7 +259,9 @@ class Flow:
 
     def _arrived(self, call: Call) -> float:
         """A gradient came in; returns the scale that it carries."""
-        passes = self._passes.setdefault(call.name, {})
+        passes, dropped = self._passes.setdefault(call.name, {}), self._dropped.setdefault(call.name, set())
+        if call.first.number in dropped:
+            return self._scale()
         latest = passes.get(call.first)
         if latest is None or latest.number < call.number:
             passes[call.first] = call
@@ -266,7 +269,7 @@ class Flow:
         while len(passes) > self._most:
             oldest = min(passes, key=lambda first: first.number)
             del passes[oldest]
-            self._dropped[call.name] = self._dropped.get(call.name, 0) + 1
+            dropped.add(oldest.number)
         return self._scale()
 
     def _scale(self) -> float:

@@ -5,6 +5,7 @@ Any tensors of any architecture have a trace in this way; it is autograd's, so t
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +23,7 @@ from gradlab.watching.measured import MeasuredTrace
 
 REASON = "the tensor was marked inside a loop that gradlab does not know"
 _numbers = count()
-_open: list[Marks] = []
+_open: weakref.WeakSet[Marks] = weakref.WeakSet()  # a watch that nobody holds hears nothing
 
 
 @dataclass(eq=False)
@@ -54,6 +55,7 @@ class Marks:
 
     def __init__(self, most: int, scale: Callable[[], float]):
         self.sequences: dict[str, list[Marked]] = {}  # of which a gradient came back
+        self.dropped: dict[str, set[int]] = {}  # the numbers of sequences that are no longer kept
         self._latest: dict[str, Marked] = {}
         self._most, self._scale = most, scale
         self._of_leaves: list[RemovableHandle] = []  # hooks of tensors that outlive the pass, such as parameters
@@ -61,14 +63,13 @@ class Marks:
     def open(self) -> None:
         """From now on `mark` is heard; what was noted before is dropped."""
         self.sequences.clear()
+        self.dropped.clear()
         self._latest.clear()
-        if self not in _open:
-            _open.append(self)
+        _open.add(self)
 
     def close(self) -> None:
         """No longer heard, and what comes back later is not noted; what was noted stays."""
-        if self in _open:
-            _open.remove(self)
+        _open.discard(self)
         while self._of_leaves:
             self._of_leaves.pop().remove()
 
@@ -88,10 +89,13 @@ class Marks:
     def _enter(self, marked: Marked, step: int, number: int, gradients: tuple[Tensor | None, ...]) -> None:
         if self not in _open or (gradient := gradients[number]) is None:
             return
-        kept = self.sequences.setdefault(marked.name, [])
+        kept, dropped = self.sequences.setdefault(marked.name, []), self.dropped.setdefault(marked.name, set())
+        if marked.number in dropped:
+            return
         if marked not in kept:
             kept.append(marked)
             kept.sort(key=lambda sequence: sequence.number)
+            dropped |= {sequence.number for sequence in kept[: -self._most]}
             del kept[: -self._most]
         gradient = gradient.detach().to("cpu", torch.float64) / self._scale()
         before = marked.bars.get(step)
@@ -116,6 +120,6 @@ def mark(tensor: Tensor, name: str, step: int) -> Tensor:
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name} at step {step} is a {type(tensor).__name__}: mark one tensor at a time")
     if torch.is_grad_enabled() and tensor.requires_grad:
-        for marks in _open:
+        for marks in list(_open):
             marks.note(tensor, name, int(step))
     return tensor

@@ -73,7 +73,7 @@ def _weight(w: float, n: Numbers) -> str:
 
 def _product(gain: float, n: Numbers) -> str:
     apart = "do not part" if math.isnan(n["apart"]) else f"part after {n['apart']:.0f} steps (√H = {n['root']:.1f})"
-    return f"At gain {gain:g} the RNN turns 1 into **{number(n['left'])}**. One U, fresh ones {apart}."
+    return f"At gain {gain:g} the RNN turns 1 into **{number(n['left'])}**. The grey lines {apart}."
 
 
 GOES = {-1: "shrinks", 0: "keeps its size", 1: "grows"}
@@ -189,7 +189,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     "product": Lesson(
         "A product of matrices",
-        "Each of 100 steps multiplies by the recurrent matrix U, then tanh's slope. Grey: without tanh.",
+        "Each step multiplies by the recurrent matrix U and tanh's slope. Grey: no tanh, same or fresh U.",
         "Gain: factor on U",
         _product,
         "At gain 4 the RNN's gradient …",

@@ -4,17 +4,9 @@ import numpy as np
 import pytest
 
 from gradlab import Experiment
+from gradlab.analyses.arguments import sparse, whole_number
 from gradlab.analyses.memory import screen_bytes
-from gradlab.analyses.problem import (
-    injection_steps,
-    last_losses,
-    of_last_loss,
-    problem_of,
-    sparse,
-    whole_number,
-    without_loss,
-    work_of,
-)
+from gradlab.analyses.problem import injection_steps, last_losses, of_last_loss, problem_of, without_loss, work_of
 from gradlab.engine import buffers, plan, plan_in_slices
 from tests.networks import drawn_case
 

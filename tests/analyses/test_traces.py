@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradlab import Experiment, Stack, estimate, trace
+from gradlab.analyses.arguments import sparse
 from gradlab.analyses.frames import log10_entered
-from gradlab.analyses.problem import problem_of, refuse_too_large, sparse
+from gradlab.analyses.problem import problem_of, refuse_too_large
 from gradlab.analyses.traces import RATE_COLUMNS, TABLE_COLUMNS
 from gradlab.cells import CELLS
 from gradlab.engine import autograd, sweep

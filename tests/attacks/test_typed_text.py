@@ -1,10 +1,11 @@
 """What a visitor typed is shown as it was typed, wherever it is shown: never as markdown, HTML or a formula."""
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from gradlab.settings.catalogue import SETTINGS
 from gradlab.ui.frame.link import ON_PAGES, PAGES, PAGES_OWN
-from tests.ui.conftest import FIGURES
+from tests.ui.conftest import FIGURES, ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -21,24 +22,32 @@ def read_as_markdown(app):
     return [text for text in texts if isinstance(text, str)]
 
 
+def opened(page, query):
+    """A visit that begins at that page, as a link's does."""
+    app = AppTest.from_file(ROOT / "gradlab" / "ui" / "main.py", default_timeout=120)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.switch_page(str(ROOT / "pages" / f"{page}.py"))
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
 def plain(app):
     return [element.value for element in (*app.text, *app.code)]
 
 
 @pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.py")))
 @pytest.mark.parametrize("typed", TYPED)
-def test_nothing_that_a_link_says_is_read_as_markdown(open_app, page, typed):
+def test_nothing_that_a_link_says_is_read_as_markdown(page, typed):
     names = dict.fromkeys((*SETTINGS, *ON_PAGES, *PAGES_OWN, "cells", "state", "relative", "one_cell", typed), typed)
     small = {
         name: FIGURES[name] for name in ("steps", "hidden_size", "input_size", "batch_size", "depth", "task_steps")
     }
-    app = open_app(
-        page, **names | small | {"inputs": "text", "text": typed, "reads_text": "text", "text_updates": "100"}
-    )
+    app = opened(page, names | small | {"inputs": "text", "text": typed, "reads_text": "text", "text_updates": "100"})
     assert read_as_markdown(app)
     assert not [text for text in read_as_markdown(app) if "zqz" in text]
-    if page != "your_network":  # it opens a network of its own, and what was refused for another is over
-        assert [text for text in plain(app) if "zqz" in text]  # refusals are told, as they were typed
+    assert [text for text in plain(app) if "zqz" in text]  # refusals are told, as they were typed
 
 
 @pytest.mark.parametrize("letter", ["*", "_", "$", "`", "<"])

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from gradlab.analyses.arguments import sparse
 from gradlab.analyses.jacobians import product_jacobians, step_jacobians
 from gradlab.analyses.paths import cut, decompose, microscope
 from gradlab.analyses.paths.edges import edge_vectors
-from gradlab.analyses.problem import problem_of, sparse
+from gradlab.analyses.problem import problem_of
 from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
 from gradlab.engine import Sweep, autograd, sweep, times_power

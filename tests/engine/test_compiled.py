@@ -26,7 +26,7 @@ import sys
 import numpy as np
 from gradlab.engine import kernels, sweep
 from gradlab.engine.reference import unroll
-from gradlab.analyses.problem import sparse
+from gradlab.analyses.arguments import sparse
 from tests.networks import drawn_case
 
 compiled_kernels = [kernel for kernel in vars(kernels).values() if hasattr(kernel, "stats")]

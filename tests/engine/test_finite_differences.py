@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradlab.analyses.problem import sparse
+from gradlab.analyses.arguments import sparse
 from gradlab.cells import CELLS
 from gradlab.engine import Nudge, finite_difference, sweep, times_power
 from tests.networks import drawn_case

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from gradlab.analyses.problem import sparse
+from gradlab.analyses.arguments import sparse
 from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
 from gradlab.cells.states import HiddenAndCell

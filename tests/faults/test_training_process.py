@@ -265,6 +265,7 @@ def test_the_process_ends_with_its_server_whose_program_it_does_not_run(way, tmp
 @pytest.mark.slow
 def test_where_there_are_more_trainings_than_places_they_take_turns(job_at_one_place, monkeypatch):
     monkeypatch.setattr(job_module, "TURN", 0.0)
+    monkeypatch.setattr(job_module, "GRACE", WAIT)  # however long an update takes, its process is not ended
     jobs = [job_at_one_place(run_of(LONG, cell=cell)) for cell in ("rnn", "gru")]
     pids = set()
     for job in jobs:

@@ -132,7 +132,7 @@ def test_every_gradient_is_autograds_and_every_output_the_modules(form, lengths)
 def outputs_of(net, x, start, lengths):
     """The net's outputs by the engine: a further level that only passes them on reads them."""
     from gradlab.analyses import nets
-    from gradlab.analyses.problem import as_episodes
+    from gradlab.analyses.arguments import as_episodes
 
     x = x.numpy()
     run = nets._Run(

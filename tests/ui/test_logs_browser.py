@@ -1,5 +1,6 @@
 """A log that a training is writing, in a real browser: followed, its diagnosis read, a remedy applied."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.conftest import start_server, stop_server
+from tests.conftest import ROOT, start_server, stop_server
 from tests.ui.browser import CHART, idle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("quiet")]
@@ -24,14 +25,19 @@ def followed(tmp_path, monkeypatch):
     logs.mkdir()
     monkeypatch.setenv("GRADLAB_LOGS", str(logs))
     process, url = start_server(tmp_path / "server.txt")
-    training = subprocess.Popen([sys.executable, str(TRAINING), str(logs / "run.jsonl"), "2000"])
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    training = subprocess.Popen([sys.executable, str(TRAINING), str(logs / "run.jsonl"), "2000"], env=environment)
     deadline = time.monotonic() + 120
-    while not (logs / "run.rnn.safetensors").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    yield url
-    training.terminate()
-    training.wait(30)
-    stop_server(process)
+    try:
+        while not (logs / "run.rnn.safetensors").exists():
+            assert training.poll() is None, "the training ended"
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield url
+    finally:
+        training.terminate()
+        training.wait(30)
+        stop_server(process)
 
 
 def chart(page, number):

@@ -284,6 +284,28 @@ def test_passes_without_gradient_are_not_noted_and_the_latest_are_kept():
         flow.trace(number=0)
 
 
+def test_passes_of_a_loop_over_a_cell_are_numbered_in_the_order_of_their_calls_also_where_only_the_latest_are_kept():
+    torch.manual_seed(1)
+    cell, x = nn.GRUCell(3, 5).double(), torch.randn(7, 2, 3, dtype=torch.float64)
+
+    def last(scale):
+        h = None
+        for step, inputs in enumerate(x):
+            h = gradlab.mark(cell(scale * inputs, h), "h", step)
+        return h
+
+    with gradlab.watch(cell, passes=2) as flow:
+        loss = sum(last(scale).sum() for scale in (1.0, 2.0, 3.0, 4.0))
+        loss.backward(retain_graph=True)
+        loss.backward()
+    with gradlab.watch(cell) as alone:
+        last(3.0).sum().backward()
+    for name in flow.names:
+        assert list(flow.passes(name)) == [2, 3]
+        found, expected = (of.log10_norm("h") for of in (flow.trace(name, 2), alone.trace(name)))
+        np.testing.assert_allclose(found, expected + np.log10(2), atol=1e-9)
+
+
 def test_a_sample_of_the_batch_is_the_same_sequences():
     torch.manual_seed(1)
     model = Classifier(nn.LSTM).double()
@@ -406,10 +428,13 @@ def test_what_cannot_be_watched_is_refused_in_a_sentence():
         gradlab.watch([1])
     with pytest.raises(TypeError, match="is scripted or traced"), pytest.warns(DeprecationWarning, match="script"):
         gradlab.watch(torch.jit.script(nn.Linear(2, 2)))
-    flow = gradlab.watch(nn.Linear(2, 2))
-    with pytest.raises(ValueError, match=r"Linear has no recurrent part, which is an nn.RNN.*gradlab.mark"):
+    with (
+        gradlab.watch(nn.Linear(2, 2)) as flow,
+        pytest.raises(ValueError, match=r"Linear has no recurrent part, which is an nn.RNN.*gradlab.mark"),
+    ):
         flow.trace()
-    flow = gradlab.watch(Translator(nn.GRU, False))
+    with gradlab.watch(Translator(nn.GRU, False)) as flow:
+        pass
     with pytest.raises(ValueError, match="name is missing: 2 parts are watched, encoder, decoder"):
         flow.trace()
     with pytest.raises(ValueError, match="name = 'rnn' is no recurrent part of the model: use encoder, decoder"):

@@ -1,5 +1,7 @@
 """Marked tensors: autograd's own totals, by step, and where the precision ends."""
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -93,6 +95,15 @@ def test_without_a_watch_or_a_gradient_nothing_happens():
     assert flow.names == []
     with pytest.raises(TypeError, match="h at step 3 is a tuple: mark one tensor at a time"):
         gradlab.mark((h, h), "h", 3)
+
+
+def test_a_watch_that_nobody_holds_hears_nothing():
+    h = torch.ones(2, 3, requires_grad=True)
+    model = nn.Linear(2, 2)
+    gradlab.watch(model)
+    gc.collect()
+    gradlab.mark(h, "h", 0)
+    assert not h._backward_hooks
 
 
 def test_a_marked_parameter_keeps_no_hook():

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.arguments import whole_number
 from gradlab.analyses.paths.edges import _need, edge_table, edge_vectors
-from gradlab.analyses.problem import Need, Problem, analysis, problem_of, whole_number
+from gradlab.analyses.problem import Need, Problem, analysis, problem_of
 from gradlab.engine import Progress
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack

@@ -18,20 +18,20 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.arguments import whole_number
 from gradlab.analyses.batch import of_batch
 from gradlab.analyses.frames import log10_entered
 from gradlab.analyses.memory import dense_bytes, kept_bytes, values_bytes
 from gradlab.analyses.paths.run import forward
-from gradlab.analyses.problem import (
+from gradlab.analyses.problem import (  # fmt: skip
     SIZES_TO_LOWER,
     Need,
     Problem,
     analysis,
     problem_of,
     sizes,
-    whole_number,
     work_of,
-)  # fmt: skip
+)
 from gradlab.analyses.traces import relative
 from gradlab.cells import CELLS
 from gradlab.cells.contract import Cell

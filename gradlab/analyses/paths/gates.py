@@ -11,20 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.arguments import sparse, whole_number
 from gradlab.analyses.memory import TABLE_ROW, dense_bytes, item_of, kept_bytes, values_bytes
 from gradlab.analyses.paths.run import forward, starts
-from gradlab.analyses.problem import (
-    SIZES_TO_LOWER,
-    Need,
-    Problem,
-    analysis,
-    problem_of,
-    sizes,
-    sparse,
-    whole_number,
-    without_loss,
-    work_of,
-)
+from gradlab.analyses.problem import SIZES_TO_LOWER, Need, Problem, analysis, problem_of, sizes, without_loss, work_of
 from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.contract import Cell, additive_state, peepholes_of
 from gradlab.engine import Progress, log10_norms, plan

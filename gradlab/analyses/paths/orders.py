@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.arguments import whole_number
 from gradlab.analyses.batch import of_batch
 from gradlab.analyses.memory import TABLE_ROW, copies, keeping, kept_bytes, result_bytes, states_of
 from gradlab.analyses.paths.run import forward, loss_of, over_slices, table
-from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, whole_number, work_of
+from gradlab.analyses.problem import Need, Problem, analysis, problem_of, sizes, work_of
 from gradlab.analyses.traces import ALL
 from gradlab.engine import Cotangents, Progress, Swept, checkpoint, cotangents_of_slice, plan, times_power
 from gradlab.engine.progress import part_of

@@ -12,7 +12,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from gradlab.analyses.problem import whole_number
+from gradlab.analyses.arguments import whole_number
 from gradlab.analyses.traces import trace
 from gradlab.network.stack import Layer, Stack
 

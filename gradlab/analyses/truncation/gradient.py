@@ -14,18 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.arguments import sparse
 from gradlab.analyses.memory import dense_bytes, states_of, values_bytes
-from gradlab.analyses.problem import (
-    ALL_GROUPS,
-    SIZES_TO_LOWER,
-    Need,
-    Problem,
-    analysis,
-    problem_of,
-    sizes,
-    sparse,
-    work_of,
-)
+from gradlab.analyses.problem import ALL_GROUPS, SIZES_TO_LOWER, Need, Problem, analysis, problem_of, sizes, work_of
 from gradlab.analyses.truncation.schedules import Schedule, Span, several
 from gradlab.engine import Cotangents, Plan, Progress, Size, Sweep, buffers, plan, plan_in_slices, sweep
 from gradlab.engine.progress import part_of, silent

@@ -11,7 +11,7 @@ from gradlab.charts import training
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import TASKS
 from gradlab.training import Recipe, Run
-from gradlab.training.replay import History, Measured, Reach, Traces
+from gradlab.training.replay import History, Reach, Traces
 from gradlab.training.tables import Curve, traced_updates
 from gradlab.ui.frame import linked, settings
 from gradlab.ui.parts import following
@@ -136,30 +136,30 @@ def before_and_after(job: Job, layer: int, state: str) -> None:
     chosen, key = updates[-1], f"shown_of_{len(updates)}"
     if len(updates) > 1:
         chosen = st.select_slider("Update shown on the right", updates, chosen, key=key)
-    at = {update: _at_update(job, measured, update, domain, state) for update in updates}
+
+    def at(update: int, word: str) -> View:
+        heading = f"Gradient norms at update {update}: {words.description(job.runs[0])}"
+        said = Words(f"traces {word.lower()}", heading, "", "before and after")
+        draw = partial(training.flow, domain=domain, state=state)
+        return View([Figure(draw, Traces(measured, update), said)], [f"**{word}: {update} updates**"])
+
     left, right = st.columns(2)
     with left:
-        (drawn,), (heading,), _ = at[updates[0]]
-        st.markdown(heading)
-        figure(drawn.draw, drawn.question, drawn.words._replace(name="traces before"), export=not job.running)
+        _drawn(at(updates[0], "Before"), job)
     with right:
         if job.running:
-            (drawn,), (heading,), _ = at[chosen]
-            st.markdown(heading)
-            figure(drawn.draw, drawn.question, drawn.words, export=False)
+            _drawn(at(chosen, "After"), job)
         else:
-            shown = following.along("training", key, at, chosen)
+            shown = following.along("training", key, {update: at(update, "After") for update in updates}, chosen)
             shown.sentence()
             shown.figure()
 
 
-def _at_update(job: Job, measured: tuple[Measured, ...], update: int, domain: list[float], state: str) -> View:
-    """The gradient at one update."""
-    heading = f"Gradient norms at update {update}: {words.description(job.runs[0])}"
-    draw = partial(training.flow, domain=domain, state=state)
-    said = Words("traces after", heading, "", "before and after")
-    word = "Before" if update == min(run.records[0].update for run in measured) else "After"
-    return View([Figure(draw, Traces(measured, update), said)], [f"**{word}: {update} updates**"])
+def _drawn(view: View, job: Job) -> None:
+    """A view of one figure and its heading that follows no slider."""
+    (drawn,), (heading,), _ = view
+    st.markdown(heading)
+    figure(drawn.draw, drawn.question, drawn.words, export=not job.running)
 
 
 def _reach(job: Job, layer: int, state: str) -> list[Reach]:

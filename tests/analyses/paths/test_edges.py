@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from gradlab import Experiment
+from gradlab.analyses.arguments import sparse
 from gradlab.analyses.paths import cut, decades, edges
 from gradlab.analyses.paths.edges import EDGE_COLUMNS, edge_vectors
-from gradlab.analyses.problem import problem_of, sparse
+from gradlab.analyses.problem import problem_of
 from gradlab.cells import CELLS
 from gradlab.engine import Sweep, autograd, sweep, times_power
 from gradlab.network.stack import Layer, Stack
