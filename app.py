@@ -32,10 +32,8 @@ MOST_WAITING = 100  # requests for stops; two of each page that is dragged, so t
 @contextlib.asynccontextmanager
 async def prepared(_app):
     from gradlab import engine
-    from gradlab.ui.frame import bunches
     from gradlab.ui.training import character_page  # noqa: F401 loaded before the first visitor, with all it imports
 
-    bunches.begin(asyncio.get_running_loop())
     gc.collect()
     gc.freeze()
     threading.Thread(target=engine.warm_up, name="compile kernels", daemon=True).start()
