@@ -24,6 +24,7 @@ from gradlab.ui.training.job import Job
 from gradlab.ui.training.places import Places
 from tests.ui.jobs import WAIT, stands_still, train
 
+pytestmark = pytest.mark.slow  # each starts a process that trains, which loads torch
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = Experiment(cell="lstm", hidden_size=4, steps=10, batch_size=2)
 LONG = 1_000_000  # updates
@@ -117,7 +118,6 @@ def test_a_training_whose_process_is_killed_says_so_keeps_all_it_measured_and_co
     assert job.runs[0].done == job.done
 
 
-@pytest.mark.slow
 def test_what_a_killed_training_has_learned_is_kept_as_a_file_that_trains_on(monkeypatch):
     monkeypatch.setattr(job_module, "STATES_EVERY", 0.0)  # weights come with every news
     job = Job([run_of(LONG)])
@@ -132,7 +132,6 @@ def test_what_a_killed_training_has_learned_is_kept_as_a_file_that_trains_on(mon
     assert opened.advance(3)[-1].loss == here.advance(3)[-1].loss
 
 
-@pytest.mark.slow
 def test_a_process_that_is_killed_before_it_is_ready_is_reported_too():
     places = Places(most=1)
     job = Job([run_of()], places=places)
@@ -178,7 +177,6 @@ def test_what_an_update_raises_is_reported_with_all_that_was_measured_before():
 SLOW = Experiment(cell="lstm", hidden_size=512, steps=400, batch_size=64)  # ten seconds an update
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("end", ["pause", "left"])
 def test_an_update_that_takes_long_is_ended_in_its_middle(end, monkeypatch):
     record = run_of().measured()
@@ -195,7 +193,6 @@ def test_an_update_that_takes_long_is_ended_in_its_middle(end, monkeypatch):
     ends(pid)  # one that had stopped in order would wait for another training
 
 
-@pytest.mark.slow
 def test_a_process_that_ended_by_itself_is_not_stopped_by_what_it_was_told_too_late():
     process = TrainingProcess()
     measured = []
@@ -211,7 +208,6 @@ def test_a_process_that_ended_by_itself_is_not_stopped_by_what_it_was_told_too_l
     assert [record.update for record in measured] == [0, 1, 0, 1, 2, 3, 4]
 
 
-@pytest.mark.slow
 def test_a_process_has_none_of_the_servers_sockets_and_files(tmp_path):
     with socket.socket() as listening, (tmp_path / "open").open("w") as file:
         listening.bind(("127.0.0.1", 0))
@@ -248,7 +244,6 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["idle", "at work", "exit"])
 def test_the_process_ends_with_its_server_whose_program_it_does_not_run(way, tmp_path):
     program = tmp_path / "server.py"  # without a guard: multiprocessing would run it again
@@ -262,7 +257,6 @@ def test_the_process_ends_with_its_server_whose_program_it_does_not_run(way, tmp
     ends(int(pid))
 
 
-@pytest.mark.slow
 def test_where_there_are_more_trainings_than_places_they_take_turns(job_at_one_place, monkeypatch):
     monkeypatch.setattr(job_module, "TURN", 0.0)
     monkeypatch.setattr(job_module, "GRACE", WAIT)  # however long an update takes, its process is not ended
@@ -285,7 +279,6 @@ def test_where_there_are_more_trainings_than_places_they_take_turns(job_at_one_p
         assert same(job.records[0], run_of(LONG, cell=cell).advance(job.done))
 
 
-@pytest.mark.slow
 def test_a_training_that_waits_for_a_place_can_be_paused_and_gives_its_turn_to_the_next(job_at_one_place):
     first, second, third = jobs = [job_at_one_place(run_of(LONG)) for _ in range(3)]
     for job in jobs:

@@ -9,6 +9,7 @@ from gradlab.training import Recipe, Run
 from gradlab.ui.training.job import Job
 from tests.ui.jobs import stands_still, train
 
+pytestmark = pytest.mark.slow  # each starts a process that trains, which loads torch
 SMALL = Experiment(cell="gru", hidden_size=4, steps=10, batch_size=2)
 LONG = 1_000_000  # updates
 
@@ -96,7 +97,6 @@ def test_the_pace_is_counted_in_updates_per_second_at_work():
     assert (job.pace, job.seconds_left) == (7.5, 0.0)
 
 
-@pytest.mark.slow
 def test_two_jobs_do_not_disturb_each_other():
     jobs = [job_of(updates=60), job_of(updates=60)]
     for job in jobs:

@@ -15,6 +15,7 @@ from tests.ui.conftest import ROOT
 from tests.ui.jobs import train
 from tests.ui.test_training_pages import TINY
 
+pytestmark = pytest.mark.slow  # each starts a process that trains, which loads torch
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 
 
@@ -94,7 +95,6 @@ def test_why_addition_splits_the_gradient_of_the_runs_stack_and_cells_not_traine
     np.testing.assert_array_equal(inputs_of(lstm), inputs_of(one))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_opens_and_says_what_is_open(trained, name):
     app = page(trained[0], name)

@@ -72,6 +72,7 @@ def test_every_session_has_an_id_of_its_own_that_is_in_no_link(open_app):
     assert not any(name in str(app.query_params) for name in ids)
 
 
+@pytest.mark.slow
 def test_a_session_that_knows_the_id_goes_on_with_the_same_training_and_any_other_id_changes_nothing(open_app):
     settings = {"hidden_size": "6", "cells": ["RNN"], "task_steps": "12", "task_batch": "4", "updates": "20"}
     first = open_app("training", **settings)

@@ -130,6 +130,7 @@ def test_a_name_that_no_control_can_have_is_refused_and_others_are_hidden(open_a
     assert app.query_params["hide"] in ("question,story_weight", ["question,story_weight"])
 
 
+@pytest.mark.slow
 def test_the_networks_of_the_last_step_begin_to_learn_before_it(open_app, monkeypatch):
     begun = []
     monkeypatch.setattr(story.ask, "answer", lambda call: begun.append(call.function.__name__))

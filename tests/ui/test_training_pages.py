@@ -38,6 +38,7 @@ def test_the_training_page_opens_with_untrained_pictures_and_the_baseline(open_a
     assert not job.running
 
 
+@pytest.mark.slow
 def test_start_trains_every_cell_on_the_same_batches_and_the_page_says_where_they_are(open_app):
     app = open_app("training", **TINY)
     app.button(key="start training").click().run()
@@ -61,6 +62,7 @@ def test_start_trains_every_cell_on_the_same_batches_and_the_page_says_where_the
     assert (known["10"], follows) == (after["frame"], released), "what follows the finger is what the release shows"
 
 
+@pytest.mark.slow
 def test_another_setting_ends_the_work_and_begins_anew(open_app):
     app = open_app("training", **TINY | {"updates": "10000"})
     app.button(key="start training").click().run()
@@ -78,6 +80,7 @@ def test_a_page_that_trains_has_a_process_ready_before_start_is_pressed(open_app
     assert PLACES._spare.is_alive
 
 
+@pytest.mark.slow
 def test_a_training_whose_process_is_killed_says_so_on_its_page_and_continues(open_app):
     app = open_app("training", **TINY | {"updates": "10000"})
     app.button(key="start training").click().run()
@@ -98,6 +101,7 @@ def test_a_training_whose_process_is_killed_says_so_on_its_page_and_continues(op
     assert not app.exception, app.exception
 
 
+@pytest.mark.slow
 def test_a_training_stops_when_its_session_shows_another_page_and_goes_on_when_it_comes_back(open_app):
     app = open_app("training", **TINY | {"updates": "10000"})
     app.button(key="start training").click().run()
@@ -112,6 +116,7 @@ def test_a_training_stops_when_its_session_shows_another_page_and_goes_on_when_i
     assert not app.exception, app.exception
 
 
+@pytest.mark.slow
 def test_pause_keeps_and_discard_begins_from_the_start(open_app):
     app = open_app("training", **TINY | {"updates": "10000"})
     app.button(key="start training").click().run()
@@ -135,6 +140,7 @@ def test_a_task_that_does_not_fit_is_refused_in_words(open_app):
     assert "too short for Copy memory: use 21 or more" in app.text[0].value
 
 
+@pytest.mark.slow
 def test_the_word_hello_is_learned_and_all_of_it_shown_in_numbers(open_app):
     app = open_app("character_model", hidden_size="16", text_updates="100")
     assert float(app.metric[0].value) > 1, "untrained, about ln 4"
@@ -157,6 +163,7 @@ def test_a_text_that_a_visitor_types_is_learned_and_shaded(open_app):
     assert len(app.get("vega_lite_chart")) == 4
 
 
+@pytest.mark.slow
 def test_two_visitors_train_side_by_side(open_app):
     first, second = (open_app("training", **TINY) for _ in range(2))
     first.button(key="start training").click().run()
@@ -177,6 +184,7 @@ def opened(app, page, run):
     assert not app.exception, app.exception
 
 
+@pytest.mark.slow
 def test_a_kept_character_model_opens_on_its_page_reads_its_own_text_and_trains_on(open_app):
     text = "to be or not to be, that is the question. "
     run = Run(Experiment(cell="gru", hidden_size=6, depth=2), characters(text), Recipe(updates=30, optimizer="rmsprop"))
@@ -204,6 +212,7 @@ def test_a_kept_run_of_another_task_is_refused_where_characters_are_read(open_ap
     assert app.session_state["job characters"] is before
 
 
+@pytest.mark.slow
 def test_what_is_opened_says_how_it_is_trained_and_is_traced_also_if_it_was_to_have_no_traces(open_app):
     app = open_app("training", **TINY, depth="3", layer="2")
     recipe = Recipe(updates=90, optimizer="sgd", learning_rate=0.1, clip_norm=None, clip_value=0.3)
