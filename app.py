@@ -2,7 +2,7 @@
 
 Before the first visitor the heavy imports are done and the garbage collector is told to leave them alone: Streamlit
 collects after every run, and walking torch's objects each time would cost a rerun some 200 ms. The kernels compile in
-the background.
+the background, those of the first page in a process beside it as well.
 
 Beside the pages it answers sliders that move (`stops`) and charts that fetch a training's curves (`curves`).
 """
@@ -32,6 +32,9 @@ MOST_WAITING = 100  # requests for stops; two of each page that is dragged, so t
 @contextlib.asynccontextmanager
 async def prepared(_app):
     from gradlab import engine
+    from gradlab.ui.frame.shown import DEFAULT_CELLS
+
+    engine.compile_beside(DEFAULT_CELLS)
     from gradlab.ui.training import character_page  # noqa: F401 loaded before the first visitor, with all it imports
 
     gc.collect()

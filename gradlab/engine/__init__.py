@@ -13,7 +13,7 @@ slices               threads over the batch
 progress             how far long work is
 compiled             the disk cache, keyed by all the code that a kernel is made of
 refusals             what a sweep refuses before any kernel runs
-warm_up              compiles the kernels before they are needed
+warm_up              compiles the kernels before they are needed; `compile_beside` does so in another process
 recurrent            a stack as a torch module, differentiated by a sweep
 reference            the same by torch's autograd
 
@@ -73,7 +73,7 @@ from gradlab.engine.slices import (
     threads,
 )
 from gradlab.engine.sweep import Sweep
-from gradlab.engine.warm_up import warm_up
+from gradlab.engine.warm_up import compile_beside, environment_of_this_process, warm_up
 
 __all__ = [
     "DIFFERENCE_RUNS",
@@ -92,7 +92,9 @@ __all__ = [
     "TooLarge",
     "autograd",
     "checkpoint",
+    "compile_beside",
     "cotangents_of_slice",
+    "environment_of_this_process",
     "finite_difference",
     "in_threads",
     "is_finite",

@@ -12,6 +12,10 @@ that numba has no name for (`intrinsic`).
 The folder is `GRADLAB_CACHE`, else `gradlab` in the user's cache folder, else in the temporary folder: the first that
 can be written, belongs to this user and is closed to others, since what lies in it is run; else one of this process
 alone. What cannot be read in it is compiled again.
+
+Processes that begin with an empty folder share the work: who begins a kernel claims it, and others wait for its file.
+A claim is a lock that the system takes from a process that ends; from a process that stands still it is not awaited for
+ever.
 """
 
 import atexit
@@ -21,11 +25,12 @@ import os
 import pickle
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
 import llvmlite
 import numba
@@ -35,7 +40,13 @@ from numba.core.caching import Cache, CompileResultCacheImpl, UserProvidedCacheL
 from numba.core.serialize import dumps
 from numpy import ndarray
 
+try:
+    import fcntl
+except ImportError:  # on Windows processes compile side by side
+    fcntl = None
+
 PACKAGE = Path(__file__).resolve().parents[1]
+CLAIM_SECONDS, SAVE_SECONDS = 60.0, 5.0  # for which a lock of another process is waited for
 # What kernels are made of, but for the cells: `kernels` and all modules that it imports.
 SOURCES = (
     "cells/activations.py",
@@ -134,6 +145,12 @@ def cache_folder() -> Path | None:
     return Path(alone)
 
 
+def has_kernels() -> bool:
+    """Whether anything is in the folder: else the first that is asked for is compiled, which takes seconds."""
+    folder = cache_folder()
+    return folder is not None and any(folder.glob("*.nbc"))
+
+
 def _user_cache() -> Path | None:
     """The user's cache folder; None for a user without a home, as a container may run."""
     if given := os.environ.get("XDG_CACHE_HOME"):
@@ -183,20 +200,63 @@ class _Implementation(CompileResultCacheImpl):
 class _KernelCache(Cache):
     _impl_class = _Implementation
 
+    def __init__(self, py_func):
+        super().__init__(py_func)
+        self._claims: dict[Any, BinaryIO | None] = {}  # of kernels that this process compiles
+
     def load_overload(self, sig, target_context):
         """None where there is none, and where what is there cannot be read: then it is compiled and written anew."""
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # an empty, truncated or foreign file raises whatever its bytes come to
-            return None
+        found, key = self._read(sig, target_context), self._index_key(sig, target_context.codegen())
+        if found is None and key not in self._claims:
+            claim = self._lock(f"{hashlib.sha256(repr(key).encode()).hexdigest()[:20]}", CLAIM_SECONDS)
+            found = self._read(sig, target_context)
+            if found is None:
+                self._claims[key] = claim
+            elif claim is not None:
+                claim.close()
+        return found
 
     def save_overload(self, sig, data):
         with contextlib.suppress(OSError):  # a full disk: the kernel is compiled, only not kept
+            index = self._lock("index", SAVE_SECONDS)  # which is read, and written with one entry more
             try:
                 super().save_overload(sig, data)
             except Exception:  # the index, which is read first, cannot be: it begins again
                 self.flush()
                 super().save_overload(sig, data)
+            finally:
+                if index is not None:
+                    index.close()
+        if (claim := self._claims.pop(self._index_key(sig, data.codegen), None)) is not None:
+            claim.close()
+
+    def _read(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # an empty, truncated or foreign file raises whatever its bytes come to
+            return None
+
+    def _lock(self, name: str, seconds: float) -> BinaryIO | None:
+        """A lock of this kernel's, until its file is closed; None after so long, and where files cannot be locked."""
+        if fcntl is None:
+            return None
+        try:
+            file = (Path(self._cache_path) / f"{self._cache_file._index_name}.{name}.lock").open("wb")
+        except OSError:
+            return None
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return file
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    break
+                time.sleep(0.02)
+            except OSError:
+                break
+        file.close()
+        return None
 
     def _index_key(self, sig, codegen):
         """By what numba finds a kernel: plain text, so that an index is read where another's cell cannot be imported.

@@ -255,10 +255,9 @@ def enter(steps: ndarray, at: ndarray, values: ndarray, entering: ndarray, enter
     flat = entering.reshape(-1)
     entering_exponents[:] = NOTHING
     for i in range(len(steps)):
-        row = entering[steps[i], at[i]]
-        row[: values.shape[1]] = values[i]
-        row[values.shape[1] :] = 0
         start = (steps[i] * rows + at[i]) * units
+        for j in range(units):  # assigning a slice would compile the text of the error for another shape, too
+            flat[start + j] = values[i, j] if j < values.shape[1] else 0
         entering_exponents[steps[i], at[i]] = normalise(flat, start, units, 0)
 
 

@@ -7,15 +7,14 @@ started it, and has none of its files and sockets. It ends with this process.
 
 from __future__ import annotations
 
-import os
 import pickle
 import queue
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import NamedTuple
 
+from gradlab.engine import environment_of_this_process
 from gradlab.training.worker import Begin, Message, Ready, Stop, messages, write
 
 PROGRAM = "from gradlab.training.worker import main; main()"
@@ -31,10 +30,11 @@ class TrainingProcess:
     """A process that trains what it is told to, one `Begin` after another. It is ready some seconds after its start."""
 
     def __init__(self) -> None:
-        # Modules are found where this process finds them; -P: and not in the folder in which it happens to stand.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+            [sys.executable, "-P", "-c", PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment_of_this_process(),
         )
         self._news: queue.SimpleQueue[Message | Died] = queue.SimpleQueue()
         self._reads = threading.Event()  # what it is told, or it never will

@@ -3,6 +3,7 @@
 Damaged files in it are in tests/engine/test_compiled.py.
 """
 
+import fcntl
 import os
 import pickle
 import resource
@@ -120,3 +121,48 @@ def test_kernels_that_another_user_has_planted_are_not_run(tmp_path, norms):
     assert again == found
     assert not Path(folder).is_relative_to(planted)
     assert not marker.exists()
+
+
+SHARE = """
+import sys
+from gradlab import Experiment, trace
+from gradlab.engine import compiled, kernels
+compiled.CLAIM_SECONDS = float(sys.argv[1])
+for cell in sys.argv[2:]:
+    print(repr(float(trace(Experiment(cell=cell, hidden_size=3, steps=5)).log10_norms.sum())))
+used = [kernel for kernel in vars(kernels).values() if hasattr(kernel, "_cache_misses")]
+print(sum(sum(kernel._cache_misses.values()) for kernel in used))
+"""
+
+
+def sharing(cache: Path, seconds: float, *cells: str) -> subprocess.Popen:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "GRADLAB_CACHE": str(cache)}
+    return subprocess.Popen(
+        [sys.executable, "-c", SHARE, str(seconds), *cells], env=environment, stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+
+
+def test_processes_that_begin_without_kernels_compile_each_once_and_none_loses_the_others(tmp_path):
+    """numba alone lets both compile all, and writes both files under one name: an index then names another's code."""
+    both = [sharing(tmp_path, 300, *cells) for cells in (("rnn", "lstm"), ("lstm", "rnn"))]
+    (first, second) = (process.communicate(timeout=300)[0].split() for process in both)
+    kernels = len([*tmp_path.rglob("*.nbc")])
+    assert kernels > 4
+    assert int(first[2]) + int(second[2]) == kernels
+    assert first[:2] == second[1::-1]
+    later = sharing(tmp_path, 300, "lstm", "rnn").communicate(timeout=300)[0].split()
+    assert later == [*second[:2], "0"]
+
+
+def test_a_process_that_stands_still_holds_up_the_others_for_a_while_alone(tmp_path, norms):
+    shutil.copytree(norms[1], tmp_path / "cache")
+    for kernel in (tmp_path / "cache").rglob("*.nb[ci]"):
+        kernel.unlink()
+    claims = [path.open("wb") for path in (tmp_path / "cache").rglob("*.lock")]
+    assert claims
+    for claim in claims:
+        fcntl.flock(claim, fcntl.LOCK_EX)
+    found = sharing(tmp_path / "cache", 0.1, "rnn").communicate(timeout=300)[0].split()
+    assert found[0] == norms[0]
+    for claim in claims:
+        claim.close()
