@@ -2,8 +2,8 @@
 
 A log holds norms alone, a line of it some kilobytes. What would help is computed on weights and data, so the latest of
 each part is kept in a file of its own, `<log>.<part>.safetensors`, which each record replaces whole: who reads it while
-a training writes gets the one before or the one after. It may come from anybody: nothing in it is executed, and
-everything is checked before it is used.
+a training writes gets the one before or the one after. Of sequences of several lengths it holds the longest. It may
+come from anybody: nothing in it is executed, and everything is checked before it is used.
 """
 
 from __future__ import annotations
@@ -40,20 +40,33 @@ def beside(log: str | os.PathLike[str], part: str) -> Path:
 def save(trace: GradientTrace, part: str, update: int) -> bytes:
     """What a trace was made of. Raises ValueError where a file does not hold it, with the reason."""
     problem = trace.problem
-    stack, loss = problem.stack, problem.loss
-    if not isinstance(stack, Stack) or problem.episodes is not None or loss.final is not None:
-        raise ValueError(
-            f"{part} is kept in no file: its sequences begin and end between others, its last states have gradients of "
-            "their own, or its layers are not alike"
-        )
+    stack, episodes = problem.stack, problem.episodes
+    if not isinstance(stack, Stack) or (episodes is not None and episodes.resets.any()):
+        raise ValueError(f"{part} is kept in no file: its episodes begin between others, or its layers are not alike")
+    exists = problem.spans.exists
+    longest = np.arange(problem.size.sequences) if exists is None else np.flatnonzero(exists[-1])
+    inputs, states = problem.inputs[:, longest], [state[:, longest] for state in problem.initial_state]
+    loss = _of_rows(problem.loss, longest)
+    if loss.final is not None and loss.final.any():
+        raise ValueError(f"{part} is kept in no file: its last states have gradients of their own")
+    if not len(loss.steps):
+        raise ValueError(f"{part} is kept in no file: no gradient comes into its longest sequence")
     arrays = {
         f"layers.{n}.{name}": array for n, layer in enumerate(stack.layers) for name, array in layer._asdict().items()
     }
-    arrays |= {"inputs": problem.inputs, "loss.steps": loss.steps, "loss.at": loss.at, "loss.values": loss.values}
-    arrays |= {f"states.{number}": state for number, state in enumerate(problem.initial_state)}
+    arrays |= {"inputs": inputs, "loss.steps": loss.steps, "loss.at": loss.at, "loss.values": loss.values}
+    arrays |= {f"states.{number}": state for number, state in enumerate(states)}
     about = {"format": FORMAT, "cell": stack.cell, "part": part, "update": update}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return save_arrays(contiguous, {"gradlab": json.dumps(about)})
+
+
+def _of_rows(loss: Cotangents, rows: ndarray) -> Cotangents:
+    """The cotangents of some of the sequences, which are counted anew."""
+    chosen = np.isin(loss.at, rows)
+    final = None if loss.final is None else loss.final[:, rows]
+    at = np.searchsorted(rows, loss.at[chosen])
+    return Cotangents(loss.steps[chosen], at, loss.values[chosen], len(rows), final)
 
 
 def replace(path: Path, data: bytes) -> None:

@@ -160,6 +160,26 @@ def test_the_file_of_a_part_lies_beside_its_log_whatever_the_part_is_called(tmp_
     assert network.beside(tmp_path / "run.jsonl", part).resolve().parent == tmp_path.resolve()
 
 
+def test_of_sequences_of_several_lengths_the_longest_are_there(tmp_path):
+    import torch
+    from torch import nn
+
+    torch.manual_seed(3)
+    rnn, x = nn.GRU(3, 4).double(), torch.randn(9, 4, 3, dtype=torch.float64)
+    lengths = torch.tensor([9, 5, 9, 2])
+    optimizer = torch.optim.SGD(rnn.parameters(), 0.0)
+    with gradlab.watch(rnn, every=1, log=tmp_path / "run.jsonl"):
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+        nn.utils.rnn.pad_packed_sequence(rnn(packed)[0])[0].square().sum().backward()
+        optimizer.step()
+    found = network.read(next(tmp_path.glob("*.safetensors")))
+    np.testing.assert_array_equal(found.recorded.inputs, x[:, [0, 2]])
+    with gradlab.watch(rnn) as alone:
+        rnn(x[:, [0, 2]])[0].square().sum().backward()
+    expected = alone.trace().log10_norm("h")
+    np.testing.assert_allclose(gradlab.trace(found).log10_norm("h"), expected, atol=1e-9)
+
+
 def test_what_no_file_holds_leaves_the_record_alone(tmp_path):
     import torch
     from torch import nn
