@@ -12,7 +12,7 @@ from gradlab.cells import KNOWN
 from gradlab.engine import Size, plan, plan_in_slices, slices_of
 from gradlab.engine.products import padded
 
-TABLE_ROW = 450  # of a table of norms or statistics while it is made, joined and thinned
+TABLE_ROW = 410  # of a table of norms or statistics while it is made, joined and thinned
 LINE_STEP = 280  # of one line of a table in parts, while it is thinned
 SEQUENCE_STEP = 110  # of one sequence's norms, while they are diagnosed
 PAIR_ROW = 120  # of an itemised matrix, while it is binned
