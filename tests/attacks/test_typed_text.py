@@ -37,14 +37,17 @@ def plain(app):
     return [element.value for element in (*app.text, *app.code)]
 
 
-@pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.py")))
-@pytest.mark.parametrize("typed", TYPED)
-def test_nothing_that_a_link_says_is_read_as_markdown(page, typed):
-    names = dict.fromkeys((*SETTINGS, *ON_PAGES, *PAGES_OWN, "cells", "state", "relative", "one_cell", typed), typed)
+@pytest.mark.parametrize(("number", "page"), [*enumerate(sorted(path.stem for path in PAGES.glob("*.py")))])
+@pytest.mark.parametrize("turn", [0, 3])
+def test_nothing_that_a_link_says_is_read_as_markdown(number, page, turn):
+    """Each name has another of the texts, and on another page, or at another turn, another one."""
+    names = (*SETTINGS, *ON_PAGES, *PAGES_OWN, "cells", "state", "relative", "one_cell", *TYPED)
+    said = {name: TYPED[(number + turn + place) % len(TYPED)] for place, name in enumerate(names)}
     small = {
         name: FIGURES[name] for name in ("steps", "hidden_size", "input_size", "batch_size", "depth", "task_steps")
     }
-    app = opened(page, names | small | {"inputs": "text", "text": typed, "reads_text": "text", "text_updates": "100"})
+    texts = {"inputs": "text", "text": TYPED[(number + turn) % len(TYPED)], "reads_text": "text", "text_updates": "100"}
+    app = opened(page, said | small | texts)
     assert read_as_markdown(app)
     assert not [text for text in read_as_markdown(app) if "zqz" in text]
     assert [text for text in plain(app) if "zqz" in text]  # refusals are told, as they were typed
