@@ -31,7 +31,7 @@ ROOMS_OF_UI = [
     ["gradlab.ui.parts"],
     ["gradlab.ui.ask", "gradlab.ui.frame"],
     ["gradlab.ui.pace", "gradlab.ui.work"],
-    ["gradlab.ui.kept"],
+    ["gradlab.ui.kept", "gradlab.ui.place"],
 ]
 NEVER = {  # rooms that a room does not know, though they lie below
     "gradlab.charts": {"gradlab.analyses", "gradlab.training", "gradlab.settings", "gradlab.network", "gradlab.engine"},
