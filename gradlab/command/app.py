@@ -1,0 +1,117 @@
+"""`gradlab app`: the app, from any folder; with several workers, so many servers behind the proxy of deploy/."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+LOCAL = "127.0.0.1"
+START_SECONDS = 120  # that a server may take to answer
+LOGS = "GRADLAB_LOGS"
+
+
+@click.command(
+    epilog="\b\nExamples:\n  gradlab app\n  gradlab app --logs runs --port 8600\n  gradlab app --workers 2 --no-browser"
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
+@click.option(
+    "--address", default=LOCAL, show_default=True, help="0.0.0.0 opens it to the network: see docs/deploy.md."
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Servers; several need Caddy."
+)
+@click.option(
+    "--logs",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of logs of gradlab.watch that the page Your network lists.",
+)
+@click.option("--browser/--no-browser", default=True, help="Whether a browser opens.")
+def app(port: int, address: str, workers: int, logs: Path | None, browser: bool) -> None:
+    """Start the app: http://127.0.0.1:8501."""
+    if logs is not None:
+        os.environ[LOGS] = str(logs.resolve())
+    if workers == 1:
+        from streamlit.web.cli import main
+
+        sys.exit(main(["run", *options(port, address), f"--server.headless={str(not browser).lower()}"]))
+    with proxied(port, address, workers) as processes:
+        url = f"http://{LOCAL if address == '0.0.0.0' else address}:{port}"
+        click.echo(f"{workers} servers answer at {url}")
+        if browser:
+            webbrowser.open(url)
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.2)
+    raise click.ClickException("a server or the proxy has ended, and the others were stopped")
+
+
+def options(port: int, address: str) -> list[str]:
+    """What `streamlit run` is told of the app."""
+    from gradlab.ui.place import FOLDER
+
+    return [str(FOLDER / "app.py"), f"--server.port={port}", f"--server.address={address}"]
+
+
+@contextmanager
+def proxied(port: int, address: str, workers: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """So many servers that answer, and a proxy before them; all of them end with the block."""
+    from gradlab.ui.place import FOLDER
+
+    caddy = shutil.which("caddy")
+    if caddy is None:
+        raise ValueError(f"workers = {workers} needs Caddy, which is not on the path (Debian: apt-get install caddy)")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        ports = free_ports(workers)
+        for number in ports:
+            command = [sys.executable, "-m", "streamlit", "run", *options(number, LOCAL), "--server.headless=true"]
+            processes.append(subprocess.Popen([*command, "--server.fileWatcherType=none"]))
+        for process, number in zip(processes, ports, strict=True):
+            _wait_for(process, f"http://{LOCAL}:{number}/_stcore/health")
+        settings = {
+            "GRADLAB_ADDRESS": f"http://{address}:{port}",
+            "GRADLAB_SERVERS": " ".join(f"{LOCAL}:{number}" for number in ports),
+        }
+        command = [caddy, "run", "--config", str(FOLDER / "deploy" / "Caddyfile"), "--adapter", "caddyfile"]
+        processes.append(subprocess.Popen(command, env=os.environ | settings))
+        yield processes
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now, each another one."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind((LOCAL, 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def _wait_for(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise click.ClickException(f"a server did not answer at {url}")
