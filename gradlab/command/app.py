@@ -23,14 +23,13 @@ LOGS = "GRADLAB_LOGS"
 
 
 @click.command(
-    epilog="\b\nExamples:\n  gradlab app\n  gradlab app --logs runs --port 8600\n  gradlab app --workers 2 --no-browser"
+    short_help="Start the app.",
+    epilog="\b\nExamples:\n  gradlab app\n  gradlab app --logs runs --port 8600\n  gradlab app --workers 2 --no-browser",
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
+@click.option("--address", default=LOCAL, show_default=True, help="0.0.0.0 opens it to the network.")
 @click.option(
-    "--address", default=LOCAL, show_default=True, help="0.0.0.0 opens it to the network: see docs/deploy.md."
-)
-@click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Servers; several need Caddy."
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Servers; several need Caddy, a proxy."
 )
 @click.option(
     "--logs",

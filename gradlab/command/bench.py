@@ -15,6 +15,7 @@ from gradlab.command.settings import OfSettings, experiments_of
 
 @click.command(
     cls=OfSettings,
+    short_help="Time traces on this machine.",
     several=True,
     examples=(
         "gradlab bench --cell lstm --cell gru --steps 500 --hidden-size 32 --runs 3",

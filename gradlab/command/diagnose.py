@@ -20,6 +20,7 @@ STEADY = "steady"
 
 @click.command(
     cls=OfSettings,
+    short_help="Say how the gradient propagates in a file's networks.",
     several=True,
     examples=(
         "gradlab diagnose training.rnn.safetensors       # a network that gradlab.watch recorded beside its log",

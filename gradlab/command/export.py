@@ -78,6 +78,7 @@ def chart_of(name: str, subjects: Sequence[Subject]) -> Chart:
 
 @click.command(
     cls=OfSettings,
+    short_help="Write a chart as a picture.",
     several=True,
     examples=(
         "gradlab export gradient-flow --cell rnn --cell lstm --cell gru --out figure.pdf --width 3.25 --font-size 8",

@@ -27,7 +27,7 @@ FROM_THE_FILE = ("depth", "hidden_size", "input_size", "dtype", "initialization"
 
 
 def log(path: Path) -> Log | None:
-    """The log of a whole training; None where the file is none by its name. Raises ValueError for one that is broken."""
+    """The log of a whole training; None for another kind of file. Raises ValueError for a broken one."""
     if path.suffix != LOG:
         return None
     from gradlab.watching import log
@@ -129,8 +129,8 @@ def sequences(path: Path, batch_first: bool) -> ndarray:
 
     try:
         read = np.load(path, allow_pickle=False)
-    except (EOFError, ValueError) as error:
-        raise ValueError(f"{path.name} cannot be read as an array of numbers: {error}") from None
+    except (EOFError, ValueError):
+        raise ValueError(f"{path.name} is no array of numbers: save one with numpy.save") from None
     if not isinstance(read, np.ndarray) or read.dtype.kind not in "fiu":
         raise ValueError(f"{path.name} holds no array of real numbers: save one with numpy.save")
     if read.ndim == 2:

@@ -15,6 +15,7 @@ BOLD = "**"  # of the sentences, which pages read as Markdown
 
 @click.command(
     cls=OfSettings,
+    short_help="Split the gradient by the path it took.",
     several=True,
     examples=(
         "gradlab paths --cell lstm --keep-bias 3",

@@ -21,6 +21,7 @@ LINES = ("log10_now", "log10_relative")  # of a Remedy: one number per step
 
 @click.command(
     cls=OfSettings,
+    short_help="Compute what would help a network.",
     examples=(
         "gradlab remedies training.rnn.safetensors",
         "gradlab remedies model.pt --data batch.npy --json",

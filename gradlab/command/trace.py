@@ -12,6 +12,7 @@ from gradlab.command.settings import OfSettings, experiments_of
 
 @click.command(
     cls=OfSettings,
+    short_help="Trace the gradient at every layer and step.",
     several=True,
     examples=(
         "gradlab trace --cell lstm --steps 1000 --keep-bias 1",

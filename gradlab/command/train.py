@@ -60,6 +60,7 @@ class Number(click.ParamType):
 
 @click.command(
     cls=OfRecipe,
+    short_help="Train a drawn network on a task.",
     examples=(
         "gradlab train adding --cell gru --steps 50 --updates 500 --save run.safetensors",
         "gradlab train copy --cell lstm --hidden-size 32 --json",
