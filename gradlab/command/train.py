@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from gradlab.command.output import FOUND, as_json, print_json, progress_bar, record_of
 from gradlab.command.settings import OfSettings, experiment_of, spelt
@@ -58,15 +59,26 @@ class Number(click.ParamType):
             self.fail(f"{value!r} is no {'whole ' if self.whole else ''}number", param, ctx)
 
 
+class TaskName(click.ParamType):
+    """The name of a task; what is allowed is said by Run."""
+
+    name = "task"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from gradlab.settings.tasks import TASKS
+
+        return [CompletionItem(name, help=task.title) for name, task in TASKS.items() if name.startswith(incomplete)]
+
+
 @click.command(
     cls=OfRecipe,
     short_help="Train a drawn network on a task.",
     examples=(
         "gradlab train adding --cell gru --steps 50 --updates 500 --save run.safetensors",
-        "gradlab train copy --cell lstm --hidden-size 32 --json",
+        "gradlab train copy_memory --cell lstm --hidden-size 32 --json",
     ),
 )
-@click.argument("task")
+@click.argument("task", type=TaskName())
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Keep the run: it opens in the app too.")
 @as_json
 @click.pass_context
@@ -92,7 +104,8 @@ def train(ctx: click.Context, task: str, save: Path | None, as_json: bool, **opt
     if save is not None:
         save.write_bytes(runs.save(run))
     first, last = records[0], records[-1]
-    diagnoses = [gradlab.diagnose(run.trace(), layer=layer) for layer in range(experiment.depth)]
+    layers = range(0 if run.diverged else experiment.depth)
+    diagnoses = [gradlab.diagnose(run.trace(), layer=layer) for layer in layers]
     if as_json:
         measured = [{"update": r.update, "loss": r.loss, "metric": r.metric} for r in (first, last)]
         about = {"settings": run.experiment.record(), "task": run.task.name, "updates": run.done}
