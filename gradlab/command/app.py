@@ -20,11 +20,17 @@ import click
 LOCAL = "127.0.0.1"
 START_SECONDS = 120  # that a server may take to answer
 LOGS = "GRADLAB_LOGS"
+EXAMPLES = """\b
+Examples:
+  gradlab app
+  gradlab app --logs runs --port 8600
+  gradlab app --workers 2 --no-browser
+"""
 
 
 @click.command(
     short_help="Start the app.",
-    epilog="\b\nExamples:\n  gradlab app\n  gradlab app --logs runs --port 8600\n  gradlab app --workers 2 --no-browser",
+    epilog=EXAMPLES,
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
 @click.option("--address", default=LOCAL, show_default=True, help="0.0.0.0 opens it to the network.")
@@ -45,14 +51,18 @@ def app(port: int, address: str, workers: int, logs: Path | None, browser: bool)
         from streamlit.web.cli import main
 
         sys.exit(main(["run", *options(port, address), f"--server.headless={str(not browser).lower()}"]))
-    with proxied(port, address, workers) as processes:
+    with proxied(port, address, workers) as (servers, proxy):
         url = f"http://{LOCAL if address == '0.0.0.0' else address}:{port}"
         click.echo(f"{workers} servers answer at {url}")
         if browser:
             webbrowser.open(url)
-        while all(process.poll() is None for process in processes):
+        while proxy.poll() is None:
+            for number, server in servers.items():
+                if server.poll() is not None:
+                    click.echo(f"the server at port {number} has ended: it is started again", err=True)
+                    servers[number] = started(number)
             time.sleep(0.2)
-    raise click.ClickException("a server or the proxy has ended, and the others were stopped")
+    raise click.ClickException("the proxy has ended, and the servers were stopped")
 
 
 def options(port: int, address: str) -> list[str]:
@@ -62,8 +72,11 @@ def options(port: int, address: str) -> list[str]:
     return [str(FOLDER / "app.py"), f"--server.port={port}", f"--server.address={address}"]
 
 
+Servers = dict[int, subprocess.Popen[bytes]]  # by port
+
+
 @contextmanager
-def proxied(port: int, address: str, workers: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+def proxied(port: int, address: str, workers: int) -> Iterator[tuple[Servers, subprocess.Popen[bytes]]]:
     """So many servers that answer, and a proxy before them; all of them end with the block."""
     from gradlab.ui.place import FOLDER
 
@@ -71,26 +84,31 @@ def proxied(port: int, address: str, workers: int) -> Iterator[list[subprocess.P
     if caddy is None:
         raise ValueError(f"workers = {workers} needs Caddy, which is not on the path (Debian: apt-get install caddy)")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    processes: list[subprocess.Popen[bytes]] = []
+    servers: Servers = {}
+    proxy: list[subprocess.Popen[bytes]] = []
     try:
-        ports = free_ports(workers)
-        for number in ports:
-            command = [sys.executable, "-m", "streamlit", "run", *options(number, LOCAL), "--server.headless=true"]
-            processes.append(subprocess.Popen([*command, "--server.fileWatcherType=none"]))
-        for process, number in zip(processes, ports, strict=True):
-            _wait_for(process, f"http://{LOCAL}:{number}/_stcore/health")
+        for number in free_ports(workers):
+            servers[number] = started(number)
+        for number, server in servers.items():
+            _wait_for(server, f"http://{LOCAL}:{number}/_stcore/health")
         settings = {
             "GRADLAB_ADDRESS": f"http://{address}:{port}",
-            "GRADLAB_SERVERS": " ".join(f"{LOCAL}:{number}" for number in ports),
+            "GRADLAB_SERVERS": " ".join(f"{LOCAL}:{number}" for number in servers),
         }
         command = [caddy, "run", "--config", str(FOLDER / "deploy" / "Caddyfile"), "--adapter", "caddyfile"]
-        processes.append(subprocess.Popen(command, env=os.environ | settings))
-        yield processes
+        proxy.append(subprocess.Popen(command, env=os.environ | settings))
+        yield servers, proxy[0]
     finally:
-        for process in processes:
+        for process in (*servers.values(), *proxy):
             process.terminate()
-        for process in processes:
+        for process in (*servers.values(), *proxy):
             process.wait()
+
+
+def started(port: int) -> subprocess.Popen[bytes]:
+    """One server, for the proxy alone."""
+    command = [sys.executable, "-m", "streamlit", "run", *options(port, LOCAL), "--server.headless=true"]
+    return subprocess.Popen([*command, "--server.fileWatcherType=none"])
 
 
 def free_ports(count: int) -> list[int]:
