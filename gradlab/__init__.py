@@ -20,11 +20,21 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from gradlab.analyses import pictures
 from gradlab.version import VERSION as __version__  # noqa: F401
 
 if TYPE_CHECKING:
     from gradlab.public import *  # noqa: F403
     from gradlab.public import MODULES as MODULES
+
+
+def _notebook() -> pictures.Draws:
+    from gradlab import notebook
+
+    return notebook
+
+
+pictures.drawn_by(_notebook)
 
 ROOMS = frozenset(module.name for module in pkgutil.iter_modules(__path__))  # noqa: F405
 

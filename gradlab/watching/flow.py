@@ -354,7 +354,7 @@ def diagnoses_of(trace: Trace, name: str) -> list[Diagnosis]:
         found = [diagnose(trace, layer=part.layer, direction=part.direction) for part in trace.layers]
     else:
         found = [diagnose(trace, layer=layer) for layer in range(trace.stack.depth)]
-    return [replace(said, part=name, sentence=f"{name}: {said.sentence}") for said in found]
+    return [replace(said, part=name, sentence=f"{name}: {said.sentence}") for said in found] if name else found
 
 
 def badness(diagnosis: Diagnosis) -> float:
