@@ -15,7 +15,6 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -57,7 +56,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *public.__all__, *public.MODULES})
 
 
-class _AtTheTop(MetaPathFinder):
+class _AtTheTop:
     """Finds modules by their names at the package's top, and the modules inside them."""
 
     def find_spec(
@@ -73,7 +72,7 @@ class _AtTheTop(MetaPathFinder):
         return ModuleSpec(fullname, _TheSame(f"{real}.{inner}" if inner else real))
 
 
-class _TheSame(Loader):
+class _TheSame:
     """Gives the module of another name, so that none is ever loaded a second time."""
 
     def __init__(self, real: str):

@@ -9,8 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
-import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +45,8 @@ def app(port: int, address: str, workers: int, logs: Path | None, browser: bool)
     """Start the app: http://127.0.0.1:8501."""
     if logs is not None:
         os.environ[LOGS] = str(logs.resolve())
+    import webbrowser
+
     if workers == 1:
         from streamlit.web.cli import main
 
@@ -124,6 +124,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def _wait_for(process: subprocess.Popen[bytes], url: str) -> None:
+    import urllib.request
+
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:

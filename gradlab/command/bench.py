@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +27,8 @@ from gradlab.command.settings import OfSettings, experiments_of
 def bench(runs: int, autograd: bool, as_json: bool, **settings: Any) -> None:
     """Time full traces of drawn networks on this machine."""
     experiments = experiments_of(settings)
+    import statistics
+
     import pandas as pd
 
     import gradlab

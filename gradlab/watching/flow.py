@@ -125,7 +125,7 @@ class Flow:
         return self._traces[last]
 
     def arrays(self, name: str | None = None, number: int | None = None) -> Arrays:
-        """The same pass as the arguments of `gradlab.trace`: `gradlab.trace(*flow.arrays("rnn"))` is its trace. Any other
+        """The same pass as the arguments of `gradlab.trace`: `gradlab.trace(*flow.arrays("rnn"))` is its trace. Another
         analysis takes `flow.trace("rnn").problem`.
 
         Raises ValueError, with the reason, where the engine cannot speak for the network.
