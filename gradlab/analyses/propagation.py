@@ -87,8 +87,11 @@ class Way:
 
     @property
     def mean(self) -> ndarray:
-        """log10 norms by steps back, [K+1]: their mean over the sequences alive; where there are none, over all."""
+        """log10 norms by steps back, [K+1]: their mean over the sequences alive, or over all that have a loss where none
+        is; NaN where none has."""
         chosen = self.alive if self.alive.any() else self.length >= 0
+        if not chosen.any():
+            return np.full(len(self.norms), np.nan)
         return of_batch(np.where(self.within, self.norms, np.nan)[:, chosen], self.within[:, chosen]).mean
 
     @cached_property

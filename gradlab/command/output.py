@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PARTS = 1000  # of a progress bar
 FOUND = 1  # exit code: there is something to look at
-LEFT_OUT = ("sequences", "rule")  # of a Diagnosis: one record per sequence, and a text that is always the same
+LEFT_OUT = ("sequences", "log10_back", "rule")  # of a Diagnosis: what is long, and a text that is always the same
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 
@@ -63,7 +63,7 @@ def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
 
 
 def record_of(diagnosis: Diagnosis) -> dict[str, Any]:
-    """A Diagnosis as JSON has it, without its records of single sequences."""
+    """A Diagnosis as JSON has it, without what it says of single sequences and steps."""
     fields = [name for name in diagnosis.__dataclass_fields__ if name not in LEFT_OUT]
     return {name: getattr(diagnosis, name) for name in fields}
 
