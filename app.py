@@ -25,6 +25,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gradlab.ui.place import PACKAGE
+
 TURNS = asyncio.Semaphore(os.cpu_count() or 1)  # of requests for stops that are computed at once
 MOST_WAITING = 100  # requests for stops; two of each page that is dragged, so that fifty people may
 
@@ -103,4 +105,4 @@ class WithHeaders:
         await self.app(scope, receive, answered)
 
 
-app = st.App("gradlab/ui/main.py", lifespan=prepared, routes=ROUTES, middleware=[Middleware(WithHeaders)])
+app = st.App(PACKAGE / "ui" / "main.py", lifespan=prepared, routes=ROUTES, middleware=[Middleware(WithHeaders)])

@@ -8,7 +8,7 @@ import argparse
 import time
 from pathlib import Path
 
-from benchmarks import length, many, parameters, speed, start, threads
+from benchmarks import command, length, many, parameters, speed, start, threads
 from benchmarks.results import Row, machine, summary, tables, verdict, write
 
 SECTIONS = {
@@ -18,6 +18,7 @@ SECTIONS = {
     "parameters": parameters.measure,
     "threads": threads.measure,
     "start": start.measure,
+    "command": command.measure,
 }
 
 

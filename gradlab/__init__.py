@@ -4,78 +4,87 @@
 >>> trace = gradlab.trace(gradlab.Experiment(cell="lstm", steps=1000, keep_bias=1.0))
 >>> trace.table, trace.rate(), gradlab.diagnose(trace).sentence
 
-Every module of the analyses, and those of `ELSEWHERE`, belong to the package's top wherever their files lie:
-`gradlab.paths.decompose(...)`, `import gradlab.paths`, `from gradlab.paths import decompose`.
+The public names are those of `gradlab.public`. Every module of the analyses, and a few others, belong to the package's
+top wherever their files lie: `gradlab.paths.decompose(...)`, `import gradlab.paths`,
+`from gradlab.paths import decompose`.
+
+Nothing is loaded before it is used: torch and the compiler take seconds, which a command's help must not wait for.
 """
 
 import importlib
 import pkgutil
 import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from gradlab import analyses
-from gradlab.analyses.check import check
-from gradlab.analyses.diagnosis import Diagnosis, diagnose
-from gradlab.analyses.problem import estimate
-from gradlab.analyses.remedies import Remedy, remedies
-from gradlab.analyses.traces import GradientTrace, trace
-from gradlab.cells import CELLS
-from gradlab.network.stack import Stack
-from gradlab.settings.experiment import Experiment
-from gradlab.settings.initializations import INITIALIZATIONS
-from gradlab.settings.inputs import INPUTS
-from gradlab.settings.losses import LOSSES
-from gradlab.settings.tasks import TASKS
-from gradlab.watching.flow import Flow
-from gradlab.watching.marks import mark
-from gradlab.watching.watch import watch
+from gradlab.analyses import pictures
+from gradlab.version import VERSION as __version__  # noqa: F401
 
-__version__ = "0.1.0"
-
-ELSEWHERE = (
-    "gradlab.engine.recurrent",
-    "gradlab.network.dropout",
-    "gradlab.settings.tasks",
-    "gradlab.training.checkpoints",
-    "gradlab.training",
-)
-
-__all__ = [
-    "CELLS",
-    "INITIALIZATIONS",
-    "INPUTS",
-    "LOSSES",
-    "TASKS",
-    "Diagnosis",
-    "Experiment",
-    "Flow",
-    "GradientTrace",
-    "Remedy",
-    "Stack",
-    "check",
-    "diagnose",
-    "estimate",
-    "mark",
-    "remedies",
-    "trace",
-    "watch",
-]
+if TYPE_CHECKING:
+    from gradlab.public import *  # noqa: F403
+    from gradlab.public import MODULES as MODULES
 
 
-def _at_the_top() -> dict[str, str]:
-    """The modules of the package's top by name, loaded: all of them take a fiftieth of the time of torch's import.
+def _notebook() -> pictures.Draws:
+    from gradlab import notebook
 
-    They, and the modules inside them, are entered under both names, so that none is ever loaded a second time.
-    """
-    in_analyses = [module.name for module in pkgutil.iter_modules(analyses.__path__, "gradlab.analyses.")]
-    modules = {name.rpartition(".")[2]: name for name in (*in_analyses, *ELSEWHERE)}
-    public = {
-        name: real for name, real in modules.items() if name not in __all__
-    }  # gradlab.check and gradlab.remedies are the functions
-    for name, real in public.items():
-        globals()[name] = importlib.import_module(real)
-        for loaded in [module for module in sys.modules if module == real or module.startswith(f"{real}.")]:
-            sys.modules[loaded.replace(real, f"gradlab.{name}", 1)] = sys.modules[loaded]
-    return public
+    return notebook
 
 
-MODULES = _at_the_top()
+pictures.drawn_by(_notebook)
+
+ROOMS = frozenset(module.name for module in pkgutil.iter_modules(__path__))  # noqa: F405
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, a module of the package's top or a package, loaded when it is first asked for."""
+    if name in ROOMS:
+        return importlib.import_module(f"gradlab.{name}")
+    if not name.startswith("__") or name == "__all__":
+        public = importlib.import_module("gradlab.public")
+        if name in (*public.__all__, "__all__", "MODULES"):
+            return globals().setdefault(name, getattr(public, name))
+        if name in public.MODULES:
+            return globals().setdefault(name, importlib.import_module(public.MODULES[name]))
+    raise AttributeError(f"module 'gradlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    public = importlib.import_module("gradlab.public")
+    return sorted({*globals(), *public.__all__, *public.MODULES})
+
+
+class _AtTheTop:
+    """Finds modules by their names at the package's top, and the modules inside them."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        package, _, name = fullname.partition(".")
+        top, _, inner = name.partition(".")
+        if package != "gradlab" or not top or top in ROOMS:
+            return None
+        real = importlib.import_module("gradlab.public").MODULES.get(top)
+        if real is None:
+            return None
+        return ModuleSpec(fullname, _TheSame(f"{real}.{inner}" if inner else real))
+
+
+class _TheSame:
+    """Gives the module of another name, so that none is ever loaded a second time."""
+
+    def __init__(self, real: str):
+        self._real = real
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(self._real)
+        self._spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec  # the import system has just put another in its place
+
+
+sys.meta_path.insert(0, _AtTheTop())  # before the finder of files, which would load what is inside a second time

@@ -54,11 +54,16 @@ def four_states(monkeypatch):
     return "slstm"
 
 
-def start_server(log: Path) -> tuple[subprocess.Popen, str]:
-    """Starts `streamlit run app.py` on a free port; returns the process and its address once it answers."""
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+def start_server(log: Path) -> tuple[subprocess.Popen, str]:
+    """Starts `streamlit run app.py` on a free port; returns the process and its address once it answers."""
+    port = free_port()
     command = [
         sys.executable,
         "-m",
@@ -71,12 +76,19 @@ def start_server(log: Path) -> tuple[subprocess.Popen, str]:
     command += [f"--server.port={port}", "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}"
+    wait_until_it_answers(process, url, log)
+    return process, url
+
+
+def wait_until_it_answers(process: subprocess.Popen, url: str, log: Path) -> None:
+    """Waits for a server; one that does not answer is ended, and fails the test with its log."""
     deadline = time.monotonic() + SERVER_START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
                 if answer.read() == b"ok":
-                    return process, f"http://127.0.0.1:{port}"
+                    return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
     stop_server(process)

@@ -27,20 +27,23 @@ is lost and made up for by a step size; ten are not.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.nets import NetTrace
+from gradlab.analyses.pictures import Pictured
 from gradlab.analyses.propagation import FEWEST_POINTS, Line, Lines, Way, first_of_the_rest
 from gradlab.analyses.traces import ALL, LAST, GradientTrace, whole_state
 from gradlab.cells import KNOWN
 from gradlab.settings.meant import knows_its_options
 from gradlab.words.numbers import counted, every, number, rounded
 
+TABLE_COLUMNS = ("cell", "line", "lag", "log10_norm")
 DECADES = 1.0  # over the span
 SPAN = 100  # steps at least
 POOR_FIT = 0.9  # share of the norms' variance that a good line explains
@@ -96,7 +99,7 @@ class OfSequence:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Pictured):
     """How the last loss's gradient propagates in one layer, and what arrives at its first step."""
 
     cell: str
@@ -126,6 +129,25 @@ class Diagnosis:
     steps_to_norm_zero: ByPrecision = NOWHERE  # of their norm
     part: str = ""  # of a watched model: the path of the recurrent part
     source: str = "engine"  # or "autograd", where the numbers are those that autograd gave
+    intercept: float = math.nan  # of the mean line, log10, at the last loss
+    log10_back: ndarray = field(
+        default_factory=lambda: np.empty(0), compare=False, repr=False
+    )  # [length + 1] the norm by steps back
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Tidy: one row per line and lag, columns `TABLE_COLUMNS`; log10_norm of line
+
+        gradient    mean over the sequences in which a gradient arrives; -inf where it is exactly zero, or NaN
+        fitted      the mean line, at the lags that were fitted; no rows where there is none
+        """
+        lags = np.arange(len(self.log10_back))
+        first, last = self.steps_back
+        fitted = lags[max(first, 0) : last + 1] if math.isfinite(self.decades_per_100_steps) else lags[:0]
+        of_lines = {"gradient": (lags, self.log10_back)}
+        of_lines["fitted"] = (fitted, self.intercept + self.decades_per_100_steps / 100 * fitted)
+        rows = [pd.DataFrame({"line": name, "lag": lag, "log10_norm": v}) for name, (lag, v) in of_lines.items()]
+        return pd.concat(rows, ignore_index=True).assign(cell=self.cell)[list(TABLE_COLUMNS)]
 
 
 class _Steps(NamedTuple):
@@ -214,6 +236,8 @@ def diagnose(
         precision=precision,
         steps_to_zero=ByPrecision(*(zeros[name].everywhere for name in ByPrecision._fields)),
         steps_to_norm_zero=ByPrecision(*(norm_zeros[name].everywhere for name in ByPrecision._fields)),
+        intercept=line.intercept,
+        log10_back=way.mean,
         notes=notes,
         sentence=sentence,
     )

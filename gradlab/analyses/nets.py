@@ -21,6 +21,7 @@ from numpy import ndarray
 
 from gradlab.analyses.arguments import as_array, as_episodes, as_sequence, refuse_behind_the_end, sparse
 from gradlab.analyses.frames import Frame, as_one, frame_of
+from gradlab.analyses.pictures import Pictured
 from gradlab.analyses.problem import SIZES_TO_LOWER, Arrays, Problem, injection_steps
 from gradlab.analyses.spans import Spans
 from gradlab.cells import KNOWN
@@ -70,7 +71,7 @@ class OfLayer(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NetTrace:
+class NetTrace(Pictured):
     """The result of `trace` for a `Net`: a trace of every layer and direction."""
 
     net: Net

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
+from gradlab.analyses.batch import of_batch
 from gradlab.analyses.spans import Spans
 
 FITTED_FROM = 0.25  # of the way back
@@ -83,6 +84,15 @@ class Way:
     def alive(self) -> ndarray:
         """Whether a gradient arrives at step 0, [B]: it is neither exactly zero nor undefined."""
         return (self.length >= 0) & ~self.undefined & ~np.isneginf(self.at_start)
+
+    @property
+    def mean(self) -> ndarray:
+        """log10 norms by steps back, [K+1]: their mean over the sequences alive, or over all that have a loss where none
+        is; NaN where none has."""
+        chosen = self.alive if self.alive.any() else self.length >= 0
+        if not chosen.any():
+            return np.full(len(self.norms), np.nan)
+        return of_batch(np.where(self.within, self.norms, np.nan)[:, chosen], self.within[:, chosen]).mean
 
     @cached_property
     def lines(self) -> Lines:

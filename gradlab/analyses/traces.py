@@ -24,6 +24,7 @@ from gradlab.analyses.exact_zeros import at_kink, cancels
 from gradlab.analyses.frames import Frame, as_one, frame_of
 from gradlab.analyses.nets import traced_net
 from gradlab.analyses.parts import Part, together
+from gradlab.analyses.pictures import Pictured
 from gradlab.analyses.problem import Arrays, Problem, analysis, problem_of
 from gradlab.analyses.propagation import Way, way_back
 from gradlab.analyses.spans import Spans
@@ -71,7 +72,7 @@ class NonFinite:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GradientTrace:
+class GradientTrace(Pictured):
     """The result of `trace`."""
 
     stack: Stack

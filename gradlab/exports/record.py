@@ -11,8 +11,8 @@ from importlib.metadata import version
 from itertools import takewhile
 from typing import Any
 
-import gradlab
 from gradlab.settings.subject import Subject
+from gradlab.version import VERSION
 
 PACKAGES = ("torch", "numpy", "numba", "pandas", "altair", "vl-convert-python")  # whose versions a file names
 TRACES = "pd.concat([gradlab.trace(experiment).table for experiment in experiments], ignore_index=True)"
@@ -23,7 +23,7 @@ def record(subjects: Sequence[Subject], code: str = TRACES) -> dict[str, Any]:
 
     code    the table as a Python expression of `experiments`, in which `pd` and `gradlab` have their usual meaning
     """
-    versions = {"gradlab": gradlab.__version__, "python": platform.python_version()}
+    versions = {"gradlab": VERSION, "python": platform.python_version()}
     versions |= {name: version(name) for name in PACKAGES}
     return {"experiments": [subject.record() for subject in subjects], "table": code, "versions": versions}
 

@@ -125,7 +125,8 @@ class Flow:
         return self._traces[last]
 
     def arrays(self, name: str | None = None, number: int | None = None) -> Arrays:
-        """The same pass as the arguments of any analysis: `gradlab.trace(*flow.arrays("rnn"))` is its trace.
+        """The same pass as the arguments of `gradlab.trace`: `gradlab.trace(*flow.arrays("rnn"))` is its trace. Another
+        analysis takes `flow.trace("rnn").problem`.
 
         Raises ValueError, with the reason, where the engine cannot speak for the network.
         """
@@ -354,7 +355,7 @@ def diagnoses_of(trace: Trace, name: str) -> list[Diagnosis]:
         found = [diagnose(trace, layer=part.layer, direction=part.direction) for part in trace.layers]
     else:
         found = [diagnose(trace, layer=layer) for layer in range(trace.stack.depth)]
-    return [replace(said, part=name, sentence=f"{name}: {said.sentence}") for said in found]
+    return [replace(said, part=name, sentence=f"{name}: {said.sentence}") for said in found] if name else found
 
 
 def badness(diagnosis: Diagnosis) -> float:

@@ -18,6 +18,7 @@ from numpy import ndarray
 from gradlab.analyses.batch import of_batch
 from gradlab.analyses.diagnosis import RULE, Diagnosis, OfSequence, judged
 from gradlab.analyses.frames import as_one
+from gradlab.analyses.pictures import Pictured
 from gradlab.analyses.propagation import Way, way_back
 from gradlab.analyses.traces import TABLE_COLUMNS, relative
 from gradlab.words.numbers import counted, listed, number, signed
@@ -26,7 +27,7 @@ NEARLY_OUT = 3.0  # decades above the smallest normal number: a norm below has e
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MeasuredTrace:
+class MeasuredTrace(Pictured):
     """What `flow.trace` gives where the engine cannot speak; `reason` says why."""
 
     cell: str  # or "marked": no cell that gradlab knows
@@ -110,7 +111,8 @@ class MeasuredTrace:
             log10_left=log10_left, log10_arrives=log10_left, losses=0, sequences=of_each,
             steps_to_float32_subnormal=math.inf, steps_to_float32_zero=math.inf, steps_to_float32_norm_zero=math.inf,
             measured=False, precision=self.precision,
-            notes=notes, sentence=sentence, rule=RULE, part=part, source=self.source,
+            notes=notes, sentence=sentence, rule=RULE, part=part, source=self.source, intercept=line.intercept,
+            log10_back=way.mean,
         )  # fmt: skip
 
     def _notes(self, lost: int) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ not do: say which value of a link was bad and why, accept every spelling that Ex
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +19,7 @@ from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
 from gradlab.ui.frame import hidden, present, visit
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings, display, titles
+from gradlab.ui.place import FOLDER
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 # Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
@@ -39,7 +39,7 @@ OWN_KEYS = ("cells", present.NAME, hidden.NAME, *display(), *ON_PAGES, *PASSED_O
 DISPLAY: dict[str, Any] = {  # at first
     "state": "h", "relative": "true", "one_cell": ONE_CELL, "cells": [CELLS[name].title for name in DEFAULT_CELLS],
 }  # fmt: skip
-PAGES = Path(__file__).resolve().parents[3] / "pages"
+PAGES = FOLDER / "pages"
 
 
 @cache

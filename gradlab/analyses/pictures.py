@@ -1,0 +1,43 @@
+"""Results that show themselves in a notebook: `chart()`, and `_repr_html_`, which Jupyter asks for.
+
+Analyses know nothing of charts. A result knows only that somebody draws it: the floor above says who, once, by
+`drawn_by`, and it is loaded with the first picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Draws(Protocol):
+    """What draws results."""
+
+    def chart(self, result: Any, **options: Any) -> Any: ...
+
+    def html(self, result: Any) -> str: ...
+
+
+_drawing: list[Callable[[], Draws]] = []  # one, from the package's first import on
+
+
+def drawn_by(load: Callable[[], Draws]) -> None:
+    """Says who draws results; `load` gives it when the first picture is asked for."""
+    _drawing[:] = [load]
+
+
+class Pictured:
+    """A result that can be looked at."""
+
+    def chart(self, **options: Any) -> Any:
+        """The result as an Altair chart, which a notebook shows; `.save("name.html")` and `gradlab.exports.save` keep
+        it.
+
+        title, subtitle    in place of the verdict and its rate
+        width, height      pixels
+        dark               for a dark page
+        """
+        return _drawing[0]().chart(self, **options)
+
+    def _repr_html_(self) -> str:
+        return _drawing[0]().html(self)
