@@ -35,7 +35,7 @@ ELSEWHERE = (
     "gradlab.engine.recurrent",
     "gradlab.network.dropout",
     "gradlab.settings.tasks",
-    "gradlab.training.checkpoints",
+    "gradlab.checkpoints",
     "gradlab.training",
 )
 

@@ -16,7 +16,7 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.ui"],
     ["gradlab.charts", "gradlab.exports"],
     ["gradlab.words", "gradlab"],  # `gradlab`: the public names, gathered in gradlab/__init__.py
-    ["gradlab.training", "gradlab.watching"],
+    ["gradlab.training", "gradlab.watching", "gradlab.checkpoints"],
     ["gradlab.analyses"],
     ["gradlab.settings"],
     ["gradlab.engine"],
@@ -46,7 +46,16 @@ LIBRARY_ROOMS = {  # which rooms may import a library
     "lightning": {"gradlab.watching"},
     "pytorch_lightning": {"gradlab.watching"},
     "transformers": {"gradlab.watching"},
-    "torch": {"gradlab.network", "gradlab.engine", "gradlab.settings", "gradlab.training", "gradlab.watching"},
+    "onnx": {"gradlab.checkpoints"},
+    "h5py": {"gradlab.checkpoints"},
+    "torch": {
+        "gradlab.network",
+        "gradlab.engine",
+        "gradlab.settings",
+        "gradlab.training",
+        "gradlab.watching",
+        "gradlab.checkpoints",
+    },  # fmt: skip
 }
 
 

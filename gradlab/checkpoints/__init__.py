@@ -1,0 +1,132 @@
+"""Checkpoints of other programs: the recurrent parts of a file of weights, as stacks.
+
+>>> checkpoint = gradlab.checkpoints.load("model.pt")
+>>> checkpoint.table, checkpoint.stacks["encoder.lstm"]
+
+    safetensors   .safetensors
+    torch_files   .pt, .pth, .bin, .ckpt: what torch.save wrote of tensors, in its zip and its legacy format
+    npz           .npz of numpy
+    names         recurrent parts of these, by PyTorch's names and shapes
+    onnx          LSTM, GRU and RNN nodes of .onnx
+    keras         .keras, .weights.h5, .h5 and .hdf5 of Keras 1, 2 and 3
+
+A file may come from anybody: nothing in it is executed, nothing is extracted to a disk, and sizes are checked before
+memory is taken. Where names or shapes can be read in two ways, the file is refused with the question.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from gradlab.checkpoints import names, npz, safetensors, torch_files
+from gradlab.checkpoints.contents import Cells, Contents, Part
+from gradlab.checkpoints.source import Source, entries
+from gradlab.network.stack import Net, Stack, of_levels
+
+TABLE_COLUMNS = (
+    "name", "cell", "layers", "input_size", "hidden_sizes", "directions", "gate_order", "bias", "dtype", "ignored",
+)  # fmt: skip
+FORMATS = ".safetensors, .pt, .pth, .bin (torch.save), .npz, .onnx, .keras, .weights.h5, .h5 or .hdf5"
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """The recurrent parts of a file.
+
+    A file that was read from its path may be mapped: leave it as it is until `stacks` was asked for.
+    """
+
+    format: str
+    parts: tuple[Part, ...]
+    ignored: tuple[tuple[str, str], ...]  # what is no recurrent part, or none that can be read, and why
+
+    @cached_property
+    def stacks(self) -> dict[str, Stack | Net]:
+        """Copies of the weights by the part's prefix in the file, "" where its names have none; a `Net` where a part is
+        bidirectional, has a projection, layers of unequal sizes or a reset before the product."""
+        return {part.name: of_levels(part.cell, part.levels, precision=part.precision) for part in self.parts}
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row per part, then one per group of other tensors.
+
+        name, cell, layers, input_size, hidden_sizes (of the layers, the lowest first), directions, gate_order and bias
+        (as the file has them), dtype, ignored (what was left out, and why; "" where nothing was).
+        """
+        rows: list[tuple] = []
+        for part in self.parts:
+            first = part.levels[0][0].layer
+            sizes = ", ".join(str(level[0].layer.U.shape[1]) for level in part.levels)
+            directions = "both" if len(part.levels[0]) > 1 else ("reverse" if part.levels[0][0].reverse else "forward")
+            rows.append((
+                part.name, part.cell, len(part.levels), first.W.shape[1], sizes, directions, part.gate_order, part.bias,
+                part.precision or first.U.dtype.name, part.without,
+            ))  # fmt: skip
+        rows += [(name, "", 0, 0, "", "", "", "", "", why) for name, why in self.ignored]
+        return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{part.name or 'weights'}: {part.cell}" for part in self.parts)
+        return f"Checkpoint({self.format}, {parts})"
+
+
+def load(path_or_bytes: str | os.PathLike[str] | bytes, cell: Cells = None) -> Checkpoint:
+    """The recurrent parts of a file of weights, whatever its name ends in; its first bytes say what it is.
+
+    cell    which cell it is, where the file can be read in several ways; of all parts, or by name: {"encoder": "gru"}
+
+    Raises ValueError, in one sentence, for what cannot be read: an unknown or damaged file, code, values that are not
+    finite, options that no cell has; for what can be read in several ways; and where nothing recurrent is in it.
+    ImportError where a library is missing, with the command that installs it; TooLarge, a ValueError, before memory is
+    taken that is not there; OSError as `open` does.
+    """
+    source = Source.of(path_or_bytes)
+    contents = _contents(source, cell)
+    if not contents.parts:
+        why = "; ".join(f"{name or 'the weights'}: {reason}" for name, reason in contents.ignored[:4]) or "it is empty"
+        raise ValueError(f"no recurrent part that can be read is in this {contents.format} file: {why}")
+    if unknown := _not_there(cell, contents):
+        raise ValueError(f"cell = {unknown!r} fits no part of the file: it holds {_held(contents)}")
+    return Checkpoint(*contents)
+
+
+def _contents(source: Source, cells: Cells) -> Contents:
+    """By the format that the first bytes tell. Raises ValueError for an unknown one."""
+    head = source.head(16)
+    if head.startswith(b"PK\x03\x04"):
+        with source.open() as file:
+            listed = entries(file)
+        if any(name.endswith("data.pkl") or "/code/" in name for name in listed):
+            return _by_names("torch zip", torch_files.tensors(source, listed), cells)
+        if any(name.endswith(".npy") for name in listed):
+            return _by_names("npz", npz.tensors(source, listed), cells)
+        raise ValueError(f"the zip archive is of no format that is read here: use {FORMATS}")
+    if safetensors.header_bytes(source) is not None:
+        tensors, stated = safetensors.tensors(source)
+        return _by_names("safetensors", tensors, cells, stated)
+    if torch_files.is_legacy(source):
+        return _by_names("torch legacy", torch_files.tensors(source, None), cells)
+    if head[:1] == b"\x80":
+        raise ValueError(f"this is a plain pickle, which may run code, and nothing of it was run: {torch_files.PLAIN}")
+    raise ValueError(f"the format of this file is not known: use {FORMATS}")
+
+
+def _by_names(called: str, tensors: Mapping, cells: Cells, stated: str | None = None) -> Contents:
+    return Contents(called, *names.recognized(tensors, cells, stated))
+
+
+def _not_there(cell: Cells, contents: Contents) -> str | None:
+    """What the caller says of a cell or a part that the file has not."""
+    if isinstance(cell, str):
+        return None if any(part.cell == cell for part in contents.parts) else cell
+    there = {part.name for part in contents.parts}
+    return next((name for name in cell or () if name not in there), None)
+
+
+def _held(contents: Contents) -> str:
+    return ", ".join(f"{part.name or 'weights'} ({part.cell})" for part in contents.parts)
