@@ -49,13 +49,9 @@ LIBRARY_ROOMS = {  # which rooms may import a library
     "onnx": {"gradlab.checkpoints"},
     "h5py": {"gradlab.checkpoints"},
     "torch": {
-        "gradlab.network",
-        "gradlab.engine",
-        "gradlab.settings",
-        "gradlab.training",
-        "gradlab.watching",
-        "gradlab.checkpoints",
-    },  # fmt: skip
+        *("gradlab.network", "gradlab.engine", "gradlab.settings"),
+        *("gradlab.training", "gradlab.watching", "gradlab.checkpoints"),
+    },
 }
 
 

@@ -187,7 +187,8 @@ def _held(of_layer: dict[str, str], tensors: Mapping[str, Entry], reverse: bool)
         return finite(tensors[of_layer[kind]].read(), of_layer[kind]) if kind in of_layer else None
 
     W, U, b_W, b_U = (array(kind) for kind in Layer._fields)
-    assert W is not None and U is not None
+    assert W is not None  # _levels has refused what has none
+    assert U is not None
     nothing = np.zeros(len(U), U.dtype)
     layer = Layer(W, U, nothing if b_W is None else b_W, nothing if b_U is None else b_U)
     return Held(layer, reverse, array("P"))

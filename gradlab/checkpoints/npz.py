@@ -65,5 +65,5 @@ class _damaged:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, ValueError) and str(error).startswith(self.name):
             return
-        if isinstance(error, zipfile.BadZipFile | ValueError | EOFError | OSError | SyntaxError):
+        if isinstance(error, Exception):  # of whatever kind a damaged archive or header ends in
             raise ValueError(f"{self.name} is truncated or damaged: {str(error)[:120]}") from None

@@ -1,4 +1,4 @@
-"""`.safetensors`: a header and the tensors' bytes. The library checks offsets, overlaps and sizes; the file is mapped."""
+"""`.safetensors`: a header and the tensors' bytes. The library checks offsets and sizes, and maps the file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def tensors(source: Source) -> tuple[dict[str, Entry], str | None]:
     size = header_bytes(source) or 0
     if size > min(source.size - 8, MOST_HEADER_BYTES):
         raise ValueError(
-            f"the header of {size} bytes does not fit: the file has {source.size} and at most {MOST_HEADER_BYTES} are read"
+            f"the header of {size} bytes does not fit: the file has {source.size} bytes, and headers of at most "
+            f"{MOST_HEADER_BYTES} are read"
         )
     metadata = _metadata(source.head(8 + size)[8:])
     try:
@@ -37,7 +38,7 @@ def tensors(source: Source) -> tuple[dict[str, Entry], str | None]:
             read: Mapping[str, Tensor] = load(source.data)
         else:
             with safe_open(source.path, framework="pt") as file:
-                read = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: no Mapping
+                read = {name: file.get_tensor(name) for name in list(file.keys())}
     except (SafetensorError, ValueError, RuntimeError, KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"the safetensors file is damaged: {str(error)[:200]}") from None
     return {name: entry_of(name, tensor) for name, tensor in read.items()}, _cell_of(metadata)

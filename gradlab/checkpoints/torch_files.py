@@ -66,7 +66,8 @@ def tensors(source: Source, listed: Mapping[str, zipfile.ZipInfo] | None) -> dic
     except Exception as error:  # of whatever kind a damaged pickle ends in
         reason = str(error).split("\n\n")[-1].split("\n")[0][:160]
         raise ValueError(
-            f"torch.load(weights_only=True) cannot read the file, truncated or damaged: {type(error).__name__}: {reason}"
+            "torch.load(weights_only=True) cannot read the file, which is truncated or damaged: "
+            f"{type(error).__name__}: {reason}"
         ) from None
     found = dict(_tensors_in(saved))
     storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
@@ -92,7 +93,7 @@ def _refuse_archive(source: Source, listed: Mapping[str, zipfile.ZipInfo]) -> No
     with source.open() as file, zipfile.ZipFile(file) as archive:
         try:
             pickle = archive.read(pickles[0])
-        except (zipfile.BadZipFile, EOFError, ValueError, OSError) as error:
+        except Exception as error:  # of whatever kind a damaged archive ends in
             raise ValueError(f"the archive is truncated or damaged: {str(error)[:100]}") from None
     _refuse_code(BytesIO(pickle), source.size)
 
