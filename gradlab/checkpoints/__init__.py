@@ -23,7 +23,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from gradlab.checkpoints import names, npz, safetensors, torch_files
+from gradlab.checkpoints import names, npz, onnx, safetensors, torch_files
 from gradlab.checkpoints.contents import Cells, Contents, Part
 from gradlab.checkpoints.source import Source, entries
 from gradlab.network.stack import Net, Stack, of_levels
@@ -113,6 +113,8 @@ def _contents(source: Source, cells: Cells) -> Contents:
         return _by_names("torch legacy", torch_files.tensors(source, None), cells)
     if head[:1] == b"\x80":
         raise ValueError(f"this is a plain pickle, which may run code, and nothing of it was run: {torch_files.PLAIN}")
+    if onnx.is_onnx(source):
+        return onnx.contents(source)
     raise ValueError(f"the format of this file is not known: use {FORMATS}")
 
 
