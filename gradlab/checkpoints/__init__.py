@@ -23,14 +23,17 @@ from functools import cached_property
 
 import pandas as pd
 
-from gradlab.checkpoints import names, npz, onnx, safetensors, torch_files
+from gradlab.checkpoints import hdf5, keras, names, npz, onnx, safetensors, torch_files
 from gradlab.checkpoints.contents import Cells, Contents, Part
 from gradlab.checkpoints.source import Source, entries
+from gradlab.engine.plan import TooLarge
 from gradlab.network.stack import Net, Stack, of_levels
+from gradlab.words.letters import printable
 
 TABLE_COLUMNS = (
     "name", "cell", "layers", "input_size", "hidden_sizes", "directions", "gate_order", "bias", "dtype", "ignored",
 )  # fmt: skip
+MOST_CHARACTERS = 600  # of a refusal
 FORMATS = ".safetensors, .pt, .pth, .bin (torch.save), .npz, .onnx, .keras, .weights.h5, .h5 or .hdf5"
 
 
@@ -86,13 +89,22 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes, cell: Cells = None) -> C
     taken that is not there; OSError as `open` does.
     """
     source = Source.of(path_or_bytes)
-    contents = _contents(source, cell)
+    try:
+        contents = _contents(source, cell)
+    except TooLarge:
+        raise
+    except ValueError as error:  # with names that the file chose
+        raise ValueError(_one_line(str(error))) from None
     if not contents.parts:
         why = "; ".join(f"{name or 'the weights'}: {reason}" for name, reason in contents.ignored[:4]) or "it is empty"
-        raise ValueError(f"no recurrent part that can be read is in this {contents.format} file: {why}")
+        raise ValueError(_one_line(f"no recurrent part that can be read is in this {contents.format} file: {why}"))
     if unknown := _not_there(cell, contents):
         raise ValueError(f"cell = {unknown!r} fits no part of the file: it holds {_held(contents)}")
     return Checkpoint(*contents)
+
+
+def _one_line(text: str) -> str:
+    return printable(" ".join(text.split()))[:MOST_CHARACTERS]
 
 
 def _contents(source: Source, cells: Cells) -> Contents:
@@ -105,12 +117,16 @@ def _contents(source: Source, cells: Cells) -> Contents:
             return _by_names("torch zip", torch_files.tensors(source, listed), cells)
         if any(name.endswith(".npy") for name in listed):
             return _by_names("npz", npz.tensors(source, listed), cells)
+        if keras.is_keras(listed):
+            return keras.of_archive(source, listed)
         raise ValueError(f"the zip archive is of no format that is read here: use {FORMATS}")
     if safetensors.header_bytes(source) is not None:
         tensors, stated = safetensors.tensors(source)
         return _by_names("safetensors", tensors, cells, stated)
     if torch_files.is_legacy(source):
         return _by_names("torch legacy", torch_files.tensors(source, None), cells)
+    if head.startswith(hdf5.MAGIC):
+        return keras.of_file(source, cells)
     if head[:1] == b"\x80":
         raise ValueError(f"this is a plain pickle, which may run code, and nothing of it was run: {torch_files.PLAIN}")
     if onnx.is_onnx(source):

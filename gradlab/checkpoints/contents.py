@@ -72,11 +72,14 @@ def one_dtype(entries: Mapping[str, Entry]) -> str:
     return entry.dtype
 
 
-def decided(cells: Cells, name: str, likely: Iterable[str], possible: Iterable[str], why: str) -> str:
+def decided(
+    cells: Cells, name: str, likely: Iterable[str], possible: Iterable[str], why: str, ask: bool = False
+) -> str:
     """The cell of a part: what the caller says, if it is possible, else the likely one where there is but one.
 
     likely      the cells that the file may mean
     possible    those that its shapes allow
+    ask         also where one cell is likely
     Raises ValueError, with the question and its answers, where the file may mean several.
     """
     wanted = cells if isinstance(cells, str) or cells is None else cells.get(name)
@@ -87,13 +90,13 @@ def decided(cells: Cells, name: str, likely: Iterable[str], possible: Iterable[s
     likely = tuple(likely)
     if isinstance(cells, Mapping) and wanted is not None:
         raise ValueError(f"cell = {wanted!r} does not fit {name or 'the weights'}: use one of {', '.join(possible)}")
-    if len(likely) == 1:
+    if len(likely) == 1 and not ask:
         return likely[0]
     called = name or "the weights"
     if not likely:
         raise ValueError(f"{called}: {why}")
     answers = " or ".join(f'cell="{cell}"' for cell in likely)
-    raise ValueError(f"{called} can be read in {len(likely)} ways, since {why}: say which, load(…, {answers})")
+    raise ValueError(f"{called} can be read in several ways, since {why}: say which, load(…, {answers})")
 
 
 def of_gates(count: int) -> tuple[str, ...]:

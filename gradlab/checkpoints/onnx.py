@@ -104,6 +104,7 @@ class Scope:
     gives: dict[str, str] = field(default_factory=dict)  # the part whose Y a name is
 
     def __post_init__(self) -> None:
+        _refuse_bytes(self.graph)
         self.initializers = {tensor.name: tensor for tensor in self.graph.initializer}
         self.makers = {output: node for node in self.graph.node for output in node.output if output}
         self.inputs = {value.name for value in self.graph.input}
@@ -150,6 +151,15 @@ class Scope:
             return self.constant(name)
         except NotReadError:
             return None
+
+
+def _refuse_bytes(graph: Any) -> None:
+    """Raises ValueError for names that are no text, which protobuf then gives as bytes."""
+    texts = [text for node in graph.node for text in (node.op_type, node.name, node.domain, *node.input, *node.output)]
+    texts += [entry.name for entry in (*graph.initializer, *graph.input, *graph.value_info)]
+    texts += [attribute.name for node in graph.node for attribute in node.attribute]
+    if any(isinstance(text, bytes) for text in texts):
+        raise ValueError("the ONNX file is truncated or damaged: a name in it is no text")
 
 
 def _array(tensor: Any) -> ndarray:

@@ -191,6 +191,8 @@ ATTACKS = {
     "nested JSON": (lambda: with_header(b'{"a":' + b"[" * 100_000), r"no JSON|damaged"),
     "network of watch": (lambda: with_header({"__metadata__": {"gradlab": '{"format": "gradlab network 1"}'}}),
                          r"gradlab\.watching\.network\.read"),
+    "names of lines": (lambda: torch_zip({"a\nb\x1b[31m.weight_hh_l0": torch.ones(4, 4)}), r"a b.*weight_ih_l0"),
+    "long names": (lambda: torch_zip({f"{n}{'x' * 900}": torch.ones(1) for n in range(9)}), r"no recurrent part"),
     "empty": (lambda: b"", r"empty"),
     "text": (lambda: b"hello, these are my weights", r"not known"),
     "other zip": (lambda: own_zip({"readme.txt": b"x"}), r"no format"),
@@ -238,7 +240,8 @@ def test_it_is_refused_in_one_sentence_and_nothing_runs(attack, by_path, tmp_pat
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
     sentence = str(refused.value)
     assert "\n" not in sentence
-    assert len(sentence) < 500
+    assert "\x1b" not in sentence
+    assert len(sentence) <= 600
 
 
 def test_a_container_that_stands_in_many_places_is_looked_into_once():
