@@ -9,6 +9,8 @@
     names         recurrent parts of these, by PyTorch's names and shapes
     onnx          LSTM, GRU and RNN nodes of .onnx
     keras         .keras, .weights.h5, .h5 and .hdf5 of Keras 1, 2 and 3
+    data          .npy, .npz, .csv, .parquet and .txt as what a network reads
+    subject       a part beside data, as every analysis takes it
 
 A file may come from anybody: nothing in it is executed, nothing is extracted to a disk, and sizes are checked before
 memory is taken. Where names or shapes can be read in two ways, the file is refused with the question.
@@ -24,10 +26,13 @@ from functools import cached_property
 import pandas as pd
 
 from gradlab.checkpoints import hdf5, keras, names, npz, onnx, safetensors, torch_files
-from gradlab.checkpoints.contents import Cells, Contents, Part
+from gradlab.checkpoints.contents import AmbiguousError, Cells, Contents, Part
+from gradlab.checkpoints.data import Data, read
 from gradlab.checkpoints.source import Source, entries
+from gradlab.checkpoints.subject import arguments, of_part
 from gradlab.engine.plan import TooLarge
 from gradlab.network.stack import Net, Stack, of_levels
+from gradlab.settings.watched import Watched
 from gradlab.words.letters import printable
 
 TABLE_COLUMNS = (
@@ -47,12 +52,19 @@ class Checkpoint:
     format: str
     parts: tuple[Part, ...]
     ignored: tuple[tuple[str, str], ...]  # what is no recurrent part, or none that can be read, and why
+    file_name: str = ""
+    cell: Cells = None  # what the caller said of it
 
     @cached_property
     def stacks(self) -> dict[str, Stack | Net]:
         """Copies of the weights by the part's prefix in the file, "" where its names have none; a `Net` where a part is
         bidirectional, has a projection, layers of unequal sizes or a reset before the product."""
-        return {part.name: of_levels(part.cell, part.levels, precision=part.precision) for part in self.parts}
+        return {part.name: self._stack(part) for part in self.parts}
+
+    def _stack(self, part: Part) -> Stack | Net:
+        lacks = {"bias_ih"} if part.bias == "none" else set()
+        fixed = frozenset(lacks | ({"steps"} if part.steps else set()))
+        return of_levels(part.cell, part.levels, precision=part.precision, fixed=fixed)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -73,15 +85,40 @@ class Checkpoint:
         rows += [(name, "", 0, 0, "", "", "", "", "", why) for name, why in self.ignored]
         return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
 
+    def subject(
+        self,
+        part: str,
+        data: str | os.PathLike[str] | bytes | Data | None = None,
+        *,
+        array: str | None = None,
+        batch_first: bool = False,
+        scaling: str = "none",
+    ) -> Watched:
+        """A part beside data, as every analysis takes it; it reads noise where there are none.
+
+        data                          a file (`gradlab.checkpoints.data.read`), or what was read of one
+        array, batch_first, scaling   how the file is read
+
+        Raises ValueError for a part that is not there, for one that is no plain stack, and as `data.read` does.
+        """
+        if part not in self.stacks:
+            raise ValueError(f"part = {part!r} is not in the file: it holds {', '.join(map(repr, self.stacks))}")
+        network = self.stacks[part]
+        if data is not None and not isinstance(data, Data):
+            data = read(data, network.input_size, array=array, batch_first=batch_first, scaling=scaling)
+        loaded = f"gradlab.checkpoints.load({self.file_name!r}{'' if self.cell is None else f', {self.cell!r}'})"
+        return of_part(part, network, data, f"{loaded}.subject({part!r}{arguments(data)})", self.file_name)
+
     def __repr__(self) -> str:
         parts = ", ".join(f"{part.name or 'weights'}: {part.cell}" for part in self.parts)
         return f"Checkpoint({self.format}, {parts})"
 
 
-def load(path_or_bytes: str | os.PathLike[str] | bytes, cell: Cells = None) -> Checkpoint:
+def load(path_or_bytes: str | os.PathLike[str] | bytes, cell: Cells = None, *, file_name: str = "") -> Checkpoint:
     """The recurrent parts of a file of weights, whatever its name ends in; its first bytes say what it is.
 
-    cell    which cell it is, where the file can be read in several ways; of all parts, or by name: {"encoder": "gru"}
+    cell         which cell it is, where the file can be read in several ways; of all parts, or {"encoder": "gru"}
+    file_name    what programs call it, where bytes are passed
 
     Raises ValueError, in one sentence, for what cannot be read: an unknown or damaged file, code, values that are not
     finite, options that no cell has; for what can be read in several ways; and where nothing recurrent is in it.
@@ -91,6 +128,8 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes, cell: Cells = None) -> C
     source = Source.of(path_or_bytes)
     try:
         contents = _contents(source, cell)
+    except AmbiguousError as error:
+        raise AmbiguousError(_one_line(str(error)), error.part, error.answers) from None
     except TooLarge:
         raise
     except ValueError as error:  # with names that the file chose
@@ -100,7 +139,7 @@ def load(path_or_bytes: str | os.PathLike[str] | bytes, cell: Cells = None) -> C
         raise ValueError(_one_line(f"no recurrent part that can be read is in this {contents.format} file: {why}"))
     if unknown := _not_there(cell, contents):
         raise ValueError(f"cell = {unknown!r} fits no part of the file: it holds {_held(contents)}")
-    return Checkpoint(*contents)
+    return Checkpoint(*contents, file_name or ("" if source.path is None else os.fspath(source.path)), cell)
 
 
 def _one_line(text: str) -> str:

@@ -37,6 +37,7 @@ class Part(NamedTuple):
     bias: str  # its form in the file
     precision: str = ""  # "float16" or "bfloat16" where the arrays are copies in float32
     without: str = ""  # what of it the stack leaves out, and why
+    steps: bool = False  # whether it is a module that reads one step a call
 
 
 class Contents(NamedTuple):
@@ -72,6 +73,14 @@ def one_dtype(entries: Mapping[str, Entry]) -> str:
     return entry.dtype
 
 
+class AmbiguousError(ValueError):
+    """A part that can be read in several ways: which it is, and what would answer."""
+
+    def __init__(self, sentence: str, part: str, answers: tuple[str, ...]):
+        super().__init__(sentence)
+        self.part, self.answers = part, answers
+
+
 def decided(
     cells: Cells, name: str, likely: Iterable[str], possible: Iterable[str], why: str, ask: bool = False
 ) -> str:
@@ -80,7 +89,7 @@ def decided(
     likely      the cells that the file may mean
     possible    those that its shapes allow
     ask         also where one cell is likely
-    Raises ValueError, with the question and its answers, where the file may mean several.
+    Raises AmbiguousError, a ValueError with the question and its answers, where the file may mean several.
     """
     wanted = cells if isinstance(cells, str) or cells is None else cells.get(name)
     if wanted is not None and wanted not in KNOWN:
@@ -96,7 +105,8 @@ def decided(
     if not likely:
         raise ValueError(f"{called}: {why}")
     answers = " or ".join(f'cell="{cell}"' for cell in likely)
-    raise ValueError(f"{called} can be read in several ways, since {why}: say which, load(…, {answers})")
+    sentence = f"{called} can be read in several ways, since {why}: say which, load(…, {answers})"
+    raise AmbiguousError(sentence, name, likely)
 
 
 def of_gates(count: int) -> tuple[str, ...]:

@@ -24,13 +24,17 @@ from gradlab.network.modules import HALF, Held
 
 WEIGHT = re.compile(
     r"(?:(?P<part>.*?)[._/])??(?P<kind>weight|bias|w|b)_(?P<of>ih|hh|hr)"
-    r"(?P<suffix>(?:_l(?P<number>\d{1,4})(?P<reverse>_reverse)?)?)"
+    r"(?P<suffix>(?:_l(?P<number>\d{1,4})(?P<reverse>_reverse)?)?)",
+    re.DOTALL,
 )
 DERIVED = re.compile(  # what a parametrization makes a weight of
     r"(?:(?P<part>.*?)[._/])??(?:parametrizations\.)?(?:weight|bias)_(?:ih|hh|hr)(?:_l\d{1,4}(?:_reverse)?)?"
-    r"[._](?:original\d?|orig|raw|g|v|mask|u)"
+    r"[._](?:original\d?|orig|raw|g|v|mask|u)",
+    re.DOTALL,
 )
-QUANTIZED = re.compile(r"(?P<part>.*?)[._/]?(?:_all_weight_values|_packed_params|_packed_weight_(?:ih|hh))\b.*")
+QUANTIZED = re.compile(
+    r"(?P<part>.*?)[._/]?(?:_all_weight_values|_packed_params|_packed_weight_(?:ih|hh))\b.*", re.DOTALL
+)
 ORDERS = {1: "one", 3: "r z n (PyTorch)", 4: "i f g o (PyTorch)"}
 LIKELY = {1: ("rnn", "rnn_relu"), 3: ("gru",), 4: ("lstm",)}
 
@@ -113,7 +117,9 @@ def _part(name: str, group: dict[Place, str], tensors: Mapping[str, Entry], cell
     read = tuple(
         tuple(_held(of_layer, tensors, bool(reverse)) for reverse, of_layer in enumerate(level)) for level in levels
     )
-    return Part(name, cell, read, ORDERS.get(count, "of the cell"), bias, dtype if dtype in HALF else "")
+    steps = all(place.number is None for place in group)
+    order = ORDERS.get(count, "of the cell")
+    return Part(name, cell, read, order, bias, dtype if dtype in HALF else "", steps=steps)
 
 
 def _levels(called: str, group: dict[Place, str]) -> list[list[dict[str, str]]]:

@@ -26,7 +26,7 @@ def tensors(source: Source, listed: Mapping[str, zipfile.ZipInfo]) -> dict[str, 
             if not name.endswith(SUFFIX):
                 continue
             called = name.removesuffix(SUFFIX)
-            with _damaged(called), archive.open(info) as stream:
+            with damaged(called), archive.open(info) as stream:
                 shape, _, dtype = header(stream, called)
                 begin = stream.tell()
             if int(np.prod(shape, dtype=object)) * dtype.itemsize != info.file_size - begin:
@@ -49,12 +49,12 @@ def header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtyp
 
 
 def _read(source: Source, entry: str, name: str, dtype: np.dtype) -> ndarray:
-    with source.open() as file, zipfile.ZipFile(file) as archive, _damaged(name), archive.open(entry) as stream:
+    with source.open() as file, zipfile.ZipFile(file) as archive, damaged(name), archive.open(entry) as stream:
         array = np.asarray(npy.read_array(stream, allow_pickle=False))
     return array.astype(np.float32 if dtype.itemsize < 4 else dtype.newbyteorder("="), copy=False)
 
 
-class _damaged:
+class damaged:
     """Says of which array an error is."""
 
     def __init__(self, name: str):
