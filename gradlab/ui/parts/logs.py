@@ -1,6 +1,7 @@
 """Logs of `gradlab.watch`, followed from the server's folder or uploaded, and the place where files are opened.
 
-What is uploaded is of this session alone. Which folder, the server's environment says (`GRADLAB_LOGS`); without it none is read, whatever a visitor asks for.
+What is uploaded is of this session alone. Which folder, the server's environment says (`GRADLAB_LOGS`); without it
+none is read, whatever a visitor asks for.
 """
 
 import os
