@@ -31,6 +31,7 @@ from gradlab.checkpoints.data import Data, read
 from gradlab.checkpoints.source import Source, entries
 from gradlab.checkpoints.subject import arguments, of_part
 from gradlab.engine.plan import TooLarge
+from gradlab.network.modules import Held
 from gradlab.network.stack import Net, Stack, of_levels
 from gradlab.settings.watched import Watched
 from gradlab.words.letters import printable
@@ -70,14 +71,15 @@ class Checkpoint:
     def table(self) -> pd.DataFrame:
         """A row per part, then one per group of other tensors.
 
-        name, cell, layers, input_size, hidden_sizes (of the layers, the lowest first), directions, gate_order and bias
-        (as the file has them), dtype, ignored (what was left out, and why; "" where nothing was).
+        name, cell, layers, input_size, hidden_sizes (of the layers, the lowest first; "64 → 16" with a projection),
+        directions, gate_order and bias (as the file has them), dtype, ignored (what was left out, and why).
         """
-        rows: list[tuple] = []
+        rows: list[tuple[object, ...]] = []
         for part in self.parts:
-            first = part.levels[0][0].layer
-            sizes = ", ".join(str(level[0].layer.U.shape[1]) for level in part.levels)
-            directions = "both" if len(part.levels[0]) > 1 else ("reverse" if part.levels[0][0].reverse else "forward")
+            lowest = part.levels[0][0]
+            first, alone = lowest.layer, "reverse" if lowest.reverse else "forward"
+            sizes = ", ".join(_size(level[0]) for level in part.levels)
+            directions = "both" if len(part.levels[0]) > 1 else alone
             rows.append((
                 part.name, part.cell, len(part.levels), first.W.shape[1], sizes, directions, part.gate_order, part.bias,
                 part.precision or first.U.dtype.name, part.without,
@@ -112,6 +114,12 @@ class Checkpoint:
     def __repr__(self) -> str:
         parts = ", ".join(f"{part.name or 'weights'}: {part.cell}" for part in self.parts)
         return f"Checkpoint({self.format}, {parts})"
+
+
+def _size(held: Held) -> str:
+    """The units of a layer, and what a projection makes of them."""
+    P = held.layer.U.shape[1]
+    return str(P) if held.projection is None else f"{held.projection.shape[1]} → {P}"
 
 
 def load(path_or_bytes: str | os.PathLike[str] | bytes, cell: Cells = None, *, file_name: str = "") -> Checkpoint:

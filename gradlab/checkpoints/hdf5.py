@@ -74,10 +74,9 @@ def _walked(root: Any, size: int) -> Tree:
             raise ValueError(
                 f"the HDF5 file nests more than {MOST_DEPTH} deep, or holds more than {MOST_OBJECTS} objects"
             )
-        token = h5py.h5o.get_info(group.id).addr
-        if token in seen:
+        if group in seen:  # by its place in the file
             continue
-        seen.add(token)
+        seen.add(group)
         tree.attributes[path] = _Attributes(group)
         inside = []
         for name in group:

@@ -324,9 +324,12 @@ def _weights(layer: Found, kind: str, tree: hdf5.Tree, directions: int) -> tuple
     for start in range(0, len(names), each):
         _refuse_shapes(names[start : start + each], entries, KINDS[kind], kind.startswith("CuDNN"))
     arrays = [finite(entry.read(), name) for name, entry in entries.items()]
-    made = [Weights(*arrays[start : start + 2], arrays[start + 2] if each == 3 else None)
-            for start in range(0, len(arrays), each)]  # fmt: skip
+    made = [_of_arrays(arrays[start : start + each]) for start in range(0, len(arrays), each)]
     return made, dtype if dtype in HALF else ""
+
+
+def _of_arrays(arrays: list[ndarray]) -> Weights:
+    return Weights(arrays[0], arrays[1], arrays[2] if len(arrays) == 3 else None)
 
 
 def _names(layer: Found, tree: hdf5.Tree) -> list[str]:
@@ -459,7 +462,7 @@ def _without_configuration(
         weights = []
         for paths in directions:
             arrays = [finite(tree.entries[path].read(), path) for path in paths]
-            weights.append(Weights(arrays[0], arrays[1], arrays[2] if len(arrays) == 3 else None))
+            weights.append(_of_arrays(arrays))
         parts.append(_of_weights(name, cell, slope, gates, cudnn, weights, dtype if dtype in HALF else ""))
     if not parts and not ignored:
         ignored.append(("the file", "it has no cell/vars and no recurrent_kernel"))

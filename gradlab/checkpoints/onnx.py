@@ -177,8 +177,10 @@ def _array(tensor: Any) -> ndarray:
 
 
 def _of_constant(node: Any) -> ndarray:
-    attribute = node.attribute[0] if node.attribute else None
-    kind = getattr(attribute, "name", "nothing")
+    if not node.attribute:
+        raise NotReadError(f"{node.output[0]} is a constant without a value: export it as a tensor")
+    attribute = node.attribute[0]
+    kind = attribute.name
     if kind == "value":
         return _array(attribute.t)
     if kind in ("value_float", "value_int"):
@@ -236,9 +238,10 @@ def _part(node: Any, scope: Scope, name: str) -> Part:
 def _cell(kind: str, options: Any, count: int) -> tuple[str, list[float]]:
     """(the cell, the slope of the gates of each direction). Raises NotReadError for what is of no cell, by its name."""
     wanted = DEFAULTS[kind]
-    activations = [value.decode("utf-8", "replace") for value in options["activations"].strings] \
-        if "activations" in options else list(wanted) * count  # fmt: skip
-    known = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu", "hardsigmoid": "HardSigmoid"}
+    activations = list(wanted) * count
+    if "activations" in options:
+        activations = [str(value, "utf-8", "replace") for value in options["activations"].strings]
+    known: dict[str, str] = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu", "hardsigmoid": "HardSigmoid"}
     activations = [known.get(activation.lower(), activation) for activation in activations]
     if len(activations) != len(wanted) * count:
         raise NotReadError(f"activations = {activations} are {len(activations)}: {len(wanted) * count} are needed")
@@ -246,13 +249,14 @@ def _cell(kind: str, options: Any, count: int) -> tuple[str, list[float]]:
     betas = list(options["activation_beta"].floats) if "activation_beta" in options else []
     cells, slopes = set(), []
     for start in range(0, len(activations), len(wanted)):
-        of_direction = tuple(activations[start : start + len(wanted)])
+        of_direction: tuple[str, ...] = tuple(activations[start : start + len(wanted)])
         cell = CELLS_BY.get((kind, *of_direction))
         if cell is None:
             raise NotReadError(f"activations = {', '.join(of_direction)} of {kind} are of no cell")
         slope = SLOPE
         if of_direction[0] == "HardSigmoid":
             slope = alphas.pop(0) if alphas else SLOPE
+            slope = SLOPE if np.float32(slope) == np.float32(SLOPE) else slope
             beta = betas.pop(0) if betas else 0.5
             if beta != 0.5:
                 raise NotReadError(f"activation_beta = {beta:g} of HardSigmoid is of no cell: use 0.5")

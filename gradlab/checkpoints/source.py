@@ -47,7 +47,7 @@ class Source:
 
     def open(self) -> BinaryIO:
         """A binary file, at its start."""
-        return BytesIO(self.data) if self.path is None else self.path.open("rb")
+        return BytesIO(self.data or b"") if self.path is None else self.path.open("rb")
 
     def head(self, count: int) -> bytes:
         """Its first bytes."""

@@ -143,15 +143,15 @@ def _look_at(upload: Upload) -> None:
         if upload.checkpoint is None and upload.content:
             checkpoint = load(upload.content, dict(upload.cells) or None, file_name=upload.name)
             upload = replace(upload, checkpoint=checkpoint, content=b"", part=_first(checkpoint))
-        if upload.checkpoint is not None:
-            network = upload.checkpoint.stacks[upload.part]
+        if (checkpoint := upload.checkpoint) is not None:
+            network = checkpoint.stacks[upload.part]
             if upload.data_content:
                 data = read(
                     upload.data_content, network.input_size, name=upload.data_name, array=upload.array,
                     batch_first=upload.batch_first, scaling=upload.scaling,
                 )  # fmt: skip
                 upload = replace(upload, data=data)
-            opened_runs.take([upload.checkpoint.subject(upload.part, upload.data)])
+            opened_runs.take([checkpoint.subject(upload.part, upload.data)])
     except AmbiguousError as error:
         upload = replace(upload, asked=error)
     except SeveralArraysError as error:
