@@ -26,7 +26,7 @@ ELSEWHERE = (
     "gradlab.engine.recurrent",
     "gradlab.network.dropout",
     "gradlab.settings.tasks",
-    "gradlab.training.checkpoints",
+    "gradlab.checkpoints",
     "gradlab.training",
 )
 

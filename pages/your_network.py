@@ -3,10 +3,11 @@
 import streamlit as st
 
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import logs, your_network
+from gradlab.ui.parts import logs, uploads, your_network
 
 logs.choose()
 logs.draw()
+uploads.draw()
 shared = settings.current()
 one = your_network.network(shared.subjects)
 where = your_network.diagnosis(one)

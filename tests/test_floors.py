@@ -19,7 +19,7 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.notebook"],
     ["gradlab.charts", "gradlab.exports"],
     ["gradlab.words", "gradlab.public"],  # the public names, gathered
-    ["gradlab.training", "gradlab.watching"],
+    ["gradlab.training", "gradlab.watching", "gradlab.checkpoints"],
     ["gradlab.analyses"],
     ["gradlab.settings"],
     ["gradlab.engine"],
@@ -49,7 +49,12 @@ LIBRARY_ROOMS = {  # which rooms may import a library
     "lightning": {"gradlab.watching"},
     "pytorch_lightning": {"gradlab.watching"},
     "transformers": {"gradlab.watching"},
-    "torch": {"gradlab.network", "gradlab.engine", "gradlab.settings", "gradlab.training", "gradlab.watching"},
+    "onnx": {"gradlab.checkpoints"},
+    "h5py": {"gradlab.checkpoints"},
+    "torch": {
+        *("gradlab.network", "gradlab.engine", "gradlab.settings"),
+        *("gradlab.training", "gradlab.watching", "gradlab.checkpoints"),
+    },
 }
 
 

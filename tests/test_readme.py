@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -26,7 +27,9 @@ def test_the_readme_s_programs_run(tmp_path, monkeypatch):
     programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     names = {"torch": torch, "inputs": torch.randn(5, 2, 16), "cotangents": torch.randn(5, 2, 64)}
     names |= {"model": Model(), "criterion": nn.MSELoss(), "x": torch.randn(2, 5, 3), "y": torch.randn(2, 1)}
-    assert len(programs) == 6
+    torch.save({"encoder": {"lstm": nn.LSTM(16, 4).state_dict()}}, tmp_path / "model.pt")
+    np.save(tmp_path / "inputs.npy", np.random.default_rng(0).standard_normal((9, 2, 16)))
+    assert len(programs) == 7
     for program in programs:
         for size, smaller in SMALLER.items():
             program = program.replace(size, smaller)

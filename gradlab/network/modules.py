@@ -25,8 +25,9 @@ KINDS = "nn.RNN, nn.LSTM, nn.GRU, nn.RNNCell, nn.LSTMCell or nn.GRUCell"
 class Held(NamedTuple):
     """One layer in one direction."""
 
-    layer: Layer
-    projection: ndarray | None  # [P, H]
+    layer: Layer  # U is [G·H, P] where there is a projection
+    reverse: bool = False
+    projection: ndarray | None = None  # [P, H]
 
 
 class Reading(NamedTuple):
@@ -187,4 +188,5 @@ def _held(module: nn.Module, suffix: str) -> Held:
     W, U = (array(PYTORCH_NAMES[name]) for name in ("W", "U"))
     has_bias = getattr(module, PYTORCH_NAMES["b_W"] + suffix, None) is not None
     b_W, b_U = (array(PYTORCH_NAMES[name]) if has_bias else np.zeros(len(U), U.dtype) for name in ("b_W", "b_U"))
-    return Held(Layer(W, U, b_W, b_U), array("weight_hr") if getattr(module, "proj_size", 0) else None)
+    projection = array("weight_hr") if getattr(module, "proj_size", 0) else None
+    return Held(Layer(W, U, b_W, b_U), suffix.endswith("_reverse"), projection)

@@ -17,7 +17,7 @@ from torch import nn
 from gradlab.cells import CELLS, KNOWN
 from gradlab.cells.contract import without
 from gradlab.network.layer import DTYPES, PYTORCH_NAMES, Layer
-from gradlab.network.modules import HALF, read
+from gradlab.network.modules import HALF, Held, read
 
 DIRECTIONS = ("forward", "reverse")
 PRECISIONS = ("", "float64", "float32", *HALF)  # in which a module computes; "" where nothing is known of one
@@ -142,20 +142,9 @@ class Stack:
         if len({reading.cell for reading in readings}) > 1:
             cells = ", ".join(reading.cell for reading in readings)
             raise ValueError(f"modules of several cells, {cells}: trace them apart, chained by trace.inputs_bar")
-        alike = all(len(level) == 1 and level[0].projection is None for level in levels)
-        if alike and masks is None and len({len(level[0].layer.U) for level in levels}) == 1:
-            layers = tuple(level[0].layer for level in levels)
-            several = frozenset(["modules"] if isinstance(module, Sequence | nn.ModuleList) else [])
-            fixed = several.union(*(reading.fixed for reading in readings))
-            return cls(first.cell, layers, first.batch_first, computed_in, fixed)
-        parts = tuple(
-            tuple(
-                Part(first.cell, held.layer, bool(reverse), held.projection, computed_in)
-                for reverse, held in enumerate(level)
-            )
-            for level in levels
-        )
-        return Net(parts, first.batch_first, tuple(masks or ()))
+        several = frozenset(["modules"] if isinstance(module, Sequence | nn.ModuleList) else [])
+        fixed = several.union(*(reading.fixed for reading in readings))
+        return of_levels(first.cell, levels, first.batch_first, computed_in, fixed, masks)
 
 
 def gate_rows(cell: str, gate: str, hidden_size: int) -> slice:
@@ -308,3 +297,20 @@ class Net:
     def layer_sizes(self, state: str) -> list[int]:
         """How many entries a state of each part has."""
         return [part.output_size if state == "h" else part.stack.hidden_size for _, part in self.parts]
+
+
+def of_levels(
+    cell: str,
+    levels: Sequence[Sequence[Held]],
+    batch_first: bool = False,
+    precision: str = "",
+    fixed: frozenset[str] = frozenset(),
+    masks: Sequence[ndarray | None] | None = None,
+) -> Stack | Net:
+    """Layers, lowest first, each forward before reverse: a `Stack` where they are plain and alike, else a `Net`."""
+    alike = all(len(level) == 1 and level[0].projection is None for level in levels)
+    alike = alike and not any(held.reverse for level in levels for held in level)
+    if alike and cell in CELLS and masks is None and len({len(level[0].layer.U) for level in levels}) == 1:
+        return Stack(cell, tuple(level[0].layer for level in levels), batch_first, precision, fixed)
+    parts = tuple(tuple(Part(cell, *held, precision) for held in level) for level in levels)
+    return Net(parts, batch_first, tuple(masks or ()))

@@ -91,7 +91,7 @@ class Trained:
         """Trains it again, or reads the kept run from the file name under which it was downloaded."""
         if self.weights.source:
             return f"{self.weights.source}.replace{self.settings.arguments}"
-        read = f'gradlab.checkpoints.load(open("{self.weights.file_name}", "rb").read()).trained'
+        read = f'gradlab.training.checkpoints.load(open("{self.weights.file_name}", "rb").read()).trained'
         return f"{read}.expected({self.weights.fingerprint!r}).replace{self.settings.arguments}"
 
     def expected(self, fingerprint: str) -> Self:

@@ -31,7 +31,8 @@ PLACED = ("loss", "loss_step", "loss_steps", "reads", "writes")
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a watch recorded of one part at one update. Two of one fingerprint are equal."""
+    """What a watch recorded of one part at one update, or what a file of weights holds beside data. Two of one
+    fingerprint are equal."""
 
     fingerprint: str  # SHA-256 of every array
     part: str  # its path in the model
@@ -41,17 +42,21 @@ class Recorded:
     inputs: ndarray = field(compare=False, repr=False)  # [T, B, X]
     loss: Cotangents = field(compare=False, repr=False)
     states: tuple[ndarray, ...] = field(compare=False, repr=False)  # [L, B, H] each, or none
+    source: str = field(
+        default="", compare=False
+    )  # a Python expression that makes its Watched, where no watch wrote it
+    origin: str = field(default="", compare=False)  # in words, where no watch recorded it
 
     @classmethod
     def of(
         cls, part: str, update: int, file_name: str, stack: Stack, inputs: ndarray, loss: Cotangents,
-        states: tuple[ndarray, ...],
+        states: tuple[ndarray, ...], source: str = "", origin: str = "",
     ) -> Recorded:  # fmt: skip
         digest = sha256(f"{stack.cell} {part} {update}".encode("utf-8", "surrogatepass"))
         weights = [array for layer in stack.layers for array in layer]
         for array in (*weights, inputs, *loss[:3], *states):
             digest.update(np.ascontiguousarray(array).tobytes())
-        return cls(digest.hexdigest(), part, update, file_name, stack, inputs, loss, states)
+        return cls(digest.hexdigest(), part, update, file_name, stack, inputs, loss, states, source, origin)
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -115,8 +120,8 @@ class Watched:
 
     @property
     def code(self) -> str:
-        """Reads the recording, from the file name under which it lies beside its log."""
-        read = f"gradlab.watching.network.read({self.recorded.file_name!r})"
+        """Reads the recording, from the file name under which it lies beside its log, or as its source says."""
+        read = self.recorded.source or f"gradlab.watching.network.read({self.recorded.file_name!r})"
         return f"{read}.expected({self.recorded.fingerprint!r}).replace{self.settings.arguments}"
 
     def expected(self, fingerprint: str) -> Self:
@@ -132,7 +137,10 @@ class Watched:
 
     @property
     def origin(self) -> str:
-        return f"update {self.recorded.update} of {self.recorded.part}, on the batch that was watched"
+        return (
+            self.recorded.origin
+            or f"update {self.recorded.update} of {self.recorded.part}, on the batch that was watched"
+        )
 
     @property
     def size(self) -> Size:
@@ -176,7 +184,8 @@ class Watched:
         count = len(CELLS[cell].states)
         states = tuple(self.recorded.states[:count]) if len(self.recorded.states) >= count else ()
         r = self.recorded
-        return type(self)(Recorded.of(r.part, 0, r.file_name, stack, r.inputs, r.loss, states), e)
+        source = f"{self.code}.with_cell({cell!r})"
+        return type(self)(Recorded.of(r.part, 0, r.file_name, stack, r.inputs, r.loss, states, source, r.origin), e)
 
     def record(self) -> dict[str, Any]:
         """Every setting, and the fingerprint of what was recorded."""

@@ -116,6 +116,14 @@ def read(path: str | os.PathLike[str]) -> Watched:
     return load(Path(path).read_bytes(), os.fspath(path))
 
 
+def is_one(data: bytes) -> bool:
+    """Whether a file says that `save` made it."""
+    try:
+        return bool(_about(data))
+    except ValueError:
+        return False
+
+
 def _about(data: bytes) -> dict:
     """What the file says of itself; its header is bounded before anything is parsed."""
     if len(data) > MOST_BYTES:

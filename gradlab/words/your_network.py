@@ -19,8 +19,8 @@ from gradlab.words.numbers import counted, every, number, rounded
 
 CARRIES = 0.5  # of the gradient, as norms: what the direct path brings is then most of it
 EXAMPLE = (
-    "An example, trained by gradlab itself when this page asked for it: {what}. Your own takes its place: write a log "
-    "with `gradlab.watch(model, every=50, log=path)`, or keep a run of the page *Training*."
+    "An example, trained by gradlab itself when this page asked for it: {what}. Your own takes its place: open a file "
+    "of weights, write a log with `gradlab.watch(model, every=50, log=path)`, or keep a run of the page *Training*."
 )
 NONE_HELPS = "Nothing that is tried here helps this network."
 

@@ -1,6 +1,7 @@
-"""Logs of `gradlab.watch`: followed from the server's folder or uploaded: of this session alone.
+"""Logs of `gradlab.watch`, followed from the server's folder or uploaded, and the place where files are opened.
 
-Which folder, the server's environment says (`GRADLAB_LOGS`); without it none is read, whatever a visitor asks for.
+What is uploaded is of this session alone. Which folder, the server's environment says (`GRADLAB_LOGS`); without it
+none is read, whatever a visitor asks for.
 """
 
 import os
@@ -15,9 +16,11 @@ from gradlab.charts.logs import by_update
 from gradlab.settings.watched import Watched
 from gradlab.ui.frame import opened_runs, settings
 from gradlab.ui.frame.refusal import refusal
+from gradlab.ui.parts import uploads
 from gradlab.ui.parts.figure import show
 from gradlab.watching import folder, network
 from gradlab.watching.log import Log, Records, log_of, records, records_of
+from gradlab.words import checkpoints
 from gradlab.words import logs as words
 
 EVERY = 2.0  # seconds
@@ -44,11 +47,13 @@ def choose() -> None:
                 "Follow a log", listed, [name for name in followed if name in listed], key="logs chosen",
                 on_change=_follow, placeholder="none of the folder yet" if not listed else "choose a log",
             )  # fmt: skip
-    with right, st.popover("Open a log or a network", width="stretch"):
+    with right, st.popover("Open weights, or a log", width="stretch"):
+        st.caption(checkpoints.HOW)
         st.file_uploader(
-            "A log of gradlab.watch, or the network beside it", ["jsonl", "safetensors"],
+            "Weights, or a log of gradlab.watch and the network beside it", ["jsonl", *uploads.WEIGHTS],
             accept_multiple_files=True, key="logs uploaded", on_change=_upload,
         )  # fmt: skip
+        uploads.choose_data()
     if problem := st.session_state.pop(PROBLEM, ""):
         refusal("This cannot be opened", problem)
 
@@ -127,6 +132,8 @@ def _upload() -> None:
         if file.name.endswith(".jsonl"):
             if (log := _tried(lambda data=data, file=file: log_of(records_of(data).records, file.name))) is not None:
                 logs[file.name] = log
+        elif not network.is_one(data):
+            uploads.take_weights(file.name, data)
         elif (found := _tried(lambda data=data, file=file: network.load(data, file.name))) is not None:
             networks.append(found)
     st.session_state[UPLOADED] = logs
