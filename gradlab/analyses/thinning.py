@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from gradlab.analyses.parts import Part, as_parts, first_and_last, joined, lines_in, together
 
-LINE = ("cell", "layer", "state", "path")
+LINE = ("pin", "cell", "layer", "state", "path")
 NORMS = (
     "log10_norm",
     "log10_norm_min",
