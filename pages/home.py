@@ -1,14 +1,15 @@
 """The opening picture: the same input through each cell, and how much of the gradient is left at every step."""
 
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import following, remedies
+from gradlab.ui.parts import following, pins, remedies
 from gradlab.ui.parts.cards import cards, traces_of
 
 shared = settings.current()
 settings.first_presets()
-traces_of(shared.subjects)
+pins.row()
+traces_of(shared.subjects, pins.of_pins(shared))
 shown = following.of("home")
-shown.sentence()
+shown.every_sentence()
 shown.figure()
 places = [settings.aside().container() for _ in shared.subjects]
 cards(shared.subjects, places)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.parts import Part, as_parts, first_and_last, joined, lines_in, together
+from gradlab.cells import KNOWN
+from gradlab.settings.pins import NOW
 
 LINE = ("pin", "cell", "layer", "state", "path")
 NORMS = (
@@ -348,9 +350,11 @@ def line_ends(
 
     Returns the lines' columns, `step`, `lag`, log10_relative or log10_norm (the line's first finite value) and
     `label_at`: that value moved up or down so that labels are at least `gap` of the drawn range apart, for each line of
-    text: `heights` has the cells whose labels are of more lines than one. A line without any finite value is left out.
+    text: `heights` has the cells whose labels are of more lines than one. A line without any finite value is left out,
+    and of compared tables a pin's.
     """
-    column = "log10_relative" if relative else "log10_norm"
+    column = _drawn(relative)
+    table = table[table["pin"] == NOW].drop(columns="pin") if "pin" in table else table
     by = [name for name in LINE if name in table]
     finite = table[np.isfinite(table[column])]
     ends = finite.sort_values("step").groupby(by, sort=False).head(1).sort_values(column, ascending=False)
@@ -358,6 +362,86 @@ def line_ends(
     room = gap * max(float(np.ptp(finite[column])), 2.0) if len(finite) else 0.0
     lines = ends["cell"].map(heights or {}).fillna(1).to_numpy(float) if "cell" in by else np.ones(len(ends))
     return ends.assign(label_at=_spread(ends[column].to_numpy(), room * lines))
+
+
+def pin_names(table: pd.DataFrame, labels: Mapping[str, str], relative: bool = True, gap: float = 0.07) -> pd.DataFrame:
+    """Where the pins of compared tables are named beside their lines, and how.
+
+    labels    what is said of each pin, once: beside its uppermost line; the others have its name and the cell
+    gap       distance below which two lines of a pin have one name, as a share of the drawn range
+
+    Returns pin, lag, label, label_at (log10), above: on which side of its line there is more room, and left: whether
+    the line leaves it there to the left. A line that is the present one's is not named, nor one without any finite
+    value.
+    """
+    column = _drawn(relative)
+    drawn = table[(table["layer"] == 0) & (table["state"] == "h") & np.isfinite(table[column])]
+    half, room = 0.5 * float(table["lag"].max()), gap * max(float(np.ptp(drawn[column])), 2.0) if len(drawn) else 0.0
+    lines = [line for _, line in drawn.groupby(["pin", "cell"], sort=False)]
+    heights = np.array([_near(line, half)[column] for line in lines])
+    names: list[_Name] = []
+    for pin in dict.fromkeys(table["pin"]):
+        own = [line for line in lines if pin != NOW and line["pin"].iloc[0] == pin]
+        there = [_name_of(line, column, half, heights) for line in own if not _is_present(line, drawn, column)]
+        names += _joined_names(sorted(there, key=lambda name: -name.label_at), room)
+    compared = table.loc[table["pin"] == NOW, "cell"].nunique()
+    several = compared > 1 or any(name.cells != names[0].cells for name in names)
+    said: set[str] = set()
+    rows = []
+    for name in names:
+        cells = f" {', '.join(KNOWN[cell].title for cell in name.cells)}" if several else ""
+        text = "" if name.pin in said else f": {labels[name.pin]}"
+        said.add(name.pin)
+        rows.append((name.pin, name.lag, f"{name.pin}{cells}{text}", name.label_at, name.above, name.left))
+    return pd.DataFrame(rows, columns=["pin", "lag", "label", "label_at", "above", "left"])
+
+
+class _Name(NamedTuple):
+    """Where a pin's line, or several of them, is named."""
+
+    pin: str
+    cells: tuple[str, ...]
+    lag: int
+    label_at: float
+    above: bool
+    left: bool
+
+
+def _near(line: pd.DataFrame, lag: float) -> pd.Series:
+    """The row of a line that is nearest to a lag."""
+    return line.iloc[int((line["lag"] - lag).abs().to_numpy().argmin())]
+
+
+def _name_of(line: pd.DataFrame, column: str, lag: float, heights: ndarray) -> _Name:
+    """The name of one line of finite values near a lag, where all lines have these heights."""
+    here = _near(line, lag)
+    at = float(here[column])
+    over, under = heights[heights > at], heights[heights < at]
+    is_above = len(over) == 0 or (len(under) > 0 and over.min() - at > at - under.max())
+    falls_to_the_left = bool(line.loc[line["lag"] <= here["lag"], column].mean() >= at)
+    return _Name(str(here["pin"]), (str(here["cell"]),), int(here["lag"]), at, is_above, is_above == falls_to_the_left)
+
+
+def _joined_names(names: Sequence[_Name], room: float) -> list[_Name]:
+    """One name for those of a pin that lie near each other; names are given from above."""
+    joined: list[_Name] = []
+    for name in names:
+        if joined and joined[-1].label_at - name.label_at < room:
+            above = joined.pop()
+            name = (above if above.above else name)._replace(cells=(*above.cells, *name.cells))
+        joined.append(name)
+    return joined
+
+
+def _is_present(line: pd.DataFrame, table: pd.DataFrame, column: str) -> bool:
+    """Whether a pin's line is that of the present settings too."""
+    keys = ("cell", "layer", "state")
+    now = table[(table["pin"] == NOW) & (table[list(keys)] == line[list(keys)].iloc[0]).all(axis=1)]
+    return all(np.array_equal(line[name].to_numpy(), now[name].to_numpy()) for name in ("lag", column))
+
+
+def _drawn(relative: bool) -> str:
+    return "log10_relative" if relative else "log10_norm"
 
 
 def _spread(descending: ndarray, rooms: ndarray) -> ndarray:

@@ -39,6 +39,9 @@ class Pin(NamedTuple):
         cells = tuple(subject.cell for subject in subjects)
         return cls(name, subjects[0], cells)
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def subjects(self) -> tuple[Experiment, ...]:
         """One for each cell."""

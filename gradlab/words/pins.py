@@ -35,17 +35,11 @@ def comparison(
 
     traces    of the present subjects; `pinned` of the pin's, in its order
     """
-    did = _did(pin, traces, pinned)
     changed = differing(now, pin.subjects)
-    trained = [subject for subject in now if not subject_is_drawn(subject)]
-    if not changed and not trained:
-        return f"**{pin.name}** has the same settings."
-    return f"{did} {_differ(changed, pin, bool(trained))}"
-
-
-def subject_is_drawn(subject: Subject) -> bool:
-    """Whether its weights are those that its settings draw, and no training's."""
-    return subject is subject.settings
+    is_drawn = all(subject is subject.settings for subject in now)  # and its weights are no training's
+    if not changed and is_drawn:
+        return f"Compared with **{pin.name}**: {SAME}."
+    return f"{_did(pin, traces, pinned)} {_differ(changed, pin, not is_drawn)}"
 
 
 def _did(pin: Pin, traces: Sequence[GradientTrace], pinned: Sequence[GradientTrace]) -> str:
@@ -55,7 +49,7 @@ def _did(pin: Pin, traces: Sequence[GradientTrace], pinned: Sequence[GradientTra
     if not common and len(traces) == len(pinned) == 1:
         return f"Compared with **{pin.name}**{_where(traces[0], pinned[0])}: {_other_cell(traces[0], pinned[0])}."
     if not common:
-        return f"**{pin.name}** has none of the cells that are compared now."
+        return f"Compared with **{pin.name}**: none of its cells is shown now."
     kept = ", ".join(f"{flow.title(trace)} {_change(trace, then, pin.name)}" for trace, then in common)
     return f"Compared with **{pin.name}**{_where(*common[0])}: {kept}."
 

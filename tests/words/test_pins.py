@@ -61,7 +61,7 @@ def test_single_networks_of_other_cells_are_compared_and_several_are_not():
     change = left(now) - left(then)
     said = f"LSTM keeps {number(abs(change))} times {'more' if change > 0 else 'less'} than GRU. "
     assert said + "They differ in the cells alone: now LSTM, in A GRU." in compared([now], [then])
-    assert compared([now], [then, then.replace(cell="rnn")]).startswith("**A** has none of the cells")
+    assert compared([now], [then, then.replace(cell="rnn")]).startswith("Compared with **A**: none of its cells")
 
 
 def test_exact_zeros_are_no_factors():
@@ -81,7 +81,7 @@ def test_of_several_losses_the_last_one_s_gradient_is_compared():
 
 def test_a_pin_just_made_has_the_same_settings():
     now = Experiment(**SMALL)
-    assert compared([now], [now]) == "**A** has the same settings."
+    assert compared([now], [now]) == "Compared with **A**: the same settings."
     assert pins.label(Pin.of("A", [now]), [now]) == "A: the same settings"
 
 

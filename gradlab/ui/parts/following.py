@@ -38,6 +38,7 @@ from gradlab.ui.parts import (
     norms,
     one_unit,
     passes,
+    pins,
     product_jacobians,
     story,
     totals,
@@ -77,9 +78,9 @@ class Page(NamedTuple):
 
 
 PAGES = {
-    "home": Page(totals.view),
+    "home": Page(totals.view, pins.subjects),
     "story": Page(story.view, lambda shared: (), own=story.KEYS, sliders=story.sliders),
-    "gradient_flow": Page(norms.view),
+    "gradient_flow": Page(norms.view, pins.subjects),
     "one_unit": Page(one_unit.view, lambda shared: (), own=("weight", "gate", "lags"), sliders=one_unit.sliders),
     "why_addition": Page(passes.view, passes.work),
     "gates": Page(microscope.view, lambda shared: 2 * (shared.one,), own=("layer", "sequence", "unit", "characters")),
@@ -152,6 +153,12 @@ class Followed(NamedTuple):
                     st.header(text, anchor=False)
                 case "caption":
                     st.caption(text)
+
+    def every_sentence(self) -> None:
+        """All of them; the container is always there, so that charts below stay when one comes or goes."""
+        with st.container():
+            for number in range(len(self.view.sentences)):
+                self.sentence(number)
 
     def figure(self, number: int = 0, tools: bool = True) -> None:
         """One of its figures; with the first one the browser begins to watch."""

@@ -1,0 +1,102 @@
+"""Pins beside the present lines: grey ghosts, each named where it runs, and one of them alone in its colours.
+
+A table of compared traces has a column `pin`: "now" of the present settings, else a pin's name. Names of pins are rows
+with NAME_COLUMNS, as `gradlab.analyses.thinning.pin_names` gives them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from gradlab.charts import colours, theme
+
+NOW = "now"
+NAME_COLUMNS = ("pin", "lag", "label", "label_at", "above", "left")
+KEYS = ["pin", "cell", "layer", "state"]
+ALONE = "alone"  # name of the layer that a page shows while nothing else of the lines is
+GHOSTS = "ghosts"
+OPACITY = 0.85
+
+
+def split(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the present settings, and those of the pins."""
+    if "pin" not in table:
+        return table, table.iloc[:0].assign(pin="")
+    is_now = table["pin"] == NOW
+    return table[is_now], table[~is_now]
+
+
+def rows(now: pd.DataFrame, pins: pd.DataFrame, mean: str) -> pd.DataFrame:
+    """Every pin's lines, at the steps of the present ones that lie as far from the end; `same` where they are these."""
+    drawn = pins[[*KEYS, "lag", mean]]
+    lines = dict(iter(now.groupby(KEYS[1:], sort=False)))
+    same = np.zeros(len(drawn), bool)
+    for (_, *key), places in drawn.groupby(KEYS, sort=False).indices.items():
+        line, other = drawn.iloc[places], lines.get(tuple(key))
+        same[places] = other is not None and all(
+            np.array_equal(line[name].to_numpy(), other[name].to_numpy(), equal_nan=True) for name in ("lag", mean)
+        )
+    found = drawn.assign(step=last_step(now) - drawn["lag"], same=same)
+    return found.assign(**{mean: found[mean].where(np.isfinite(found[mean]))})
+
+
+def name_rows(now: pd.DataFrame, names: pd.DataFrame | None) -> pd.DataFrame:
+    """Names of pins at the same steps."""
+    if names is None:
+        return pd.DataFrame({name: [] for name in ("step", *NAME_COLUMNS)})
+    return names[list(NAME_COLUMNS)].assign(step=last_step(now) - names["lag"])
+
+
+def last_step(now: pd.DataFrame) -> int:
+    """The step from which lags count."""
+    return int((now["step"] + now["lag"]).iloc[0])
+
+
+class Pinned(NamedTuple):
+    """What decides how pins are drawn, beside their rows."""
+
+    names: tuple[str, ...] = ()  # of the pins that have lines
+    cells: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, drawn: pd.DataFrame) -> Pinned:
+        return cls(*(tuple(drawn[name].unique()) for name in ("pin", "cell", "state")))
+
+
+def layers(
+    drawn: alt.Chart,
+    named: alt.Chart,
+    y: alt.Y,
+    x: alt.X,
+    dash: alt.StrokeDash,
+    pinned: Pinned,
+    width: float,
+    dark: bool,
+) -> list[alt.Chart]:
+    """The ghosts, their names, and the first pin's lines in their cells' colours, unseen until they are alone.
+
+    drawn, named    charts of rows of `rows` and of `name_rows`
+    width           of a ghost, pixels
+    """
+    ink = colours.INKS[dark]
+    line = [alt.Detail("pin:N"), *theme.LINE]
+    ghost = drawn.mark_line(color=ink.muted, strokeWidth=width, opacity=OPACITY).transform_filter("!datum.same")
+    alone = drawn.mark_line(strokeWidth=2 * width, opacity=0, style=theme.POINTER)
+    each = [{"test": f"datum.cell === {cell!r}", "value": colours.cell_colour(cell, dark)} for cell in pinned.cells]
+    colour = alt.ColorValue(ink.text, condition=each)
+    place: dict[str, Any] = {"fontSize": 12, "limit": alt.ExprRef("0.48 * width")}
+    place |= {"align": alt.ExprRef("datum.left ? 'right' : 'left'"), "dx": alt.ExprRef("datum.left ? -4 : 4")}
+    place |= {"baseline": alt.ExprRef("datum.above ? 'bottom' : 'top'"), "dy": alt.ExprRef("datum.above ? -4 : 5")}
+    name = named.mark_text(color=ink.muted, **place)
+    return [
+        ghost.encode(x=x, y=y, detail=line, strokeDash=dash).properties(name=GHOSTS),
+        alone.transform_filter(f"datum.pin === {pinned.names[0]!r}")
+        .encode(x=x, y=y, detail=line, strokeDash=dash, color=colour)
+        .properties(name=ALONE),
+        name.encode(x=x, y=alt.Y("label_at:Q"), text=alt.Text("label:N")),
+    ]

@@ -1,0 +1,99 @@
+"""Pins on a page: the row that makes, names, swaps and removes them, and what their pictures and sentences take.
+
+A page whose main picture has pins draws `row()` before its traces, so that a pin that is too much can be removed.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.components import v2
+
+from gradlab.analyses.call import Compared, Table, each
+from gradlab.analyses.thinning import pin_names
+from gradlab.analyses.traces import GradientTrace, trace
+from gradlab.settings.pins import MOST_LETTERS, NOW, Pin
+from gradlab.settings.subject import Subject
+from gradlab.ui.frame import pinned, settings
+from gradlab.ui.frame.shown import Settings
+from gradlab.ui.parts.view import Answer
+from gradlab.words import pins as words
+
+HERE = Path(__file__)
+HTML = '<button type="button" hidden></button>'
+LONGEST = 60  # letters of a label on a button
+
+
+def row() -> None:
+    """A button that pins the present settings, one for each pin, and what compares the first one."""
+    shared = settings.current()
+    why_not = pinned.why_not(shared)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="pins"):
+        help_text = f"Not possible: {why_not}" if why_not else "Keep the present curves beside what comes next (p)"
+        st.button("Pin", key="pin", icon=":material/keep:", on_click=pinned.add, help=help_text, disabled=bool(why_not))
+        for number, pin in enumerate(shared.pins):
+            _chip(number, pin, shared)
+        if shared.pins:
+            first = shared.pins[0].name
+            swap = f"Swap the present settings and {first} (x)"
+            st.button("Swap", key="swap_pin", icon=":material/swap_horiz:", on_click=pinned.swap, help=swap)
+        data = {"alone": shared.pins[0].name if shared.pins else ""}
+        _keys()(key="pin_keys", data=data)
+
+
+def _chip(number: int, pin: Pin, shared: Settings) -> None:
+    """A button with a pin's name and difference, which opens what can be done with it."""
+    label = words.label(pin, shared.subjects)
+    short = label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
+    with st.popover(short, key=f"pin_{number}", help=None if short == label else label):
+        key = f"pin_name_{number}_{pin.name}"
+        st.text_input("Name", pin.name, MOST_LETTERS, key=key, on_change=pinned.rename, args=(number, key))
+        st.button(f"Swap with {pin.name}", key=f"pin_swap_{number}", on_click=pinned.swap, args=(number,))
+        st.button(f"Remove {pin.name}", key=f"pin_remove_{number}", on_click=pinned.remove, args=(number,))
+
+
+def subjects(shared: Settings) -> tuple[Subject, ...]:
+    """Those of the present settings and of the pins."""
+    return (*shared.subjects, *of_pins(shared))
+
+
+def of_pins(shared: Settings) -> tuple[Subject, ...]:
+    return tuple(subject for pin in shared.pins for subject in pin.subjects)
+
+
+def traces(shared: Settings, where: str) -> Table | Compared:
+    """The rows of every trace; where there are pins, with a column that says which."""
+    now = Table.of(each(trace, shared.subjects), "table", where)
+    if not shared.pins:
+        return now
+    return Compared.of(
+        {NOW: now} | {pin.name: Table.of(each(trace, pin.subjects), "table", where) for pin in shared.pins}
+    )
+
+
+def beside(shared: Settings) -> dict[str, Any]:
+    """What a chart of these rows takes beside them: how the pins are named, and where."""
+    if not shared.pins:
+        return {}
+    labels = {pin.name: words.difference(pin, shared.subjects) for pin in shared.pins}
+    return {"pins": partial(pin_names, labels=labels, relative=shared.relative)}
+
+
+def sentences(shared: Settings, present: Sequence[GradientTrace], answer: Answer) -> list[str]:
+    """What differs from the pins, and what that did: one text, or none without pins."""
+    said = [
+        words.comparison(pin, shared.subjects, present, [answer(call) for call in each(trace, pin.subjects)])
+        for pin in shared.pins
+    ]
+    return [" ".join(said)] if said else []
+
+
+def _keys() -> Any:
+    return v2.component("gradlab_pins", html=HTML, css=_file(".css"), js=_file(".js"), isolate_styles=False)
+
+
+@lru_cache
+def _file(suffix: str) -> str:
+    return HERE.with_suffix(suffix).read_text(encoding="utf-8")
