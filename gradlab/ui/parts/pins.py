@@ -65,12 +65,9 @@ def of_pins(shared: Settings) -> tuple[Subject, ...]:
 
 def traces(shared: Settings, where: str) -> Table | Compared:
     """The rows of every trace; where there are pins, with a column that says which."""
-    now = Table.of(each(trace, shared.subjects), "table", where)
-    if not shared.pins:
-        return now
-    return Compared.of(
-        {NOW: now} | {pin.name: Table.of(each(trace, pin.subjects), "table", where) for pin in shared.pins}
-    )
+    compared = {NOW: shared.subjects} | {pin.name: pin.subjects for pin in shared.pins}
+    tables = {name: Table.of(each(trace, listed), "table", where) for name, listed in compared.items()}
+    return Compared.of(tables) if shared.pins else tables[NOW]
 
 
 def beside(shared: Settings) -> dict[str, Any]:
