@@ -16,13 +16,12 @@ from gradlab.words import flow
 from gradlab.words.how_to_read import Words
 
 shared = settings.current()
-pins.row()
-traces = traces_of(shared.subjects, pins.of_pins(shared))
-state, names, sentence = state_shown(traces, shared.state), flow.names(traces), flow.opening(traces)
-
-shown = following.of("gradient_flow")
-shown.every_sentence()
-shown.figure()
+with pins.below():
+    traces = traces_of(shared.subjects, pins.of_pins(shared))
+    state, names, sentence = state_shown(traces, shared.state), flow.names(traces), flow.opening(traces)
+    shown = following.of("gradient_flow")
+    shown.every_sentence()
+    shown.figure()
 places = st.columns(len(traces))
 cards(shared.subjects, places)
 remedies.draw(shared.subjects, places, "gradient_flow")

@@ -6,11 +6,11 @@ from gradlab.ui.parts.cards import cards, traces_of
 
 shared = settings.current()
 settings.first_presets()
-pins.row()
-traces_of(shared.subjects, pins.of_pins(shared))
-shown = following.of("home")
-shown.every_sentence()
-shown.figure()
+with pins.below():
+    traces_of(shared.subjects, pins.of_pins(shared))
+    shown = following.of("home")
+    shown.every_sentence()
+    shown.figure()
 places = [settings.aside().container() for _ in shared.subjects]
 cards(shared.subjects, places)
 remedies.draw(shared.subjects, places, "home")

@@ -5,7 +5,8 @@ Tables are tidy: one row per step and line. A line is one value of the columns `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -28,6 +29,8 @@ NORMS = (
 )
 
 
+NAMED_AT = (0.35, 0.45, 0.55, 0.65)  # shares of the longest lag: where lines of pins may be named
+ENOUGH = 0.15  # share of the drawn range that a name beside a line takes at most
 PAIR_BINS = ("loss_step", "loss_step_end", "step", "step_end", "log10_norm")
 POINTS_ON_SCREEN, POINTS_TAKEN = 6000, 400_000  # of all lines of a picture: more make a hover slow, a PNG take 10 s
 BINS_ON_SCREEN, CELLS_TAKEN = 512, 100_000  # steps of a line of a map; all cells of a map that leaves the screen
@@ -370,20 +373,23 @@ def pin_names(table: pd.DataFrame, labels: Mapping[str, str], relative: bool = T
     labels    what is said of each pin, once: beside its uppermost line; the others have its name and the cell
     gap       distance below which two lines of a pin have one name, as a share of the drawn range
 
-    Returns pin, lag, label, label_at (log10), above: on which side of its line there is more room, and left: whether
-    the line leaves it there to the left. A line that is the present one's is not named, nor one without any finite
-    value.
+    Returns pin, lag, label, label_at (log10), above: on which side of its line it stands, left: whether the line leaves
+    it room there to the left, and room: the share of the picture's width on that side. A line that is the present one's
+    is not named, nor one without any finite value.
     """
     column = _drawn(relative)
     drawn = table[(table["layer"] == 0) & (table["state"] == "h") & np.isfinite(table[column])]
-    half, room = 0.5 * float(table["lag"].max()), gap * max(float(np.ptp(drawn[column])), 2.0) if len(drawn) else 0.0
     lines = [line for _, line in drawn.groupby(["pin", "cell"], sort=False)]
-    heights = np.array([_near(line, half)[column] for line in lines])
+    longest, decades = (float(table["lag"].max()), max(float(np.ptp(drawn[column])), 2.0)) if lines else (0.0, 2.0)
+    heights = {at: np.array([_near(line, at * longest)[column] for line in lines]) for at in NAMED_AT}
     names: list[_Name] = []
     for pin in dict.fromkeys(table["pin"]):
         own = [line for line in lines if pin != NOW and line["pin"].iloc[0] == pin]
-        there = [_name_of(line, column, half, heights) for line in own if not _is_present(line, drawn, column)]
-        names += _joined_names(sorted(there, key=lambda name: -name.label_at), room)
+        named = [line for line in own if not _is_present(line, drawn, column)]
+        for near in _beside_each_other(named, column, 0.5 * longest, gap * decades):
+            cells = tuple(str(line["cell"].iloc[0]) for line in near)
+            places = [place for line in near for place in _places(line, column, longest, decades, heights)]
+            names.append(max(places, key=lambda scored: scored[0])[1]._replace(cells=cells))
     compared = table.loc[table["pin"] == NOW, "cell"].nunique()
     several = compared > 1 or any(name.cells != names[0].cells for name in names)
     said: set[str] = set()
@@ -392,8 +398,8 @@ def pin_names(table: pd.DataFrame, labels: Mapping[str, str], relative: bool = T
         cells = f" {', '.join(KNOWN[cell].title for cell in name.cells)}" if several else ""
         text = "" if name.pin in said else f": {labels[name.pin]}"
         said.add(name.pin)
-        rows.append((name.pin, name.lag, f"{name.pin}{cells}{text}", name.label_at, name.above, name.left))
-    return pd.DataFrame(rows, columns=["pin", "lag", "label", "label_at", "above", "left"])
+        rows.append((name.pin, name.lag, f"{name.pin}{cells}{text}", *name[3:]))
+    return pd.DataFrame(rows, columns=["pin", "lag", "label", *_Name._fields[3:]])
 
 
 class _Name(NamedTuple):
@@ -405,6 +411,7 @@ class _Name(NamedTuple):
     label_at: float
     above: bool
     left: bool
+    room: float
 
 
 def _near(line: pd.DataFrame, lag: float) -> pd.Series:
@@ -412,25 +419,37 @@ def _near(line: pd.DataFrame, lag: float) -> pd.Series:
     return line.iloc[int((line["lag"] - lag).abs().to_numpy().argmin())]
 
 
-def _name_of(line: pd.DataFrame, column: str, lag: float, heights: ndarray) -> _Name:
-    """The name of one line of finite values near a lag, where all lines have these heights."""
-    here = _near(line, lag)
-    at = float(here[column])
-    over, under = heights[heights > at], heights[heights < at]
-    is_above = len(over) == 0 or (len(under) > 0 and over.min() - at > at - under.max())
-    falls_to_the_left = bool(line.loc[line["lag"] <= here["lag"], column].mean() >= at)
-    return _Name(str(here["pin"]), (str(here["cell"]),), int(here["lag"]), at, is_above, is_above == falls_to_the_left)
+def _beside_each_other(lines: list[pd.DataFrame], column: str, lag: float, gap: float) -> list[list[pd.DataFrame]]:
+    """Lines from above, those together that are nearer than `gap` to the next one at a lag."""
+    groups: list[list[pd.DataFrame]] = []
+    last = math.inf
+    for height, line in sorted(
+        ((float(_near(line, lag)[column]), line) for line in lines), key=lambda found: -found[0]
+    ):
+        if last - height < gap:
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+        last = height
+    return groups
 
 
-def _joined_names(names: Sequence[_Name], room: float) -> list[_Name]:
-    """One name for those of a pin that lie near each other; names are given from above."""
-    joined: list[_Name] = []
-    for name in names:
-        if joined and joined[-1].label_at - name.label_at < room:
-            above = joined.pop()
-            name = (above if above.above else name)._replace(cells=(*above.cells, *name.cells))
-        joined.append(name)
-    return joined
+def _places(
+    line: pd.DataFrame, column: str, longest: float, decades: float, heights: Mapping[float, ndarray]
+) -> Iterator[tuple[float, _Name]]:
+    """Where one line of finite values may be named, near some lags above or below it, and how free each place is.
+
+    heights    of all lines, by their share of the longest lag
+    """
+    for share, others in heights.items():
+        here = _near(line, share * longest)
+        lag, at = int(here["lag"]), float(here[column])
+        falls_to_the_left = bool(line.loc[line["lag"] <= lag, column].mean() >= at)
+        for is_above, side in ((True, others[others > at] - at), (False, at - others[others < at])):
+            free = min(float(side.min(initial=decades)) / decades, ENOUGH)
+            is_left = is_above == falls_to_the_left
+            room = 1 - lag / longest if is_left else lag / longest
+            yield free + 0.1 * room, _Name(str(here["pin"]), (), lag, at, is_above, is_left, room)
 
 
 def _is_present(line: pd.DataFrame, table: pd.DataFrame, column: str) -> bool:

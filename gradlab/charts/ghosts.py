@@ -15,7 +15,7 @@ import pandas as pd
 from gradlab.charts import colours, theme
 
 NOW = "now"
-NAME_COLUMNS = ("pin", "lag", "label", "label_at", "above", "left")
+NAME_COLUMNS = ("pin", "lag", "label", "label_at", "above", "left", "room")
 KEYS = ["pin", "cell", "layer", "state"]
 ALONE = "alone"  # name of the layer that a page shows while nothing else of the lines is
 GHOSTS = "ghosts"
@@ -89,7 +89,7 @@ def layers(
     alone = drawn.mark_line(strokeWidth=2 * width, opacity=0, style=theme.POINTER)
     each = [{"test": f"datum.cell === {cell!r}", "value": colours.cell_colour(cell, dark)} for cell in pinned.cells]
     colour = alt.ColorValue(ink.text, condition=each)
-    place: dict[str, Any] = {"fontSize": 12, "limit": alt.ExprRef("0.48 * width")}
+    place: dict[str, Any] = {"fontSize": 12, "limit": alt.ExprRef("datum.room * width - 8")}
     place |= {"align": alt.ExprRef("datum.left ? 'right' : 'left'"), "dx": alt.ExprRef("datum.left ? -4 : 4")}
     place |= {"baseline": alt.ExprRef("datum.above ? 'bottom' : 'top'"), "dy": alt.ExprRef("datum.above ? -4 : 5")}
     name = named.mark_text(color=ink.muted, **place)

@@ -1,9 +1,11 @@
 """Pins on a page: the row that makes, names, swaps and removes them, and what their pictures and sentences take.
 
-A page whose main picture has pins draws `row()` before its traces, so that a pin that is too much can be removed.
+The row stands below the picture, beside its tools, and is drawn before anything is computed: a pin that is too much can
+be removed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,17 @@ HTML = '<button type="button" hidden></button>'
 LONGEST = 60  # letters of a label on a button
 
 
-def row() -> None:
+@contextmanager
+def below() -> Iterator[None]:
+    """What is drawn inside stands above the row of pins."""
+    above, place = st.container(), st.container()
+    with place:
+        _row()
+    with above:
+        yield
+
+
+def _row() -> None:
     """A button that pins the present settings, one for each pin, and what compares the first one."""
     shared = settings.current()
     why_not = pinned.why_not(shared)
@@ -79,12 +91,11 @@ def beside(shared: Settings) -> dict[str, Any]:
 
 
 def sentences(shared: Settings, present: Sequence[GradientTrace], answer: Answer) -> list[str]:
-    """What differs from the pins, and what that did: one text, or none without pins."""
-    said = [
+    """What differs from each of the pins, and what that did."""
+    return [
         words.comparison(pin, shared.subjects, present, [answer(call) for call in each(trace, pin.subjects)])
         for pin in shared.pins
     ]
-    return [" ".join(said)] if said else []
 
 
 def _keys() -> Any:
