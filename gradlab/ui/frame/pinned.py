@@ -34,9 +34,14 @@ def write() -> None:
 
 def why_not(shared: Settings) -> str:
     """Why the present settings cannot be pinned; "" where they can."""
-    if not all(isinstance(subject, Experiment) for subject in shared.subjects):
+    if not is_drawn(shared):
         return OF_WEIGHTS
     return pins.why_not((*shared.pins, _of_present(shared)), shared.subjects[0].settings)
+
+
+def is_drawn(shared: Settings) -> bool:
+    """Whether the weights shown are those that the settings draw."""
+    return all(isinstance(subject, Experiment) for subject in shared.subjects)
 
 
 def add() -> None:
@@ -63,6 +68,8 @@ def rename(number: int, key: str) -> None:
 def swap(number: int = 0) -> None:
     """A button's callback: the pin's settings become the present ones, and these the pin's."""
     shared: Settings = st.session_state["settings"]
+    if not is_drawn(shared):
+        return
     pin = shared.pins[number]
     now = Pin.of(pin.name, [subject.settings for subject in shared.subjects])
     _put([now if n == number else other for n, other in enumerate(shared.pins)])

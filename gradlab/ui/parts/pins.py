@@ -50,7 +50,8 @@ def _row() -> None:
         if shared.pins:
             first = shared.pins[0].name
             swap = f"Swap the present settings and {first} (x)"
-            st.button("Swap", key="swap_pin", icon=":material/swap_horiz:", on_click=pinned.swap, help=swap)
+            is_off, icon = not pinned.is_drawn(shared), ":material/swap_horiz:"
+            st.button("Swap", key="swap_pin", icon=icon, on_click=pinned.swap, help=swap, disabled=is_off)
         data = {"alone": shared.pins[0].name if shared.pins else ""}
         _keys()(key="pin_keys", data=data)
 
@@ -62,7 +63,10 @@ def _chip(number: int, pin: Pin, shared: Settings) -> None:
     with st.popover(short, key=f"pin_{number}", help=None if short == label else label):
         key = f"pin_name_{number}_{pin.name}"
         st.text_input("Name", pin.name, MOST_LETTERS, key=key, on_change=pinned.rename, args=(number, key))
-        st.button(f"Swap with {pin.name}", key=f"pin_swap_{number}", on_click=pinned.swap, args=(number,))
+        is_off = not pinned.is_drawn(shared)
+        st.button(
+            f"Swap with {pin.name}", key=f"pin_swap_{number}", on_click=pinned.swap, args=(number,), disabled=is_off
+        )
         st.button(f"Remove {pin.name}", key=f"pin_remove_{number}", on_click=pinned.remove, args=(number,))
 
 
