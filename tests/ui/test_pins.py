@@ -31,7 +31,7 @@ def address(app) -> dict:
 
 def copied(app) -> dict:
     """What the copied link says."""
-    tools = [part for part in app.get("bidi_component") if "tools" in part.proto.id]
+    tools = [part for part in app.get("bidi_component") if "copy_link" in part.proto.id]
     return parse_qs(json.loads(tools[0].proto.json)["query"])
 
 
@@ -153,9 +153,10 @@ def test_pins_stay_while_pages_change_and_reach_those_that_do_not_draw_them(open
     assert address(app)["pin"] == [shown(app).pins[0].text]
 
 
-@pytest.mark.parametrize(
-    "pin", ["", "nonsense", "cells=lstm&gain=1e400", "name=%00&cells=lstm", "cells=lstm&text=" + "x" * 9000]
-)
+HOSTILE = ["", "nonsense", "cells=lstm&gain=1e400", "name=%00&cells=lstm", f"cells=lstm&text={'x' * 9000}"]
+
+
+@pytest.mark.parametrize("pin", HOSTILE)
 def test_a_pin_that_nobody_would_write_ends_in_a_chart_and_sentences(open_app, pin):
     app = open_app(**SMALL, pin=pin)
     assert app.get("vega_lite_chart")
@@ -167,9 +168,7 @@ def test_a_pin_that_nobody_would_write_ends_in_a_chart_and_sentences(open_app, p
 @pytest.mark.parametrize(
     ("setting", "value"), [("keep_bias", "1.0"), ("keep_bias", "none"), ("gain", "1.5"), ("steps", "60")]
 )
-def test_pins_stand_still_while_a_slider_moves_and_what_follows_is_what_is_shown_on_release(
-    open_app, page, setting, value
-):
+def test_pins_stand_still_while_a_slider_moves_as_they_do_on_release(open_app, page, setting, value):
     before = sent(open_app(page, **NOW, pin=A))
     released = {name: given for name, given in (NOW | {setting: value}).items() if given != "none"}
     after = sent(open_app(page, **released, pin=A))
@@ -216,24 +215,23 @@ def test_the_table_that_is_taken_home_says_which_rows_are_a_pin_s(open_app, draw
     (drawing, _), *_ = exported
     table = drawing.question.rows()
     assert list(dict.fromkeys(table["pin"])) == ["now", "A"]
-    own = [
-        trace(e).table.query("layer == 0 and state == 'h'")
-        for e in Pin.of(
-            "A",
-            [
-                Experiment(cell=cell, keep_bias=1.0, steps=30, hidden_size=8, input_size=4, batch_size=2)
-                for cell in ("rnn", "lstm")
-            ],
-        ).subjects
-    ]
+    pin = visited_pin(A)
+    own = [trace(e).table.query("layer == 0 and state == 'h'") for e in pin.subjects]
     pd.testing.assert_frame_equal(
         table[table["pin"] == "A"].drop(columns="pin").reset_index(drop=True), pd.concat(own, ignore_index=True)
     )
 
 
+def visited_pin(text: str) -> Pin:
+    pin, sentences = settings_pins.read(text)
+    assert pin is not None
+    assert not sentences
+    return pin
+
+
 def test_the_columns_of_names_are_those_that_the_chart_reads():
-    table = Lines().on_screen(pd.concat([trace(Experiment(**{"steps": 20, "gain": gain})).table.assign(pin=pin)
-                                         for pin, gain in (("now", 1.0), ("A", 0.5))]))  # fmt: skip
+    tables = [trace(Experiment(steps=20, gain=gain)).table.assign(pin=pin) for pin, gain in (("now", 1.0), ("A", 0.5))]
+    table = Lines().on_screen(pd.concat(tables))
     names = pin_names(table, {"A": "gain 0.5"})
     assert set(ghosts.NAME_COLUMNS) <= set(names)
     assert names["label"].tolist() == ["A: gain 0.5"]
