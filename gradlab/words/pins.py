@@ -14,6 +14,7 @@ from gradlab.words.numbers import counted, listed, number
 from gradlab.words.subjects import setting_name, setting_value
 
 SAME = "the same settings"
+PRESENT = "Now"
 ABOUT = math.log10(1.005)  # decades; nearer than this, a factor would be written as 1
 
 

@@ -90,11 +90,11 @@ PAGES = {
     "itemised": Page(matrices.view, matrices.work, matrices.milliseconds, own=("layer",)),
     "jacobians": Page(
         product_jacobians.view,
-        lambda shared: (shared.one,),
+        pins.ones,
         product_jacobians.milliseconds,
         own=(product_jacobians.OF,),
     ),
-    "weights": Page(initial_weights.view, lambda shared: (shared.one,), initial_weights.milliseconds),
+    "weights": Page(initial_weights.view, pins.ones, initial_weights.milliseconds),
 }
 
 
@@ -159,6 +159,26 @@ class Followed(NamedTuple):
         with st.container():
             for number in range(len(self.view.sentences)):
                 self.sentence(number)
+
+    def side_by_side(self, numbers: Sequence[int], headers: Sequence[str] = ()) -> None:
+        """Figures of the present network, each beside that of the first pin, where there is one.
+
+        headers    above them, one for each
+        """
+        shared, half = self.asked.settings, len(self.view.figures) // 2
+        if not shared.pins:
+            for number in numbers:
+                self.figure(number)
+            return
+        self.sentence(len(self.view.sentences) - 1, "caption")
+        for place, number in enumerate(numbers):
+            if headers:
+                st.header(headers[place], anchor=False)
+            of_pin, now = pins.columns(shared)
+            with now:
+                self.figure(number)
+            with of_pin:
+                self.figure(half + number)
 
     def figure(self, number: int = 0, tools: bool = True) -> None:
         """One of its figures; with the first one the browser begins to watch."""
