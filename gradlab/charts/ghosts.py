@@ -6,6 +6,7 @@ with NAME_COLUMNS, as `gradlab.analyses.thinning.pin_names` gives them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -19,7 +20,7 @@ NAME_COLUMNS = ("pin", "lag", "label", "label_at", "above", "left", "room")
 KEYS = ["pin", "cell", "layer", "state"]
 ALONE = "alone"  # name of the layer that a page shows while nothing else of the lines is
 GHOSTS = "ghosts"
-OPACITY = 0.85
+OPACITY, BAND = 0.85, 0.16
 
 
 def split(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -30,9 +31,13 @@ def split(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table[is_now], table[~is_now]
 
 
-def rows(now: pd.DataFrame, pins: pd.DataFrame, mean: str) -> pd.DataFrame:
-    """Every pin's lines, at the steps of the present ones that lie as far from the end; `same` where they are these."""
-    drawn = pins[[*KEYS, "lag", mean]]
+def rows(now: pd.DataFrame, pins: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Every pin's lines, at the steps of the present ones that lie as far from the end; `same` where they are these.
+
+    columns    the norm that is drawn, and where bands are drawn their lower and upper ends
+    """
+    mean = columns[0]
+    drawn = pins[[*KEYS, "lag", *columns]]
     lines = dict(iter(now.groupby(KEYS[1:], sort=False)))
     same = np.zeros(len(drawn), bool)
     for (_, *key), places in drawn.groupby(KEYS, sort=False).indices.items():
@@ -41,7 +46,7 @@ def rows(now: pd.DataFrame, pins: pd.DataFrame, mean: str) -> pd.DataFrame:
             np.array_equal(line[name].to_numpy(), other[name].to_numpy(), equal_nan=True) for name in ("lag", mean)
         )
     found = drawn.assign(step=last_step(now) - drawn["lag"], same=same)
-    return found.assign(**{mean: found[mean].where(np.isfinite(found[mean]))})
+    return found.assign(**{name: found[name].where(np.isfinite(found[name])) for name in columns})
 
 
 def name_rows(now: pd.DataFrame, names: pd.DataFrame | None) -> pd.DataFrame:
@@ -62,10 +67,11 @@ class Pinned(NamedTuple):
     names: tuple[str, ...] = ()  # of the pins that have lines
     cells: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
+    band: tuple[str, ...] = ()  # columns of its lower and upper end, where bands are drawn
 
     @classmethod
-    def of(cls, drawn: pd.DataFrame) -> Pinned:
-        return cls(*(tuple(drawn[name].unique()) for name in ("pin", "cell", "state")))
+    def of(cls, drawn: pd.DataFrame, band: Sequence[str]) -> Pinned:
+        return cls(*(tuple(drawn[name].unique()) for name in ("pin", "cell", "state")), band=tuple(band))
 
 
 def layers(
@@ -93,7 +99,13 @@ def layers(
     place |= {"align": alt.ExprRef("datum.left ? 'right' : 'left'"), "dx": alt.ExprRef("datum.left ? -4 : 4")}
     place |= {"baseline": alt.ExprRef("datum.above ? 'bottom' : 'top'"), "dy": alt.ExprRef("datum.above ? -4 : 5")}
     name = named.mark_text(color=ink.muted, **place)
+    bands = []
+    if pinned.band:
+        low, high = pinned.band
+        area = drawn.mark_area(color=ink.muted, opacity=BAND).transform_filter("!datum.same")
+        bands.append(area.encode(x=x, y=alt.Y(f"{low}:Q"), y2=alt.Y2(high), detail=line))
     return [
+        *bands,
         ghost.encode(x=x, y=y, detail=line, strokeDash=dash).properties(name=GHOSTS),
         alone.transform_filter(f"datum.pin === {pinned.names[0]!r}")
         .encode(x=x, y=y, detail=line, strokeDash=dash, color=colour)

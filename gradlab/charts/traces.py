@@ -57,9 +57,10 @@ def _lines(
     ends: pd.DataFrame | None = None,
     marks: pd.DataFrame | None = None,
     pins: pd.DataFrame | None = None,
+    spread: bool = False,
     dark: bool = False,
 ) -> Picture:
-    return _picture(table, relative, ends, marks, None, pins, False, dark)
+    return _picture(table, relative, ends, marks, None, pins, False, dark, spread)
 
 
 @in_parts(_lines)
@@ -72,6 +73,7 @@ def lines(
     ends: pd.DataFrame | None = None,
     marks: pd.DataFrame | None = None,
     pins: pd.DataFrame | None = None,
+    spread: bool = False,
     dark: bool = False,
     width: int | str = "container",
     height: int | None = None,
@@ -82,8 +84,9 @@ def lines(
             in the drawn column's log10
     marks   steps to point out, such as where the forward pass ceased to be finite: columns annotations.MARK_COLUMNS
     pins    how the pins of compared traces are named, and where: columns ghosts.NAME_COLUMNS
+    spread  whether the pins have bands too, as over many seeds
     """
-    picture = _lines(table, relative=relative, ends=ends, marks=marks, pins=pins, dark=dark)
+    picture = _lines(table, relative=relative, ends=ends, marks=marks, pins=pins, spread=spread, dark=dark)
     return picture.chart(title, subtitle, width, height)
 
 
@@ -165,13 +168,15 @@ def _picture(
     pins: pd.DataFrame | None,
     first_picture: bool,
     dark: bool,
+    spread: bool = False,
 ) -> Picture:
     """Every row that is drawn, the domains of its axes, and how. Raises ValueError for a table without rows."""
     theme.refuse_empty(table)
     mean, *_ = names = RELATIVE if relative else ABSOLUTE
     is_absolute = not relative or (table[mean] - table[ABSOLUTE[0]]).abs().max() < annotations.SAME
     table, others = ghosts.split(table)
-    ghost = ghosts.rows(table, others, mean)
+    of_ghosts = names if spread else names[:1]
+    ghost = ghosts.rows(table, others, of_ghosts)
     columns = {name: table[name].to_numpy() for name in (*KEYS, *names)}
     finite = {name: np.where(np.isfinite(columns[name]), columns[name], np.nan) for name in names}
     drawn = pd.DataFrame(columns | finite)
@@ -179,7 +184,7 @@ def _picture(
     lags = [int(columns["lag"].min()), max([int(columns["lag"].max()), *ghost["lag"]])]
     other = pd.DataFrame({name: [] for name in ("cell", "step", mean, "label")}) if promised is None else promised
     other = other.loc[np.isfinite(other[mean].to_numpy()), ["cell", "step", mean, "label"]]
-    domain = axes.decades_domain([*finite.values(), other[mean], ghost[mean]])
+    domain = axes.decades_domain([*finite.values(), other[mean], *(ghost[name] for name in of_ghosts)])
     zeros = table[np.isneginf(columns[mean])]
     named = ends if ends is not None and 0 < len(ends) <= MOST_NAMES else None
     labelled = pd.DataFrame({name: [] for name in (*annotations.END_COLUMNS, "label")})
@@ -202,7 +207,7 @@ def _picture(
     look = Look(keys, relative, bool(len(labelled)), first_picture, dark)
     if len(ghost):
         rows |= {"ghosts": ghost.drop(columns="lag"), "ghost names": ghosts.name_rows(table, pins)}
-        look = look._replace(pinned=ghosts.Pinned.of(ghost))
+        look = look._replace(pinned=ghosts.Pinned.of(ghost, of_ghosts[1:]))
     domains = {"norms": domain, "steps": [first, last], "lags": lags}
     height = 400 if first_picture else 440
     if not (first_picture and ends is not None and len(ends) <= MOST_NAMES):

@@ -75,12 +75,13 @@ class Page(NamedTuple):
     besides: Callable[[Settings, Settings], Sequence[Subject]] = lambda before, after: ()
     own: tuple[str, ...] = ()  # settings of this page alone
     sliders: Sliders = lambda shared: {}  # those among them that have stops
+    times: Callable[[Asked], int] = lambda asked: 1  # how often that work is done, by the page's own settings
 
 
 PAGES = {
     "home": Page(totals.view, pins.subjects),
     "story": Page(story.view, lambda shared: (), own=story.KEYS, sliders=story.sliders),
-    "gradient_flow": Page(norms.view, pins.subjects),
+    "gradient_flow": Page(norms.view, pins.subjects, own=(norms.SEEDS,), times=norms.times),
     "one_unit": Page(one_unit.view, lambda shared: (), own=("weight", "gate", "lags"), sliders=one_unit.sliders),
     "why_addition": Page(passes.view, passes.work),
     "gates": Page(microscope.view, lambda shared: 2 * (shared.one,), own=("layer", "sequence", "unit", "characters")),
@@ -235,7 +236,7 @@ def follows(page: str, asked: Asked) -> bool:
     """Whether the page's settings stand in its link, and its own curves are quick enough to be made once more."""
     subjects = PAGES[page].subjects(asked.settings)
     is_linked = all(isinstance(subject, Experiment) for subject in (*subjects, asked.settings.one))
-    return is_linked and sum(map(PAGES[page].milliseconds, subjects)) <= MOST
+    return is_linked and PAGES[page].times(asked) * sum(map(PAGES[page].milliseconds, subjects)) <= MOST
 
 
 def _view(page: str, asked: Asked, answer: Answer) -> View:
@@ -331,7 +332,7 @@ def milliseconds(page: str, base: Asked, moved: Asked) -> float:
     kept = set() if base.own != moved.own else {Call.of(trace, subject).key for subject in before}
     changed = [subject for subject in after if Call.of(trace, subject).key not in kept]
     changed += PAGES[page].besides(base.settings, moved.settings)
-    return sum(map(PAGES[page].milliseconds, changed))
+    return PAGES[page].times(moved) * sum(map(PAGES[page].milliseconds, changed))
 
 
 def _show(followed: Followed, number: int) -> bool:

@@ -4,7 +4,7 @@ The row stands below the picture, beside its tools, and is drawn before anything
 be removed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import streamlit as st
 from streamlit.components import v2
 
-from gradlab.analyses.call import Compared, Question, Table, each
+from gradlab.analyses.call import Call, Compared, Question, Table, each
+from gradlab.analyses.seeds import over_seeds
 from gradlab.analyses.thinning import pin_names
 from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.settings.pins import MOST_LETTERS, NOW, Pin
@@ -31,14 +32,16 @@ LONGEST = 60  # letters of a label on a button
 
 
 @contextmanager
-def below(compares: bool = False) -> Iterator[None]:
+def below(more: Callable[[], None] = lambda: None, compares: bool = False) -> Iterator[None]:
     """What is drawn inside stands above the row of pins.
 
+    more        draws what the page asks for below the row
     compares    whether that are two pictures side by side: a pin's and the present one
     """
     above, place = st.container(), st.container()
     with place:
         _row(compares)
+        more()
     with above:
         yield
 
@@ -141,10 +144,15 @@ def of_pins(shared: Settings) -> tuple[Subject, ...]:
     return tuple(subject for pin in shared.pins for subject in pin.subjects)
 
 
-def traces(shared: Settings, where: str) -> Table | Compared:
-    """The rows of every trace; where there are pins, with a column that says which."""
+def calls_of(subjects: Sequence[Subject], seeds: int) -> tuple[Call, ...]:
+    """What gives the norms of some subjects: their traces, or those of many seeds."""
+    return (*(each(trace, subjects) if seeds == 1 else each(over_seeds, subjects, seeds=seeds)),)
+
+
+def traces(shared: Settings, where: str, seeds: int = 1) -> Table | Compared:
+    """The rows of every trace, or of every one over many seeds; where there are pins, with a column that says which."""
     compared = {NOW: shared.subjects} | {pin.name: pin.subjects for pin in shared.pins}
-    tables = {name: Table.of(each(trace, listed), "table", where) for name, listed in compared.items()}
+    tables = {name: Table.of(calls_of(listed, seeds), "table", where) for name, listed in compared.items()}
     return Compared.of(tables) if shared.pins else tables[NOW]
 
 
