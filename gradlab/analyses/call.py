@@ -219,11 +219,11 @@ class Table:
 
     def code_of(self, experiments: str, listed: Sequence[Subject] | None = None) -> str:
         """The table as a Python expression of a list with another name: of its subjects, or of others among them."""
-        listed = self.subjects if listed is None else listed
+        named = self.subjects if listed is None else listed
         each = [self._code(call, lambda subject: "experiment") for call in self.calls]
-        if len(each) > 1 and len(set(each)) == 1 and [call.subject for call in self.calls] == [*listed]:
+        if len(each) > 1 and len(set(each)) == 1 and [call.subject for call in self.calls] == [*named]:
             return f"pd.concat([{each[0]} for experiment in {experiments}], ignore_index=True)"
-        parts = [self._code(call, lambda subject: f"{experiments}[{listed.index(subject)}]") for call in self.calls]
+        parts = [self._code(call, lambda subject: f"{experiments}[{named.index(subject)}]") for call in self.calls]
         return parts[0] if len(parts) == 1 else f"pd.concat([{', '.join(parts)}], ignore_index=True)"
 
     @property

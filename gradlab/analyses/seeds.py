@@ -96,8 +96,8 @@ def over_seeds(subject: Subject, seeds: int = 10, *, progress: Progress | None =
         part = part_of(progress or silent, number / seeds, (number + 1) / seeds)
         found.append(_of_seed(trace(subject.replace(seed=seed), progress=part)))
     norms, relatives, arriving = zip(*found, strict=True)
-    stacked = (np.stack(values, axis=2) for values in (norms, relatives))
-    return OverSeeds(subject.settings.cell, tuple(drawn), *stacked, np.array(arriving))
+    of_all, of_entered = (np.stack(values, axis=2) for values in (norms, relatives))
+    return OverSeeds(subject.settings.cell, tuple(drawn), of_all, of_entered, np.array(arriving))
 
 
 def _of_seed(found: GradientTrace) -> tuple[ndarray, ndarray, float]:

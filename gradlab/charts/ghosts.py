@@ -38,11 +38,13 @@ def rows(now: pd.DataFrame, pins: pd.DataFrame, columns: Sequence[str]) -> pd.Da
     """
     mean = columns[0]
     drawn = pins[[*KEYS, "lag", *columns]]
-    lines = dict(iter(now.groupby(KEYS[1:], sort=False)))
     same = np.zeros(len(drawn), bool)
-    for (_, *key), places in drawn.groupby(KEYS, sort=False).indices.items():
-        line, other = drawn.iloc[places], lines.get(tuple(key))
-        same[places] = other is not None and all(
+    for key, places in drawn.groupby(KEYS, sort=False).indices.items():
+        values: Any = key  # of KEYS, in their order
+        line = drawn.iloc[places]
+        is_its = [now[name].to_numpy() == value for name, value in zip(KEYS[1:], values[1:], strict=True)]
+        other = now[np.logical_and.reduce(is_its)]
+        same[places] = all(
             np.array_equal(line[name].to_numpy(), other[name].to_numpy(), equal_nan=True) for name in ("lag", mean)
         )
     found = drawn.assign(step=last_step(now) - drawn["lag"], same=same)

@@ -151,7 +151,7 @@ def differing(one: Sequence[Subject], other: Sequence[Subject]) -> dict[str, tup
     """
     used_by = [_used(subjects) for subjects in (one, other)]
     first, second = one[0].settings, other[0].settings
-    cells = tuple(tuple(subject.settings.cell for subject in subjects) for subjects in (one, other))
+    cells = _cells(one), _cells(other)
     found: dict[str, tuple[Any, Any]] = {}
     if set(cells[0]) != set(cells[1]):
         found["cells"] = cells
@@ -160,6 +160,10 @@ def differing(one: Sequence[Subject], other: Sequence[Subject]) -> dict[str, tup
         if name != "cell" and values[0] != values[1] and (name in used_by[0] or name in used_by[1]):
             found[name] = values
     return found
+
+
+def _cells(subjects: Sequence[Subject]) -> tuple[str, ...]:
+    return tuple(subject.settings.cell for subject in subjects)
 
 
 def _used(subjects: Sequence[Subject]) -> frozenset[str]:

@@ -5,10 +5,10 @@ import importlib
 import numpy as np
 import pandas as pd
 import pytest
-from gradlab.seeds import over_seeds
 
 import gradlab
 from gradlab import Experiment, trace
+from gradlab.analyses.seeds import over_seeds
 from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.engine import TooLarge
 

@@ -3,20 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
-from gradlab.seeds import over_seeds
 
 from gradlab import Experiment, trace
 from gradlab.analyses import jacobians, weights
+from gradlab.analyses.seeds import over_seeds
+from gradlab.settings.pins import Pin
 from gradlab.ui.parts import following, norms
 from gradlab.words import seeds as words
 from tests.ui.conftest import SMALL, sent, visited
 from tests.ui.test_follows import asked, at
 
-PIN = (
-    "name=A&cells=lstm&gain=2.5&keep_bias=1.0&initialization=gaussian&steps=40&hidden_size=8&input_size=4&batch_size=2"
-)
-OF_PIN = {"gain": 2.5, "initialization": "gaussian", "keep_bias": 1.0}
-THERE = Experiment(**OF_PIN, steps=40, hidden_size=8, input_size=4, batch_size=2)
+SIZES = {"steps": 40, "hidden_size": 8, "input_size": 4, "batch_size": 2}
+THERE = Experiment(gain=2.5, initialization="gaussian", keep_bias=1.0, **SIZES)
+PIN = Pin.of("A", [THERE]).text
 
 
 def pictures(app) -> list[dict]:
