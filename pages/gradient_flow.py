@@ -9,19 +9,20 @@ from gradlab.analyses.thinning import StepBins
 from gradlab.analyses.traces import trace
 from gradlab.charts.heatmap import layers_by_steps
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import check_section, following, last_loss, remedies
+from gradlab.ui.parts import check_section, following, last_loss, norms, pins, remedies
 from gradlab.ui.parts.cards import cards, state_shown, traces_of
 from gradlab.ui.parts.figure import figure
 from gradlab.words import flow
 from gradlab.words.how_to_read import Words
 
 shared = settings.current()
-traces = traces_of(shared.subjects)
-state, names, sentence = state_shown(traces, shared.state), flow.names(traces), flow.opening(traces)
-
-shown = following.of("gradient_flow")
-shown.sentence()
-shown.figure()
+with pins.below(norms.ask_seeds):
+    traces = traces_of(shared.subjects, pins.of_pins(shared))
+    state, names, sentence = state_shown(traces, shared.state), flow.names(traces), flow.opening(traces)
+    norms.begin(shared)
+    shown = following.of("gradient_flow")
+    shown.every_sentence()
+    shown.figure()
 places = st.columns(len(traces))
 cards(shared.subjects, places)
 remedies.draw(shared.subjects, places, "gradient_flow")

@@ -6,19 +6,25 @@ from gradlab.analyses import weights
 from gradlab.analyses.call import Call, Table
 from gradlab.ui.ask import ask
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import following
+from gradlab.ui.parts import following, pins
 
-counts = Table.of(Call.of(weights.parameter_counts, settings.current().one))
-shown = following.of("weights")
-shown.sentence()
-left, right = st.columns(2)
-with left:
-    st.header("Singular values", anchor=False)
-    shown.figure(0)
-    st.header("Gate biases", anchor=False)
-    shown.figure(1)
-with right:
-    st.header("Eigenvalues", anchor=False)
-    shown.figure(2)
+shared = settings.current()
+counts = Table.of(Call.of(weights.parameter_counts, shared.one))
+with pins.below(compares=True):
+    shown = following.of("weights")
+    shown.sentence()
+    left, right = st.columns(2)
+    if shared.pins:
+        shown.side_by_side([0, 2, 1], ["Singular values", "Eigenvalues", "Gate biases"])
+    else:
+        with left:
+            st.header("Singular values", anchor=False)
+            shown.figure(0)
+            st.header("Gate biases", anchor=False)
+            shown.figure(1)
+        with right:
+            st.header("Eigenvalues", anchor=False)
+            shown.figure(2)
+with st.container() if shared.pins else right:
     st.header("Parameters", anchor=False)
     st.dataframe(ask(counts)[["layer", "parameter", "count"]], hide_index=True)

@@ -22,7 +22,7 @@ import pandas as pd
 
 from gradlab.analyses.parts import Part, together
 from gradlab.analyses.problem import Need, Problem, problem_of
-from gradlab.engine import Progress
+from gradlab.engine import Progress, refuse_too_large
 from gradlab.settings.meant import refuse_unknown_options
 from gradlab.settings.subject import Subject, is_subject
 
@@ -217,13 +217,13 @@ class Table:
     def code(self) -> str:
         return self.code_of("experiments")
 
-    def code_of(self, experiments: str) -> str:
-        """The table as a Python expression of a list of its subjects with another name."""
-        listed = self.subjects
+    def code_of(self, experiments: str, listed: Sequence[Subject] | None = None) -> str:
+        """The table as a Python expression of a list with another name: of its subjects, or of others among them."""
+        named = self.subjects if listed is None else listed
         each = [self._code(call, lambda subject: "experiment") for call in self.calls]
-        if len(each) > 1 and len(set(each)) == 1 and [call.subject for call in self.calls] == [*listed]:
+        if len(each) > 1 and len(set(each)) == 1 and [call.subject for call in self.calls] == [*named]:
             return f"pd.concat([{each[0]} for experiment in {experiments}], ignore_index=True)"
-        parts = [self._code(call, lambda subject: f"{experiments}[{listed.index(subject)}]") for call in self.calls]
+        parts = [self._code(call, lambda subject: f"{experiments}[{named.index(subject)}]") for call in self.calls]
         return parts[0] if len(parts) == 1 else f"pd.concat([{', '.join(parts)}], ignore_index=True)"
 
     @property
@@ -237,6 +237,76 @@ class Table:
 
     def __repr__(self) -> str:
         return f"Table({', '.join(map(repr, self.calls))}{f', {self.where}' if self.where else ''})"
+
+
+@dataclass(frozen=True, repr=False)
+class Compared:
+    """Tables of the same columns, one below the other, and a column more that says which: its name.
+
+    tables    each with its name; all their results are in memory together
+    column    of the names
+    """
+
+    tables: tuple[tuple[str, Table], ...]
+    column: str = "pin"
+
+    @classmethod
+    def of(cls, tables: Mapping[str, Table], column: str = "pin") -> Compared:
+        return cls(tuple(tables.items()), column)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return tuple(call for _, table in self.tables for call in table.calls)
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        return tuple(dict.fromkeys(subject for _, table in self.tables for subject in table.subjects))
+
+    def rows(self, progress: Progress | None = None) -> pd.DataFrame:
+        count = len(self.calls)
+        results = [call.result(_share(progress, number, count)) for number, call in enumerate(self.calls)]
+        return together(self.parts_of(results))
+
+    def parts_of(self, results: Sequence[Any]) -> list[Part]:
+        remaining = iter(results)
+        return [
+            replace(part, columns=(*part.columns, self.column), same={**part.same, self.column: name})
+            for name, table in self.tables
+            for part in table.parts_of([next(remaining) for _ in table.calls])
+        ]
+
+    def refuse(self) -> None:
+        """Raises TooLarge where one of the calls needs more memory than there is, or where one does beside the
+        results of the others."""
+        refuse_together(self.calls)
+
+    @property
+    def code(self) -> str:
+        """Its program names every subject once, in whichever table it stands."""
+        listed = self.subjects
+        named = [
+            f"{table.code_of('experiments', listed)}.assign({self.column}={name!r})" for name, table in self.tables
+        ]
+        return named[0] if len(named) == 1 else f"pd.concat([{', '.join(named)}], ignore_index=True)"
+
+    @property
+    def key(self) -> str:
+        return " ".join(f"{self.column}={name!r}: {table.key}" for name, table in self.tables)
+
+    def __repr__(self) -> str:
+        return f"Compared({', '.join(f'{name}: {table!r}' for name, table in self.tables)})"
+
+
+def refuse_together(calls: Sequence[Call]) -> None:
+    """Raises TooLarge where one of some calls needs more memory than there is beside the results of the others."""
+    calls = [*dict.fromkeys(call.normal() for call in calls)]
+    for call in calls:
+        call.refuse()
+    needs = [need for call in calls if (need := call.need) is not None]
+    if len(needs) > 1:
+        most = sum(need.kept for need in needs) + max(need.bytes - need.kept for need in needs)
+        what = f"{len(needs)} networks beside each other, those of pins among them,"
+        refuse_too_large(most, what, "steps, batch_size or depth, compare fewer cells, or remove a pin")
 
 
 def chosen(table: pd.DataFrame, where: str) -> pd.DataFrame:

@@ -28,7 +28,7 @@ from gradlab.analyses.arguments import (
     refuse_swapped,
     sparse,
 )
-from gradlab.analyses.memory import screen_bytes
+from gradlab.analyses.memory import result_bytes, screen_bytes
 from gradlab.analyses.spans import Spans
 from gradlab.cells import FORMS, KNOWN
 from gradlab.engine import Cotangents, Episodes, Plan, Size, buffers, plan_in_slices
@@ -54,6 +54,7 @@ class Need(NamedTuple):
     what: str  # takes them
     to_lower: str  # settings that help
     work: float = 0.0  # multiply-adds, about: how long it takes
+    kept: int = 0  # bytes among these that its result holds from then on, where that is known
 
     def refuse(self) -> None:
         """Raises TooLarge where that is more than there is."""
@@ -140,7 +141,9 @@ class Problem:
         """What a trace takes."""
         plan = self._trace_plan
         peak = max(plan.bytes, plan.bytes - max(plan.held - buffers.MOST_BYTES, 0) + screen_bytes(self.size))
-        return Need(peak, sizes(self.size), SIZES_TO_LOWER, work_of(plan))
+        cotangents = 8 * self.losses * self.size.sequences
+        kept = cotangents + (1 if self.losses < 2 else 2) * result_bytes(self.size)
+        return Need(peak, sizes(self.size), SIZES_TO_LOWER, work_of(plan), kept)
 
     def refuse(self, need: Need) -> None:
         """Raises TooLarge where an analysis needs more memory than there is."""

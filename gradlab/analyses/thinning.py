@@ -5,17 +5,20 @@ Tables are tidy: one row per step and line. A line is one value of the columns `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.parts import Part, as_parts, first_and_last, joined, lines_in, together
+from gradlab.cells import KNOWN
+from gradlab.settings.pins import NOW
 
-LINE = ("cell", "layer", "state", "path")
+LINE = ("pin", "cell", "layer", "state", "path")
 NORMS = (
     "log10_norm",
     "log10_norm_min",
@@ -26,6 +29,8 @@ NORMS = (
 )
 
 
+NAMED_AT = (0.35, 0.45, 0.55, 0.65)  # shares of the longest lag: where lines of pins may be named
+ENOUGH = 0.15  # share of the drawn range that a name beside a line takes at most
 PAIR_BINS = ("loss_step", "loss_step_end", "step", "step_end", "log10_norm")
 POINTS_ON_SCREEN, POINTS_TAKEN = 6000, 400_000  # of all lines of a picture: more make a hover slow, a PNG take 10 s
 BINS_ON_SCREEN, CELLS_TAKEN = 512, 100_000  # steps of a line of a map; all cells of a map that leaves the screen
@@ -348,9 +353,11 @@ def line_ends(
 
     Returns the lines' columns, `step`, `lag`, log10_relative or log10_norm (the line's first finite value) and
     `label_at`: that value moved up or down so that labels are at least `gap` of the drawn range apart, for each line of
-    text: `heights` has the cells whose labels are of more lines than one. A line without any finite value is left out.
+    text: `heights` has the cells whose labels are of more lines than one. A line without any finite value is left out,
+    and of compared tables a pin's.
     """
-    column = "log10_relative" if relative else "log10_norm"
+    column = _drawn(relative)
+    table = table[table["pin"] == NOW].drop(columns="pin") if "pin" in table else table
     by = [name for name in LINE if name in table]
     finite = table[np.isfinite(table[column])]
     ends = finite.sort_values("step").groupby(by, sort=False).head(1).sort_values(column, ascending=False)
@@ -358,6 +365,102 @@ def line_ends(
     room = gap * max(float(np.ptp(finite[column])), 2.0) if len(finite) else 0.0
     lines = ends["cell"].map(heights or {}).fillna(1).to_numpy(float) if "cell" in by else np.ones(len(ends))
     return ends.assign(label_at=_spread(ends[column].to_numpy(), room * lines))
+
+
+def pin_names(table: pd.DataFrame, labels: Mapping[str, str], relative: bool = True, gap: float = 0.07) -> pd.DataFrame:
+    """Where the pins of compared tables are named beside their lines, and how.
+
+    labels    what is said of each pin, once: beside its uppermost line; the others have its name and the cell
+    gap       distance below which two lines of a pin have one name, as a share of the drawn range
+
+    Returns pin, lag, label, label_at (log10), above: on which side of its line it stands, left: whether the line leaves
+    it room there to the left, and room: the share of the picture's width on that side. A line that is the present one's
+    is not named, nor one without any finite value.
+    """
+    column = _drawn(relative)
+    drawn = table[(table["layer"] == 0) & (table["state"] == "h") & np.isfinite(table[column])]
+    lines = [line for _, line in drawn.groupby(["pin", "cell"], sort=False)]
+    longest, decades = (float(table["lag"].max()), max(float(np.ptp(drawn[column])), 2.0)) if lines else (0.0, 2.0)
+    heights = {at: np.array([_near(line, at * longest)[column] for line in lines]) for at in NAMED_AT}
+    names: list[_Name] = []
+    for pin in dict.fromkeys(table["pin"]):
+        own = [line for line in lines if pin != NOW and line["pin"].iloc[0] == pin]
+        named = [line for line in own if not _is_present(line, drawn, column)]
+        for near in _beside_each_other(named, column, 0.5 * longest, gap * decades):
+            cells = tuple(str(line["cell"].iloc[0]) for line in near)
+            places = [place for line in near for place in _places(line, column, longest, decades, heights)]
+            names.append(max(places, key=lambda scored: scored[0])[1]._replace(cells=cells))
+    compared = table.loc[table["pin"] == NOW, "cell"].nunique()
+    several = compared > 1 or any(name.cells != names[0].cells for name in names)
+    said: set[str] = set()
+    rows = []
+    for name in names:
+        cells = f" {', '.join(KNOWN[cell].title for cell in name.cells)}" if several else ""
+        text = "" if name.pin in said else f": {labels[name.pin]}"
+        said.add(name.pin)
+        rows.append((name.pin, name.lag, f"{name.pin}{cells}{text}", *name[3:]))
+    return pd.DataFrame(rows, columns=["pin", "lag", "label", *_Name._fields[3:]])
+
+
+class _Name(NamedTuple):
+    """Where a pin's line, or several of them, is named."""
+
+    pin: str
+    cells: tuple[str, ...]
+    lag: int
+    label_at: float
+    above: bool
+    left: bool
+    room: float
+
+
+def _near(line: pd.DataFrame, lag: float) -> pd.Series:
+    """The row of a line that is nearest to a lag."""
+    return line.iloc[int((line["lag"] - lag).abs().to_numpy().argmin())]
+
+
+def _beside_each_other(lines: list[pd.DataFrame], column: str, lag: float, gap: float) -> list[list[pd.DataFrame]]:
+    """Lines from above, those together that are nearer than `gap` to the next one at a lag."""
+    groups: list[list[pd.DataFrame]] = []
+    last = math.inf
+    for height, line in sorted(
+        ((float(_near(line, lag)[column]), line) for line in lines), key=lambda found: -found[0]
+    ):
+        if last - height < gap:
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+        last = height
+    return groups
+
+
+def _places(
+    line: pd.DataFrame, column: str, longest: float, decades: float, heights: Mapping[float, ndarray]
+) -> Iterator[tuple[float, _Name]]:
+    """Where one line of finite values may be named, near some lags above or below it, and how free each place is.
+
+    heights    of all lines, by their share of the longest lag
+    """
+    for share, others in heights.items():
+        here = _near(line, share * longest)
+        lag, at = int(here["lag"]), float(here[column])
+        falls_to_the_left = bool(line.loc[line["lag"] <= lag, column].mean() >= at)
+        for is_above, side in ((True, others[others > at] - at), (False, at - others[others < at])):
+            free = min(float(side.min(initial=decades)) / decades, ENOUGH)
+            is_left = is_above == falls_to_the_left
+            room = 1 - lag / longest if is_left else lag / longest
+            yield free + 0.1 * room, _Name(str(here["pin"]), (), lag, at, is_above, is_left, room)
+
+
+def _is_present(line: pd.DataFrame, table: pd.DataFrame, column: str) -> bool:
+    """Whether a pin's line is that of the present settings too."""
+    keys = ("cell", "layer", "state")
+    now = table[(table["pin"] == NOW) & (table[list(keys)] == line[list(keys)].iloc[0]).all(axis=1)]
+    return all(np.array_equal(line[name].to_numpy(), now[name].to_numpy()) for name in ("lag", column))
+
+
+def _drawn(relative: bool) -> str:
+    return "log10_relative" if relative else "log10_norm"
 
 
 def _spread(descending: ndarray, rooms: ndarray) -> ndarray:

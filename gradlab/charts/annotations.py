@@ -16,6 +16,7 @@ from gradlab.words.numbers import number
 
 END_COLUMNS = ("cell", "layer", "state", "step", "label_at")  # `label_at`: height of a line's name, log10
 MARK_COLUMNS = ("step", "label")
+LINE_KEYS = ["cell", "layer", "state"]
 MOST_READINGS = 400  # places at which the pointer speaks
 
 _FLOAT32 = np.finfo(np.float32)
@@ -143,8 +144,11 @@ def end_labels(ends: Any, x: alt.X, colour: alt.Color) -> alt.Chart:
     return text.encode(x=x, y=alt.Y("label_at:Q"), text=alt.Text("label:N"), color=colour)
 
 
-def hover_rows(table: pd.DataFrame, mean: str) -> pd.DataFrame:
-    """One row per step that all lines have, with every line's value as text; a thinned table has some in common."""
+def hover_rows(table: pd.DataFrame, mean: str, ghosts: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row per step that all lines have, with every line's value as text; a thinned table has some in common.
+
+    ghosts    rows of gradlab.charts.ghosts, which say theirs where they have such a step
+    """
     steps, values, lags = (table[name].to_numpy() for name in ("step", mean, "lag"))
     every, first, counts = np.unique(steps, return_index=True, return_counts=True)
     most = counts == counts.max()
@@ -155,8 +159,23 @@ def hover_rows(table: pd.DataFrame, mean: str) -> pd.DataFrame:
         texts = np.full(len(shared), None, dtype=object)
         texts[np.searchsorted(shared, steps[chosen])] = [number(value) for value in values[chosen]]
         columns[name] = texts
+    if ghosts is not None and len(ghosts):
+        columns |= _ghost_texts(table, ghosts, mean, shared)
     # Streamlit would add an index of numbers to the tooltip.
     return pd.DataFrame({"step": shared, "lag": lags[first[most]]} | columns, index=shared.astype(str))
+
+
+def _ghost_texts(table: pd.DataFrame, ghosts: pd.DataFrame, mean: str, steps: np.ndarray) -> dict[str, list]:
+    """What every pin's line says at some steps; None where it has none, or is not finite."""
+    lines = [*ghosts.groupby(["pin", *LINE_KEYS], sort=False)]
+    keys = pd.DataFrame([key for (_, *key), _ in lines], columns=LINE_KEYS)
+    names = theme.line_names(pd.concat([table[LINE_KEYS].drop_duplicates(), keys])).iloc[-len(lines) :]
+    texts = {}
+    for ((pin, *_), line), name in zip(lines, names, strict=True):
+        chosen = line[line["step"].isin(steps) & np.isfinite(line[mean])]
+        says = dict(zip(chosen["step"], map(number, chosen[mean]), strict=True))
+        texts[f"{pin}, {name}"] = [says.get(step) for step in steps]
+    return texts
 
 
 def _lines(table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:

@@ -66,13 +66,17 @@ def steps(first: int, last: int, title: str = "") -> alt.X:
     return along([first, last], title)
 
 
-def along(domain: Domain, title: str = "") -> alt.X:
+def along(domain: Domain, title: str = "", goes_on: bool = False) -> alt.X:
     """The step axis; without a title only its scale.
+
+    goes_on    it may begin before step 0, where longer sequences are drawn beside; no step there has a number
 
     Every layer of marks carries the same scale, because the lag axis beside it needs independent ones. Without such an
     axis every layer needs the title too: Vega-Lite draws none where a layer that shares the scale has none.
     """
     axis = alt.Axis(title=title, format=",d", tickCount=ticks("width", 75, span(domain))) if title else None
+    if axis is not None and goes_on:
+        axis.labelExpr = "datum.value < 0 ? '' : datum.label"
     return alt.X("step:Q", scale=alt.Scale(domain=ends(domain), nice=False), axis=axis)
 
 

@@ -27,14 +27,17 @@ COLUMNS_SHOWN = 700  # pixels of a picture on a page
 
 def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, letters: pd.Series | None = None,
              title: str = "", subtitle: str = "", dark: bool = False, width: int | str = "container",
-             height: int = 230, columns: int = COLUMNS_SHOWN) -> alt.LayerChart:  # fmt: skip
+             height: int = 230, columns: int = COLUMNS_SHOWN, scale_with: pd.DataFrame | None = None,
+             ) -> alt.LayerChart:  # fmt: skip
     """One quantity of every unit at every step; a click chooses a unit, whose row is framed.
 
     columns     pixels of the picture: more steps than this are averaged
     letters     what the network reads, by step: shown on the axis where there is room
+    scale_with  the table of a picture beside it, which has the same colours for the same values
     """
     theme.refuse_empty(table)
-    scale = scale_of(table.to_numpy(), quantity, dark)
+    tables = (table,) if scale_with is None else (table, scale_with)
+    scale = scale_of(np.concatenate([one.to_numpy().ravel() for one in tables]), quantity, dark)
     first, last = int(table.columns[0]), int(table.columns[-1])
     units = [int(unit) for unit in table.index]
     pixels = _binned(table.to_numpy(), columns)

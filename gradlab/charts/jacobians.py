@@ -28,17 +28,20 @@ class Look(NamedTuple):
     dark: bool
 
 
-def _stretches(table: pd.DataFrame, *, dark: bool = False) -> Picture:
+def _stretches(table: pd.DataFrame, *, scale_with: pd.DataFrame | None = None, dark: bool = False) -> Picture:
     theme.refuse_empty(table)
     shown = table["resolved"] & np.isfinite(table["log10_value"])
     drawn = table[list(COLUMNS)].assign(log10_value=table["log10_value"].where(shown))
     look = Look(table["cell"].iloc[0], tuple(theme.present(table["quantity"], WIDTHS)), dark)
     rows = {name: drawn[drawn["quantity"] == name] for name in look.quantities}
-    lags = [int(table["lag"].min()), int(table["lag"].max())]
+    other = table.iloc[:0] if scale_with is None else scale_with
+    others = other["log10_value"][other["resolved"]]
+    lags = [int(table["lag"].min()), max([int(table["lag"].max()), *other["lag"]])]
+    last = int(table["step"].iloc[0] + table["lag"].iloc[0])
     rows |= {"kept": pd.DataFrame({"log10_value": [0.0]}), "lags": pd.DataFrame({"lag": lags})}
     domains = {
-        "factors": axes.decades_domain([drawn["log10_value"]]),
-        "steps": [int(table["step"].min()), int(table["step"].max())],
+        "factors": axes.decades_domain([drawn["log10_value"], others]),
+        "steps": [last - lags[1], int(table["step"].max())],
         "lags": lags,
     }
     return Picture(_layers, look, rows, domains, dark, 460, held=("factors", "steps"), two_x_axes=True)
@@ -48,14 +51,18 @@ def _stretches(table: pd.DataFrame, *, dark: bool = False) -> Picture:
 def stretches(
     table: pd.DataFrame,
     *,
+    scale_with: pd.DataFrame | None = None,
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
     height: int = 460,
 ) -> alt.LayerChart:
-    """A thin line per singular value, the rest in bold; values that rounding has decided are left out."""
-    return _stretches(table, dark=dark).chart(title, subtitle, width, height)
+    """A thin line per singular value, the rest in bold; values that rounding has decided are left out.
+
+    scale_with    rows of a picture beside it, which has the same scales
+    """
+    return _stretches(table, scale_with=scale_with, dark=dark).chart(title, subtitle, width, height)
 
 
 def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
@@ -82,7 +89,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         )
         layers.append(
             line.encode(
-                x=axes.along(domains["steps"], "" if len(layers) > 1 else "step t"),
+                x=axes.along(domains["steps"], "" if len(layers) > 1 else "step t", goes_on=True),
                 y=axes.decades("log10_value", domains["factors"], ["factor by which a length changes"]),
                 color=colour,
                 strokeDash=dash,

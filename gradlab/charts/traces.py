@@ -6,6 +6,8 @@
     log10_relative, log10_relative_min, log10_relative_max     mean and range over the batch, relative to the loss's own
     log10_norm, log10_norm_min, log10_norm_max                 the same, absolute
 
+    pin                        where traces are compared: see gradlab.charts.ghosts
+
 -inf (exactly zero) is drawn as a mark on the bottom edge; NaN (undefined) leaves a gap.
 """
 
@@ -19,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.cells import state_names
-from gradlab.charts import annotations, axes, theme
+from gradlab.charts import annotations, axes, ghosts, theme
 from gradlab.charts.picture import Domains, Picture, Rows, has, in_parts
 
 KEYS = ("cell", "layer", "state", "step", "lag")
@@ -40,6 +42,7 @@ class Look(NamedTuple):
     named: bool  # at the lines' left ends, and not in legends
     first_picture: bool
     dark: bool
+    pinned: ghosts.Pinned = ghosts.Pinned()
 
     @property
     def table(self) -> pd.DataFrame:
@@ -53,9 +56,11 @@ def _lines(
     relative: bool = True,
     ends: pd.DataFrame | None = None,
     marks: pd.DataFrame | None = None,
+    pins: pd.DataFrame | None = None,
+    spread: bool = False,
     dark: bool = False,
 ) -> Picture:
-    return _picture(table, relative, ends, marks, None, False, dark)
+    return _picture(table, relative, ends, marks, None, pins, False, dark, spread)
 
 
 @in_parts(_lines)
@@ -67,6 +72,8 @@ def lines(
     subtitle: str = "",
     ends: pd.DataFrame | None = None,
     marks: pd.DataFrame | None = None,
+    pins: pd.DataFrame | None = None,
+    spread: bool = False,
     dark: bool = False,
     width: int | str = "container",
     height: int | None = None,
@@ -76,8 +83,10 @@ def lines(
     ends    where lines are named at their left end instead of in legends: columns annotations.END_COLUMNS, `label_at`
             in the drawn column's log10
     marks   steps to point out, such as where the forward pass ceased to be finite: columns annotations.MARK_COLUMNS
+    pins    how the pins of compared traces are named, and where: columns ghosts.NAME_COLUMNS
+    spread  whether the pins have bands too, as over many seeds
     """
-    picture = _lines(table, relative=relative, ends=ends, marks=marks, dark=dark)
+    picture = _lines(table, relative=relative, ends=ends, marks=marks, pins=pins, spread=spread, dark=dark)
     return picture.chart(title, subtitle, width, height)
 
 
@@ -88,9 +97,10 @@ def _opening(
     relative: bool = True,
     marks: pd.DataFrame | None = None,
     promised: pd.DataFrame | None = None,
+    pins: pd.DataFrame | None = None,
     dark: bool = False,
 ) -> Picture:
-    return _picture(table, relative, ends, marks, promised, True, dark)
+    return _picture(table, relative, ends, marks, promised, pins, True, dark)
 
 
 @in_parts(_opening)
@@ -103,6 +113,7 @@ def opening(
     subtitle: str = "",
     marks: pd.DataFrame | None = None,
     promised: pd.DataFrame | None = None,
+    pins: pd.DataFrame | None = None,
     dark: bool = False,
     width: int | str = "container",
     height: int | None = None,
@@ -111,7 +122,7 @@ def opening(
 
     promised    rows of a trace that another setting gives, with a `label` that says which: a thin dashed line
     """
-    picture = _opening(table, ends, relative=relative, marks=marks, promised=promised, dark=dark)
+    picture = _opening(table, ends, relative=relative, marks=marks, promised=promised, pins=pins, dark=dark)
     return picture.chart(title, subtitle, width, height)
 
 
@@ -154,21 +165,26 @@ def _picture(
     ends: pd.DataFrame | None,
     marks: pd.DataFrame | None,
     promised: pd.DataFrame | None,
+    pins: pd.DataFrame | None,
     first_picture: bool,
     dark: bool,
+    spread: bool = False,
 ) -> Picture:
     """Every row that is drawn, the domains of its axes, and how. Raises ValueError for a table without rows."""
     theme.refuse_empty(table)
     mean, *_ = names = RELATIVE if relative else ABSOLUTE
+    is_absolute = not relative or (table[mean] - table[ABSOLUTE[0]]).abs().max() < annotations.SAME
+    table, others = ghosts.split(table)
+    of_ghosts = names if spread else names[:1]
+    ghost = ghosts.rows(table, others, of_ghosts)
     columns = {name: table[name].to_numpy() for name in (*KEYS, *names)}
     finite = {name: np.where(np.isfinite(columns[name]), columns[name], np.nan) for name in names}
     drawn = pd.DataFrame(columns | finite)
-    first, last = int(columns["step"].min()), int(columns["step"].max())
-    lags = [int(columns["lag"].min()), int(columns["lag"].max())]
+    first, last = min([int(columns["step"].min()), *ghost["step"]]), int(columns["step"].max())
+    lags = [int(columns["lag"].min()), max([int(columns["lag"].max()), *ghost["lag"]])]
     other = pd.DataFrame({name: [] for name in ("cell", "step", mean, "label")}) if promised is None else promised
     other = other.loc[np.isfinite(other[mean].to_numpy()), ["cell", "step", mean, "label"]]
-    domain = axes.decades_domain([*finite.values(), other[mean]])
-    is_absolute = not relative or (table[mean] - table[ABSOLUTE[0]]).abs().max() < annotations.SAME
+    domain = axes.decades_domain([*finite.values(), other[mean], *(ghost[name] for name in of_ghosts)])
     zeros = table[np.isneginf(columns[mean])]
     named = ends if ends is not None and 0 < len(ends) <= MOST_NAMES else None
     labelled = pd.DataFrame({name: [] for name in (*annotations.END_COLUMNS, "label")})
@@ -184,11 +200,14 @@ def _picture(
         "promised": other,
         "promise": _promise(other, mean, domain),
         "ends": labelled,
-        "hover": annotations.hover_rows(table, mean),
+        "hover": annotations.hover_rows(table, mean, ghost),
         "lags": pd.DataFrame({"lag": lags}),
     }
     keys = tuple(table[list(KEYS[:3])].drop_duplicates().itertuples(index=False, name=None))
     look = Look(keys, relative, bool(len(labelled)), first_picture, dark)
+    if len(ghost):
+        rows |= {"ghosts": ghost.drop(columns="lag"), "ghost names": ghosts.name_rows(table, pins)}
+        look = look._replace(pinned=ghosts.Pinned.of(ghost, of_ghosts[1:]))
     domains = {"norms": domain, "steps": [first, last], "lags": lags}
     height = 400 if first_picture else 440
     if not (first_picture and ends is not None and len(ends) <= MOST_NAMES):
@@ -203,6 +222,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     labels = annotations.broken(theme.line_names(table)) if look.named else None
     shown, legends = _legends(table, look.named)
     colour = theme.cells_encoding(table, dark, legend=not look.named)
+    dash = theme.dash(pd.Series([*table["state"], *look.pinned.states]), legend=not look.named)
     band = (
         alt.Chart(rows["lines"])
         .mark_area()
@@ -219,11 +239,11 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         alt.Chart(rows["lines"])
         .mark_line(strokeWidth=4.0 if look.first_picture else 2.0)
         .encode(
-            x=axes.along(domains["steps"], axes.BACKWARDS if look.first_picture else "step t"),
+            x=axes.along(domains["steps"], axes.BACKWARDS if look.first_picture else "step t", bool(look.pinned.names)),
             y=axes.decades(mean, domains["norms"], _title(table, mean), offset=annotations.gutter(labels)),
             color=colour,
             opacity=_shade(table, shown, legend=not look.named),
-            strokeDash=theme.dash(table["state"], legend=not look.named),
+            strokeDash=dash,
         )
         .add_params(*legends)
     )
@@ -233,6 +253,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         *(annotations.float32_limits(rows["limits"], dark) if has(rows["limits"]) else []),
         *(_promised(rows, mean, x, colour) if has(rows["promised"]) else []),
         *([band] if len(look.lines) <= MOST_BANDS else []),
+        *(_ghosts(rows, mean, x, dash, look) if look.pinned.names else []),
         line,
         *(annotations.exact_zeros(*zeros, x, colour, dimmed, dark) if has(rows["zeros"]) else []),
         *(annotations.marked_steps(rows["marks"], x, dark) if has(rows["marks"]) else []),
@@ -240,6 +261,13 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         *annotations.hover(rows["hover"], rows["lines"], mean, x, colour, dark),
         axes.back(domains["lags"], rows["lags"]),
     ]
+
+
+def _ghosts(rows: Rows, mean: str, x: alt.X, dash: alt.StrokeDash, look: Look) -> list[alt.Chart]:
+    """The pins' lines and names; the first pin's once more, for when it is shown alone."""
+    drawn, named = alt.Chart(rows["ghosts"]), alt.Chart(rows["ghost names"])
+    width, y = 2.0 if look.first_picture else 1.4, alt.Y(f"{mean}:Q")
+    return ghosts.layers(drawn, named, y, x, dash, look.pinned, width, look.dark)
 
 
 def _promise(other: pd.DataFrame, mean: str, domain: Sequence[float]) -> pd.DataFrame:

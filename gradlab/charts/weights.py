@@ -42,9 +42,9 @@ def _look(table: pd.DataFrame, dark: bool) -> Look:
     return Look(tuple(gates), tuple(map(int, dict.fromkeys(table["layer"]))), dark)
 
 
-def _singular_values(table: pd.DataFrame, *, dark: bool = False) -> Picture:
+def _singular_values(table: pd.DataFrame, *, scale_with: pd.DataFrame | None = None, dark: bool = False) -> Picture:
     look = _look(table, dark)._replace(last=int(table["index"].max()))
-    domains = {"values": [0.0, max(1.1, float(table["singular_value"].max()))]}
+    domains = {"values": [0.0, max([1.1, *_both(table, scale_with, "singular_value")])]}
     rows = {"values": table[list(SINGULAR_COLUMNS)], "one": pd.DataFrame({"singular_value": [1.0]})}
     return Picture(_singular_layers, look, rows, domains, dark, 340, held=("values",))
 
@@ -53,14 +53,18 @@ def _singular_values(table: pd.DataFrame, *, dark: bool = False) -> Picture:
 def singular_values(
     table: pd.DataFrame,
     *,
+    scale_with: pd.DataFrame | None = None,
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
     height: int = 340,
 ) -> alt.LayerChart:
-    """Singular values, one line per layer and gate, with a rule at 1: the length is preserved."""
-    return _singular_values(table, dark=dark).chart(title, subtitle, width, height)
+    """Singular values, one line per layer and gate, with a rule at 1: the length is preserved.
+
+    scale_with    rows of a picture beside it, which has the same scale
+    """
+    return _singular_values(table, scale_with=scale_with, dark=dark).chart(title, subtitle, width, height)
 
 
 def _singular_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
@@ -90,21 +94,30 @@ def _singular_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart
     return [rule.encode(y=alt.Y("singular_value:Q")), values]
 
 
-def _eigenvalues(table: pd.DataFrame, *, dark: bool = False, side: int = 270) -> Picture:
-    look, reach = _look(table, dark), 1.1 * max(1.0, float(table["modulus"].max()))
+def _eigenvalues(
+    table: pd.DataFrame, *, scale_with: pd.DataFrame | None = None, dark: bool = False, side: int = 270
+) -> Picture:
+    look, reach = _look(table, dark), 1.1 * max([1.0, *_both(table, scale_with, "modulus")])
     rows = {"circle": UNIT_CIRCLE, "points": table[list(EIGEN_COLUMNS)]}
     return Picture(_eigen_layers, look, rows, {"plane": [-reach, reach]}, dark, side, held=("plane",), side=side)
 
 
 @in_parts(_eigenvalues)
 def eigenvalues(
-    table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bool = False, side: int = 270
+    table: pd.DataFrame,
+    *,
+    scale_with: pd.DataFrame | None = None,
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    side: int = 270,
 ) -> alt.LayerChart:
     """Eigenvalues in the complex plane with the unit circle: inside it directions shrink, outside they grow.
 
-    The plane is `side` pixels square, so that the circle is round; it does not stretch with the page.
+    The plane is `side` pixels square, so that the circle is round; it does not stretch with the page. `scale_with` has
+    the rows of a picture beside it, which shows the same part of the plane.
     """
-    return _eigenvalues(table, dark=dark, side=side).chart(title, subtitle)
+    return _eigenvalues(table, scale_with=scale_with, dark=dark, side=side).chart(title, subtitle)
 
 
 def _eigen_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
@@ -166,6 +179,11 @@ def _bias_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         )
     )
     return [bars]
+
+
+def _both(table: pd.DataFrame, other: pd.DataFrame | None, column: str) -> list[float]:
+    """The largest value of a column here, and in a picture beside this one."""
+    return [float(rows[column].max()) for rows in (table, other) if rows is not None and len(rows)]
 
 
 def _gates(look: Look, symbol: str) -> alt.Color:

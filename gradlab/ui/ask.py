@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from gradlab.analyses.call import Call, Question, Table
+from gradlab.analyses.call import Call, Question, Table, refuse_together
 from gradlab.analyses.parts import Part
 from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.engine import Progress, TooLarge
@@ -48,12 +48,17 @@ def result(call: Call) -> Any:
     return results([call])[0]
 
 
-def results(calls: Sequence[Call]) -> list[Any]:
-    """What several calls give: if they take long together, that is said before the first of them begins."""
+def results(calls: Sequence[Call], together: bool = False) -> list[Any]:
+    """What several calls give: if they take long together, that is said before the first of them begins.
+
+    together    whether their results are in memory together, and are refused as such
+    """
     values = [kept(("result", call.key)) for call in calls]
     if not any(value is MISSING for value in values):
         return values
     with waiting() as bar:
+        if together:
+            refuse_together(calls)
         bar.announce(calls)
         return [_answer(call, bar) for call in calls]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from gradlab.ui.ask import place_bars
-from gradlab.ui.frame import hidden, link, opened_runs, present, settings, tools
+from gradlab.ui.frame import hidden, link, opened_runs, pinned, present, settings, tools
 from gradlab.ui.frame.link import PAGES
 from gradlab.ui.training import job_controls
 from gradlab.ui.work import holding
@@ -59,6 +59,7 @@ column.title(page.title, anchor=False)
 above, below = column.container(), column.container()
 body, at_hand = (above, below) if is_home or present.is_on() else (below, above)
 settings.draw(page.url_path, at_hand)
+pinned.write()
 st.set_page_config(page_title=f"{page.title}{settings.differences()} · gradlab")
 with notices:
     link.tell(settings.current())

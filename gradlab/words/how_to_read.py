@@ -75,7 +75,8 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
         r"\qquad \text{relative to}\quad \Big(\sum_t \lVert \bar y_t \rVert_2^2\Big)^{1/2}",
         "From the loss, the gradient travels left; a straight line is exponential decay or growth, and its slope is "
         "the rate. Derivatives are total: over all later steps, all higher layers, and for c also through h. ȳ is the "
-        "gradient injected into the top layer. Lines are means of log10 over the batch, bands its range.",
+        "gradient injected into the top layer. Lines are means of log10 over the batch, bands its range; over several "
+        "seeds, of these means and over the seeds. Grey: pins, each at as many steps before the end.",
     ),
     "before and after a remedy": Reading(
         r"\log_{10} \left\lVert \frac{\partial \ell_{\text{last}}}{\partial (h_t, c_t)} \right\rVert_2 "

@@ -51,6 +51,16 @@ def _with_own(subject: Subject, settings: list[str]) -> str:
 
 
 def _setting(name: str, value: Any) -> str:
+    return f"{setting_name(name)} {setting_value(value)}"
+
+
+def setting_name(name: str) -> str:
+    """What a setting is called in a sentence: "keep-gate bias"."""
+    return NAMES.get(name, name.replace("_", " "))
+
+
+def setting_value(value: Any) -> str:
+    """A setting's value in a sentence: in short, in one line."""
     text = f"{value:g}" if isinstance(value, float) else printable(str(value))
     short = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…"
-    return f"{NAMES.get(name, name.replace('_', ' '))} {' '.join(short.split())}"
+    return " ".join(short.split())

@@ -9,20 +9,24 @@ import pytest
 
 import gradlab
 from gradlab import Experiment, Stack, exports, paths
-from gradlab.analyses.call import Call, Table, chosen, each
+from gradlab.analyses import call as questions
+from gradlab.analyses.call import Call, Compared, Table, chosen, each, refuse_together
 from gradlab.analyses.itemised import pairs
 from gradlab.analyses.parts import together
 from gradlab.analyses.problem import Problem, problem_of
+from gradlab.analyses.thinning import Lines
 from gradlab.analyses.traces import trace
 from gradlab.analyses.truncation import Schedule, beyond, bias, cost, kept_by
 from gradlab.engine import TooLarge
 from gradlab.settings import drawing
 from gradlab.training import Recipe, Run
+from gradlab.ui.kept import bytes_of
 from tests.analyses.memory import peak_bytes
 from tests.analyses.registry import ANALYSES
 
-gradient, jacobians = (
-    importlib.import_module(f"gradlab.analyses.{name}") for name in ("truncation.gradient", "jacobians")
+gradient, jacobians, plan = (
+    importlib.import_module(f"gradlab.{name}")
+    for name in ("analyses.truncation.gradient", "analyses.jacobians", "engine.plan")
 )
 SMALL = {"steps": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
 LSTM, GRU = (Experiment(cell=cell, depth=2, **SMALL) for cell in ("lstm", "gru"))
@@ -43,8 +47,22 @@ TABLES = {
     "numbers alone": Table.of(Call.of(paths.one_unit, 0.9, 0.5, 20)),
 }
 
+OPEN = LSTM.replace(keep_bias=3.0)
+COMPARED = {
+    "of two": Compared.of({"now": TABLES["each of several"], "A": Table.of(each(trace, (OPEN, GRU)), "table")}),
+    "of one": Compared.of({"now": TABLES["one subject"]}),
+    "of equals": Compared.of({"now": TABLES["one subject"], "A": TABLES["one subject"]}, column="which"),
+    "some rows of tables": Compared.of(
+        {
+            "A": TABLES["other calls of one subject"],
+            "B": Table.of(Call.of(paths.cut, OPEN, without=()), where="step < 3"),
+        }
+    ),
+}
+QUESTIONS = TABLES | {f"compared {name}": table for name, table in COMPARED.items()}
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+
+@pytest.mark.parametrize("table", QUESTIONS.values(), ids=QUESTIONS)
 def test_its_program_makes_its_rows(table):
     names = {}
     exec(exports.python_code(table.subjects, table.code), names)
@@ -96,6 +114,53 @@ def test_moving_a_setting_that_the_analysis_does_not_read_keeps_the_key():
     assert Call.of(spectra, LSTM.replace(steps=99, batch_size=1, loss="every")).key == Call.of(spectra, LSTM).key
 
 
+def test_compared_tables_stand_below_each_other_with_a_column_that_says_which():
+    for question in COMPARED.values():
+        assert question.rows().columns[-1] == question.column
+        for name, table in question.tables:
+            own = question.rows().query(f"{question.column} == {name!r}").drop(columns=question.column)
+            pd.testing.assert_frame_equal(own.reset_index(drop=True), table.rows(), check_exact=True)
+    assert COMPARED["of two"].subjects == (LSTM, GRU, OPEN)
+    assert COMPARED["of equals"].subjects == (LSTM,)
+    assert len({question.key for question in QUESTIONS.values()}) == len(QUESTIONS)
+    renamed = Compared.of({"now": TABLES["each of several"], "B": COMPARED["of two"].tables[1][1]})
+    assert renamed.key != COMPARED["of two"].key
+
+
+def test_compared_lines_are_thinned_one_by_one():
+    long = LSTM.replace(steps=900)
+    tables = {name: Table.of(Call.of(trace, long.replace(gain=gain)), "table") for name, gain in (("now", 1), ("A", 2))}
+    question, lines = Compared.of(tables), Lines(points=800)
+    parts = question.parts_of([call.result() for call in question.calls])
+    by_part, whole = lines.on_screen(parts), lines.on_screen(together(parts))
+    pd.testing.assert_frame_equal(by_part, whole, check_exact=True)
+    assert by_part.groupby(["pin", "layer", "state"]).ngroups == 8
+    assert len(by_part) < len(together(parts))
+
+
+def test_calls_beside_each_other_are_refused_where_one_does_not_fit_beside_the_results_of_the_others(monkeypatch):
+    e = Experiment(cell="lstm", steps=20_000, hidden_size=4, batch_size=64)
+    calls = [Call.of(trace, e.replace(seed=seed)) for seed in range(4)]
+    alone, held = calls[0].need.bytes, bytes_of(calls[0].result())
+    assert held == pytest.approx(calls[0].need.kept, rel=0.02)
+    assert bytes_of(trace(e.replace(loss="every"))) == pytest.approx(
+        Call.of(trace, e.replace(loss="every")).need.kept, rel=0.02
+    )
+    limits = []
+    monkeypatch.setattr(questions, "refuse_too_large", lambda needed, *words: limits.append((needed, words)))
+    refuse_together(calls)
+    Compared.of({str(n): Table.of(call, "table") for n, call in enumerate(calls)}).refuse()
+    assert [needed for needed, _ in limits] == pytest.approx(2 * [alone + 3 * held], rel=0.02)
+    assert "remove a pin" in " ".join(limits[0][1])
+    refuse_together(calls[:1] * 3)
+    assert len(limits) == 2, "one call that is asked for three times is made once"
+    monkeypatch.undo()
+    monkeypatch.setattr(plan, "memory_limit", lambda: alone + 2 * held)
+    refuse_together(calls[:2])
+    with pytest.raises(TooLarge, match="4 networks beside each other, those of pins among them, need"):
+        refuse_together(calls)
+
+
 def test_progress_of_several_calls_rises_from_nothing_to_all():
     shares = []
     Table.of(each(trace, (LSTM, GRU)), "table").rows(shares.append)
@@ -130,7 +195,7 @@ def test_a_call_is_hashable_whatever_lists_it_is_given():
 
 
 def test_its_repr_is_one_short_line():
-    for value in (*TABLES.values(), Call.of(trace, LSTM), trace(LSTM), problem_of(LSTM), pairs(LSTM)):
+    for value in (*QUESTIONS.values(), Call.of(trace, LSTM), trace(LSTM), problem_of(LSTM), pairs(LSTM)):
         assert "\n" not in repr(value)
         assert len(repr(value)) < 200
 
@@ -151,12 +216,12 @@ def called(function, arguments):
 
 
 OF_A_SUBJECT = {name: f for name, f in ANALYSES.items() if next(iter(inspect.signature(f).parameters)) == "subject"}
-OF_SOME = {"direct_at_biases", "changes", "letters"}  # they speak of settings: of biases, of a text
+OF_SOME = {"direct_at_biases", "changes", "letters", "over_seeds"}  # they speak of settings: of biases, a text, seeds
 OF_STEPS = {name: function for name, function in OF_A_SUBJECT.items() if "steps" in function.reads}  # not weights alone
 BY_THE_STEP = [
     name
     for name in OF_STEPS
-    if name not in ("trace", "cut", "check", "itemised", "pairs", "cost", "letters", "changes")
+    if name not in ("trace", "cut", "check", "itemised", "pairs", "cost", "letters", "changes", "over_seeds")
 ]  # all of every step
 LARGE = Experiment(cell="lstm", steps=1_000_000, batch_size=256, hidden_size=1024, depth=8, objective="cross_entropy")
 LONG = Experiment(cell="lstm", steps=1_000_000, objective="cross_entropy")  # of which a trace fits

@@ -67,6 +67,7 @@ CASES = [
     case("pairs", "table PairBins", cell="gru", steps=1000, hidden_size=32, batch_size=16, loss="every"),
     case("itemised", "AllRows", {"most": 20}, cell="lstm", steps=40_000, hidden_size=8, batch_size=2, loss="every"),
     case("vectors", cell="lstm", steps=200, hidden_size=32, batch_size=2, loss="every"),
+    case("over_seeds", "table Lines", {"seeds": 20}, cell="lstm", steps=20_000, hidden_size=16, batch_size=2, depth=2),
     case("changes", cell="lstm", steps=50_000, hidden_size=16, batch_size=2),
     case("product_jacobians", cell="lstm", steps=1000, hidden_size=64),
     case("product_jacobians", cell="gru", steps=2000, hidden_size=32, depth=2),

@@ -31,8 +31,13 @@ MORE = {  # settings at which a page shows more of what it can
 }
 
 
+PINS = {"pin": ["name=A&cells=rnn,lstm&keep_bias=2.0&steps=30&hidden_size=5&input_size=3&batch_size=2"]}
+PINNED = dict.fromkeys(("home", "gradient_flow", "jacobians", "weights", "gates"), PINS)
+PINNED["gradient_flow"] = PINS | {"gradient_flow_seeds": "5", "state": "all"}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "query"), [*((name, {}) for name in PAGES), *MORE.items()])
+@pytest.mark.parametrize(("name", "query"), [*((name, {}) for name in PAGES), *MORE.items(), *PINNED.items()])
 def test_every_figure_s_program_makes_its_rows_and_its_picture(open_app, drawn, name, query, tmp_path, monkeypatch):
     asked, exported, charts, _ = visited(open_app, drawn, name, query)
     assert len(asked) == len(charts) > 0, "a chart of the page has no question, and so no program"

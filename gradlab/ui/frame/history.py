@@ -84,5 +84,5 @@ def _changed(steps: list[dict[str, Any]], at: int, way: int) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    text = (", ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -16,6 +16,7 @@ from gradlab.settings.catalogue import CHOICES, SETTINGS, default, title
 from gradlab.settings.experiment import Experiment, shown
 from gradlab.settings.links import LINK_VERSION, read_query, to_query
 from gradlab.settings.meant import closest
+from gradlab.settings.pins import read_all
 from gradlab.settings.tasks import TASKS
 from gradlab.ui.frame import hidden, present, visit
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings, display, titles
@@ -35,7 +36,8 @@ ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by th
 MAY_BE_EMPTY = ("shown_text", "learned_text", "cuts")  # texts, which may say anything, and a set
 MOST_SENTENCES = 12  # that a page shows about what could not be used
 MOST = 1e15  # of a page's number; every setting's bounds are far below
-OWN_KEYS = ("cells", present.NAME, hidden.NAME, *display(), *ON_PAGES, *PASSED_ON[1:])
+PIN = "pin"  # of each of the settings that are kept beside the present ones
+OWN_KEYS = ("cells", PIN, present.NAME, hidden.NAME, *display(), *ON_PAGES, *PASSED_ON[1:])
 DISPLAY: dict[str, Any] = {  # at first
     "state": "h", "relative": "true", "one_cell": ONE_CELL, "cells": [CELLS[name].title for name in DEFAULT_CELLS],
 }  # fmt: skip
@@ -65,6 +67,9 @@ def read_first_address() -> None:
     present.read(query)
     experiment, problems = read_query(query, ignore=(*OWN_KEYS, *of_pages(query)))
     problems += hidden.read(query)
+    pins, pin_problems = read_all(query.get_all(PIN), experiment)
+    st.session_state["pins"] = pins
+    problems += pin_problems
     begun.address = experiment
     cells, cell_problems = _cells(query)
     displayed = {}
@@ -97,6 +102,8 @@ def read_first_address() -> None:
         spelt[present.NAME] = "1"
     if hidden.names():
         spelt[hidden.NAME] = hidden.text()
+    if texts := [pin.text for pin in pins]:
+        spelt[PIN] = texts if len(texts) > 1 else texts[0]
     if spelt != {name: values if name == "cells" or len(values) > 1 else values[0] for name, values in _all(query)}:
         query.from_dict(spelt)
         st.rerun()
@@ -151,7 +158,8 @@ def read(query: list[tuple[str, str]]) -> tuple[Settings, list[str]]:
     subjects = tuple(experiment.replace(cell=name) for name in names)
     examined = titles().get(given.get("one_cell", ""), subjects[0].cell)
     relative = given.get("relative", "true") == "true"
-    return Settings(subjects, experiment.replace(cell=examined), state, relative), problems
+    pins, sentences = read_all([value for name, value in query if name == PIN], experiment)
+    return Settings(subjects, experiment.replace(cell=examined), state, relative, pins), problems + sentences
 
 
 def _no_cell(word: str) -> str:
@@ -233,6 +241,7 @@ def _values(settings: Settings, session: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {name: value for name, value in shared.items() if name != "cell"}
     values |= {"cells": [subject.title for subject in settings.subjects], "state": settings.state}
     values |= {"relative": str(settings.relative).lower(), "one_cell": settings.one.title}
+    values |= {PIN: [pin.text for pin in settings.pins]} if settings.pins else {}
     values |= {name: str(session[name]) for name in ON_PAGES if name in session}
     own = {name: session[name] for name in of_pages(session)}
     return values | {name: value for name, value in own.items() if value is not None}

@@ -9,7 +9,7 @@ from gradlab.cells.contract import keep_gate_of
 from gradlab.settings.catalogue import GROUPS, SETTINGS, Fields, default
 from gradlab.settings.conflicts import unused
 from gradlab.settings.links import read_query
-from gradlab.ui.frame import link, linked, present, visit
+from gradlab.ui.frame import link, linked, pinned, present, visit
 from gradlab.ui.frame import opened_runs as opened
 from gradlab.ui.frame.presets import FIRST, PRESETS
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings
@@ -173,11 +173,11 @@ def _settings(page: str, idle: frozenset[str]) -> Settings:
     examined = link.cell_called(_of_display("one_cell"))
     if trained := opened.networks(page):
         subjects = tuple(opened.with_settings(run, experiment) for run in trained)
-        settings = Settings(subjects, subjects[0], state, relative)
+        settings = Settings(subjects, subjects[0], state, relative, pinned.current(experiment))
         return settings._replace(one=settings.of(examined))
     names = [name for name, cell in CELLS.items() if cell.title in _of_display("cells")] or DEFAULT_CELLS
     subjects = tuple(experiment.replace(cell=name) for name in names)
-    return Settings(subjects, experiment.replace(cell=examined), state, relative)
+    return Settings(subjects, experiment.replace(cell=examined), state, relative, pinned.current(experiment))
 
 
 def first_presets() -> None:

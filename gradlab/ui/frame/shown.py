@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from gradlab.cells import CELLS, state_names
+from gradlab.settings.pins import Pin
 from gradlab.settings.subject import Subject
 from gradlab.ui.frame import opened_runs
 
@@ -32,6 +33,7 @@ class Settings(NamedTuple):
     one: Subject  # of the cell that pages about a single stack show
     state: str  # "h", "c", … or EVERY_STATE
     relative: bool  # to the injected gradient
+    pins: tuple[Pin, ...] = ()  # settings kept beside these
 
     def of(self, cell: str) -> Subject:
         """The settings with another cell: trained where that is open, else with initial weights."""

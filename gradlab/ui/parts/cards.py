@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from gradlab.analyses.call import Call
+from gradlab.analyses.call import Call, each
 from gradlab.analyses.diagnosis import Diagnosis, diagnose
 from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.cells import CELLS
@@ -16,9 +16,12 @@ from gradlab.ui.frame.shown import EVERY_STATE
 from gradlab.words import flow
 
 
-def traces_of(subjects: Sequence[Subject]) -> list[GradientTrace]:
-    """One trace per subject, with a warning for each pass that overflowed."""
-    traces = results([Call.of(trace, subject) for subject in subjects])
+def traces_of(subjects: Sequence[Subject], beside: Sequence[Subject] = ()) -> list[GradientTrace]:
+    """One trace per subject, with a warning for each pass that overflowed.
+
+    beside    those of pins, whose traces are made and kept with these: what is refused or takes long counts them
+    """
+    traces = results([*each(trace, (*subjects, *beside))], together=bool(beside))[: len(subjects)]
     with st.container():  # always there: what comes and goes before a chart would have the browser draw it anew
         for sentence in flow.non_finite(traces):
             st.warning(sentence)

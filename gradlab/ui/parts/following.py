@@ -38,6 +38,7 @@ from gradlab.ui.parts import (
     norms,
     one_unit,
     passes,
+    pins,
     product_jacobians,
     story,
     totals,
@@ -74,12 +75,13 @@ class Page(NamedTuple):
     besides: Callable[[Settings, Settings], Sequence[Subject]] = lambda before, after: ()
     own: tuple[str, ...] = ()  # settings of this page alone
     sliders: Sliders = lambda shared: {}  # those among them that have stops
+    times: Callable[[Asked], int] = lambda asked: 1  # how often that work is done, by the page's own settings
 
 
 PAGES = {
-    "home": Page(totals.view),
+    "home": Page(totals.view, pins.subjects),
     "story": Page(story.view, lambda shared: (), own=story.KEYS, sliders=story.sliders),
-    "gradient_flow": Page(norms.view),
+    "gradient_flow": Page(norms.view, pins.subjects, own=(norms.SEEDS,), times=norms.times),
     "one_unit": Page(one_unit.view, lambda shared: (), own=("weight", "gate", "lags"), sliders=one_unit.sliders),
     "why_addition": Page(passes.view, passes.work),
     "gates": Page(microscope.view, lambda shared: 2 * (shared.one,), own=("layer", "sequence", "unit", "characters")),
@@ -89,11 +91,11 @@ PAGES = {
     "itemised": Page(matrices.view, matrices.work, matrices.milliseconds, own=("layer",)),
     "jacobians": Page(
         product_jacobians.view,
-        lambda shared: (shared.one,),
+        pins.ones,
         product_jacobians.milliseconds,
         own=(product_jacobians.OF,),
     ),
-    "weights": Page(initial_weights.view, lambda shared: (shared.one,), initial_weights.milliseconds),
+    "weights": Page(initial_weights.view, pins.ones, initial_weights.milliseconds),
 }
 
 
@@ -153,6 +155,32 @@ class Followed(NamedTuple):
                 case "caption":
                     st.caption(text)
 
+    def every_sentence(self) -> None:
+        """All of them; the container is always there, so that charts below stay when one comes or goes."""
+        with st.container():
+            for number in range(len(self.view.sentences)):
+                self.sentence(number)
+
+    def side_by_side(self, numbers: Sequence[int], headers: Sequence[str] = ()) -> None:
+        """Figures of the present network, each beside that of the first pin, where there is one.
+
+        headers    above them, one for each
+        """
+        shared, half = self.asked.settings, len(self.view.figures) // 2
+        if not shared.pins:
+            for number in numbers:
+                self.figure(number)
+            return
+        self.sentence(len(self.view.sentences) - 1, "caption")
+        for place, number in enumerate(numbers):
+            if headers:
+                st.header(headers[place], anchor=False)
+            of_pin, now = pins.columns(shared)
+            with now:
+                self.figure(number)
+            with of_pin:
+                self.figure(half + number)
+
     def figure(self, number: int = 0, tools: bool = True) -> None:
         """One of its figures; with the first one the browser begins to watch."""
         drawn = self.view.figures[number]
@@ -208,7 +236,7 @@ def follows(page: str, asked: Asked) -> bool:
     """Whether the page's settings stand in its link, and its own curves are quick enough to be made once more."""
     subjects = PAGES[page].subjects(asked.settings)
     is_linked = all(isinstance(subject, Experiment) for subject in (*subjects, asked.settings.one))
-    return is_linked and sum(map(PAGES[page].milliseconds, subjects)) <= MOST
+    return is_linked and PAGES[page].times(asked) * sum(map(PAGES[page].milliseconds, subjects)) <= MOST
 
 
 def _view(page: str, asked: Asked, answer: Answer) -> View:
@@ -304,7 +332,7 @@ def milliseconds(page: str, base: Asked, moved: Asked) -> float:
     kept = set() if base.own != moved.own else {Call.of(trace, subject).key for subject in before}
     changed = [subject for subject in after if Call.of(trace, subject).key not in kept]
     changed += PAGES[page].besides(base.settings, moved.settings)
-    return sum(map(PAGES[page].milliseconds, changed))
+    return PAGES[page].times(moved) * sum(map(PAGES[page].milliseconds, changed))
 
 
 def _show(followed: Followed, number: int) -> bool:

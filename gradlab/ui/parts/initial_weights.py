@@ -4,6 +4,7 @@ from gradlab.analyses import weights
 from gradlab.analyses.call import Call, Table
 from gradlab.charts.weights import eigenvalues, gate_biases, singular_values
 from gradlab.settings.subject import Subject
+from gradlab.ui.parts import pins
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words.how_to_read import Words
 from gradlab.words.weights import of_weights
@@ -18,7 +19,7 @@ def milliseconds(subject: Subject) -> float:
 
 
 def view(asked: Asked, answer: Answer) -> View:
-    """Singular values, biases and eigenvalues."""
+    """Singular values, biases and eigenvalues; and those of a pin."""
     one = asked.settings.one
     singular, biases, eigen = (
         Call.of(analysis, one) for analysis in (weights.singular_values, weights.gate_biases, weights.eigenvalues)
@@ -30,4 +31,11 @@ def view(asked: Asked, answer: Answer) -> View:
         Figure(gate_biases, Table.of(biases), Words("gate biases", "Gate biases", sentence)),
         Figure(eigenvalues, Table.of(eigen), Words("eigenvalues", "Eigenvalues", sentence), width="content"),
     ]
-    return View(figures, [sentence])
+    if (pinned := pins.of_one(asked.settings)) is None:
+        return View(figures, [sentence])
+    singular, biases, eigen, counts = (
+        Call.of(call.function, pinned.subject) for call in (singular, biases, eigen, counts)
+    )
+    other = of_weights(pinned.subject, answer(singular), answer(eigen), answer(counts))
+    tables = [Table.of(call) for call in (singular, biases, eigen)]
+    return View(pins.both(figures, tables, pinned, other, alone=(1,)), [sentence, f"**{pinned.pin.name}**: {other}"])

@@ -9,12 +9,12 @@ import streamlit as st
 
 from gradlab.analyses import paths
 from gradlab.analyses.call import Call, Table
-from gradlab.analyses.thinning import Between, Lines, Reduction
+from gradlab.analyses.thinning import Between, Lines, Reduction, Wide
 from gradlab.charts.gates import CHOSEN, heat_map, one_unit
 from gradlab.settings.subject import Subject
-from gradlab.ui.ask import result
-from gradlab.ui.frame import linked
-from gradlab.ui.parts.drawing import Draw
+from gradlab.ui.ask import Rows, result
+from gradlab.ui.frame import linked, settings
+from gradlab.ui.parts import pins
 from gradlab.ui.parts.figure import Chosen, figure
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import paths as sentences
@@ -46,22 +46,54 @@ def _number(column: Any, label: str, key: str, most: int, standard: int | None =
         )
 
 
-def maps(call: Call, sentence: str, reduction: Reduction, unit: int, letters: pd.Series | None) -> None:
-    """A heat map of every quantity of a microscope, two per row; a click on a row chooses its unit."""
-    quantities = tuple(result(call).values)
-    for quantity, column in _in_pairs(quantities):
-        rows = Table.of(call.then(paths.unit_values, quantities=(quantity,)))
-        words = Words(f"units {quantity}", f"Units × steps: {quantity}", sentence, "units")
-        draw = partial(heat_map, quantity=quantity, chosen=unit, letters=letters)
-        with column:
-            st.markdown(f"**{quantity}**")
-            _clickable(quantity, rows, words, reduction, draw)
+def maps(at: "Place", sentence: str, scope: paths.Microscope, unit: int) -> None:
+    """A heat map of every quantity of a microscope, two per row; a click on a row chooses its unit.
+
+    Where there is a pin, the two in a row are of the same quantity: the pin's and the present one, with one scale.
+    """
+    shared, order = settings.current(), at.within(Wide(scope.by_memory))
+    if (pinned := pins.of_one(shared)) is None:
+        for quantity, column in _in_pairs(tuple(scope.values)):
+            with column:
+                st.markdown(f"**{quantity}**")
+                _map(at, quantity, sentence, order, unit)
+        return
+    other = at.of(pinned.subject)
+    there = result(other.call)
+    is_alike = len(there.by_memory) == len(scope.by_memory)  # then a row is the same unit in both
+    said, its_order = sentences.of_units(there), other.within(Wide((scope if is_alike else there).by_memory))
+    for quantity in scope.values:
+        st.markdown(f"**{quantity}**")
+        of_pin, now = pins.columns(shared)
+        with now:
+            _map(at, quantity, sentence, order, unit, Rows(other.rows(quantity), its_order))
+        with of_pin:
+            _map(other, quantity, said, its_order, unit, Rows(at.rows(quantity), order), pinned)
 
 
-def _clickable(quantity: str, rows: Table, words: Words, reduction: Reduction, draw: Draw) -> None:
-    taken = partial(draw, columns=COLUMNS_TAKEN)
-    chosen = Chosen(f"map {quantity}", CHOSEN, _take_unit)
-    figure(draw, rows, words, reduction, taken=taken, chosen=chosen)
+def _map(
+    at: "Place",
+    quantity: str,
+    sentence: str,
+    reduction: Reduction,
+    unit: int,
+    scale_with: Rows | None = None,
+    pinned: pins.Beside | None = None,
+) -> None:
+    """One of them; of a pin's network where there is one, which answers no click."""
+    name, title = f"units {quantity}", f"Units × steps: {quantity}"
+    if pinned is not None:
+        name, title = f"{name} {pinned.pin.name}", f"{title}, {pinned.label}"
+    draw = partial(heat_map, quantity=quantity, chosen=unit, letters=at.letters(result))
+    figure(
+        draw,
+        at.rows(quantity),
+        Words(name, title, sentence, "units"),
+        reduction,
+        beside={"scale_with": scale_with} if scale_with else {},
+        taken=partial(draw, columns=COLUMNS_TAKEN),
+        chosen=None if pinned else Chosen(f"map {quantity}", CHOSEN, _take_unit),
+    )
 
 
 def _take_unit(picked: list[dict[str, Any]]) -> None:
@@ -106,12 +138,24 @@ class Place(NamedTuple):
         """Of the steps alone."""
         return Between(self.steps[0], self.steps[-1], reduction)
 
+    def rows(self, quantity: str) -> Table:
+        """One quantity of every unit at every step."""
+        return Table.of(self.call.then(paths.unit_values, quantities=(quantity,)))
+
+    def of(self, subject: Subject) -> "Place":
+        """The same of another network, as far as it has such a layer, sequence and steps."""
+        asked, options = subject.settings, dict(self.call.options)
+        layer, sequence = min(int(str(options["layer"])), asked.depth - 1), min(self.sequence, asked.batch_size - 1)
+        steps = range(self.steps.start, min(self.steps.stop, asked.steps))
+        place = Call.of(paths.microscope, subject, layer=layer, sequence=sequence)
+        return Place(place, sequence, self.unit, steps if steps else range(asked.steps))
+
 
 def place(asked: Asked) -> Place:
     """What the page's link asks for."""
-    subject, settings, names = asked.settings.one, asked.settings.one.settings, pieces(asked.settings.one)
-    layer, sequence = asked.number("layer", settings.depth - 1, 0), asked.number("sequence", settings.batch_size - 1, 0)
-    unit = asked.number("unit", settings.hidden_size - 1, None)
+    subject, of, names = asked.settings.one, asked.settings.one.settings, pieces(asked.settings.one)
+    layer, sequence = asked.number("layer", of.depth - 1, 0), asked.number("sequence", of.batch_size - 1, 0)
+    unit = asked.number("unit", of.hidden_size - 1, None)
     steps = names[asked.one_of("characters", list(names), next(iter(names)))]
     return Place(Call.of(paths.microscope, subject, layer=layer, sequence=sequence), sequence, unit, steps)
 

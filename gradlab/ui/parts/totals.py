@@ -11,6 +11,7 @@ from gradlab.analyses.traces import trace
 from gradlab.charts import annotations
 from gradlab.charts.traces import opening
 from gradlab.settings.subject import Subject
+from gradlab.ui.parts import pins
 from gradlab.ui.parts.cards import face
 from gradlab.ui.parts.promise import promised
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
@@ -37,5 +38,7 @@ def view(asked: Asked, answer: Answer) -> View:
     """The home page's: the figure and a card per cell."""
     shared = asked.settings
     drawn = totals(shared.subjects, shared.relative, "gradient norms", answer, promises=True)
+    traces = [answer(call) for call in each(trace, shared.subjects)]
+    drawn = drawn._replace(question=pins.traces(shared, WHERE), beside={**drawn.beside, **pins.beside(shared)})
     faces = [face(answer(call.then(diagnose))) for call in each(trace, shared.subjects)]
-    return View([drawn], [drawn.words.sentence], faces)
+    return View([drawn], [drawn.words.sentence, *pins.sentences(shared, traces, answer)], faces)

@@ -1,0 +1,171 @@
+"""Pins: settings that a comparison keeps beside the present ones, each a link within the link.
+
+A pin's text is a link's query: its name, the cells compared, and what differs from the defaults. It is read by
+`gradlab.settings.links`, so that a pin cannot hold what a link cannot. It does not depend on the present settings: a
+pin stands still while these move.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, quote, urlencode
+
+from gradlab.cells import CELLS
+from gradlab.settings.catalogue import SETTINGS, default
+from gradlab.settings.experiment import TEXT_BYTES, Experiment, shown
+from gradlab.settings.links import read_query, to_query
+from gradlab.settings.subject import Subject
+
+MOST = 4
+MOST_LETTERS = 24  # of a name
+PLAIN = " -+="  # beside letters and digits: a name is read as markdown, where these mean nothing
+MOST_BYTES = 4_000  # of all pins, percent-encoded; with a text they share what a text may take
+NOW = "now"  # what the present settings are called beside pins
+NAMES = ("A", "B", "C", "D")  # at first
+
+
+class Pin(NamedTuple):
+    """Settings by name, for every cell compared."""
+
+    name: str
+    experiment: Experiment  # of the first cell
+    cells: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, subjects: Sequence[Experiment]) -> Pin:
+        """The settings that some subjects have in common but for their cells."""
+        cells = tuple(subject.cell for subject in subjects)
+        return cls(name, subjects[0], cells)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def subjects(self) -> tuple[Experiment, ...]:
+        """One for each cell."""
+        return tuple(self.experiment.replace(cell=cell) for cell in self.cells)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting by name, and the cells compared."""
+        return {name: value for name, value in self.experiment if name != "cell"} | {"cells": self.cells}
+
+    @property
+    def text(self) -> str:
+        """As the link has it."""
+        written = to_query(self.experiment)
+        changed = {name: written[name] for name, value in self.experiment if name != "cell" and value != default(name)}
+        return urlencode({"name": self.name, "cells": ",".join(self.cells)} | changed)
+
+    @property
+    def bytes(self) -> int:
+        """What it takes of a link, percent-encoded."""
+        return len(quote(self.text, safe=""))
+
+
+def read(text: str, taken: Iterable[str] = ()) -> tuple[Pin | None, list[str]]:
+    """The pin that a link's text says, and one sentence for each thing that could not be used. Never raises.
+
+    taken    names of other pins; None where the text names no cell that there is
+    """
+    query = dict(parse_qsl(text[: TEXT_BYTES + MOST_BYTES], keep_blank_values=True))
+    given, listed = query.pop("name", ""), query.pop("cells", "")
+    query.pop("cell", None)
+    words = listed.split(",") if listed else []
+    cells = tuple(name for name in CELLS if name in words)
+    if not cells:
+        return None, [f"pin = {shown(text)} names no cell: use cells = any of {', '.join(CELLS)}; it is left out."]
+    problems = [f"cells = {shown(word)} is not a cell; it is left out." for word in words if word not in CELLS]
+    experiment, sentences = read_query(query)
+    refused, name = why_not_called(given, taken), given
+    if refused:
+        name = next_name(taken)
+        problems.append(f"{refused} It is called {name}.")
+    where = f"In the pin {shown(name)}: "
+    return Pin.of(name, [experiment.replace(cell=cell) for cell in cells]), [
+        where + sentence for sentence in (*problems, *sentences)
+    ]
+
+
+def read_all(texts: Sequence[str], beside: Experiment) -> tuple[tuple[Pin, ...], list[str]]:
+    """The pins of a link beside its present settings, as `fitting` leaves them, and what could not be used."""
+    pins: list[Pin] = []
+    problems: list[str] = []
+    for text in texts[:MOST]:
+        pin, sentences = read(text, [pin.name for pin in pins])
+        pins += [] if pin is None else [pin]
+        problems += sentences
+    if len(texts) > MOST:
+        problems.append(f"The link has {len(texts)} pins: at most {MOST} are kept, and the others are left out.")
+    kept, sentences = fitting(pins, beside)
+    return kept, problems + sentences
+
+
+def fitting(pins: Sequence[Pin], beside: Experiment) -> tuple[tuple[Pin, ...], list[str]]:
+    """The pins that fit into a link beside the present settings, and a sentence for each that does not."""
+    kept: list[Pin] = []
+    sentences = []
+    for pin in pins:
+        if refused := why_not((*kept, pin), beside):
+            sentences.append(f"The pin {shown(pin.name)} is left out: {refused}")
+        else:
+            kept.append(pin)
+    return tuple(kept), sentences
+
+
+def why_not(pins: Sequence[Pin], beside: Experiment) -> str:
+    """Why some pins cannot stand in a link beside the present settings; "" where they can."""
+    if len(pins) > MOST:
+        return f"there are {MOST} pins already, and no more are kept: remove one."
+    needed, of_text = sum(pin.bytes for pin in pins), len(quote(beside.text or "", safe=""))
+    most = min(MOST_BYTES, TEXT_BYTES - of_text)
+    if needed > most:
+        return f"the pins take {needed} bytes in a link, and at most {max(most, 0)} fit: shorten text, or remove a pin."
+    return ""
+
+
+def why_not_called(name: str, taken: Iterable[str] = ()) -> str:
+    """Why a pin cannot have a name; "" where it can."""
+    is_plain = all(unicodedata.category(letter)[0] in "LMN" or letter in PLAIN for letter in name)
+    is_allowed = 0 < len(name) <= MOST_LETTERS and is_plain and unicodedata.category(name[0])[0] in "LN"
+    if is_allowed and name == name.strip() and name != NOW and name not in set(taken):
+        return ""
+    return (
+        f"name = {shown(name)} is not allowed for a pin: use 1 to {MOST_LETTERS} letters, digits, spaces and "
+        f"{PLAIN[1:]}, another name than {NOW} and than those of the other pins."
+    )
+
+
+def next_name(taken: Iterable[str]) -> str:
+    """The first letter that no pin is called by."""
+    return next(name for name in (*NAMES, *(f"{NAMES[0]}{n}" for n in range(2, 2 + MOST))) if name not in set(taken))
+
+
+def differing(one: Sequence[Subject], other: Sequence[Subject]) -> dict[str, tuple[Any, Any]]:
+    """The settings in which two comparisons differ, as (of one, of the other), in the catalogue's order.
+
+    "cells" is among them where they compare other cells. A setting counts where it changes something: for a cell of
+    either, so that a bias of a gate counts where one of the cells has that gate.
+    """
+    used_by = [_used(subjects) for subjects in (one, other)]
+    first, second = one[0].settings, other[0].settings
+    cells = _cells(one), _cells(other)
+    found: dict[str, tuple[Any, Any]] = {}
+    if set(cells[0]) != set(cells[1]):
+        found["cells"] = cells
+    for name in SETTINGS:
+        values = getattr(first, name), getattr(second, name)
+        if name != "cell" and values[0] != values[1] and (name in used_by[0] or name in used_by[1]):
+            found[name] = values
+    return found
+
+
+def _cells(subjects: Sequence[Subject]) -> tuple[str, ...]:
+    return tuple(subject.settings.cell for subject in subjects)
+
+
+def _used(subjects: Sequence[Subject]) -> frozenset[str]:
+    """The settings that change something for one of the subjects at least."""
+    return frozenset(SETTINGS) - frozenset.intersection(*(frozenset(subject.unused()) for subject in subjects))

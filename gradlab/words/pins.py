@@ -1,0 +1,105 @@
+"""Pins in words: in what settings a pin differs from the present ones, and what that does to the gradient."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gradlab.analyses.traces import LAST, GradientTrace
+from gradlab.cells import CELLS
+from gradlab.settings.catalogue import CHOICES, title
+from gradlab.settings.pins import Pin, differing
+from gradlab.settings.subject import Subject
+from gradlab.words import flow
+from gradlab.words.numbers import counted, listed, number
+from gradlab.words.subjects import setting_name, setting_value
+
+SAME = "the same settings"
+PRESENT = "Now"
+ABOUT = math.log10(1.005)  # decades; nearer than this, a factor would be written as 1
+
+
+def difference(pin: Pin, now: Sequence[Subject]) -> str:
+    """What a pin's settings are where they differ from the present ones: "keep-gate bias default, gain 1.5"."""
+    changed = differing(now, pin.subjects)
+    return ", ".join(f"{_name(name)} {_value(name, values[1])}" for name, values in changed.items()) or SAME
+
+
+def label(pin: Pin, now: Sequence[Subject]) -> str:
+    """A pin by its name and its difference: "A: keep-gate bias default"."""
+    return f"{pin.name}: {difference(pin, now)}"
+
+
+def comparison(
+    pin: Pin, now: Sequence[Subject], traces: Sequence[GradientTrace], pinned: Sequence[GradientTrace]
+) -> str:
+    """What of the last loss's gradient h at step 0 of the bottom layer keeps, compared with a pin, and what differs.
+
+    traces    of the present subjects; `pinned` of the pin's, in its order
+    """
+    changed = differing(now, pin.subjects)
+    is_drawn = all(subject is subject.settings for subject in now)  # and its weights are no training's
+    if not changed and is_drawn:
+        return f"Compared with **{pin.name}**: {SAME}."
+    return f"{_did(pin, traces, pinned)} {_differ(changed, pin, not is_drawn)}"
+
+
+def _did(pin: Pin, traces: Sequence[GradientTrace], pinned: Sequence[GradientTrace]) -> str:
+    """The sentence of what is kept."""
+    of_pin = dict(zip(pin.cells, pinned, strict=True))
+    common = [(trace, of_pin[trace.cell]) for trace in traces if trace.cell in of_pin]
+    if not common and len(traces) == len(pinned) == 1:
+        return f"Compared with **{pin.name}**{_where(traces[0], pinned[0])}: {_other_cell(traces[0], pinned[0])}."
+    if not common:
+        return f"Compared with **{pin.name}**: none of its cells is shown now."
+    kept = ", ".join(f"{flow.title(trace)} {_change(trace, then, pin.name)}" for trace, then in common)
+    return f"Compared with **{pin.name}**{_where(*common[0])}: {kept}."
+
+
+def _where(trace: GradientTrace, then: GradientTrace) -> str:
+    """ ", at step 0", with the ways back where they are not of equal length."""
+    back, before = (int(one.last_loss.max(initial=0)) for one in (trace, then))
+    ways = "" if back == before else f" ({counted(back, 'step')} back now, {before} there)"
+    losses = ", of the last loss's gradient" if flow.several_losses([trace, then]) else ""
+    return f", at step 0{ways}{losses}"
+
+
+def _change(trace: GradientTrace, then: GradientTrace, name: str) -> str:
+    """How many times more, or less, remains than in a pin."""
+    kept, before = (flow.arriving(one, LAST) for one in (trace, then))
+    if not (math.isfinite(kept) and math.isfinite(before)):
+        return f"{number(kept)}, as there" if kept == before else f"{number(kept)}, in {name} {number(before)}"
+    change = kept - before
+    if abs(change) < ABOUT:
+        return "keeps the same" if change == 0 else "keeps about the same"
+    return f"keeps {number(abs(change))} times {'more' if change > 0 else 'less'}"
+
+
+def _other_cell(trace: GradientTrace, then: GradientTrace) -> str:
+    """The same where the two are of different cells."""
+    change = _change(trace, then, flow.title(then))
+    return f"{flow.title(trace)} {change}" + (f" than {flow.title(then)}" if "times" in change else "")
+
+
+def _differ(changed: Mapping[str, tuple[Any, Any]], pin: Pin, is_trained: bool) -> str:
+    """The sentence of what differs."""
+    texts = [
+        f"{_name(name)}{{}}now {_value(name, now)}, in {pin.name} {_value(name, then)}{{}}"
+        for name, (now, then) in changed.items()
+    ]
+    training = ["training"] if is_trained else []
+    if len(texts) + len(training) == 1:
+        return f"They differ in the {(texts + training)[0].format(' alone: ', '')}{'' if texts else ' alone'}."
+    return f"They differ in the {listed([*(text.format(' (', ')') for text in texts), *training])}."
+
+
+def _name(name: str) -> str:
+    return name if name == "cells" else setting_name(name)
+
+
+def _value(name: str, value: Any) -> str:
+    """A setting's value as the screen has it."""
+    if name == "cells":
+        return listed([CELLS[cell].title for cell in value])
+    if value is None:
+        return "default"
+    return title(value) if name in CHOICES else setting_value(value)
