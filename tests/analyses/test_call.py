@@ -22,7 +22,7 @@ from tests.analyses.memory import peak_bytes
 from tests.analyses.registry import ANALYSES
 
 gradient, jacobians = (
-    importlib.import_module(f"gradlab.analyses.{name}") for name in ("truncation.gradient", "jacobians")
+    importlib.import_module(f"gradlab.analyses.{name}") for name in ("truncation.gradient", "jacobians.products")
 )
 SMALL = {"steps": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
 LSTM, GRU = (Experiment(cell=cell, depth=2, **SMALL) for cell in ("lstm", "gru"))
