@@ -62,7 +62,9 @@ def test_the_sum_of_the_spectrum_is_the_mean_log_determinant_of_the_formula(cell
     assert np.abs(log_determinants(case.stack, case.inputs, case.initial_state) - expected).max() < 1e-9
     exponents = lyapunov_exponents(case.stack, case.inputs, case.initial_state, discard=discard)
     assert len(exponents) == 12 * len(CELLS[cell].states)
-    assert exponents.sum() == pytest.approx(expected[discard:].mean(), rel=1e-7)  # the smallest keep a third of their digits
+    assert exponents.sum() == pytest.approx(
+        expected[discard:].mean(), rel=1e-7
+    )  # the smallest keep a third of their digits
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -149,10 +151,9 @@ def random_tanh(gain, H, seed, strength=0.0):
     return Stack("rnn", (Layer(W, U, np.zeros(H), np.zeros(H)),))
 
 
+# Not at a gain of 1.2: even 2048 units leave many networks on a limit cycle, whose exponent is 0
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("gain", "expected"), [(1.1, 0.005069), (1.2, 0.016476), (1.5, 0.065217), (3, 0.310249), (5, 0.532428)]
-)
+@pytest.mark.parametrize(("gain", "expected"), [(1.1, 0.005069), (1.5, 0.065217), (3, 0.310249), (5, 0.532428)])
 def test_a_large_random_tanh_network_has_the_exponent_of_mean_field_theory(gain, expected):
     H, random = 512, np.random.default_rng(4)
     found = [
@@ -177,8 +178,7 @@ def test_below_the_onset_the_exponent_is_the_logarithm_of_the_spectral_radius_of
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_lost_directions_of_a_rectified_net_are_minus_infinity_and_as_many_as_never_pass(seed):
-    """A unit at zero passes nothing back, and U has only so many rows that stand: every exponent beyond is lost."""
+def test_directions_that_a_singular_weight_loses_have_an_exponent_of_minus_infinity(seed):
     U = np.random.default_rng(seed).standard_normal((6, 6))
     U[4:] = 0
     exponents = lyapunov_exponents(linear(U), np.zeros((50, 1, 1)))
@@ -205,7 +205,10 @@ def test_what_is_no_spectrum_has_no_dimension(wrong):
 
 def test_the_table_is_the_spectrum_with_its_running_sums():
     e = Experiment(cell="lstm", hidden_size=4, steps=40, batch_size=2)
-    table, exponents = lyapunov_spectrum(e, count=5, discard=3, sequence=1), lyapunov_exponents(e, None, None, 5, 3, sequence=1)
+    table, exponents = (
+        lyapunov_spectrum(e, count=5, discard=3, sequence=1),
+        lyapunov_exponents(e, None, None, 5, 3, sequence=1),
+    )
     assert tuple(table.columns) == EXPONENT_COLUMNS
     assert np.array_equal(table["exponent"], exponents)
     assert np.array_equal(table["running_sum"], np.cumsum(exponents))

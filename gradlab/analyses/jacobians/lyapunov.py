@@ -8,12 +8,12 @@ Orthonormal cotangents Q go back over a few steps at a time by the engine's adjo
 (2)  λ_i = mean over the steps of ln |R_ii|    (Benettin et al. 1980; of recurrent networks: Vogt et al. 2022, Engelken
                                                et al. 2023)
 
-A product of step Jacobians and its transpose have the same exponents, so the growth of the gradient is λ_1. Of all n
-exponents the sum is the mean of ln |det A_t| whatever Q is (`log_determinants`). Published code that leaves out c of the
-LSTM has the exponents of another system: h alone is no state of it.
+A product of step Jacobians and its transpose have the same exponents, so the growth of the gradient is λ_1. Whatever Q
+is, all n exponents sum to the mean of ln |det A_t| (`log_determinants`). Published code that leaves out c of the LSTM
+has the exponents of another system: h alone is no state of it.
 
-(1) is taken over so many steps that a third of the digits is left to the smallest R_ii. A direction that one step shrinks below
-n · ε times what it does to the largest is lost in rounding, and counts as shrunk to nothing: its exponent is -inf.
+(1) is taken over so many steps that the smallest R_ii keep a third of their digits. A direction that one step shrinks
+below n · ε times what it does to the largest is lost in rounding, and counts as shrunk to nothing: its exponent is -inf.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
 
 EXPONENT_COLUMNS = ("cell", "index", "exponent", "running_sum")
-LONGEST = 256  # steps between two decompositions
+LONGEST = 64  # steps between two decompositions
 DIGITS_TO_LOSE = 2 / 3  # of those of the dtype
 SETTLED_OVER = 0.1  # of the steps: the directions go over so many of the last ones once before they are measured
 ROUNDING = 1e-9  # nats a step: an exponent that is 0, as that of a limit cycle, may be measured as so much
@@ -165,10 +165,8 @@ class _Walk(NamedTuple):
     x: ndarray  # [T, 1, X]
     before: ndarray  # [L, T, S, H]  the states before every step
 
-    def back(
-        self, directions: ndarray, end: int, begin: int, progress: Progress = silent
-    ) -> tuple[ndarray, ndarray]:
-        """(directions before the step `begin`, sums of ln |R_ii|) of orthonormal columns [n, count] after step end - 1."""
+    def back(self, directions: ndarray, end: int, begin: int, progress: Progress = silent) -> tuple[ndarray, ndarray]:
+        """(directions before the step `begin`, sums of ln |R_ii|) of orthonormal columns after the step end - 1."""
         eps = np.finfo(self.stack.dtype).eps
         limit = -DIGITS_TO_LOSE * np.log(eps)
         growth, at, length = np.zeros(directions.shape[1]), end, 1
