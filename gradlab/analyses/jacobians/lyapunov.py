@@ -13,7 +13,7 @@ is, all n exponents sum to the mean of ln |det A_t| (`log_determinants`). Publis
 has the exponents of another system: h alone is no state of it.
 
 (1) is taken over so many steps that the smallest R_ii keep a third of their digits. A direction that one step shrinks
-below n · ε times what it does to the largest is lost in rounding, and counts as shrunk to nothing: its exponent is -inf.
+below n · ε times what it does to the largest is lost in rounding and counts as shrunk to nothing: its exponent is -inf.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class _Walk(NamedTuple):
         blocks = blocks_of(final.shape[1], sweep.plan.multiply_adds)
 
         def run(number: int, progress: Progress) -> Scaled:
-            return sweep.adjoint(at_the_end(final[:, blocks[number]]), independent=True, progress=progress).initial
+            return sweep.adjoint(at_the_end(final[:, blocks[number]]), progress=progress).initial
 
         parts = in_threads(run, len(blocks))
         sweep.close()
