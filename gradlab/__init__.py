@@ -15,6 +15,7 @@ import sys
 from gradlab import analyses
 from gradlab.analyses.check import check
 from gradlab.analyses.diagnosis import Diagnosis, diagnose
+from gradlab.analyses.parallel import parallel
 from gradlab.analyses.problem import estimate
 from gradlab.analyses.remedies import Remedy, remedies
 from gradlab.analyses.traces import GradientTrace, trace
@@ -55,6 +56,7 @@ __all__ = [
     "diagnose",
     "estimate",
     "mark",
+    "parallel",
     "remedies",
     "trace",
     "watch",
@@ -70,7 +72,7 @@ def _at_the_top() -> dict[str, str]:
     modules = {name.rpartition(".")[2]: name for name in (*in_analyses, *ELSEWHERE)}
     public = {
         name: real for name, real in modules.items() if name not in __all__
-    }  # gradlab.check and gradlab.remedies are the functions
+    }  # gradlab.check, gradlab.parallel and gradlab.remedies are the functions
     for name, real in public.items():
         globals()[name] = importlib.import_module(real)
         for loaded in [module for module in sys.modules if module == real or module.startswith(f"{real}.")]:

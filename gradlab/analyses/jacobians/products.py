@@ -16,7 +16,7 @@ random cotangent sees of them, and the bound by the spectral norm where there is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -180,8 +180,18 @@ def step_jacobians(
     before = states_before(stack, x, states)
     undefined = ~np.isfinite(before).all(axis=(0, 2, 3))
     before[:, undefined] = 0
-    final = _unit_rows(stack)
     jacobians = np.empty((T, n, n), stack.dtype)
+    for steps, of_steps, _ in steps_at(stack, x, before):
+        jacobians[steps] = of_steps
+    jacobians[undefined] = np.nan
+    return jacobians
+
+
+def steps_at(stack: Stack, x: ndarray, before: ndarray) -> Iterator[tuple[slice, ndarray, ndarray]]:
+    """The steps of one sequence, each from the states that stand before it, [L, T, S, H]: blocks of steps with their
+    Jacobians [count, n, n] and the states after them [count, n]."""
+    T, n = len(x), before[:, 0].size
+    final = _unit_rows(stack)
     block = max(1, BLOCK_BYTES // (stack.dtype.itemsize * n * n * (2 + len(CELLS[stack.cell].pre_activations))))
     for begin in range(0, T, block):
         checkpoint()
@@ -189,14 +199,13 @@ def step_jacobians(
         steps = slice(begin, min(T, begin + block))
         count = steps.stop - steps.start
         start = tuple(np.ascontiguousarray(before[:, steps, kind]) for kind in range(before.shape[2]))
-        block_sweep = Sweep(stack, np.ascontiguousarray(x[steps].reshape(1, count, -1)), start, n * count)
-        block_sweep.forward()
-        bars = block_sweep.adjoint(at_the_end(np.repeat(final, count, axis=1)), independent=True).initial_bar
-        block_sweep.close()
+        sweep = Sweep(stack, np.ascontiguousarray(x[steps].reshape(1, count, -1)), start, n * count)
+        sweep.forward()
+        after = sweep.last_states.swapaxes(0, 1).reshape(count, n)
+        bars = sweep.adjoint(at_the_end(np.repeat(final, count, axis=1)), independent=True).initial_bar
+        sweep.close()
         bars = bars.reshape(stack.depth, n, count, *bars.shape[2:])  # [L, n, count, S, H]
-        jacobians[steps] = bars.transpose(2, 1, 0, 3, 4).reshape(count, n, n)
-    jacobians[undefined] = np.nan
-    return jacobians
+        yield steps, bars.transpose(2, 1, 0, 3, 4).reshape(count, n, n), after
 
 
 def _need_by_lag(problem: Problem, sequence: int = 0, of: str = "state", most: int = 48, seed: int = 0) -> Need:
