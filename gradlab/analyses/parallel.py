@@ -19,10 +19,12 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.arguments import whole_number
-from gradlab.analyses.jacobians.products import BLOCK_BYTES, TO_LOWER, numbers_of, sequence_of, states_before, steps_at
-from gradlab.analyses.memory import item_of, values_bytes
+from gradlab.analyses.jacobians import products
+from gradlab.analyses.jacobians.products import TO_LOWER, numbers_of, sequence_of, steps_at
+from gradlab.analyses.memory import item_of
 from gradlab.analyses.problem import Need, Problem, analysis, without_loss, work_of
-from gradlab.engine import Progress, Sweep, plan
+from gradlab.cells import CELLS
+from gradlab.engine import Progress, plan
 from gradlab.engine.progress import silent
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
@@ -33,13 +35,14 @@ TOLERANCE = 1e-8
 
 
 class Iterations(NamedTuple):
-    """How far each Newton iteration is from the trajectory."""
+    """Newton's way to a trajectory."""
 
     cell: str
     steps: int  # T
     tolerance: float
     errors: ndarray  # [K+1]  the largest |error| of any state at any step, of the zeros begun with and after each
     right_steps: ndarray  # [K+1]  leading steps within the tolerance
+    states: ndarray  # [T, n]  the last iteration's, in the order of `jacobians`
 
     @property
     def iterations(self) -> int | None:
@@ -55,7 +58,7 @@ class Iterations(NamedTuple):
 
 def _need(problem: Problem, tolerance: float = TOLERANCE, most: int | None = None, sequence: int = 0) -> Need:
     size, n = problem.size._replace(sequences=1, rows=1), numbers_of(problem.size)
-    peak = plan(size).bytes + values_bytes(size) + 8 * size.steps * n * item_of(size) + 2 * BLOCK_BYTES
+    peak = 8 * size.steps * n * item_of(size) + 2 * products.BLOCK_BYTES
     what = f"steps = {size.steps}, hidden_size = {size.hidden_size}, depth = {size.depth}: Newton iterations"
     work = work_of(plan(size._replace(rows=n))) * (size.steps if most is None else min(most, size.steps))
     return Need(peak, what, TO_LOWER, work)
@@ -74,7 +77,8 @@ def parallel(
 ) -> Iterations:
     """Newton iterations from zeros until all states of a sequence of inputs [T, B, X] are right, each to `tolerance`.
 
-    tolerance    the largest error allowed, in the units of the states, above 0; compared with a run step by step
+    tolerance    the largest error allowed, in the units of the states, above 0: by how much the next iteration would
+                 still move a state, which near the solution is its error
     most         iterations at most; T if None
     A guess that leaves the range of numbers begins again at zero. Other arguments and errors as
     `jacobians.product_jacobians`.
@@ -87,33 +91,29 @@ def parallel(
     problem.refuse(_need(problem, tolerance, most, sequence))
     x, states = sequence_of(problem, sequence)
     stack, report = problem.stack, progress or silent
-    before = states_before(stack, x, states)  # [L, T, S, H]
-    run = Sweep(stack, x, states)
-    run.forward()
-    right = np.concatenate([_flat(before)[1:], run.last_states.reshape(1, n)])  # [T, n]
-    run.close()
-    first = before[:, :1].copy()
-    guess = np.zeros_like(right)
-    errors, right_steps = [], []
+    first = np.zeros((stack.depth, 1, len(CELLS[stack.cell].states), stack.hidden_size), stack.dtype)
+    for kind, value in enumerate(states):
+        first[:, :, kind] = value
+    guess, errors, right_steps = np.zeros((T, n), stack.dtype), [], []
     for iteration in range(min(most, T) + 1):
+        following = _iterated(stack, x, first, guess)
         with np.errstate(invalid="ignore", over="ignore"):
-            apart = np.abs(guess - right).max(axis=1)
+            apart = np.abs(following - guess).max(axis=1)
         within = apart <= tolerance
         errors.append(float(apart.max()))
         right_steps.append(T if within.all() else int(np.argmin(within)))
         report(max(iteration / most, right_steps[-1] / T))
-        if within.all() or iteration == min(most, T):
+        guess = following
+        if within.all():
             break
-        guess = _iterated(stack, x, first, guess)
-    return Iterations(problem.cell, T, tolerance, np.array(errors), np.array(right_steps))
+    return Iterations(problem.cell, T, tolerance, np.array(errors), np.array(right_steps), guess)
 
 
 def _iterated(stack: Stack, x: ndarray, first: ndarray, guess: ndarray) -> ndarray:
     """The next guess of the states after every step, [T, n]."""
     L, _, S, H = first.shape
     standing = np.where(np.isfinite(guess), guess, 0)
-    shifted = standing[:-1].reshape(-1, L, S, H).swapaxes(0, 1)
-    before = np.concatenate([first, shifted], axis=1)
+    before = np.concatenate([first, standing[:-1].reshape(-1, L, S, H).swapaxes(0, 1)], axis=1)
     change, following = np.zeros(standing.shape[1], standing.dtype), np.empty_like(guess)
     with np.errstate(invalid="ignore", over="ignore"):
         for steps, jacobians, after in steps_at(stack, x, before):
@@ -121,8 +121,3 @@ def _iterated(stack: Stack, x: ndarray, first: ndarray, guess: ndarray) -> ndarr
                 following[t] = new + A @ change
                 change = following[t] - standing[t]
     return following
-
-
-def _flat(states: ndarray) -> ndarray:
-    """States [L, T, S, H] as [T, n]."""
-    return states.swapaxes(0, 1).reshape(states.shape[1], -1)

@@ -156,7 +156,7 @@ OF_STEPS = {name: function for name, function in OF_A_SUBJECT.items() if "steps"
 BY_THE_STEP = [
     name
     for name in OF_STEPS
-    if name not in ("trace", "cut", "check", "itemised", "pairs", "cost", "letters", "changes")
+    if name not in ("trace", "cut", "detached", "check", "itemised", "pairs", "cost", "letters", "changes")
 ]  # all of every step
 LARGE = Experiment(cell="lstm", steps=1_000_000, batch_size=256, hidden_size=1024, depth=8, objective="cross_entropy")
 LONG = Experiment(cell="lstm", steps=1_000_000, objective="cross_entropy")  # of which a trace fits

@@ -1,4 +1,4 @@
-"""Causal experiments on one network: the same forward pass, with routes cut, or U weakened, in the backward pass only."""
+"""Causal experiments on one network: the same forward pass, with routes cut or weakened in the backward pass only."""
 
 from collections.abc import Iterable, Sequence
 from numbers import Real
