@@ -75,6 +75,7 @@ CASES = [
     case("singular_values_by_lag", "AllRows", cell="lstm", steps=1000, hidden_size=64),
     case("lyapunov_exponents", cell="lstm", steps=3000, hidden_size=64),
     case("lyapunov_exponents", options={"count": 2}, cell="gru", steps=50_000, hidden_size=32, depth=2),
+    case("parallel", options={"most": 2}, cell="lstm", steps=20_000, hidden_size=32),
     case("gradient", cell="rnn", steps=10_000, hidden_size=32, batch_size=8, loss="every"),
     case("bias", "AllRows", cell="gru", steps=5000, hidden_size=64, batch_size=4, loss="every"),
     case("departure", cell="gru", steps=10_000, hidden_size=32, batch_size=4, depth=2),

@@ -201,6 +201,7 @@ def test_the_mean_powers_of_uniform_gates_are_those_of_their_draws_and_a_power_l
     for lag in (1, 10, 100):
         error = (kept**lag).std() / np.sqrt(len(kept))
         assert (kept**lag).mean() == pytest.approx(theory.uniform_gate_moment(lag, 1024), abs=4 * error)
+        assert theory.uniform_gate_moment(0, lag + 2) == pytest.approx(1)
         assert theory.uniform_gate_moment(lag, 10**6) == pytest.approx(1 / (lag + 1), rel=2e-4)
 
 
