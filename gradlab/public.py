@@ -8,6 +8,7 @@ import pkgutil
 from gradlab import analyses
 from gradlab.analyses.check import check
 from gradlab.analyses.diagnosis import Diagnosis, diagnose
+from gradlab.analyses.parallel import parallel
 from gradlab.analyses.problem import estimate
 from gradlab.analyses.remedies import Remedy, remedies
 from gradlab.analyses.traces import GradientTrace, trace
@@ -46,6 +47,7 @@ __all__ = [
     "diagnose",
     "estimate",
     "mark",
+    "parallel",
     "remedies",
     "trace",
     "watch",
@@ -56,7 +58,9 @@ def _at_the_top() -> dict[str, str]:
     """The modules of the package's top: where each lies, by its name."""
     in_analyses = [module.name for module in pkgutil.iter_modules(analyses.__path__, "gradlab.analyses.")]
     modules = {name.rpartition(".")[2]: name for name in (*in_analyses, *ELSEWHERE)}
-    return {name: real for name, real in modules.items() if name not in __all__}  # gradlab.check is the function
+    return {
+        name: real for name, real in modules.items() if name not in __all__
+    }  # gradlab.check is the function, as others are
 
 
 MODULES = _at_the_top()

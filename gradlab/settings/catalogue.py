@@ -37,7 +37,10 @@ CHOICES: dict[str, Mapping[str, Any]] = {
 }
 TITLES = {  # of choices whose name in code would be read with effort; the others are called by their name
     "pytorch": "PyTorch default", "irnn": "IRNN", "xavier_uniform": "Xavier uniform", "xavier_normal": "Xavier normal",
-    "kaiming": "Kaiming", "zeros": "zero", "last": "last step", "first": "first step", "every": "every step",
+    "kaiming": "Kaiming", "kaiming_uniform": "Kaiming uniform", "lecun_normal": "LeCun normal",
+    "keras": "Keras default", "flax": "Flax default", "orthogonal_fused": "orthogonal, all gates at once",
+    "uniform": "uniform ±.08", "scaled_identity": "scaled identity", "ring": "LRU ring", "unit_keep": "keep bias 1",
+    "uniform_gate": "uniform gate", "zeros": "zero", "last": "last step", "first": "first step", "every": "every step",
     "step": "one step", "steps": "several steps", "half_square": "½‖h‖² at the last step", "one_to_one": "one-to-one",
     "one_to_many": "one-to-many", "many_to_one": "many-to-one", "many_to_many": "many-to-many",
     "many_to_many_delayed": "many-to-many delayed", "direction": "random direction", "cross_entropy": "cross-entropy",
@@ -79,7 +82,7 @@ class Fields(BaseModel):
         "network",
         "pytorch",
         "",
-        "How weights are drawn: U one gate's block at a time, W and, unless stated, the biases as PyTorch does.",
+        "How weights are drawn: unless stated, U one gate's block at a time, W and the biases as PyTorch does.",
     )
     gain: float = _setting("network", 1.0, "1", "Factor on the recurrent weight U after it is drawn.", (0, 10))
     keep_bias: float | None = _setting(

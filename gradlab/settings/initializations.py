@@ -8,7 +8,7 @@ and another for U, so that laws of U leave the other draws alone. Drawing is in 
 experiment, so that float32 and float64 see the same weights. Laws are made of smaller ones:
 
     by_blocks      a law of one gate's square block of U becomes a law of the layer: the rest as PyTorch draws it
-    with_biases    a layer with other effective biases, gate by gate
+    with_biases, keeping                a layer with other effective biases, gate by gate; of the gate that keeps
     with_gain, with_bias                a law with U multiplied, with the bias of one gate set
 
 A block is square, so Xavier's fan-in and fan-out are both H: its variance is 1/H, whatever the number of gates.
@@ -23,13 +23,14 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from numpy import ndarray
 from torch import Generator, Tensor
 from torch.nn import init
 
 from gradlab.cells import CELLS
-from gradlab.cells.contract import Cell, keep_gate_of, keep_of, peepholes_of
+from gradlab.cells.contract import Cell, keep_gate_of, keep_of, peepholes_of, without
 from gradlab.network.stack import Layer, gate_rows
 
 
@@ -61,6 +62,11 @@ class LayerShape(NamedTuple):
         peepholes = peepholes_of(CELLS[self.cell]).values()
         return tuple(gate for gate in self.pre_activations if gate not in peepholes)
 
+    def reading(self, weight: str) -> tuple[str, ...]:
+        """Those that read the input, "W", or the recurrent state, "U"."""
+        unread = without(CELLS[self.cell], weight)
+        return tuple(gate for gate in self.pre_activations if gate not in unread)
+
     def rows(self, gate: str) -> slice:
         """The rows of W, U and the biases that belong to one gate."""
         return gate_rows(self.cell, gate, self.hidden_size)
@@ -79,6 +85,10 @@ class Random(Protocol):
         """Of the recurrent weight."""
         ...
 
+
+CUT_OFF_DEVIATION = 0.87962566103423978  # of a standard normal number within ±2: √(1 - 4 φ(2) / (2 Φ(2) - 1))
+RING = (0.9, 0.999)  # moduli of the LRU's eigenvalues
+CONNECTIONS = 15  # weights into a unit of the sparse law
 
 Law = Callable[[LayerShape, Random], Layer]
 Block = Callable[[int, Generator], Tensor]  # (H, generator) -> [H, H] in float64
@@ -132,6 +142,24 @@ def with_biases(layer: Layer, shape: LayerShape, effective: Mapping[str, ndarray
     for gate in effective.keys() & set(shape.biased):
         b_W[shape.rows(gate)], b_U[shape.rows(gate)] = effective[gate], 0
     return layer._replace(b_W=b_W, b_U=b_U)
+
+
+def without_biases(layer: Layer, shape: LayerShape) -> Layer:
+    """The layer with every effective bias at 0."""
+    return with_biases(layer, shape, dict.fromkeys(shape.biased, 0.0))
+
+
+def keeping(layer: Layer, shape: LayerShape, bias: ndarray | float) -> Layer:
+    """The layer with the bias, toward keeping, of the gate that keeps the old state; unchanged where no gate does."""
+    gate = keep_gate_of(CELLS[shape.cell])
+    return layer if gate is None else with_biases(layer, shape, {gate[0]: gate[1] * bias})
+
+
+def beside(shape: LayerShape, random: Random, low: float, high: float) -> Tensor:
+    """Numbers uniform on low to high, [H], of a layer, from another stream: other draws stay as they are."""
+    seeds = np.random.SeedSequence((random.weights.initial_seed(), shape.number))
+    generator = torch.Generator().manual_seed(int(seeds.generate_state(1)[0]))
+    return torch.empty(shape.hidden_size, dtype=torch.float64).uniform_(low, high, generator=generator)
 
 
 def by_blocks(block: Block) -> Law:
@@ -201,13 +229,133 @@ def identity(hidden_size: int, generator: Generator) -> Tensor:
 
 def irnn(shape: LayerShape, random: Random) -> Layer:
     """The identity, and biases at 0: with ReLU the IRNN, which begins by keeping its state (Le et al. 2015)."""
-    return with_biases(identity(shape, random), shape, dict.fromkeys(shape.biased, 0.0))
+    return without_biases(identity(shape, random), shape)
 
 
 @by_blocks
 def zeros(hidden_size: int, generator: Generator) -> Tensor:
     """No recurrence through U: what still flows back comes by the direct path alone."""
     return init.zeros_(empty(hidden_size))
+
+
+@by_blocks
+def kaiming_uniform(hidden_size: int, generator: Generator) -> Tensor:
+    """Uniform on ±√(6/H), variance 2/H, meant for ReLU (He et al. 2015)."""
+    return init.kaiming_uniform_(empty(hidden_size), nonlinearity="relu", generator=generator)
+
+
+@by_blocks
+def lecun_normal(hidden_size: int, generator: Generator) -> Tensor:
+    """Normal, cut off at two deviations, variance 1/H (LeCun et al. 1998; JAX's lecun_normal)."""
+    return cut_off_normal(empty(hidden_size).uniform_(-1, 1, generator=generator), hidden_size)
+
+
+def cut_off_normal(evenly: Tensor, inputs: int) -> Tensor:
+    """Numbers uniform on ±1 as normal ones within two deviations, with the variance 1/inputs."""
+    within = math.erf(math.sqrt(2))  # the share of a normal law
+    return math.sqrt(2 / inputs) / CUT_OFF_DEVIATION * torch.erfinv(within * evenly)
+
+
+@with_gain
+def uniform(shape: LayerShape, random: Random) -> Layer:
+    """All weights and biases uniform on ±.08, whatever H (Sutskever et al. 2014)."""
+    layer, rescaled = pytorch(shape._replace(gain=1.0), random), 0.08 * math.sqrt(shape.hidden_size)
+    return Layer(*(rescaled * part for part in layer))
+
+
+@with_gain
+def orthogonal_fused(shape: LayerShape, random: Random) -> Layer:
+    """U of all gates at once with orthonormal columns, as orthogonal_ on PyTorch's weight_hh and Keras draw it."""
+    H, gates = shape.hidden_size, shape.reading("U")
+    layer = pytorch(shape._replace(gain=1.0), random)
+    fused = torch.empty((len(gates) * H, H), dtype=torch.float64)
+    if gates:
+        init.orthogonal_(fused, generator=random.recurrent)
+    U = layer.U.copy()
+    for number, gate in enumerate(gates):
+        U[shape.rows(gate)] = fused[number * H : (number + 1) * H]
+    return layer._replace(U=U)
+
+
+def keras(shape: LayerShape, random: Random) -> Layer:
+    """Keras's defaults: W Glorot uniform, U orthogonal, each over all gates at once; biases 0, of forget 1."""
+    layer = without_biases(orthogonal_fused(shape, random), shape)
+    bound = math.sqrt(6 / (shape.inputs + len(shape.reading("W")) * shape.hidden_size))
+    layer = layer._replace(W=bound * math.sqrt(shape.hidden_size) * layer.W)
+    return with_biases(layer, shape, {"forget": 1.0})
+
+
+def flax(shape: LayerShape, random: Random) -> Layer:
+    """Flax's defaults (JAX): W LeCun normal, variance 1/X; U orthogonal a gate at a time; every bias 0."""
+    layer = without_biases(orthogonal(shape, random), shape)
+    evenly = torch.from_numpy(math.sqrt(shape.hidden_size) * layer.W).clamp(-1, 1)
+    return layer._replace(W=cut_off_normal(evenly, shape.inputs).numpy())
+
+
+def scaled_identity(shape: LayerShape, random: Random) -> Layer:
+    """The identity times .01, and biases at 0: for short memories (Le et al. 2015)."""
+    layer = irnn(shape, random)
+    return layer._replace(U=0.01 * layer.U)
+
+
+@by_blocks
+def rotation(hidden_size: int, generator: Generator) -> Tensor:
+    """Rotations of pairs of units by uniformly random angles: all eigenvalues on the circle (Henaff et al. 2016)."""
+    return _rotations(torch.ones(-(-hidden_size // 2), dtype=torch.float64), hidden_size, generator)
+
+
+@by_blocks
+def ring(hidden_size: int, generator: Generator) -> Tensor:
+    """Rotations that shrink: eigenvalues evenly spread over the ring between .9 and .999 (Orvieto et al. 2023)."""
+    low, high = RING
+    squares = torch.empty(-(-hidden_size // 2), dtype=torch.float64).uniform_(low**2, high**2, generator=generator)
+    return _rotations(squares.sqrt(), hidden_size, generator)
+
+
+def _rotations(moduli: Tensor, hidden_size: int, generator: Generator) -> Tensor:
+    """Blocks of a modulus times a rotation by a random angle, [H, H]; of an odd H the last unit has its modulus."""
+    angles = torch.empty(hidden_size // 2, dtype=torch.float64).uniform_(0, 2 * math.pi, generator=generator)
+    turns = torch.stack([angles.cos(), -angles.sin(), angles.sin(), angles.cos()], dim=1).reshape(-1, 2, 2)
+    pairs = moduli[: len(angles), None, None] * turns
+    return torch.block_diag(*pairs, *moduli[len(angles) :])
+
+
+@by_blocks
+def sparse(hidden_size: int, generator: Generator) -> Tensor:
+    """15 normal weights into each unit, variance 1/15, the others 0 (Martens 2010; Sutskever et al. 2013)."""
+    count = min(CONNECTIONS, hidden_size)
+    places = torch.rand((hidden_size, hidden_size), dtype=torch.float64, generator=generator).argsort(dim=1)[:, :count]
+    weights = torch.empty((hidden_size, count), dtype=torch.float64).normal_(0, count**-0.5, generator=generator)
+    return init.zeros_(empty(hidden_size)).scatter_(1, places, weights)
+
+
+@by_blocks
+def antisymmetric(hidden_size: int, generator: Generator) -> Tensor:
+    """M - Mᵀ of a normal M, variance 1/H: imaginary eigenvalues (Chang et al. 2019, who add it to the identity)."""
+    M = empty(hidden_size).normal_(0, 1 / math.sqrt(2 * hidden_size), generator=generator)
+    return M - M.T
+
+
+def unit_keep(shape: LayerShape, random: Random) -> Layer:
+    """PyTorch's, with a bias of 1 on the gate that keeps: forget (Jozefowicz et al. 2015), the GRU's update gate."""
+    return keeping(pytorch(shape, random), shape, 1.0)
+
+
+@length_law
+def chrono(shape: LayerShape, random: Random) -> Layer:
+    """PyTorch's, with biases of the gate that keeps ln U(1, T - 1), of input the negative (Tallec & Ollivier 2018)."""
+    bias = beside(shape, random, 1, max(shape.steps - 1, 1)).log().numpy()
+    layer = pytorch(shape, random)
+    if keep_gate_of(CELLS[shape.cell]) is not None:
+        layer = with_biases(layer, shape, {"input": -bias})
+    return keeping(layer, shape, bias)
+
+
+def uniform_gate(shape: LayerShape, random: Random) -> Layer:
+    """PyTorch's, with biases by which the gate that keeps is uniform on 1/H to 1 - 1/H at rest (Gu et al. 2020)."""
+    lowest = min(1 / shape.hidden_size, 0.5)
+    at_rest = beside(shape, random, lowest, 1 - lowest)
+    return keeping(pytorch(shape, random), shape, at_rest.logit().numpy())
 
 
 INITIALIZATIONS: dict[str, Law] = {
@@ -220,4 +368,18 @@ INITIALIZATIONS: dict[str, Law] = {
     "identity": identity,
     "irnn": irnn,
     "zeros": zeros,
+    "keras": keras,
+    "flax": flax,
+    "orthogonal_fused": orthogonal_fused,
+    "kaiming_uniform": kaiming_uniform,
+    "lecun_normal": lecun_normal,
+    "uniform": uniform,
+    "scaled_identity": scaled_identity,
+    "rotation": rotation,
+    "ring": ring,
+    "sparse": sparse,
+    "antisymmetric": antisymmetric,
+    "unit_keep": unit_keep,
+    "chrono": chrono,
+    "uniform_gate": uniform_gate,
 }

@@ -26,7 +26,7 @@ from tests.analyses.registry import ANALYSES
 
 gradient, jacobians, plan = (
     importlib.import_module(f"gradlab.{name}")
-    for name in ("analyses.truncation.gradient", "analyses.jacobians", "engine.plan")
+    for name in ("analyses.truncation.gradient", "analyses.jacobians.products", "engine.plan")
 )
 SMALL = {"steps": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
 LSTM, GRU = (Experiment(cell=cell, depth=2, **SMALL) for cell in ("lstm", "gru"))
@@ -221,7 +221,8 @@ OF_STEPS = {name: function for name, function in OF_A_SUBJECT.items() if "steps"
 BY_THE_STEP = [
     name
     for name in OF_STEPS
-    if name not in ("trace", "cut", "check", "itemised", "pairs", "cost", "letters", "changes", "over_seeds")
+    if name
+    not in ("trace", "cut", "detached", "check", "itemised", "pairs", "cost", "letters", "changes", "over_seeds")
 ]  # all of every step
 LARGE = Experiment(cell="lstm", steps=1_000_000, batch_size=256, hidden_size=1024, depth=8, objective="cross_entropy")
 LONG = Experiment(cell="lstm", steps=1_000_000, objective="cross_entropy")  # of which a trace fits

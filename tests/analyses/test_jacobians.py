@@ -25,7 +25,7 @@ from gradlab.engine.reference import unroll
 from gradlab.network.stack import Layer, Stack
 from tests.networks import drawn_case
 
-JACOBIANS = importlib.import_module("gradlab.analyses.jacobians")
+JACOBIANS = importlib.import_module("gradlab.analyses.jacobians.products")
 PLAN = importlib.import_module("gradlab.engine.plan")
 
 
@@ -133,7 +133,7 @@ def test_rows_in_threads_and_steps_in_blocks_are_the_same_jacobians(monkeypatch)
     monkeypatch.setattr(JACOBIANS, "BLOCK_BYTES", 1)
     assert close(step_jacobians(case.stack, case.inputs, case.initial_state), steps)
     for blocks in ([slice(0, 8), slice(8, 26)], [slice(0, 8), slice(8, 16), slice(16, 26)]):
-        monkeypatch.setattr(JACOBIANS, "_blocks", lambda n, work, blocks=blocks: blocks)
+        monkeypatch.setattr(JACOBIANS, "blocks_of", lambda n, work, blocks=blocks: blocks)
         together = product_jacobians(case.stack, case.inputs, case.initial_state)
         for t in range(20):
             assert close(together.at(t), alone.at(t))
@@ -143,7 +143,7 @@ def test_rows_in_threads_and_steps_in_blocks_are_the_same_jacobians(monkeypatch)
 @pytest.mark.parametrize("n", [1, 7, 8, 17, 64])
 def test_the_blocks_of_threads_are_all_rows_once_and_none_is_empty(n, threads, monkeypatch):
     monkeypatch.setenv("GRADLAB_THREADS", str(threads))
-    blocks = JACOBIANS._blocks(n, 10**12)
+    blocks = JACOBIANS.blocks_of(n, 10**12)
     assert [row for block in blocks for row in range(n)[block]] == list(range(n))
     assert all(block.start < block.stop and block.start % 8 == 0 for block in blocks)
     assert len(blocks) == min(threads, max(n // 8, 1))

@@ -29,8 +29,29 @@ RANDOM = {  # variance of an entry times H
     "kaiming": 2,
     "gaussian": 1,
     "orthogonal": 1,
+    "keras": 1,
+    "flax": 1,
+    "orthogonal_fused": 1,
+    "kaiming_uniform": 2,
+    "lecun_normal": 1,
+    "uniform": 0.08**2 / 3 * H,
+    "rotation": 1,
+    "ring": (0.9**2 + 0.999**2) / 2,
+    "sparse": 1,
+    "antisymmetric": 1,
+    "unit_keep": 1 / 3,
+    "chrono": 1 / 3,
+    "uniform_gate": 1 / 3,
 }
-UNIFORM = {"pytorch": 1, "xavier_uniform": math.sqrt(3)}  # bound times √H
+UNIFORM = {  # bound times √H
+    "pytorch": 1,
+    "xavier_uniform": math.sqrt(3),
+    "kaiming_uniform": math.sqrt(6),
+    "uniform": 0.08 * math.sqrt(H),
+    "unit_keep": 1,
+    "chrono": 1,
+    "uniform_gate": 1,
+}
 RELATED = ("identity", "irnn")
 NORMAL = {"xavier_normal": 1, "kaiming": math.sqrt(2), "gaussian": 1}  # standard deviation times √H
 
@@ -211,3 +232,165 @@ def test_input_weights_and_biases_fill_plus_minus_one_over_root_h(size):
     for sample, near in ((layer.W, 0.99), (np.array(biases), 0.97)):
         assert near < sample.max() * math.sqrt(size) <= 1
         assert near < -sample.min() * math.sqrt(size) <= 1
+
+
+# Laws of whole layers
+
+
+def layer_of(name, cell="lstm", H=64, X=48, length=100, seed=0):
+    law = INITIALIZATIONS[name]
+    reads = getattr(law, "reads_length", False)
+    return law(LayerShape(cell, H, X, length if reads else None, 1.0, 0), streams(seed))
+
+
+def blocks(layer, cell):
+    """U of each gate, [G, H, H]."""
+    return layer.U.reshape(len(CELLS[cell].pre_activations), -1, layer.U.shape[1])
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("name", ["orthogonal_fused", "keras"])
+def test_all_gates_at_once_are_orthogonal_and_a_gate_alone_is_not(name, cell):
+    U = layer_of(name, cell).U
+    assert np.abs(U.T @ U - np.eye(64)).max() < 1e-13
+    singular = np.linalg.svd(blocks(layer_of(name, cell), cell), compute_uv=False)
+    gates = len(singular)
+    assert singular.max() <= 1 + 1e-12
+    if gates > 1:
+        assert (singular**2).mean() == pytest.approx(1 / gates, abs=1e-12)  # the gates share the whole
+        assert singular.min() < 0.1
+
+
+def test_the_gates_of_a_fused_lstm_of_64_units_have_the_singular_values_that_are_known():
+    """Gates share the singular values of a whole: each has from .002-.04 to .82-.86 of it."""
+    singular = np.array(
+        [np.linalg.svd(blocks(layer_of("orthogonal_fused", seed=seed), "lstm"), compute_uv=False) for seed in range(8)]
+    )
+    largest, smallest = singular[..., 0], singular[..., -1]
+    assert 0.80 < largest.min() < largest.max() < 0.90
+    assert smallest.max() < 0.06
+
+
+@pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
+def test_keras_draws_w_over_all_gates_at_once_and_sets_the_biases(cell, gates):
+    """keras.layers: kernel_initializer glorot_uniform of [X, gates·H]; bias_initializer zeros, unit_forget_bias."""
+    H, X = 64, 48
+    layer, limit = layer_of("keras", cell, H, X), math.sqrt(6 / (X + gates * H))
+    W = torch.from_numpy(layer.W)
+    assert 0.99 * limit < W.abs().max() <= limit
+    assert largest_gap(W, lambda w: (w / limit + 1) / 2) < threshold(W.numel())
+    for gate in CELLS[cell].pre_activations:
+        assert (biases_of(layer, cell, gate) == (gate == "forget")).all()
+
+
+def test_jax_draws_w_cut_off_at_two_deviations_with_the_variance_of_its_inputs():
+    """flax.linen: kernel_init lecun_normal, recurrent_kernel_init orthogonal, bias_init zeros, each for a gate."""
+    layer, scale = layer_of("flax", "lstm", X=100), 0.87962566103423978
+    cut_off = torch.special.ndtr(torch.tensor(2.0, dtype=torch.float64))
+
+    def cumulative(w):  # of a normal number within two deviations
+        return (torch.special.ndtr(w * scale) - (1 - cut_off)) / (2 * cut_off - 1)
+
+    W = 10 * torch.from_numpy(layer.W)
+    assert W.abs().max() <= 2 / scale
+    assert W.var().item() == pytest.approx(1, rel=0.03)
+    assert largest_gap(W, cumulative) < threshold(W.numel())
+    assert largest_gap(drawn("lecun_normal") * math.sqrt(H), cumulative) < threshold(H * H)
+    for block in blocks(layer, "lstm"):
+        assert np.abs(block.T @ block - np.eye(64)).max() < 1e-13
+    assert not layer.b_W.any()
+    assert not layer.b_U.any()
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+def test_a_rotation_has_all_eigenvalues_on_the_circle_and_a_ring_within_its_bounds(size):
+    moduli = torch.linalg.eigvals(drawn("rotation", size)).abs()
+    assert torch.allclose(moduli, torch.ones(size, dtype=torch.float64), rtol=0, atol=1e-12)
+    U = drawn("rotation", size)
+    assert torch.allclose(U @ U.T, torch.eye(size, dtype=torch.float64), rtol=0, atol=1e-12)
+    moduli = torch.linalg.eigvals(drawn("ring", size)).abs()
+    assert moduli.min() >= 0.9 - 1e-12
+    assert moduli.max() <= 0.999 + 1e-12
+
+
+def test_eigenvalues_are_spread_evenly_over_angles_and_over_the_area_of_the_ring():
+    for name in ("rotation", "ring"):
+        angles = torch.linalg.eigvals(drawn(name)).angle()
+        above = angles[angles > 0]  # of conjugate pairs one each
+        assert largest_gap(above, lambda angle: angle / math.pi) < threshold(len(above)), name
+    squares = torch.linalg.eigvals(drawn("ring")).abs().square().sort().values[::2]
+    assert largest_gap(squares, lambda s: (s - 0.81) / (0.999**2 - 0.81)) < threshold(len(squares))
+
+
+@pytest.mark.parametrize("size", [3, 15, 16, 400])
+def test_a_sparse_law_has_fifteen_weights_into_each_unit_at_places_that_differ(size):
+    U = drawn("sparse", size)
+    assert ((U != 0).sum(dim=1) == min(15, size)).all()
+    if size == 400:
+        assert largest_gap(U[U != 0] * math.sqrt(15), torch.special.ndtr) < threshold(15 * size)
+        columns = (U != 0).sum(dim=0).to(torch.float64)
+        assert columns.var().item() == pytest.approx(15 * (1 - 15 / 400), rel=0.35)  # places are drawn row by row
+        assert torch.linalg.eigvals(U).abs().max().item() == pytest.approx(1, rel=0.1)
+
+
+def test_an_antisymmetric_law_has_imaginary_eigenvalues_and_with_a_small_step_the_known_radius():
+    U = drawn("antisymmetric", 64)
+    assert torch.equal(U, -U.T)
+    assert torch.linalg.eigvals(U).real.abs().max() < 1e-12
+    assert drawn("antisymmetric").square().mean().item() * H == pytest.approx(1, rel=0.03)
+    # h + ε U h turns and grows by √(1 + ε² σ²); Chang et al.'s M of variance 1/H is this law times √2
+    radii = []
+    for seed in range(40):
+        M = math.sqrt(2) * drawn("antisymmetric", 64, seed)
+        radii.append(torch.linalg.eigvals(torch.eye(64, dtype=torch.float64) + 0.1 * M).abs().max().item())
+        assert radii[-1] == pytest.approx(math.hypot(1, 0.1 * torch.linalg.matrix_norm(M, 2).item()), abs=1e-12)
+    assert np.mean(radii) == pytest.approx(1.036, abs=0.002)  # known of one draw; they spread by some .003
+
+
+@pytest.mark.parametrize(
+    ("cell", "gate", "sign"), [("lstm", "forget", 1), ("gru", "update", 1), ("min_gru", "update", -1)]
+)
+def test_biases_that_keep_stand_on_the_gate_that_keeps_with_its_sign(cell, gate, sign):
+    n = 800
+    one, spread, even = (layer_of(name, cell, n, 3, 1000) for name in ("unit_keep", "chrono", "uniform_gate"))
+    assert (biases_of(one, cell, gate) == sign).all()
+    longest = torch.from_numpy(sign * biases_of(spread, cell, gate)).exp()
+    assert largest_gap(longest, lambda u: (u - 1) / 998) < threshold(n)
+    kept = torch.from_numpy(sign * biases_of(even, cell, gate)).sigmoid()
+    assert largest_gap(kept, lambda f: (f - 1 / n) / (1 - 2 / n)) < threshold(n)
+    assert 1 / n <= kept.min()
+    assert kept.max() <= 1 - 1 / n
+    if "input" in CELLS[cell].pre_activations:
+        assert np.array_equal(biases_of(spread, cell, "input"), -biases_of(spread, cell, gate))
+    usual = layer_of("pytorch", cell, n, 3)
+    for layer in (one, spread, even):
+        assert np.array_equal(layer.U, usual.U)
+        assert np.array_equal(layer.W, usual.W)
+
+
+@pytest.mark.parametrize("name", ["unit_keep", "chrono", "uniform_gate"])
+def test_a_cell_that_keeps_by_no_gate_is_as_pytorch_draws_it(name):
+    for found, usual in zip(layer_of(name, "rnn"), layer_of("pytorch", "rnn"), strict=True):
+        assert np.array_equal(found, usual)
+
+
+def test_sutskevers_uniform_law_holds_for_every_parameter_whatever_the_size():
+    for size in (8, 200):
+        layer = layer_of("uniform", "lstm", size)
+        for part in layer:
+            assert np.abs(part).max() <= 0.08
+            assert part.std() == pytest.approx(0.08 / math.sqrt(3), rel=0.25)
+
+
+def test_a_scaled_identity_is_a_hundredth_of_it_without_biases():
+    layer = layer_of("scaled_identity", "lstm", 5)
+    assert np.array_equal(layer.U, 0.01 * np.tile(np.eye(5), (4, 1)))
+    assert not layer.b_W.any()
+
+
+@pytest.mark.parametrize("name", INITIALIZATIONS)
+def test_a_keep_bias_that_is_asked_for_takes_the_place_of_the_laws(name):
+    for cell, gate in (("lstm", "forget"), ("gru", "update")):
+        e = Experiment(cell=cell, initialization=name, hidden_size=6, depth=2, keep_bias=2.5, steps=50)
+        for layer in e.network().layers:
+            assert (biases_of(layer, cell, gate) == 2.5).all()

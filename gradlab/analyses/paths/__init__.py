@@ -16,7 +16,7 @@ and one is negative where the part points against the total.
 
     orders      `decompose`: direct, orders 1 … K, rest and total, with shares
     passes      `mean_passes`: how often what arrives has passed U, on average, at any order
-    cuts        `cut`: the same forward pass, with routes left out of the adjoint alone
+    cuts        `cut`: the same forward pass, with routes left out of the adjoint alone; `detached`: in expectation
     products    `gate_product`: the direct path by the textbook's formula
     gates       `gate_statistics`; `microscope`: every unit's states, gates and gradient in one sequence
     edges       `edges`: what flows through each edge of the unrolled network
@@ -28,7 +28,7 @@ and one is negative where the part points against the total.
 Tables have the columns of a trace (`gradlab.analyses.traces.TABLE_COLUMNS`), `path` naming the part or the cut.
 """
 
-from gradlab.analyses.paths.cuts import cut, routes
+from gradlab.analyses.paths.cuts import cut, detached, routes
 from gradlab.analyses.paths.diagram import Diagram, diagram
 from gradlab.analyses.paths.edges import decades, edges
 from gradlab.analyses.paths.gates import Microscope, gate_statistics, letters, microscope, unit_values
@@ -59,6 +59,7 @@ __all__ = [
     "cut",
     "decades",
     "decompose",
+    "detached",
     "diagram",
     "direct_at_biases",
     "edges",

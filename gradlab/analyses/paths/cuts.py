@@ -1,9 +1,11 @@
-"""Causal experiments on one network: the same forward pass, with routes cut in the backward pass only."""
+"""Causal experiments on one network: the same forward pass, with routes cut or weakened in the backward pass only."""
 
 from collections.abc import Iterable, Sequence
+from numbers import Real
 
 import numpy as np
 import pandas as pd
+from numpy import ndarray
 
 from gradlab.analyses.memory import TABLE_ROW, result_bytes, states_of
 from gradlab.analyses.paths.run import forward, loss_of, over_slices, table
@@ -22,6 +24,10 @@ def _need(problem: Problem, without: object = "direct", losses: str = "all") -> 
     tables = result_bytes(size) + size.depth * states_of(size) * size.steps * TABLE_ROW
     peak = max(planned.bytes, planned.bytes - planned.held + tables) + problem.source.loss_bytes
     return Need(peak, sizes(size), SIZES_TO_LOWER, work_of(planned))
+
+
+def _need_detached(problem: Problem, p: float = 0.25, losses: str = "all") -> Need:
+    return _need(problem, losses=losses)
 
 
 @analysis(_need)
@@ -57,7 +63,42 @@ def cut(
     cut_off = {*names, *(weight for gate, weight in peepholes.items() if gate in names)}
     left_out = [name in names for name in (*cell.pre_activations, "direct", "recurrent", within_step(cell))]
     left_out += [name in cut_off and name in peepholes.values() for name in cell.saved]
-    factors = 1.0 - np.array(left_out)
+    path = "without " + " and ".join(names) if names else "total"
+    return _with_factors(problem, 1.0 - np.array(left_out), losses, path, progress)
+
+
+@analysis(_need_detached)
+def detached(
+    subject: Subject | Stack | Problem,
+    inputs: ArrayLike | None = None,
+    cotangents: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
+    *,
+    p: float = 0.25,
+    losses: str = "all",
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """The mean gradient where h is detached before U at each step with probability p (h-detach, arXiv 1810.03023).
+
+    A path that passes U k times is left with probability (1 - p)^k, so the mean over all draws is the adjoint with U
+    times 1 - p: Σ (1 - p)^k · (order k). It is no gradient of a single draw, whose norm is larger on average.
+
+    p    from 0, the whole gradient, to 1, that without U; ValueError for others
+    Other arguments, units and errors as in `cut`; `path` reads "detached 0.25".
+    """
+    problem = problem_of(subject, inputs, cotangents, initial_state)
+    if not isinstance(p, Real) or not 0 <= p <= 1:
+        raise ValueError(f"p = {p!r} is not allowed: use a probability, from 0 to 1")
+    cell = CELLS[problem.cell]
+    factors = np.ones(len(cell.pre_activations) + 3 + len(cell.saved))
+    factors[len(cell.pre_activations) + 1] = 1 - p  # U's, as `cut` has them
+    return _with_factors(problem, factors, losses, f"detached {p:g}", progress)
+
+
+def _with_factors(
+    problem: Problem, factors: ndarray, losses: str, path: str, progress: Progress | None
+) -> pd.DataFrame:
+    """The norms of the adjoint with a factor on each of its routes."""
     whole, (_, B, _) = loss_of(problem, losses), problem.inputs.shape
 
     def run(sequences: slice, progress: Progress) -> tuple[Swept]:
@@ -67,7 +108,7 @@ def cut(
 
     work = plan(problem.size).multiply_adds
     (swept,) = over_slices(run, work, B, progress)
-    return table(problem, whole, swept.log10_norms, "without " + " and ".join(names) if names else "total")
+    return table(problem, whole, swept.log10_norms, path)
 
 
 def routes(cell: str) -> tuple[str, ...]:

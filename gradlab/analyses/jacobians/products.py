@@ -16,7 +16,7 @@ random cotangent sees of them, and the bound by the spectral norm where there is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -105,7 +105,7 @@ def _need(problem: Problem, sequence: int = 0) -> Need:
     size = problem.size._replace(sequences=1, rows=numbers_of(problem.size))
     n, planned = size.rows, plan(size)
     kept = kept_bytes(size, states_of(size))
-    in_blocks = len(_blocks(n, size.steps * plan(size._replace(steps=1)).multiply_adds)) > 1
+    in_blocks = len(blocks_of(n, size.steps * plan(size._replace(steps=1)).multiply_adds)) > 1
     result = size.steps * n * (n + 1) * item_of(size)
     copied = int(result * (0.75 * (size.depth > 1) + in_blocks))  # layers, and then threads, are put together
     return Need(planned.bytes + kept + copied, _what(problem.size), TO_LOWER, work_of(planned))
@@ -142,15 +142,15 @@ def product_jacobians(
     """
     problem = without_loss(subject, inputs, None, initial_state)
     problem.refuse(_need(problem))
-    x, states = _sequence(problem, sequence)
+    x, states = sequence_of(problem, sequence)
     stack, T, n = problem.stack, len(x), numbers_of(problem.size)
     sweep = Sweep(stack, x, states, n)
     sweep.forward(part_of(progress or silent, 0, 0.2))
-    blocks = _blocks(n, T * plan(sweep.plan.size._replace(steps=1)).multiply_adds)
+    blocks = blocks_of(n, T * plan(sweep.plan.size._replace(steps=1)).multiply_adds)
     final = _unit_rows(stack)
 
     def run(number: int, progress: Progress) -> tuple[ndarray, ndarray]:
-        bars = _at_the_end(final[:, blocks[number]])
+        bars = at_the_end(final[:, blocks[number]])
         return _rows(sweep.adjoint(bars, keep=("totals",), independent=True, progress=progress))
 
     parts = in_threads(run, len(blocks), part_of(progress or silent, 0.2, 1))
@@ -175,18 +175,23 @@ def step_jacobians(
     """
     problem = without_loss(subject, inputs, None, initial_state)
     problem.refuse(_need_of_steps(problem))
-    x, states = _sequence(problem, sequence)
+    x, states = sequence_of(problem, sequence)
     stack, T, n = problem.stack, len(x), numbers_of(problem.size)
-    run = Sweep(stack, x, states)
-    run.forward()
-    after, _ = run.values()  # [L, T, 1, S, H]
-    run.close()
-    first = np.stack(states, axis=2)[:, None] if states else np.zeros_like(after[:, :1])
-    before = np.concatenate([first, after[:, :-1]], axis=1)[:, :, 0]  # [L, T, S, H]
+    before = states_before(stack, x, states)
     undefined = ~np.isfinite(before).all(axis=(0, 2, 3))
     before[:, undefined] = 0
-    final = _unit_rows(stack)
     jacobians = np.empty((T, n, n), stack.dtype)
+    for steps, of_steps, _ in steps_at(stack, x, before):
+        jacobians[steps] = of_steps
+    jacobians[undefined] = np.nan
+    return jacobians
+
+
+def steps_at(stack: Stack, x: ndarray, before: ndarray) -> Iterator[tuple[slice, ndarray, ndarray]]:
+    """The steps of one sequence, each from the states that stand before it, [L, T, S, H]: blocks of steps with their
+    Jacobians [count, n, n] and the states after them [count, n]."""
+    T, n = len(x), before[:, 0].size
+    final = _unit_rows(stack)
     block = max(1, BLOCK_BYTES // (stack.dtype.itemsize * n * n * (2 + len(CELLS[stack.cell].pre_activations))))
     for begin in range(0, T, block):
         checkpoint()
@@ -194,14 +199,13 @@ def step_jacobians(
         steps = slice(begin, min(T, begin + block))
         count = steps.stop - steps.start
         start = tuple(np.ascontiguousarray(before[:, steps, kind]) for kind in range(before.shape[2]))
-        block_sweep = Sweep(stack, np.ascontiguousarray(x[steps].reshape(1, count, -1)), start, n * count)
-        block_sweep.forward()
-        bars = block_sweep.adjoint(_at_the_end(np.repeat(final, count, axis=1)), independent=True).initial_bar
-        block_sweep.close()
+        sweep = Sweep(stack, np.ascontiguousarray(x[steps].reshape(1, count, -1)), start, n * count)
+        sweep.forward()
+        after = sweep.last_states.swapaxes(0, 1).reshape(count, n)
+        bars = sweep.adjoint(at_the_end(np.repeat(final, count, axis=1)), independent=True).initial_bar
+        sweep.close()
         bars = bars.reshape(stack.depth, n, count, *bars.shape[2:])  # [L, n, count, S, H]
-        jacobians[steps] = bars.transpose(2, 1, 0, 3, 4).reshape(count, n, n)
-    jacobians[undefined] = np.nan
-    return jacobians
+        yield steps, bars.transpose(2, 1, 0, 3, 4).reshape(count, n, n), after
 
 
 def _need_by_lag(problem: Problem, sequence: int = 0, of: str = "state", most: int = 48, seed: int = 0) -> Need:
@@ -313,12 +317,22 @@ def numbers_of(size: Size) -> int:
     return size.depth * len(CELLS[size.cell].states) * size.hidden_size
 
 
-def _sequence(problem: Problem, sequence: int) -> tuple[ndarray, tuple[ndarray, ...]]:
+def sequence_of(problem: Problem, sequence: int) -> tuple[ndarray, tuple[ndarray, ...]]:
     """The inputs [T, 1, X] and initial states [L, 1, H] of one sequence."""
     sequence = whole_number("sequence", sequence, 0, problem.size.sequences - 1)
     alone = slice(sequence, sequence + 1)
     states = tuple(np.ascontiguousarray(state[:, alone]) for state in problem.initial_state)
     return np.ascontiguousarray(problem.inputs[:, alone]), states
+
+
+def states_before(stack: Stack, x: ndarray, states: tuple[ndarray, ...]) -> ndarray:
+    """The states before every step of one sequence, [L, T, S, H]."""
+    run = Sweep(stack, x, states)
+    run.forward()
+    after, _ = run.values()  # [L, T, 1, S, H]
+    run.close()
+    first = np.stack(states, axis=2)[:, None] if states else np.zeros_like(after[:, :1])
+    return np.concatenate([first, after[:, :-1]], axis=1)[:, :, 0]
 
 
 def _unit_rows(stack: Stack) -> ndarray:
@@ -329,13 +343,14 @@ def _unit_rows(stack: Stack) -> ndarray:
     return np.ascontiguousarray(identity.swapaxes(0, 1))
 
 
-def _at_the_end(final: ndarray) -> Cotangents:
+def at_the_end(final: ndarray) -> Cotangents:
+    """Cotangents of the last states alone, [L, N, S, H]."""
     none = np.empty(0, np.int64)
     values = np.empty((0, final.shape[-1]), final.dtype)
     return Cotangents(none, none, values, final.shape[1], np.ascontiguousarray(final))
 
 
-def _blocks(n: int, work: int) -> list[slice]:
+def blocks_of(n: int, work: int) -> list[slice]:
     """The rows for each thread, in eights, which the matrix product takes at a time."""
     count = max(1, min(threads(), n // 8, work // 10**8))
     edges = [n * i // count // 8 * 8 for i in range(count)] + [n]
