@@ -26,13 +26,13 @@ def traces_of(subjects: Sequence[Subject]) -> list[GradientTrace]:
 
 
 def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
-    """The cards, each in its place."""
-    for subject, place in zip(subjects, places, strict=True):
+    """The cards, each in its place and with a key: while the browser draws them, the first there need not be the first."""
+    for number, (subject, place) in enumerate(zip(subjects, places, strict=True)):
         call = Call.of(trace, subject)
         diagnosis = result(call.then(diagnose))
         colour = CARD_COLOURS.get(diagnosis.cell, "gray")
         label, value, delta = face(diagnosis)
-        place.metric(
+        place.container(key=f"followed_card_{number}").metric(
             label,
             value,
             delta,
