@@ -46,12 +46,12 @@ def _number(column: Any, label: str, key: str, most: int, standard: int | None =
         )
 
 
-def maps(call: Call, sentence: str, reduction: Reduction, unit: int, letters: pd.Series | None) -> None:
+def maps(call: Call, reduction: Reduction, unit: int, letters: pd.Series | None) -> None:
     """A heat map of every quantity of a microscope, two per row; a click on a row chooses its unit."""
-    quantities = tuple(result(call).values)
-    for quantity, column in _in_pairs(quantities):
+    scope = result(call)
+    for quantity, column in _in_pairs(tuple(scope.values)):
         rows = Table.of(call.then(paths.unit_values, quantities=(quantity,)))
-        words = Words(f"units {quantity}", f"Units × steps: {quantity}", sentence, "units")
+        words = Words(f"units {quantity}", f"Units × steps: {quantity}", sentences.of_quantity(scope, quantity), "units")
         draw = partial(heat_map, quantity=quantity, chosen=unit, letters=letters)
         with column:
             st.markdown(f"**{quantity}**")
