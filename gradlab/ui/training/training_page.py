@@ -141,7 +141,7 @@ def before_and_after(job: Job, layer: int, state: str) -> None:
         chosen = st.select_slider("Update shown on the right", updates, chosen, key=key)
 
     def at(update: int, word: str) -> View:
-        heading = f"Gradient norms at update {update}: {words.description(job.runs[0])}"
+        heading = f"{word}: gradient norms at update {update}, {words.description(job.runs[0])}"
         question = Traces(measured, update)
         said = Words(f"traces {word.lower()}", heading, _arriving(question, state), "before and after")
         draw = partial(training.flow, domain=domain, state=state)
