@@ -152,7 +152,7 @@ def _unit_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         y=alt.Y(
             "value:Q",
             scale=alt.Scale(domain=axes.ends(domains["values"]), zero=False, nice=True),
-            axis=alt.Axis(title=look.axis.removeprefix(LOG), **ticks),
+            axis=alt.Axis(title=look.axis.removeprefix(LOG), minExtent=axes.LABELS, **ticks),
         ),
         color=alt.Color("quantity:N", scale=scale, legend=key),
         strokeDash=alt.StrokeDash("quantity:N", legend=key, scale=alt.Scale(domain=order, range=dashes)),
