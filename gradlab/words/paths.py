@@ -193,9 +193,7 @@ def _gates_product(subject: Subject, summary: Summary) -> str:
         return (
             f"{claim}: at lag {summary.lag} the gradient is exactly zero or not finite, so no path has a share of it."
         )
-    return (
-        f"{claim}: {paths}; it makes up {percent(summary.share['direct'])} of the gradient at lag {summary.lag}."
-    )
+    return f"{claim}: {paths}; it makes up {percent(summary.share['direct'])} of the gradient at lag {summary.lag}."
 
 
 def of_cuts(left: pd.DataFrame, cell: str, lag: int) -> str:

@@ -55,7 +55,9 @@ def test_a_row_of_a_map_says_the_range_of_its_unit():
     rows = {row["unit"]: row["says"] for rows in says for row in rows if "says" in row}
     assert rows == {4: "Unit 4: c -0.25 to 0.5\nClick for every step", 7: "Unit 7: c 2\nClick for every step"}
     log = gates.heat_map(pd.DataFrame([[-3.0, 0.0]], index=[1], columns=range(2)), "log10 gradient").to_dict()
-    assert any("Unit 1: gradient 0.001 to 1" in row.get("says", "") for rows in log["datasets"].values() for row in rows)
+    assert any(
+        "Unit 1: gradient 0.001 to 1" in row.get("says", "") for rows in log["datasets"].values() for row in rows
+    )
 
 
 NAMES = ["parts", "shares", "left", "by hand", "heat map", "one unit", "spread", "network"]

@@ -51,7 +51,9 @@ def maps(call: Call, reduction: Reduction, unit: int, letters: pd.Series | None)
     scope = result(call)
     for quantity, column in _in_pairs(tuple(scope.values)):
         rows = Table.of(call.then(paths.unit_values, quantities=(quantity,)))
-        words = Words(f"units {quantity}", f"Units × steps: {quantity}", sentences.of_quantity(scope, quantity), "units")
+        words = Words(
+            f"units {quantity}", f"Units × steps: {quantity}", sentences.of_quantity(scope, quantity), "units"
+        )
         draw = partial(heat_map, quantity=quantity, chosen=unit, letters=letters)
         with column:
             st.markdown(f"**{quantity}**")
