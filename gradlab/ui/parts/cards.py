@@ -26,7 +26,7 @@ def traces_of(subjects: Sequence[Subject]) -> list[GradientTrace]:
 
 
 def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
-    """The cards, each in its place and with a key: while the browser draws them, the first there need not be the first."""
+    """The cards, each in its place with a key: while a browser draws them, others may stand there first."""
     for number, (subject, place) in enumerate(zip(subjects, places, strict=True)):
         call = Call.of(trace, subject)
         diagnosis = result(call.then(diagnose))
