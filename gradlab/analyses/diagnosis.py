@@ -48,8 +48,8 @@ SCATTER = math.log10(2)  # rms residual, decades: what stays within a factor of 
 RULE = (
     f"Judged is how the last loss's gradient propagates, by a straight line through the last three quarters of its way "
     f"back. Vanishing: over the whole way, and over {SPAN} steps at least, more than {DECADES:g} decade, a factor of "
-    f"10, is lost, and the rate's 95 % interval lies below 0; exploding: likewise above; steady: at most {DECADES:g} decade either way, "
-    f"known to {DECADES:g} decade; undefined: anything else."
+    f"10, is lost, and the rate's 95 % interval lies below 0; exploding: likewise above; steady: at most {DECADES:g} "
+    f"decade either way, known to {DECADES:g} decade; undefined: anything else."
 )
 LINEAR_IN_STATE = ("rnn_linear", "rnn_relu", "min_gru", "min_lstm")  # piecewise: rounding stays as small beside states
 LOG10_2 = math.log10(2)

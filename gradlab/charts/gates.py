@@ -75,6 +75,7 @@ def _range_of(quantity: str, unit: int, values: np.ndarray) -> str:
     finite = values[np.isfinite(values)]
     name, write = (quantity.removeprefix(LOG), number) if quantity.startswith(LOG) else (quantity, "{:.3g}".format)
     ends = [write(float(end)) for end in (finite.min(), finite.max())] if finite.size else ["nothing finite"]
+    ends = [end.replace("-", "−") for end in ends]
     return f"Unit {unit}: {name} {' to '.join(dict.fromkeys(ends))}\nClick for every step"
 
 

@@ -103,10 +103,10 @@ def test_a_card_of_zero_has_no_rate_and_a_wide_interval_no_e_notation():
         ({"loss": "step", "loss_step": 7}, "injected at step 7 remains in h 7 steps earlier: RNN "),
         ({"loss": "step", "loss_step": 1}, "injected at step 1 remains in h 1 step earlier: RNN "),
         ({"loss": "one_to_one"}, "at step 0 alone, so no gradient goes back through time. In h it is there: RNN "),
-        ({"loss": "steps", "loss_steps": "1,8"}, "enters at 2 of 20 steps. So much of the last loss's gradient, injected at "
-         "step 8, is left in h at step 0: RNN "),
-        ({"loss": "steps", "loss_steps": "3,12"}, "enters at 2 of 20 steps. So much of the last loss's gradient, injected at "
-         "step 12, is left in h at step 0: RNN "),
+        ({"loss": "steps", "loss_steps": "1,8"}, "enters at 2 of 20 steps. So much of the last loss's gradient, "
+         "injected at step 8, is left in h at step 0: RNN "),
+        ({"loss": "steps", "loss_steps": "3,12"}, "enters at 2 of 20 steps. So much of the last loss's gradient, "
+         "injected at step 12, is left in h at step 0: RNN "),
     ],
 )  # fmt: skip
 def test_an_opening_says_where_the_loss_enters_and_how_far_back_it_is_seen(settings, said):
