@@ -80,8 +80,8 @@ def _opening(loss_steps: Sequence[int], traces: Sequence[GradientTrace], is_all:
     if len(loss_steps) > 1:
         return (
             f"The loss enters at {len(loss_steps)} of {first.steps} steps. So much of the last loss's gradient, "
-            f"injected at step {last_loss}, is left in {place} at step 0: {remaining(traces, LAST)}. All losses together leave, "
-            f"relative to all that they inject: {remaining(traces)}."
+            f"injected at step {last_loss}, is left in {place} at step 0: {remaining(traces, LAST)}. "
+            f"All losses together leave, relative to all that they inject: {remaining(traces)}."
         )
     at = "the last step" if last_loss == first.steps - 1 else f"step {last_loss}"
     if last_loss == 0:
