@@ -58,9 +58,7 @@ def _at_the_top() -> dict[str, str]:
     """The modules of the package's top: where each lies, by its name."""
     in_analyses = [module.name for module in pkgutil.iter_modules(analyses.__path__, "gradlab.analyses.")]
     modules = {name.rpartition(".")[2]: name for name in (*in_analyses, *ELSEWHERE)}
-    return {
-        name: real for name, real in modules.items() if name not in __all__
-    }  # gradlab.check is the function, as others are
+    return {name: real for name, real in modules.items() if name not in __all__}  # gradlab.check is the function
 
 
 MODULES = _at_the_top()

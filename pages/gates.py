@@ -25,7 +25,7 @@ with pins.below(compares=True):
 with section("Every unit at every step: click a row to look at its unit", "gates_units") as is_open:
     if is_open:
         unit = scope.longest if at.unit is None else at.unit
-        asked.maps(at, sentence, scope, unit)
+        asked.maps(at, scope, unit)
 where = f"layer == {scope.layer} and saturated_low >= 0"
 with section("Where the gates stand: all units and sequences", "gates_spread") as is_open:
     if is_open and len(ask(spread := Table.of(Call.of(gate_statistics, one), where=where))):

@@ -32,7 +32,7 @@ with section("Cut a route and see what is left", "why_addition_cuts") as is_open
         st.markdown(words.sentence)
         draw, lines = partial(paths.left, relative=shared.relative), Lines(("log10_relative",), ("cell", "path"))
         figure(draw, left, words, lines)
-with section("The exact decomposition: around U, or through it how often", "why_addition_orders") as is_open:
+with section("How often did the gradient pass U? The exact decomposition", "why_addition_orders") as is_open:
     if is_open:
         direct_path.orders(one, shared.relative)
 with section("Textbook claims, at these settings", "why_addition_claims", expanded=True) as is_open:

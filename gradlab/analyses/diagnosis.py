@@ -50,9 +50,9 @@ POOR_FIT = 0.9  # share of the norms' variance that a good line explains
 SCATTER = math.log10(2)  # rms residual, decades: what stays within a factor of two of its line is fitted well anyway
 RULE = (
     f"Judged is how the last loss's gradient propagates, by a straight line through the last three quarters of its way "
-    f"back. Vanishing: over the whole way, and over {SPAN} steps at least, more than {DECADES:g} decade is lost, and "
-    f"the rate's 95 % interval lies below 0; exploding: likewise above; steady: at most {DECADES:g} decade either way, "
-    f"known to {DECADES:g} decade; undefined: anything else."
+    f"back. Vanishing: over the whole way, and over {SPAN} steps at least, more than {DECADES:g} decade, a factor of "
+    f"10, is lost, and the rate's 95 % interval lies below 0; exploding: likewise above; steady: at most {DECADES:g} "
+    f"decade either way, known to {DECADES:g} decade; undefined: anything else."
 )
 LINEAR_IN_STATE = ("rnn_linear", "rnn_relu", "min_gru", "min_lstm")  # piecewise: rounding stays as small beside states
 LOG10_2 = math.log10(2)

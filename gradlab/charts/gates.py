@@ -49,7 +49,7 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
         )
         .encode(x=alt.XValue(0), y=alt.YValue(0), url="url:N")
     )
-    says = [f"Unit {unit}: click to look at it" for unit in units]
+    says = [_range_of(quantity, unit, row) for unit, row in zip(units, table.to_numpy(), strict=True)]
     rows = pd.DataFrame({"unit": units, "rank": range(len(units)), "beneath": np.arange(len(units)) + 1, "says": says})
     scale_of_rows = alt.Scale(domain=[0, len(units)], reverse=True, nice=False)
     y = alt.Y("rank:Q", scale=scale_of_rows, axis=alt.Axis(title="units", labels=False, ticks=False, grid=False))
@@ -71,6 +71,15 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
     if letters is not None:
         layers += _letters(_letter_rows(letters, 0.5), axes.steps(first, last + 1), last + 2 - first)
     return theme.finished(layers, title, subtitle, dark, width, height)
+
+
+def _range_of(quantity: str, unit: int, values: np.ndarray) -> str:
+    """What the pointer says on a unit's row: its range over the steps. Its values step by step are a click away."""
+    finite = values[np.isfinite(values)]
+    name, write = (quantity.removeprefix(LOG), number) if quantity.startswith(LOG) else (quantity, "{:.3g}".format)
+    ends = [write(float(end)) for end in (finite.min(), finite.max())] if finite.size else ["nothing finite"]
+    ends = [end.replace("-", "−") for end in ends]
+    return f"Unit {unit}: {name} {' to '.join(dict.fromkeys(ends))}\nClick for every step"
 
 
 def scale_of(values: np.ndarray, quantity: str, dark: bool) -> raster.Scale:
@@ -147,7 +156,7 @@ def _unit_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         y=alt.Y(
             "value:Q",
             scale=alt.Scale(domain=axes.ends(domains["values"]), zero=False, nice=True),
-            axis=alt.Axis(title=look.axis.removeprefix(LOG), **ticks),
+            axis=alt.Axis(title=look.axis.removeprefix(LOG), minExtent=axes.LABELS, **ticks),
         ),
         color=alt.Color("quantity:N", scale=scale, legend=key),
         strokeDash=alt.StrokeDash("quantity:N", legend=key, scale=alt.Scale(domain=order, range=dashes)),

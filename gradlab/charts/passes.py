@@ -45,18 +45,19 @@ def bars(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bool
 def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     names = [theme.cell_title(cell) for cell in look.cells]
     shades = [colours.cell_colour(cell, look.dark) for cell in look.cells]
+    ticks = axes.ticks("width", 75, axes.span(domains["reach"]))
     x = alt.X(
         "steps:Q",
         stack="zero",
         scale=alt.Scale(domain=axes.ends(domains["reach"]), nice=False),
-        axis=alt.Axis(title="steps of the way back", format=",d", grid=False),
+        axis=alt.Axis(title="steps of the way back", format=",d", tickCount=ticks),
     )
     y = alt.Y(
         "name:N",
         scale=alt.Scale(domain=names),
         sort=names,
         title=None,
-        axis=alt.Axis(domain=False, ticks=False, labelFontSize=13),
+        axis=alt.Axis(domain=False, ticks=False, grid=False, labelFontSize=13),
     )
     ink = colours.INKS[look.dark].text
     key = alt.Legend(title=None, symbolType="square", symbolFillColor=ink, symbolStrokeColor=ink)

@@ -186,7 +186,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     if has(rows["zeros"]):
         layers += annotations.exact_zeros(rows["zeros"], rows["last zero"], x, colour, visible, look.dark)
     layers += annotations.hover(rows["hover"], rows["drawn"], value, x, colour, look.dark)
-    layers.append(axes.back(domains["lags"], rows["lags"], "lag"))
+    layers.append(axes.back(domains["lags"], rows["lags"]))
     return layers
 
 

@@ -174,6 +174,7 @@ def configuration(dark: bool) -> dict[str, Any]:
             "labelPadding": 7,
             "titlePadding": 10,
             "labelOverlap": True,
+            "labelSeparation": 6,  # labels that touch read as one
         },
         "axisX": {
             "domain": True,

@@ -37,7 +37,7 @@ def _lost(table: pd.DataFrame, chosen: int, *, dark: bool = False) -> Picture:
     longest = int(table["window"].max())
     look = Look(tuple(dict.fromkeys(table["cell"])), longest, dark)
     named = table.assign(cell=table["cell"].map(theme.cell_title))
-    says = annotations.readings(named, "window", "cell", "lost", "{:.3%} from beyond".format)
+    says = annotations.readings(named, "window", "cell", "lost", "{:.3%} missed".format)
     rows = {"lines": table[list(LOST_COLUMNS)], "says": says, "chosen": _chosen_rows(chosen, longest)}
     return Picture(_lost_layers, look, rows, {}, dark, 340)
 
@@ -51,10 +51,10 @@ def lost(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "
 
 def _lost_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     x = _windows("window", look.longest, "window, steps")
-    y = _share("lost", "gradient from beyond the window")
+    y = _share("lost", "share of the gradient missed")
     colour = theme.cells_encoding(pd.DataFrame({"cell": look.cells}), look.dark)
     chart = alt.Chart(rows["lines"])
-    low = _share("lost_min", "gradient from beyond the window")
+    low = _share("lost_min", "share of the gradient missed")
     area = chart.mark_area(opacity=0.14).encode(x=x, y=low, y2="lost_max:Q", color=colour)
     line = chart.mark_line(strokeWidth=3).encode(x=x, y=y, color=colour)
     pointer = annotations.pointer(rows["says"], x, look.dark, "window")

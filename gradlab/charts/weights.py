@@ -167,7 +167,7 @@ def _bias_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
             x=alt.X(
                 "effective_bias:Q",
                 bin=alt.Bin(maxbins=30),
-                axis=alt.Axis(title="effective bias b_W + b_U", labelFlush=False),
+                axis=alt.Axis(title="effective bias b_W + b_U"),
             ),
             y=alt.Y("count():Q", stack="zero", axis=alt.Axis(title="units", tickMinStep=1, format="d", tickCount=5)),
             color=_gates(look, "square"),

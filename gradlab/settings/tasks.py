@@ -83,7 +83,7 @@ class Task:
 
 
 def adding(steps: int, batch_size: int, generator: Generator) -> Batch:
-    """Two of many numbers are marked, one in each half: their sum is asked at the end.
+    """Two of many numbers are marked, one in each half. Add them.
 
     Hochreiter & Schmidhuber 1997, section 5.4, as Le et al. 2015 simplify it: numbers are U(0, 1).
     """

@@ -79,9 +79,9 @@ def _opening(loss_steps: Sequence[int], traces: Sequence[GradientTrace], is_all:
     place = "h of the bottom layer" if first.stack.depth > 1 else "h"
     if len(loss_steps) > 1:
         return (
-            f"The loss enters at {len(loss_steps)} of {first.steps} steps. Of the last loss's gradient, injected at "
-            f"step {last_loss}, this much is left in {place} at step 0: {remaining(traces, LAST)}. Of all losses "
-            f"together, relative to all that they inject: {remaining(traces)}."
+            f"The loss enters at {len(loss_steps)} of {first.steps} steps. So much of the last loss's gradient, "
+            f"injected at step {last_loss}, is left in {place} at step 0: {remaining(traces, LAST)}. "
+            f"All losses together leave, relative to all that they inject: {remaining(traces)}."
         )
     at = "the last step" if last_loss == first.steps - 1 else f"step {last_loss}"
     if last_loss == 0:
@@ -90,7 +90,7 @@ def _opening(loss_steps: Sequence[int], traces: Sequence[GradientTrace], is_all:
             f"{place} it is there: {remaining(traces)}."
         )
     earlier = f"{counted(last_loss, 'step')} earlier"
-    return f"Of the gradient injected at {at}, this much remains in {place} {earlier}: {remaining(traces)}."
+    return f"So much of the gradient injected at {at} remains in {place} {earlier}: {remaining(traces)}."
 
 
 def without_state(state: str) -> str:

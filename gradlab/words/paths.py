@@ -185,7 +185,7 @@ def _gates_product(subject: Subject, summary: Summary) -> str:
     state = additive_name(CELLS[summary.cell])
     gates = "forget gates" if summary.cell == "lstm" else "gates that keep the state"
     alone = subject.settings.depth == 1
-    paths = "that product is the direct path," if alone else "the direct path, of such products, is"
+    paths = "that product is the direct path" if alone else "the direct path is made of such products"
     claim = f"“∂{state}_T/∂{state}_t is the product of the {gates}”"
     if summary.lag == 0:
         return f"{claim}: the loss enters at step 0 alone, so nothing comes back."
@@ -193,11 +193,7 @@ def _gates_product(subject: Subject, summary: Summary) -> str:
         return (
             f"{claim}: at lag {summary.lag} the gradient is exactly zero or not finite, so no path has a share of it."
         )
-    direct, total = (number(summary.log10_norm[path]) for path in ("direct", "total"))
-    return (
-        f"{claim}: {paths} {percent(summary.share['direct'])} of the gradient at lag {summary.lag}, "
-        f"with a norm of {direct} beside {total}."
-    )
+    return f"{claim}: {paths}; it makes up {percent(summary.share['direct'])} of the gradient at lag {summary.lag}."
 
 
 def of_cuts(left: pd.DataFrame, cell: str, lag: int) -> str:
@@ -243,6 +239,18 @@ def of_units(scope: Microscope) -> str:
         )
     low, high = SATURATED
     return text + (f" Gates below {low:g} or above {high:g}: {gates}." if gates else " It has no gates.")
+
+
+def of_quantity(scope: Microscope, quantity: str) -> str:
+    """The range of a quantity over all units and steps, and its mean; of logarithms, the range of what they are of."""
+    values = scope.values[quantity][np.isfinite(scope.values[quantity])]
+    if not len(values):
+        return f"{quantity} is finite nowhere."
+    if quantity.startswith("log10 "):
+        low, high = (number(float(end)) for end in (values.min(), values.max()))
+        return f"The size of a unit's {quantity.removeprefix('log10 ')} runs from {low} to {high} over units and steps."
+    low, mean, high = (f"{value:.2g}".replace("-", "−") for value in (values.min(), values.mean(), values.max()))
+    return f"{quantity} runs from {low} to {high} over units and steps; its mean is {mean}."
 
 
 def of_unit(scope: Microscope, unit: int) -> str:

@@ -6,7 +6,7 @@ ROUTES = {"direct": "the additive path", "recurrent": "the recurrent weight U"}
 def route_title(route: str) -> str:
     """A route of `gradlab.paths.routes` in words."""
     if route.startswith("h to "):
-        return route.replace(" to ", " → ")
+        return f"output h back into {route.removeprefix('h to ')}"
     return ROUTES.get(route, f"the {route.replace('_', ' ')} {'path' if route == 'candidate' else 'gate'}")
 
 

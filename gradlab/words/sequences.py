@@ -140,8 +140,9 @@ def rows_note(matrices: Sequence[Pairs], shown: Subject, asked: Subject, layer: 
     first, loss = matrices[0], asked.settings.loss
     notes = [] if len(first.loss_steps) else [NOTHING_INJECTED]
     if shown.settings.loss != loss and first.losses > 1 and loss != "every":
+        each = ", each time in another random direction" if asked.settings.objective == "direction" else ""
         notes.append(
-            f"The chosen loss, {title(loss)}, enters once; here it enters at every step, so that numbers "
+            f"The chosen loss, {title(loss)}, enters once; here it enters at every step{each}, so that numbers "
             "may differ a little from those of other pages."
         )
     if 0 < len(first.loss_steps) < first.losses:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from gradlab.cells import CELLS
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.tasks import Task
 from gradlab.training import Recipe, Run, clipping, solved_at
-from gradlab.words.numbers import counted, listed
+from gradlab.words.numbers import counted, listed, number
 
 RECENT = 10  # updates that a card's numbers, and the sentence's, are means of
 STARTING = "Starts a process to train in: a few seconds, the first time"
@@ -64,7 +65,7 @@ def result(runs: Sequence[Run], tables: Sequence[pd.DataFrame], done: int) -> st
     task, steps = runs[0].task, runs[0].experiment.steps
     level, baseline = task.solved(steps), task.baselines(steps)[0]
     if not done:
-        return f"{task.meaning} Without learning: {baseline.loss:.4g}, {baseline.of}."
+        return f"{task.meaning} Without learning the loss is {baseline.loss:.4g} ({baseline.of})."
     parts = []
     for run, table in zip(runs, tables, strict=True):
         at = solved_at(table, level)
@@ -123,3 +124,25 @@ def died(how: str, done: int, kept: int) -> str:
 def reach(experiment: Experiment) -> str:
     """Above a map of update and lag."""
     return f"**{experiment.title}**: how far back the gradient reaches"
+
+
+def reached(table: pd.DataFrame, state: str) -> str:
+    """What arrives from the farthest lag at the first update of a map and at the last, as `gradlab.training.reach`."""
+    if table.empty:
+        return ""
+    farthest = table[table["lag"] == table["lag"].max()].sort_values("update")
+    sizes = [number(size) for size in farthest["log10_relative"].iloc[[0, -1]]]
+    updates = [counted(int(update), "update") for update in farthest["update"].iloc[[0, -1]]]
+    each = [f"{size} after {when}" for when, size in dict(zip(updates, sizes, strict=True)).items()]
+    return f"At the farthest lag, relative to the injected gradient, in {state}: {listed(each)}."
+
+
+def arriving(table: pd.DataFrame, state: str) -> str:
+    """What arrives in a state of the bottom layer at the first step, of every cell; of one that has none, in its h."""
+    first = table[(table["layer"] == 0) & (table["step"] == table["step"].min())]
+    parts = []
+    for cell, rows in first.groupby("cell", sort=False):
+        sizes = rows.set_index("state")["log10_relative"]
+        shown = sizes.index if state == "all" else [state if state in sizes.index else "h"]
+        parts += [f"{CELLS[str(cell)].title} {number(sizes[name])} in {name}" for name in shown]
+    return f"At the first step of the bottom layer, relative to the injected gradient: {', '.join(parts)}."

@@ -49,6 +49,16 @@ def pictures():
     }
 
 
+def test_a_row_of_a_map_says_the_range_of_its_unit():
+    wide = pd.DataFrame([[0.5, -0.25, math.nan], [2.0, 2.0, 2.0]], index=[4, 7], columns=range(3))
+    says = gates.heat_map(wide, "c").to_dict()["datasets"].values()
+    rows = {row["unit"]: row["says"] for rows in says for row in rows if "says" in row}
+    assert rows == {4: "Unit 4: c −0.25 to 0.5\nClick for every step", 7: "Unit 7: c 2\nClick for every step"}
+    log = gates.heat_map(pd.DataFrame([[-3.0, 0.0]], index=[1], columns=range(2)), "log10 gradient")
+    says = [row.get("says", "") for rows in log.to_dict()["datasets"].values() for row in rows]
+    assert any(text.startswith("Unit 1: gradient 0.001 to 1\n") for text in says)
+
+
 NAMES = ["parts", "shares", "left", "by hand", "heat map", "one unit", "spread", "network"]
 
 

@@ -53,6 +53,16 @@ def test_no_text_is_cut_off_on_a_phone(name, cell, settings):
 
 
 @pytest.mark.parametrize("name", CHARTS)
+@pytest.mark.parametrize("width", [340, 450, 640])
+def test_no_two_labels_of_an_axis_touch(name, width):
+    chart = getattr(weights, name)(table_of(name, hidden_size=64))
+    drawn, _, _ = texts(chart, chart.width if name == "eigenvalues" else width)
+    for label in drawn:
+        beside = [other for other in drawn if other.top == label.top and other.left > label.left]
+        assert all(other.left >= label.right + 3 for other in beside), label
+
+
+@pytest.mark.parametrize("name", CHARTS)
 def test_an_empty_table_is_refused_in_words(name):
     with pytest.raises(ValueError, match="no rows"):
         getattr(weights, name)(table_of(name).head(0))

@@ -193,6 +193,17 @@ def test_the_picture_is_described_by_what_it_shows(page, app_url):
     assert page.locator(f"{CHART}").first.get_attribute("aria-label").endswith(said)
 
 
+def test_what_follows_is_written_on_the_card_it_is_about_when_others_are_not_drawn_yet(page, app_url):
+    visit(page, f"{app_url}/?steps=50&hidden_size=16")
+    cards = page.get_by_test_id("stMetric")
+    before = cards.all_inner_texts()
+    cards.first.evaluate("card => card.removeAttribute('data-testid')")
+    drag(page, "keep_bias", 40)
+    moving = settled(page)[1:3]
+    assert [card.split("\n")[0].split(":")[0] for card in moving] == ["LSTM h and c", "GRU h"]
+    assert all(now != then for now, then in zip(moving, before[1:], strict=True))
+
+
 def test_a_finger_on_a_touch_screen_is_followed(browser, app_url):
     context = browser.new_context(has_touch=True, viewport={"width": 1000, "height": 1200})
     page = context.new_page()

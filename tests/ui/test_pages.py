@@ -73,11 +73,11 @@ def test_every_page_survives_unusual_settings(open_app, page, query):
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ({}, "injected at the last step, this much remains in h 29 steps earlier"),
-        ({"loss": "step", "loss_step": "7"}, "injected at step 7, this much remains in h 7 steps earlier"),
+        ({}, "So much of the gradient injected at the last step remains in h 29 steps earlier"),
+        ({"loss": "step", "loss_step": "7"}, "injected at step 7 remains in h 7 steps earlier"),
         (
             {"loss": "every"},
-            "enters at 30 of 30 steps. Of the last loss's gradient, injected at step 29, this much is left in h at",
+            "enters at 30 of 30 steps. So much of the last loss's gradient, injected at step 29, is left in h at",
         ),
         ({"depth": "2"}, "remains in h of the bottom layer 29 steps earlier"),
     ],
@@ -195,6 +195,16 @@ def _axes(chart) -> set[str]:
         axis for group in groups for axis in group.get("axes", []) if axis.get("labels", True) or axis.get("title")
     ]
     return {"x" if axis["orient"] in ("top", "bottom") else "y" for axis in drawn}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_every_picture_says_something_computed_of_its_own_to_those_who_do_not_see_it(open_app, drawn, page):
+    said = [(words.title, words.sentence) for _, words in visited(open_app, drawn, page, {}).exported]
+    assert said
+    assert len(said) == len(set(said))
+    for title, sentence in said:
+        assert any(letter.isdigit() for letter in sentence), title
 
 
 @pytest.mark.slow

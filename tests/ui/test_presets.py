@@ -32,6 +32,17 @@ def test_an_orthogonal_linear_rnn_neither_grows_nor_shrinks_and_tanh_shrinks():
     diagnoses = found("Orthogonal")
     assert diagnoses["rnn_linear"].decades_per_100_steps == pytest.approx(0, abs=1e-9)
     assert diagnoses["rnn"].verdict == "vanishing"
+    assert diagnoses["lstm"].log10_left < diagnoses["rnn"].log10_left < diagnoses["rnn_linear"].log10_left
+
+
+def test_an_orthogonal_lstm_loses_more_by_its_gates_near_a_half_than_by_its_recurrent_weights():
+    settings = {name: value for name, value in PRESETS["Orthogonal"].settings.items() if name != "cells"}
+    lstm = gradlab.Experiment(cell="lstm", **settings)
+    forget = gradlab.paths.gate_statistics(lstm).query("gate == 'forget'")["mean"].mean()
+    assert forget == pytest.approx(0.5, abs=0.05)
+    gates, weights = lstm.replace(keep_bias=3.0), lstm.replace(initialization="pytorch")
+    left = {e: gradlab.diagnose(gradlab.trace(e)).log10_left for e in (lstm, gates, weights)}
+    assert left[gates] - left[lstm] > abs(left[weights] - left[lstm]), "opened gates change more than other weights"
 
 
 def test_the_exploding_preset_explodes_where_nothing_saturates():

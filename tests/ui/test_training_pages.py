@@ -31,7 +31,7 @@ def texts(app):
 
 def test_the_training_page_opens_with_untrained_pictures_and_the_baseline(open_app):
     app = open_app("training", **TINY)
-    assert "0.1667, always answering 1" in texts(app)
+    assert "0.1667 (always answering 1)" in texts(app)
     assert len(app.get("vega_lite_chart")) == 2 + 2 + 2  # loss and norm, a map a cell, before and after
     _, job = app.session_state["job training"]
     assert job.done == 0

@@ -43,7 +43,7 @@ def test_an_opening_sentence_names_the_last_loss_and_the_sum_where_there_are_sev
     assert flow.arriving(found, "last") == pytest.approx(judged.log10_left)
     assert flow.arriving(found) == pytest.approx(judged.log10_arrives)
     said = flow.opening([found])
-    assert said.index("last loss's gradient") < said.index(flow.number(judged.log10_left)) < said.index("all losses")
+    assert said.index("last loss's gradient") < said.index(flow.number(judged.log10_left)) < said.index("All losses")
 
 
 def test_an_opening_names_the_state_and_tells_what_all_states_hold_where_that_is_another_amount():
@@ -98,15 +98,15 @@ def test_a_card_of_zero_has_no_rate_and_a_wide_interval_no_e_notation():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({}, "injected at the last step, this much remains in h 19 steps earlier: RNN "),
-        ({"depth": 2}, "injected at the last step, this much remains in h of the bottom layer 19 steps earlier: RNN "),
-        ({"loss": "step", "loss_step": 7}, "injected at step 7, this much remains in h 7 steps earlier: RNN "),
-        ({"loss": "step", "loss_step": 1}, "injected at step 1, this much remains in h 1 step earlier: RNN "),
+        ({}, "injected at the last step remains in h 19 steps earlier: RNN "),
+        ({"depth": 2}, "injected at the last step remains in h of the bottom layer 19 steps earlier: RNN "),
+        ({"loss": "step", "loss_step": 7}, "injected at step 7 remains in h 7 steps earlier: RNN "),
+        ({"loss": "step", "loss_step": 1}, "injected at step 1 remains in h 1 step earlier: RNN "),
         ({"loss": "one_to_one"}, "at step 0 alone, so no gradient goes back through time. In h it is there: RNN "),
-        ({"loss": "steps", "loss_steps": "1,8"}, "enters at 2 of 20 steps. Of the last loss's gradient, injected at "
-         "step 8, this much is left in h at step 0: RNN "),
-        ({"loss": "steps", "loss_steps": "3,12"}, "enters at 2 of 20 steps. Of the last loss's gradient, injected at "
-         "step 12, this much is left in h at step 0: RNN "),
+        ({"loss": "steps", "loss_steps": "1,8"}, "enters at 2 of 20 steps. So much of the last loss's gradient, "
+         "injected at step 8, is left in h at step 0: RNN "),
+        ({"loss": "steps", "loss_steps": "3,12"}, "enters at 2 of 20 steps. So much of the last loss's gradient, "
+         "injected at step 12, is left in h at step 0: RNN "),
     ],
 )  # fmt: skip
 def test_an_opening_says_where_the_loss_enters_and_how_far_back_it_is_seen(settings, said):

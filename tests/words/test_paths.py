@@ -193,7 +193,7 @@ def test_where_the_gradient_changes_over(change, said):
         ),
         (
             Experiment(cell="lstm", hidden_size=6, steps=40, depth=2),
-            "forget gates”: the direct path, of such products,",
+            "forget gates”: the direct path is made of such products; it makes up ",
         ),
         (Experiment(cell="rnn", hidden_size=6, steps=40), None),
     ],
@@ -332,6 +332,17 @@ def test_one_unit_of_the_microscope_is_said_with_its_rank_and_both_ends_of_its_g
         gradient = scope.values["log10 gradient"][:, unit]
         assert said.startswith(f"Unit {unit} ranks {rank + 1} of 6 by memory; its direct path halves in ")
         assert f"{number(gradient[-1])} at the last step and {number(gradient[0])} at the first." in said
+
+
+def test_a_quantity_of_all_units_is_said_with_its_range_and_a_logarithm_as_what_it_is_of():
+    values = {"forget": np.array([[0.25, 0.5], [0.75, np.nan]]), "c": np.array([[-0.5, 1.5]])}
+    values |= {"log10 gradient": np.array([[-3.0, 0.0], [-np.inf, -1.0]]), "h": np.array([[np.nan]])}
+    scope = paths.Microscope("lstm", 0, 0, values)
+    assert words.of_quantity(scope, "forget") == "forget runs from 0.25 to 0.75 over units and steps; its mean is 0.5."
+    assert words.of_quantity(scope, "c") == "c runs from −0.5 to 1.5 over units and steps; its mean is 0.5."
+    said = "The size of a unit's gradient runs from 0.001 to 1 over units and steps."
+    assert words.of_quantity(scope, "log10 gradient") == said
+    assert words.of_quantity(scope, "h") == "h is finite nowhere."
 
 
 def test_the_order_of_the_largest_share_is_named():

@@ -10,6 +10,7 @@ from gradlab import Experiment, Stack, trace
 from gradlab.analyses.itemised import pairs
 from gradlab.analyses.truncation import Departure, Schedule
 from gradlab.network.stack import Layer
+from gradlab.settings.drawing import entries_of
 from gradlab.words import flow, sequences
 from gradlab.words.numbers import number, rounded, signed, up_to_one
 
@@ -178,8 +179,14 @@ def test_a_note_says_which_rows_stand_for_which_loss():
     asked = Experiment(cell="lstm", hidden_size=4, steps=20)
     every = asked.replace(loss="every")
     stands_in = sequences.rows_note([pairs(every)], every, asked, 0, "c")
-    beginning = "The chosen loss, last step, enters once; here it enters at every step, so that numbers may differ a "
-    assert stands_in.startswith(f"{beginning}little from those of other pages. State c of layer 0,")
+    beginning = "The chosen loss, last step, enters once; here it enters at every step"
+    differ = ", so that numbers may differ a little from those of other pages. State c of layer 0,"
+    assert stands_in.startswith(f"{beginning}, each time in another random direction{differ}")
+    last, at_every_step = (entries_of(e)[-1] for e in (asked, every))
+    assert abs(last - at_every_step).max() > 0.1, "the last loss's direction is another"
+    read_out = asked.replace(objective="squared_error")
+    said = sequences.rows_note([pairs(every)], read_out.replace(loss="every"), read_out, 0, "c")
+    assert said.startswith(f"{beginning}{differ}")
     assert "chosen loss" not in sequences.rows_note([pairs(every)], every, every, 0, "c")
     some = sequences.rows_note([pairs(every, most=4)], every, every, 1, "h")
     assert some.startswith("4 of 20 loss steps were computed, evenly spread. State h of layer 1,")

@@ -66,7 +66,7 @@ def test_the_result_says_which_cell_has_solved_the_task_and_the_mean_of_the_othe
     assert said == f"After 30 updates: GRU solved it at update 29, RNN is at 0.55 {ending}"
     assert training.result([run_after(1)], [table([0.25])], 1) == f"After 1 update: GRU is at 0.25 {ending}"
     begun = training.result([run_after(0)], [table([])], 0)
-    assert begun == f"{TASKS['adding'].meaning} Without learning: 0.1667, always answering 1."
+    assert begun == f"{TASKS['adding'].meaning} Without learning the loss is 0.1667 (always answering 1)."
 
 
 def test_clipping_is_said_by_its_share_and_by_what_is_left_where_there_is_some():
@@ -101,6 +101,38 @@ def test_the_reach_of_a_prediction_has_both_ends_and_counts_what_float32_holds()
     assert "at the last character is 0.5, at the first, 3 characters earlier, 1.0 × 10⁻¹⁰⁰; 2 of 4 gradients" in said
     two = characters.reach(pd.DataFrame({"log10_gradient": [-2.0, 0.0]}))
     assert "at the last character is 1, at the first, 1 character earlier, 0.01; 2 of 2" in two
+
+
+def test_what_follows_is_said_with_its_mean_probability_and_how_often_it_is_the_likeliest():
+    rows = [("a", "a", 0, 0.75), ("a", "b", 1, 0.25), ("b", "a", 0, 0.5), ("b", "b", 1, 0.25), ("", "a", 0, 0.9)]
+    table = pd.DataFrame(rows, columns=["following", "symbol", "rank", "probability"])
+    assert characters.expectations(table) == (
+        "The character that follows has a probability of 0.5 on average, and is the likeliest after 1 of 2 characters."
+    )
+
+
+def test_a_unit_over_a_text_is_said_with_its_range():
+    said = characters.unit(3, 1, pd.DataFrame({"value": [0.1, -0.25, 0.5]}))
+    assert said == "Unit 3 of layer 1 over the text: from −0.25 to 0.5."
+
+
+def test_a_map_of_reach_is_said_by_its_farthest_lag_at_both_ends():
+    rows = [(0, 9, -3.0), (0, 4, -1.0), (5, 9, -2.0), (10, 9, 0.0), (10, 4, -1.0)]
+    table = pd.DataFrame(rows, columns=["update", "lag", "log10_relative"])
+    said = "At the farthest lag, relative to the injected gradient, in c: 0.001 after 0 updates and 1 after 10 updates."
+    assert training.reached(table, "c") == said
+    assert training.reached(table.iloc[:2], "h").endswith("in h: 0.001 after 0 updates.")
+    assert training.reached(table.iloc[:0], "h") == ""
+
+
+def test_traces_at_an_update_are_said_by_what_arrives_of_each_cell_at_the_first_step():
+    columns = ["cell", "layer", "state", "step", "log10_relative"]
+    rows = [("lstm", 0, "h", 0, -1.0), ("lstm", 0, "c", 0, 0.0), ("lstm", 0, "h", 1, 5.0), ("lstm", 1, "h", 0, 5.0),
+            ("rnn", 0, "h", 0, -math.inf), ("rnn", 0, "h", 1, 5.0)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=columns)
+    start = "At the first step of the bottom layer, relative to the injected gradient: "
+    assert training.arriving(table, "c") == f"{start}LSTM 1 in c, RNN exactly 0 in h."
+    assert training.arriving(table, "all") == f"{start}LSTM 0.1 in h, LSTM 1 in c, RNN exactly 0 in h."
 
 
 def test_a_training_that_waits_says_how_many_are_before_it():

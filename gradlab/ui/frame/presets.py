@@ -21,7 +21,8 @@ PRESETS = {
     "Orthogonal": Preset(
         {"cells": ("rnn_linear", "rnn", "lstm"), "initialization": "orthogonal"},
         "An orthogonal recurrent weight preserves norms, so the linear RNN's gradient neither grows nor shrinks; "
-        "tanh's slope, below 1, still shrinks the RNN's.",
+        "tanh's slope, below 1, still shrinks the RNN's. The LSTM's shrinks most: its gates, near 0.5, matter more "
+        "than its recurrent weights.",
     ),
     "Exploding": Preset(
         {"cells": ("rnn_linear", "rnn", "lstm"), "initialization": "gaussian", "gain": 1.5},

@@ -29,13 +29,13 @@ def traces_of(subjects: Sequence[Subject], beside: Sequence[Subject] = ()) -> li
 
 
 def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
-    """The cards, each in its place."""
-    for subject, place in zip(subjects, places, strict=True):
+    """The cards, each in its place with a key: while a browser draws them, others may stand there first."""
+    for number, (subject, place) in enumerate(zip(subjects, places, strict=True)):
         call = Call.of(trace, subject)
         diagnosis = result(call.then(diagnose))
         colour = CARD_COLOURS.get(diagnosis.cell, "gray")
         label, value, delta = face(diagnosis)
-        place.metric(
+        place.container(key=f"followed_card_{number}").metric(
             label,
             value,
             delta,

@@ -23,11 +23,12 @@ def orders(subject: Subject, relative: bool) -> None:
     st.markdown(sentence := sentences.of_parts(result(parts.then(summary))))
     if "keep_bias" not in subject.unused():
         st.markdown(sentences.at_biases(ask(Table.of(Call.of(direct_at_biases, subject)))))
-    words = Words("shares", "The gradient by path", sentence)
+    words = Words("shares", "Shares of the gradient by path", sentence)
     draw = partial(paths.shares, cell=subject.settings.cell)
     figure(draw, Table.of(parts, where="path != 'total'"), words, EvenSteps())
     lines = Lines(("log10_relative",), ("path",))
-    figure(partial(paths.parts, relative=relative), Table.of(parts), words._replace(name="parts"), lines)
+    words = Words("parts", "The gradient by path", sentence)
+    figure(partial(paths.parts, relative=relative), Table.of(parts), words, lines)
 
 
 def claims(subject: Subject, found: Summary, rnn: Subject) -> None:

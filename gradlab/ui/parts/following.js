@@ -85,9 +85,8 @@ function show(frame) {
 
 function say() {
   shown.sentences.forEach((texts, n) => write(document.querySelector(`.st-key-followed_${n}`), texts));
-  const cards = document.querySelectorAll('[data-testid="stMetric"]');
   shown.cards.forEach((card, n) => PARTS.forEach((part, k) => {
-    write(cards[n]?.querySelector(`[data-testid="${part}"]`), card[k]);
+    write(document.querySelector(`.st-key-followed_card_${n} [data-testid="${part}"]`), card[k]);
   }));
   name();
 }

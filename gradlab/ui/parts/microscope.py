@@ -46,7 +46,7 @@ def _number(column: Any, label: str, key: str, most: int, standard: int | None =
         )
 
 
-def maps(at: "Place", sentence: str, scope: paths.Microscope, unit: int) -> None:
+def maps(at: "Place", scope: paths.Microscope, unit: int) -> None:
     """A heat map of every quantity of a microscope, two per row; a click on a row chooses its unit.
 
     Where there is a pin, the two in a row are of the same quantity: the pin's and the present one, with one scale.
@@ -56,25 +56,25 @@ def maps(at: "Place", sentence: str, scope: paths.Microscope, unit: int) -> None
         for quantity, column in _in_pairs(tuple(scope.values)):
             with column:
                 st.markdown(f"**{quantity}**")
-                _map(at, quantity, sentence, order, unit)
+                _map(at, quantity, scope, order, unit)
         return
     other = at.of(pinned.subject)
     there = result(other.call)
     is_alike = len(there.by_memory) == len(scope.by_memory)  # then a row is the same unit in both
-    said, its_order = sentences.of_units(there), other.within(Wide((scope if is_alike else there).by_memory))
+    its_order = other.within(Wide((scope if is_alike else there).by_memory))
     for quantity in scope.values:
         st.markdown(f"**{quantity}**")
         of_pin, now = pins.columns(shared)
         with now:
-            _map(at, quantity, sentence, order, unit, Rows(other.rows(quantity), its_order))
+            _map(at, quantity, scope, order, unit, Rows(other.rows(quantity), its_order))
         with of_pin:
-            _map(other, quantity, said, its_order, unit, Rows(at.rows(quantity), order), pinned)
+            _map(other, quantity, there, its_order, unit, Rows(at.rows(quantity), order), pinned)
 
 
 def _map(
     at: "Place",
     quantity: str,
-    sentence: str,
+    scope: paths.Microscope,
     reduction: Reduction,
     unit: int,
     scale_with: Rows | None = None,
@@ -88,7 +88,7 @@ def _map(
     figure(
         draw,
         at.rows(quantity),
-        Words(name, title, sentence, "units"),
+        Words(name, title, sentences.of_quantity(scope, quantity), "units"),
         reduction,
         beside={"scale_with": scale_with} if scale_with else {},
         taken=partial(draw, columns=COLUMNS_TAKEN),

@@ -49,8 +49,8 @@ def view(asked: Asked, answer: Answer) -> View:
     lengths = [answer(Call.of(window_for, subject, schedule=schedule.in_lowest_terms)) for subject in subjects]
     kept = [_kept(subject, schedule, at.layer, answer) for subject in subjects]
     said = sequences.statement(schedule, subjects, departures)
-    figures = [_band(one, at, schedule, said), _lost(subjects, at, schedule, said)]
     needed = sequences.needed(schedule, subjects, lengths)
+    figures = [_band(one, at, schedule, said), _lost(subjects, at, schedule, needed or said)]
     return View(figures, [said, needed, sequences.kept_of_states(subjects, kept, at.layer)])
 
 
@@ -90,7 +90,7 @@ def _band(subject: Subject, at: matrices.Place, schedule: Schedule, sentence: st
 def _lost(subjects: Sequence[Subject], at: matrices.Place, schedule: Schedule, sentence: str) -> Figure:
     """What each subject's gradient loses by windows of every length."""
     rows = Table.of(matrices.pairs_of(subject).then(beyond, at.layer, at.state) for subject in subjects)
-    words = Words("lost gradient", "Gradient from beyond the window", sentence)
+    words = Words("lost gradient", "Share of the gradient that a window of K steps misses", sentence)
     return Figure(partial(truncation.lost, chosen=schedule.k2), rows, words)
 
 

@@ -24,7 +24,7 @@ from gradlab.ui.training.job import Job
 from gradlab.words import characters as words
 from gradlab.words.how_to_read import Words
 from gradlab.words.letters import printable
-from gradlab.words.training import description, loss_levels
+from gradlab.words.training import description, loss_levels, result
 
 READS = ("hello", "text")
 UPDATES = (100, 200, 300, 500, 1000, 2000, 5000, 10000)
@@ -143,7 +143,8 @@ def learning(job: Job, text: str) -> None:
         most = max(len(text) - 1 - charts.MOST_STEPS, 0)
         first = _place("From character", most, 0, "first_shown") if most else 0
         draw = partial(charts.expectations, first=first)
-        _figure(job, draw, _reading(job, predictions, text), "expectations", words.EXPECTATIONS)
+        question = _reading(job, predictions, text)
+        _figure(job, draw, question, "expectations", words.expectations(ask(question)))
 
 
 def _loss(job: Job) -> None:
@@ -151,7 +152,8 @@ def _loss(job: Job) -> None:
     loss, bits = st.columns(2)
     loss.metric("Loss (nats per character)", f"{last.loss:.4f}", border=True)
     bits.metric("Bits per character", f"{last.metric:.4f}", border=True)
-    training_page.curve(job, "loss", loss_levels(run.task, run.experiment.steps), "loss", words.LOSS)
+    sentence = result(job.runs, job.histories(), job.done)
+    training_page.curve(job, "loss", loss_levels(run.task, run.experiment.steps), "loss", sentence)
 
 
 def _written(job: Job, temperature: float) -> str:
@@ -207,7 +209,8 @@ def one_unit(job: Job, text: str) -> None:
         )  # fmt: skip
     state = state or "h"
     draw = partial(charts.shaded, value="value", quantity=f"{state}[{unit}]", log10=False)
-    _figure(job, draw, _reading(job, activity, text, unit, layer, state), "unit", words.unit(unit, layer))
+    question = _reading(job, activity, text, unit, layer, state)
+    _figure(job, draw, question, "unit", words.unit(unit, layer, ask(question)))
 
 
 def _index(label: str, most: int, key: str) -> int:

@@ -20,8 +20,10 @@ from gradlab.ui.parts.view import Figure, View
 from gradlab.ui.training import job_controls, live
 from gradlab.ui.training.cards import cards
 from gradlab.ui.training.job import Job
+from gradlab.ui.work import kept_or_made
 from gradlab.words import training as words
 from gradlab.words.how_to_read import Words
+from gradlab.words.numbers import counted
 
 LENGTHS = (10, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500)
 BATCHES = (1, 4, 8, 16, 32, 64, 128)
@@ -100,8 +102,9 @@ def curves(job: Job) -> None:
         curve(job, "loss", words.loss_levels(first.task, first.experiment.steps), "loss", sentence)
     with right:
         st.markdown("**Gradient norm**")
-        st.caption(words.clipped(job.runs, tables))
-        curve(job, "gradient_norm", words.clip_levels(first.recipe), "gradient norm", sentence)
+        clipped = words.clipped(job.runs, tables)
+        curve(job, "gradient_norm", words.clip_levels(first.recipe), "gradient norm", clipped)
+        st.caption(clipped)
 
 
 def curve(job: Job, column: str, rules: pd.DataFrame, quantity: str, sentence: str) -> None:
@@ -124,7 +127,7 @@ def maps(job: Job, layer: int, state: str) -> None:
             st.markdown(words.reach(run.experiment))
             draw = partial(training.reach, domain=domain, state=question.state)
             heading = f"Gradient by update and lag, {title}: {words.description(run)}"
-            said = Words(f"{title} reach", heading, "", "reach")
+            said = Words(f"{title} reach", heading, words.reached(question.rows(), question.state), "reach")
             figure(draw, question, said, export=not job.running)
 
 
@@ -138,10 +141,11 @@ def before_and_after(job: Job, layer: int, state: str) -> None:
         chosen = st.select_slider("Update shown on the right", updates, chosen, key=key)
 
     def at(update: int, word: str) -> View:
-        heading = f"Gradient norms at update {update}: {words.description(job.runs[0])}"
-        said = Words(f"traces {word.lower()}", heading, "", "before and after")
+        heading = f"{word}: gradient norms at update {update}, {words.description(job.runs[0])}"
+        question = Traces(measured, update)
+        said = Words(f"traces {word.lower()}", heading, _arriving(question, state), "before and after")
         draw = partial(training.flow, domain=domain, state=state)
-        return View([Figure(draw, Traces(measured, update), said)], [f"**{word}: {update} updates**"])
+        return View([Figure(draw, question, said)], [f"**{word}: {counted(update, 'update')}**"])
 
     left, right = st.columns(2)
     with left:
@@ -153,6 +157,15 @@ def before_and_after(job: Job, layer: int, state: str) -> None:
             shown = following.along("training", key, {update: at(update, "After") for update in updates}, chosen)
             shown.sentence()
             shown.figure()
+
+
+def _arriving(question: Traces, state: str) -> str:
+    """What arrives at one update; kept, for all updates of a finished training are said at once."""
+    if question.key is None:
+        return words.arriving(question.rows(), state)
+    return kept_or_made(
+        ("arriving", question.key, state), lambda progress: words.arriving(question.rows(progress), state)
+    )
 
 
 def _drawn(view: View, job: Job) -> None:
