@@ -4,6 +4,7 @@ import importlib
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gradlab import Experiment, Stack, trace
@@ -56,6 +57,19 @@ def test_statistics_are_over_units_and_sequences_of_the_layer_and_step():
     assert row["saturated_high"] == (first > 0.9).mean()
     assert table[table["gate"] == "candidate"][["saturated_low", "saturated_high"]].isna().all(axis=None)
     assert len(table) == 2 * 3 * T
+
+
+def test_statistics_are_the_same_however_many_steps_are_taken_at_once_and_each_block_is_reported(monkeypatch):
+    whole, counts, numbers = gate_statistics(SMALL), [], SMALL.batch_size * SMALL.hidden_size
+    for block in (1, 3 * numbers, 30 * numbers):
+        monkeypatch.setattr(importlib.import_module("gradlab.analyses.paths.gates"), "BLOCK_NUMBERS", block)
+        heard = []
+        pd.testing.assert_frame_equal(gate_statistics(SMALL, progress=heard.append), whole, check_exact=True)
+        counts.append(len(heard))
+        assert heard == sorted(heard)
+        assert heard[-1] < 1
+    of_gates = SMALL.depth * len(drawn_gates("lstm"))
+    assert np.diff(counts).tolist() == [(10 - 30) * of_gates, (1 - 10) * of_gates]
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -174,6 +188,11 @@ def test_a_gate_at_a_bound_exactly_is_not_beyond_it(monkeypatch):
     forget = gate_statistics(e).query("gate == 'forget'")
     assert not forget[["saturated_low", "saturated_high"]].any(axis=None)
     assert not microscope(e).units["forget_saturated"].any()
+
+
+@pytest.mark.parametrize(("bias", "share"), [(-3.0, 1), (0.0, 0), (3.0, 1)])
+def test_a_unit_s_gate_is_saturated_beyond_either_bound(bias, share):
+    assert (microscope(at_rest("lstm", forget_bias=bias)).units["forget_saturated"] == share).all()
 
 
 def test_gates_means_stand_beside_their_own_unit():
