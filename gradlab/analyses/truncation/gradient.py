@@ -149,7 +149,7 @@ def departure(
 
 
 def _need_of_search(problem: Problem, schedule: Schedule | None = None, error: float = 0.01) -> Need:
-    """Windows of every length leave scratch arrays of their own: those of each half of the one before stand for them."""
+    """Windows of every length leave scratch arrays of their own: each half as long as the one before, for instance."""
     T, kind = problem.size.steps, schedule or Schedule("full")
     return _need(problem, None, [kind.of_length(T >> halved) for halved in range(1, T.bit_length())])
 
