@@ -276,6 +276,23 @@ def test_the_memory_that_an_analysis_states_is_what_it_holds_at_its_peak(name, m
     assert 0.75 * peak < stated < 2.5 * peak, stated / peak
 
 
+@pytest.mark.parametrize(
+    ("of", "name", "most"),
+    [
+        *(("many units", name, 1.25) for name in ("decompose", "cut", "edges", "gate_statistics", "microscope")),
+        ("many units", "mean_passes", 1.4),  # whose scratch arrays are given back before its largest ones are made
+        *(("many rows", name, 2.6) for name in ("mean_passes", "decompose", "cut", "gate_statistics")),
+    ],
+)
+def test_the_memory_stated_of_paths_is_that_of_its_largest_part(of, name, most, monkeypatch):
+    """A process grows by more for rows of tables than Python counts."""
+    subject = Experiment(cell="lstm", hidden_size=64, steps=60, batch_size=4, input_size=4)
+    if of == "many rows":
+        subject = subject.replace(hidden_size=1, steps=300, batch_size=1, depth=2)
+    peak, problem = peak_bytes(lambda: OF_STEPS[name](subject), monkeypatch), problem_of(subject)
+    assert 0.95 * peak < OF_STEPS[name].needs(problem).bytes < most * peak
+
+
 def test_an_unknown_option_is_refused_with_the_option_that_was_meant():
     with pytest.raises(TypeError, match=r"decompose has no option 'order': did you mean orders\?"):
         paths.decompose(LSTM, order=3)

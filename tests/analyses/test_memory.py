@@ -82,6 +82,7 @@ CASES = [
     case("departure", cell="gru", steps=10_000, hidden_size=32, batch_size=4, depth=2),
     case("departure", cell="lstm", steps=2000, hidden_size=64, batch_size=2, depth=3),
     case("window_for", cell="rnn", steps=8000, hidden_size=64, batch_size=8),
+    case("window_for", cell="lstm", steps=2000, depth=2, hidden_size=16, batch_size=3, loss="every"),
     case("singular_values", "AllRows", cell="lstm", steps=20, hidden_size=1024, depth=2),
     case("eigenvalues", "AllRows", cell="gru", steps=20, hidden_size=600, depth=3),
 ]

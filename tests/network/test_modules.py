@@ -56,6 +56,21 @@ def test_the_diagnosis_knows_where_each_precision_prints_zero(dtype):
         assert f"as 0 from about {getattr(found.steps_to_norm_zero, name):.0f} steps back on" in found.sentence
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_the_diagnosis_knows_where_each_precision_overflows(dtype):
+    """Against torch's own tensors of that precision, four equal units of weight 2 that a tiny input switches on."""
+    module = nn.RNN(1, 4, nonlinearity="relu", bias=False)
+    with torch.no_grad():
+        module.weight_hh_l0.copy_(2 * torch.eye(4))
+        module.weight_ih_l0.fill_(1.0)
+    inputs, injected = torch.zeros(140, 1, 1), torch.zeros(140, 1, 4)
+    inputs[0], injected[-1] = 2.0**-60, 1.0
+    found = diagnose(trace(Stack.from_torch(module.to(dtype)), inputs, injected))
+    first = next(k for k in range(140) if torch.tensor(2.0**k, dtype=torch.float64).to(dtype).isinf())
+    name = str(dtype).removeprefix("torch.")
+    assert f"In {name} its entries would overflow from about {first} steps back on" in found.sentence
+
+
 def test_autocasts_precision_is_the_one_that_is_spoken_of():
     module = nn.GRU(X, H)
     injected = np.zeros((300, 1, H))

@@ -81,12 +81,12 @@ def segments(losses: ndarray, most: int) -> list[tuple[int, int]]:
     T = int(losses[-1]) + 1  # behind the last loss no gradient is
     if most >= T:
         return [(0, T - 1)]
-    turns = {0, T - 1} | ({int(losses[0])} if 0 < losses[0] < T - 1 else set())
+    turns = {0, int(losses[0]), T - 1}
     each = max(most // len(turns), 2)
     runs: list[list[int]] = []
     for turn in sorted(turns):
-        first = 0 if turn == 0 else T - each if turn == T - 1 else max(turn - each // 2, 0)
-        last = min(first + each, T) - 1
+        first = min(max(turn - each // 2, 0), T - each)
+        last = first + each - 1
         if runs and first <= runs[-1][1] + 2:
             runs[-1][1] = max(last, runs[-1][1])
         else:

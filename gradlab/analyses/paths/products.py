@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.analyses.memory import TABLE_ROW
 from gradlab.analyses.paths.run import forward, starts, table
 from gradlab.analyses.problem import Need, Problem, analysis, problem_of
 from gradlab.cells import CELLS
@@ -21,8 +22,9 @@ from gradlab.settings.subject import Subject
 def _need(problem: Problem) -> Need:
     cell, size = CELLS[problem.cell], problem.size
     numbers = 3 * size.steps * size.sequences * size.depth * (2 * len(cell.states) + len(cell.saved)) * size.hidden_size
+    table = size.depth * len(cell.states) * size.steps * TABLE_ROW
     what = f"all gates of steps = {size.steps}, batch_size = {size.sequences}"
-    return Need(8 * numbers, what, "steps, batch_size or hidden_size")
+    return Need(8 * numbers + table, what, "steps, batch_size or hidden_size")
 
 
 @analysis(_need)

@@ -149,10 +149,9 @@ def departure(
 
 
 def _need_of_search(problem: Problem, schedule: Schedule | None = None, error: float = 0.01) -> Need:
-    """Windows of every length leave scratch arrays of their own."""
-    need, planned = _need(problem, schedule), plan(problem.size)
-    work = need.work * np.log2(2 + problem.size.steps)
-    return need._replace(bytes=need.bytes + min(planned.held, buffers.MOST_BYTES), work=work)
+    """Windows of every length leave scratch arrays of their own: each half as long as the one before, for instance."""
+    T, kind = problem.size.steps, schedule or Schedule("full")
+    return _need(problem, None, [kind.of_length(T >> halved) for halved in range(1, T.bit_length())])
 
 
 @analysis(_need_of_search)

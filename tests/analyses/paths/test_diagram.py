@@ -104,6 +104,25 @@ def test_runs_of_steps_hold_the_turns_leave_gaps_of_two_at_least_and_are_no_more
     assert most < T or drawn == set(range(T))
 
 
+@pytest.mark.parametrize(
+    ("first_loss", "most", "runs"),
+    [
+        (30, 12, [(0, 3), (28, 31), (56, 59)]),  # two steps before the first loss, and two from it on
+        (30, 18, [(0, 5), (27, 32), (54, 59)]),
+        (58, 12, [(0, 3), (56, 59)]),
+        (1, 12, [(0, 3), (56, 59)]),
+        (6, 12, [(0, 7), (56, 59)]),  # the runs touch
+    ],
+)
+def test_as_many_steps_are_drawn_on_either_side_of_the_first_loss(first_loss, most, runs):
+    assert segments(np.arange(first_loss, 60), most) == runs
+
+
+def test_edges_come_in_the_order_of_their_steps():
+    found = diagram(Experiment(cell="rnn", **SMALL | {"steps": 100}), most=6).edges
+    assert found[found["edge"] == "recurrent"]["step"].tolist() == [0, 1, 2, 96, 97, 98]
+
+
 def test_a_long_delayed_sequence_shows_where_reading_ends():
     found = diagram(Experiment(loss="many_to_many_delayed", reads=150, **SMALL | {"steps": 200}), most=12)
     assert {0, 149, 150, 199} <= set(found.steps.step)

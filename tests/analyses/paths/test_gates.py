@@ -4,19 +4,21 @@ import importlib
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gradlab import Experiment, Stack, trace
 from gradlab.analyses.memory import dense_bytes, values_bytes
 from gradlab.analyses.paths import Microscope, gate_statistics, letters, microscope, unit_values
 from gradlab.analyses.paths.gates import STATISTICS_COLUMNS, UNITS_COLUMNS, drawn_gates
-from gradlab.analyses.problem import problem_of
+from gradlab.analyses.problem import problem_of, work_of
 from gradlab.cells import CELLS
 from gradlab.cells.activations import sigmoids, tanh
 from gradlab.cells.contract import additive_name, additive_state
 from gradlab.cells.states import Hidden
-from gradlab.engine import Sweep, TooLarge, autograd
+from gradlab.engine import Sweep, TooLarge, autograd, plan
 from gradlab.settings.drawing import inputs_of
+from tests.analyses.memory import peak_bytes
 from tests.networks import drawn_case
 
 SMALL = Experiment(hidden_size=12, steps=30, batch_size=4, depth=2, input_size=3)
@@ -56,6 +58,19 @@ def test_statistics_are_over_units_and_sequences_of_the_layer_and_step():
     assert row["saturated_high"] == (first > 0.9).mean()
     assert table[table["gate"] == "candidate"][["saturated_low", "saturated_high"]].isna().all(axis=None)
     assert len(table) == 2 * 3 * T
+
+
+def test_statistics_are_the_same_however_many_steps_are_taken_at_once_and_each_block_is_reported(monkeypatch):
+    whole, counts, numbers = gate_statistics(SMALL), [], SMALL.batch_size * SMALL.hidden_size
+    for block in (1, 3 * numbers, 30 * numbers):
+        monkeypatch.setattr(importlib.import_module("gradlab.analyses.paths.gates"), "BLOCK_NUMBERS", block)
+        heard = []
+        pd.testing.assert_frame_equal(gate_statistics(SMALL, progress=heard.append), whole, check_exact=True)
+        counts.append(len(heard))
+        assert heard == sorted(heard)
+        assert heard[-1] < 1
+    of_gates = SMALL.depth * len(drawn_gates("lstm"))
+    assert np.diff(counts).tolist() == [(10 - 30) * of_gates, (1 - 10) * of_gates]
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -176,6 +191,11 @@ def test_a_gate_at_a_bound_exactly_is_not_beyond_it(monkeypatch):
     assert not microscope(e).units["forget_saturated"].any()
 
 
+@pytest.mark.parametrize(("bias", "share"), [(-3.0, 1), (0.0, 0), (3.0, 1)])
+def test_a_unit_s_gate_is_saturated_beyond_either_bound(bias, share):
+    assert (microscope(at_rest("lstm", forget_bias=bias)).units["forget_saturated"] == share).all()
+
+
 def test_gates_means_stand_beside_their_own_unit():
     scope = microscope(SMALL.replace(cell="lstm"))
     for name in ("input", "forget", "output"):
@@ -263,9 +283,29 @@ def test_letters_are_the_text_from_where_the_sequence_begins():
     assert "".join(letters(text, sequence=1)) == "defgh abcd"  # a third of the text later
     assert "".join(letters(text, sequence=2)) == "gh abcdefg"
     assert letters(text).equals(letters(text, sequence=0))
+    assert "".join(letters(text.replace(loss="one_to_many"))) == "a         ", "where nothing is read"
     assert letters(SMALL) is None
     with pytest.raises(ValueError, match="sequence = 3"):
         letters(text, sequence=3)
+
+
+def test_work_beside_the_passes_is_as_much_for_each_number_whatever_the_shape():
+    shapes = [SMALL.replace(**{name: 5}) for name in ("steps", "hidden_size", "batch_size", "depth")]
+    of_statistics, of_units = set(), set()
+    for e in (SMALL, *shapes):
+        numbers = e.depth * len(drawn_gates(e.cell)) * e.steps * e.batch_size * e.hidden_size
+        of_statistics.add((gate_statistics.needs(problem_of(e)).work - work_of(plan(e.size))) / numbers)
+        alone = work_of(plan(e.replace(batch_size=1).size))
+        of_units.add((microscope.needs(problem_of(e)).work - alone) / (e.steps * e.hidden_size))
+    assert len(of_statistics) == len(of_units) == 1
+    assert min(of_statistics | of_units) > 0
+
+
+def test_the_memory_stated_of_letters_is_that_of_the_input_that_they_are_read_from(monkeypatch):
+    text = SMALL.replace(inputs="text", text="abcdefghijkl", batch_size=8, steps=2000)
+    peak, need = peak_bytes(lambda: letters(text), monkeypatch), letters.needs(problem_of(text))
+    assert 0.9 * peak < need.bytes < 1.3 * peak
+    assert need.work == problem_of(text).inputs.size
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -29,3 +29,16 @@ def test_a_weight_of_zero_leaves_exactly_nothing_without_the_gate_and_its_power_
 def test_a_gate_that_is_no_sigmoids_value_is_refused(gate):
     with pytest.raises(ValueError, match=f"gate = {gate} is not allowed"):
         one_unit(0.9, gate, 10)
+
+
+@pytest.mark.parametrize("name", ["weight", "gate"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, "0.9", None])
+def test_what_is_no_finite_number_is_refused_by_its_name(name, value):
+    with pytest.raises(ValueError, match=f"{name} = {value!r} is not allowed: use a finite number"):
+        one_unit(**{"weight": 0.9, "gate": 0.5, name: value}, steps=10)
+
+
+def test_a_single_step_has_the_gradient_that_is_injected():
+    assert one_unit(0.9, 0.5, 1)[["lag", "log10_norm", "log10_formula"]].to_numpy().tolist() == [[0, 0, 0], [0, 0, 0]]
+    with pytest.raises(ValueError, match="steps = 0 is not allowed: use a whole number of 1 or more"):
+        one_unit(0.9, 0.5, 0)

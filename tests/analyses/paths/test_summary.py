@@ -29,6 +29,7 @@ def test_the_additive_state_is_the_last_one_of_the_lowest_layer(cell):
     assert set(table["state"]) == {CELLS[cell].states[-1]}
     assert set(table["layer"]) == {0}
     assert table["step"].tolist() == list(range(25))
+    assert len(lowest(table.head(1))) == 1, "a single row is a table too"
 
 
 def lines(log10_norm):
