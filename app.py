@@ -33,8 +33,9 @@ MOST_WAITING = 100  # requests for stops; two of each page that is dragged, so t
 
 @contextlib.asynccontextmanager
 async def prepared(_app):
-    from gradlab import engine
-    from gradlab.ui.training import character_page  # noqa: F401 loaded before the first visitor, with all it imports
+    # Loaded before the first visitor, with all that they import.
+    from gradlab import engine, public  # noqa: F401
+    from gradlab.ui.training import character_page  # noqa: F401
 
     gc.collect()
     gc.freeze()

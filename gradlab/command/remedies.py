@@ -52,7 +52,7 @@ def remedies(
         raise ValueError(f"{file.name} is a log, which holds norms alone: give the network that lies beside it")
     if file is None and (data is not None or part is not None):
         raise ValueError("FILE is missing: --data and --part are about a file's networks")
-    networks = (
+    networks: dict[str, files.Arguments] = (
         {"": (experiment_of(settings),)} if file is None else files.networks(file, data, batch_first, part, settings)
     )
     if len(networks) > 1:
