@@ -59,7 +59,7 @@ def diagnose(
     ctx.exit(FOUND if any(record["verdict"] != STEADY for record in records) else 0)
 
 
-def _of_log(log: Log, part: str | None) -> list[dict[str, Any]]:
+def _of_log(log: Log, part: str | None) -> list[dict[Any, Any]]:
     """The latest diagnosis of every part in the file's last training."""
     rows = log.diagnoses
     rows = rows[rows["training"] == len(log.trainings) - 1]
