@@ -37,7 +37,9 @@ async def prepared(_app):
     from gradlab.ui.frame.shown import DEFAULT_CELLS
 
     engine.compile_beside(DEFAULT_CELLS)
-    from gradlab.ui.training import character_page  # noqa: F401 loaded before the first visitor, with all it imports
+    # Loaded before the first visitor, with all that they import.
+    from gradlab import public  # noqa: F401
+    from gradlab.ui.training import character_page  # noqa: F401
 
     gc.collect()
     gc.freeze()

@@ -92,6 +92,7 @@ def test_the_pages_of_the_library_name_everything_that_is_promised():
     named = {f"gradlab.{name}" for name in gradlab.__all__ if name.upper() != name}
     named |= {f"gradlab.{module}" for module in ("paths", "truncation", "training")}
     named |= {f"gradlab.itemised.{name}" for name in ("itemised", "vectors", "Vectors")}
+    named |= {"gradlab.checkpoints.load", "gradlab.checkpoints.read"}
     named |= {f"gradlab.weights.{name}" for name in ("singular_values", "eigenvalues", "gate_biases")}
     assert named <= documented, named - documented
 

@@ -40,6 +40,7 @@ def test_a_module_is_one_by_both_names(name):
     real = f"{gradlab.MODULES[top]}.{inner}" if inner else gradlab.MODULES[top]
     assert importlib.import_module(f"gradlab.{name}") is importlib.import_module(real)
     assert importlib.import_module(f"gradlab.{name}").__name__ == real
+    assert importlib.import_module(real).__spec__.name == real  # by which it is reloaded
 
 
 def test_the_names_that_are_promised_are_there():

@@ -11,11 +11,13 @@ from typing import Any, Protocol
 
 
 class Draws(Protocol):
-    """What draws results."""
+    """What draws results: functions of a result, the first with options."""
 
-    def chart(self, result: Any, **options: Any) -> Any: ...
+    @property
+    def chart(self) -> Callable[..., Any]: ...
 
-    def html(self, result: Any) -> str: ...
+    @property
+    def html(self) -> Callable[[Any], str]: ...
 
 
 _drawing: list[Callable[[], Draws]] = []  # one, from the package's first import on

@@ -87,8 +87,8 @@ class Way:
 
     @property
     def mean(self) -> ndarray:
-        """log10 norms by steps back, [K+1]: their mean over the sequences alive, or over all with a loss where none
-        is; NaN where none has."""
+        """log10 norms by steps back, [K+1]: their mean over the sequences alive, else over all that have a loss; NaN
+        where none has."""
         chosen = self.alive if self.alive.any() else self.length >= 0
         if not chosen.any():
             return np.full(len(self.norms), np.nan)

@@ -52,7 +52,7 @@ class Gradlab(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:  # the reader has seen enough, as `| head` has
             raise
-        except (ValueError, TypeError, OSError) as error:
+        except (ValueError, TypeError, OSError, ImportError) as error:
             if _is_refusal(error):
                 raise Refused(str(error)) from error
             raise
@@ -61,8 +61,8 @@ class Gradlab(click.Group):
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Whether somebody wrote the message for the caller; a TypeError is Python's own but for unknown options."""
-    return isinstance(error, ValueError | OSError) or "did you mean" in str(error)
+    """Whether somebody wrote the message for the caller; TypeErrors and ImportErrors are mostly Python's own."""
+    return isinstance(error, ValueError | OSError) or "did you mean" in str(error) or "pip install" in str(error)
 
 
 @click.group(

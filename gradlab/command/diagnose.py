@@ -37,6 +37,8 @@ def diagnose(
     file: Path | None,
     data: Path | None,
     batch_first: bool,
+    array: str | None,
+    scaling: str,
     part: str | None,
     as_json: bool,
     **settings: Any,
@@ -50,7 +52,8 @@ def diagnose(
             raise ValueError(f"{file.name} is a log, which holds norms alone: leave out --data and every setting")
         records = _of_log(found, part)
     else:
-        records = _of_networks(_networks(file, data, batch_first, part, settings))
+        read_as = {"batch_first": batch_first, "array": array, "scaling": scaling}
+        records = _of_networks(_networks(file, data, read_as, part, settings))
     if as_json:
         print_json(records)
     else:
@@ -59,7 +62,7 @@ def diagnose(
     ctx.exit(FOUND if any(record["verdict"] != STEADY for record in records) else 0)
 
 
-def _of_log(log: Log, part: str | None) -> list[dict[str, Any]]:
+def _of_log(log: Log, part: str | None) -> list[dict[Any, Any]]:
     """The latest diagnosis of every part in the file's last training."""
     rows = log.diagnoses
     rows = rows[rows["training"] == len(log.trainings) - 1]
@@ -71,13 +74,13 @@ def _of_log(log: Log, part: str | None) -> list[dict[str, Any]]:
 
 
 def _networks(
-    file: Path | None, data: Path | None, batch_first: bool, part: str | None, settings: dict[str, Any]
+    file: Path | None, data: Path | None, read_as: dict[str, Any], part: str | None, settings: dict[str, Any]
 ) -> dict[str, files.Arguments]:
     if file is not None:
         cells = settings["cell"]
         if len(cells) > 1:
             raise ValueError("cell is named more than once: a file's network has one")
-        return files.networks(file, data, batch_first, part, settings | {"cell": cells[0] if cells else None})
+        return files.networks(file, data, read_as, part, settings | {"cell": cells[0] if cells else None})
     if data is not None or part is not None:
         raise ValueError("FILE is missing: --data and --part are about a file's networks")
     return {e.cell: (e,) for e in experiments_of(settings)}

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gradlab.command.settings import SEVERAL, given
 
 if TYPE_CHECKING:
-    from numpy import ndarray
-
-    from gradlab.network.stack import Stack
+    from gradlab.network.stack import Net, Stack
     from gradlab.settings.subject import Subject
     from gradlab.watching.log import Log
 
@@ -36,11 +34,12 @@ def log(path: Path) -> Log | None:
 
 
 def networks(
-    path: Path, data: Path | None, batch_first: bool, part: str | None, settings: Mapping[str, Any]
+    path: Path, data: Path | None, read_as: Mapping[str, Any], part: str | None, settings: Mapping[str, Any]
 ) -> dict[str, Arguments]:
     """The networks of a file by their names, each with what it reads and what the loss injects.
 
     data        the sequences; else those that were recorded, or as the settings draw them
+    read_as     options of `gradlab.checkpoints.read`
     settings    of the line: how many steps and sequences are drawn, the seed, and the loss's placement
     """
     subjects, stacks = _stored(path, settings)
@@ -51,11 +50,10 @@ def networks(
         _refuse_settings(path, settings)
         return {name: (subjects[name],) for name in chosen}
     stacks |= {name: subject.network() for name, subject in subjects.items()}
-    read = None if data is None else sequences(data, batch_first)
-    return {name: with_sequences(stacks[name], read, settings) for name in chosen}
+    return {name: with_sequences(stacks[name], data, read_as, settings) for name in chosen}
 
 
-def _stored(path: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Subject], dict[str, Stack]]:
+def _stored(path: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Subject], dict[str, Stack | Net]]:
     """Networks that know what they read, and networks that are weights alone."""
     kind = _own_format(path)
     if kind.startswith("gradlab network"):
@@ -69,8 +67,7 @@ def _stored(path: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Subject]
         return {path.stem: load(path.read_bytes()).trained}, {}
     from gradlab import checkpoints
 
-    cell = given(settings).get(SEVERAL)
-    return {}, dict(checkpoints.load(path, **({"cell": cell} if cell else {})).stacks)
+    return {}, checkpoints.load(path, given(settings).get(SEVERAL)).stacks
 
 
 def _own_format(path: Path) -> str:
@@ -90,56 +87,40 @@ def _refuse_settings(path: Path, settings: Mapping[str, Any]) -> None:
         raise ValueError(f"{path.name} has its own sequences and loss: leave out {', '.join(named)}, or give --data")
 
 
-def with_sequences(stack: Stack, read: ndarray | None, settings: Mapping[str, Any]) -> Arguments:
-    """A stack that reads the sequences, [T, B, X], or those that the settings draw; the loss is placed as they say."""
+def with_sequences(
+    network: Stack | Net, data: Path | None, read_as: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Arguments:
+    """A network that reads the data, or what the settings draw; the loss is placed as these say."""
     from dataclasses import replace
 
     import numpy as np
 
+    from gradlab import checkpoints
     from gradlab.cells import CELLS
+    from gradlab.network.stack import Stack
+    from gradlab.settings.drawing import needs_states
     from gradlab.settings.links import from_query
 
     named = {name: value for name, value in given(settings).items() if name != SEVERAL}
     if fixed := [name for name in FROM_THE_FILE if name in named]:
         raise ValueError(f"{', '.join(fixed)}: the file decides this; leave it out")
-    shape = {"depth": stack.depth, "hidden_size": stack.hidden_size, "input_size": stack.input_size}
-    shape |= {"cell": stack.cell if stack.cell in CELLS else "gru", "dtype": stack.dtype.name}
-    if read is not None:
-        if read.shape[2] != stack.input_size:
-            raise ValueError(
-                f"the data have {read.shape[2]} channels and the network reads {stack.input_size}: use data of shape "
-                f"[steps, sequences, {stack.input_size}]"
-            )
+    is_stack = isinstance(network, Stack)
+    outputs = network.hidden_size if is_stack else network.output_size
+    shape = {"cell": network.cell if network.cell in CELLS else "gru", "dtype": network.dtype.name}
+    shape |= {"hidden_size": outputs, "input_size": network.input_size}
+    read = None
+    if data is not None:
+        read = checkpoints.read(data, network.input_size, **read_as).inputs
         shape |= {"steps": len(read), "batch_size": read.shape[1]}
     described = from_query({**named, **{name: str(value) for name, value in shape.items()}})
-    stack = replace(stack, batch_first=False) if stack.batch_first else stack
-    inputs = described.sequence() if read is None else read.astype(stack.dtype)
-    loss = described.injected(stack, inputs)
-    cotangents = np.zeros((*inputs.shape[:2], stack.hidden_size), stack.dtype)
+    if needs_states(described) and not is_stack:
+        raise ValueError(
+            f"loss = {described.loss!r} and objective = {described.objective!r} read what the network gives, which is "
+            "known of plain stacks alone: use loss = last and objective = direction"
+        )
+    network = replace(network, batch_first=False) if network.batch_first else network
+    inputs = described.sequence() if read is None else read.astype(network.dtype)
+    loss = described.injected(network if is_stack else described.network(), inputs)
+    cotangents = np.zeros((*inputs.shape[:2], outputs), network.dtype)
     cotangents[loss.steps, loss.at] = loss.values
-    return stack, inputs, cotangents
-
-
-def sequences(path: Path, batch_first: bool) -> ndarray:
-    """The sequences of a file, [T, B, X]; a file of two axes is one sequence, [T, X].
-
-    Raises ValueError for another kind of file, another number of axes and values that are not finite, with the first.
-    """
-    import numpy as np
-
-    try:
-        read = np.load(path, allow_pickle=False)
-    except (EOFError, ValueError):
-        raise ValueError(f"{path.name} is no array of numbers: save one with numpy.save") from None
-    if not isinstance(read, np.ndarray) or read.dtype.kind not in "fiu":
-        raise ValueError(f"{path.name} holds no array of real numbers: save one with numpy.save")
-    if read.ndim == 2:
-        read = read[:, None]
-    elif batch_first:
-        read = read.swapaxes(0, 1)
-    if read.ndim != 3 or 0 in read.shape:
-        raise ValueError(f"{path.name} has shape {list(read.shape)}: [steps, sequences, channels] is needed")
-    if not np.isfinite(read).all():
-        t, b, x = (int(i) for i in np.argwhere(~np.isfinite(read))[0])
-        raise ValueError(f"{path.name} is not finite at step {t} of sequence {b}, channel {x}: fill in missing values")
-    return np.ascontiguousarray(read)
+    return network, inputs, cotangents

@@ -38,6 +38,8 @@ def remedies(
     file: Path | None,
     data: Path | None,
     batch_first: bool,
+    array: str | None,
+    scaling: str,
     part: str | None,
     layer: int,
     lag: int | None,
@@ -52,8 +54,9 @@ def remedies(
         raise ValueError(f"{file.name} is a log, which holds norms alone: give the network that lies beside it")
     if file is None and (data is not None or part is not None):
         raise ValueError("FILE is missing: --data and --part are about a file's networks")
-    networks = (
-        {"": (experiment_of(settings),)} if file is None else files.networks(file, data, batch_first, part, settings)
+    read_as = {"batch_first": batch_first, "array": array, "scaling": scaling}
+    networks: dict[str, files.Arguments] = (
+        {"": (experiment_of(settings),)} if file is None else files.networks(file, data, read_as, part, settings)
     )
     if len(networks) > 1:
         raise ValueError(f"{len(networks)} networks are in the file: choose one with --part, {', '.join(networks)}")

@@ -45,7 +45,8 @@ def read(call):
 
 @pytest.fixture
 def watched(call, tmp_path):
-    """training.jsonl and training.rnn.safetensors, of a model's watched training: the recorded network."""
+    """The network recorded in a watched training; in the folder training.jsonl, training.rnn.safetensors, and model.pt,
+    the weights at the end."""
     torch.manual_seed(0)
     model = Tagger()
     with gradlab.watch(model, every=2, log=tmp_path / "training.jsonl"):
@@ -54,6 +55,7 @@ def watched(call, tmp_path):
             optimizer.zero_grad()
             nn.functional.mse_loss(model(torch.randn(4, 30, 3)), torch.randn(4, 1)).backward()
             optimizer.step()
+    torch.save({"model": model.state_dict(), "update": 5}, tmp_path / "model.pt")
     return network.read(tmp_path / "training.rnn.safetensors")
 
 

@@ -71,6 +71,60 @@ def test_a_kept_run_is_diagnosed_and_repaired_with_its_weights(read, tmp_path):
     assert [float(record["after"]) for record in found] == [remedy.after for remedy in gradlab.remedies(trace)]
 
 
+def of_torch(tmp_path, inputs):
+    """The trace of model.pt's LSTM on a batch, its weights put into PyTorch's own module."""
+    module = torch.nn.LSTM(3, 6, 2)
+    kept = torch.load(tmp_path / "model.pt", weights_only=True)["model"]
+    module.load_state_dict({name.removeprefix("rnn."): value for name, value in kept.items() if "rnn." in name})
+    cotangents = np.zeros((*inputs.shape[:2], 6), np.float32)
+    cotangents[-1] = module(torch.from_numpy(inputs))[0][-1].detach().numpy()  # ∂ ½‖h‖² / ∂h = h
+    return gradlab.trace(gradlab.Stack.from_torch(module), inputs, cotangents)
+
+
+def test_a_checkpoint_of_torch_is_diagnosed_and_repaired_on_the_data(read, watched, batch, tmp_path):
+    trace = of_torch(tmp_path, batch.astype(np.float32))
+    line = ("model.pt", "--data", "batch.npy", "--loss", "half_square")
+    for record, layer in zip(read("diagnose", *line), (0, 1), strict=True):
+        expected = gradlab.diagnose(trace, layer=layer)
+        assert record["decades_per_100_steps"] == pytest.approx(expected.decades_per_100_steps, rel=1e-4)
+        assert record["part"] == "model.rnn"
+    found = {record["title"]: float(record["after"]) for record in read("remedies", *line)}
+    expected = {remedy.title: remedy.after for remedy in gradlab.remedies(trace)}
+    assert found["Forget bias up by 3"] == pytest.approx(expected["Forget bias up by 3"], rel=1e-4)
+
+
+def test_a_checkpoint_without_data_reads_noise_of_the_length_asked_for(read, watched):
+    found = read("diagnose", "model.pt", "--steps", "70", "--seed", "3")
+    assert [record["length"] for record in found] == [69, 69]
+
+
+def test_a_bidirectional_checkpoint_is_diagnosed_in_both_directions(read, call, batch, tmp_path):
+    torch.save(torch.nn.GRU(3, 4, bidirectional=True).state_dict(), tmp_path / "both.pt")
+    sentences = [record["sentence"] for record in read("diagnose", "both.pt", "--data", "batch.npy")]
+    assert ["forward" in sentence for sentence in sentences] == [True, False]
+    assert "reverse" in sentences[1]
+    result = call("diagnose", "both.pt", "--loss", "half_square")
+    assert result.exit_code == 2
+    assert "plain stacks alone" in result.stderr
+
+
+def test_data_are_scaled_as_they_are_asked_to_be(read, watched, batch, tmp_path):
+    np.savez(tmp_path / "arrays.npz", first=batch, second=5 + 2 * batch)
+    line = ("diagnose", "model.pt", "--data", "arrays.npz", "--scaling", "standard", "--array")
+    one, other = read(*line, "first"), read(*line, "second")
+    for a, b in zip(one, other, strict=True):
+        assert a["decades_per_100_steps"] == pytest.approx(b["decades_per_100_steps"], rel=1e-3)
+
+
+def test_a_checkpoint_that_runs_code_is_refused_and_not_executed(call, tmp_path):
+    harmed = tmp_path / "harmed.txt"
+    torch.save(Harmful(harmed), tmp_path / "wrong.pt")
+    result = call("diagnose", "wrong.pt")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert not harmed.exists()
+
+
 class Harmful:
     """Leaves a file where it is unpickled."""
 
@@ -84,8 +138,8 @@ class Harmful:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda x: np.where(np.arange(x.size).reshape(x.shape) == 25, np.nan, x), "step 2 of sequence 0, channel 1"),
-        (lambda x: x[..., :2], "2 channels and the network reads 3"),
+        (lambda x: np.where(np.arange(x.size).reshape(x.shape) == 25, np.nan, x), "nan"),
+        (lambda x: x[..., :2], "network of 3 inputs"),
         (lambda x: x[None], "[1, 40, 4, 3]"),
         (lambda x: x + 1j, "real numbers"),
         (lambda x: x[:1], "steps"),
@@ -103,7 +157,7 @@ def test_pickled_data_are_refused_and_not_executed(call, watched, tmp_path):
     np.save(tmp_path / "wrong.npy", np.array([Harmful(harmed)], object), allow_pickle=True)
     result = call("diagnose", NETWORK, "--data", "wrong.npy")
     assert result.exit_code == 2
-    assert "no array of numbers" in result.stderr
+    assert "pickle, which may run code" in result.stderr
     assert not harmed.exists()
 
 
