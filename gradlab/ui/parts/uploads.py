@@ -140,7 +140,7 @@ def _look_at(upload: Upload) -> None:
     """Reads what is there and takes its network to the pages; a question or what is wrong stands on the page."""
     upload = replace(upload, problem="", asked=None, arrays=(), data=None)
     try:
-        if upload.checkpoint is None and upload.content:
+        if upload.checkpoint is None and upload.digest:
             checkpoint = load(upload.content, dict(upload.cells) or None, file_name=upload.name)
             upload = replace(upload, checkpoint=checkpoint, content=b"", part=_first(checkpoint))
         if (checkpoint := upload.checkpoint) is not None:
