@@ -16,12 +16,12 @@ from gradlab.words import flow
 from gradlab.words.how_to_read import Words
 
 shared = settings.current()
-with pins.below(norms.ask_seeds):
+with pins.below(norms.ask_seeds) as rest:
     traces = traces_of(shared.subjects, pins.of_pins(shared))
     state, names, sentence = state_shown(traces, shared.state), flow.names(traces), flow.opening(traces)
     norms.begin(shared)
     shown = following.of("gradient_flow")
-    shown.every_sentence()
+    shown.every_sentence(rest)
     shown.figure()
 places = st.columns(len(traces))
 cards(shared.subjects, places)

@@ -6,10 +6,10 @@ from gradlab.ui.parts.cards import cards, traces_of
 
 shared = settings.current()
 settings.first_presets()
-with pins.below():
+with pins.below() as rest:
     traces_of(shared.subjects, pins.of_pins(shared))
     shown = following.of("home")
-    shown.every_sentence()
+    shown.every_sentence(rest)
     shown.figure()
 places = [settings.aside().container() for _ in shared.subjects]
 cards(shared.subjects, places)

@@ -77,19 +77,12 @@ class Pinned(NamedTuple):
 
 
 def layers(
-    drawn: alt.Chart,
-    named: alt.Chart,
-    y: alt.Y,
-    x: alt.X,
-    dash: alt.StrokeDash,
-    pinned: Pinned,
-    width: float,
-    dark: bool,
+    drawn: alt.Chart, y: alt.Y, x: alt.X, dash: alt.StrokeDash, pinned: Pinned, width: float, dark: bool
 ) -> list[alt.Chart]:
-    """The ghosts, their names, and the first pin's lines in their cells' colours, unseen until they are alone.
+    """The ghosts, and the first pin's lines in their cells' colours, unseen until they are alone.
 
-    drawn, named    charts of rows of `rows` and of `name_rows`
-    width           of a ghost, pixels
+    drawn    a chart of rows of `rows`
+    width    of a ghost, pixels
     """
     ink = colours.INKS[dark]
     line = [alt.Detail("pin:N"), *theme.LINE]
@@ -97,10 +90,6 @@ def layers(
     alone = drawn.mark_line(strokeWidth=2 * width, opacity=0, style=theme.POINTER)
     each = [{"test": f"datum.cell === {cell!r}", "value": colours.cell_colour(cell, dark)} for cell in pinned.cells]
     colour = alt.ColorValue(ink.text, condition=each)
-    place: dict[str, Any] = {"fontSize": 12, "limit": alt.ExprRef("datum.room * width - 8")}
-    place |= {"align": alt.ExprRef("datum.left ? 'right' : 'left'"), "dx": alt.ExprRef("datum.left ? -4 : 4")}
-    place |= {"baseline": alt.ExprRef("datum.above ? 'bottom' : 'top'"), "dy": alt.ExprRef("datum.above ? -4 : 5")}
-    name = named.mark_text(color=ink.muted, **place)
     bands = []
     if pinned.band:
         low, high = pinned.band
@@ -112,5 +101,15 @@ def layers(
         alone.transform_filter(f"datum.pin === {pinned.names[0]!r}")
         .encode(x=x, y=y, detail=line, strokeDash=dash, color=colour)
         .properties(name=ALONE),
-        name.encode(x=x, y=alt.Y("label_at:Q"), text=alt.Text("label:N")),
     ]
+
+
+def names(named: alt.Chart, x: alt.X, dark: bool) -> list[alt.Chart]:
+    """The names of `name_rows` beside their lines, on paper of their own where other lines run."""
+    ink = colours.INKS[dark]
+    place: dict[str, Any] = {"fontSize": 12, "limit": alt.ExprRef("datum.room * width - 8")}
+    place |= {"align": alt.ExprRef("datum.left ? 'right' : 'left'"), "dx": alt.ExprRef("datum.left ? -4 : 4")}
+    place |= {"baseline": alt.ExprRef("datum.above ? 'bottom' : 'top'"), "dy": alt.ExprRef("datum.above ? -4 : 5")}
+    paper = named.mark_text(color=ink.paper, stroke=ink.paper, strokeWidth=3, strokeJoin="round", opacity=0.8, **place)
+    y, text = alt.Y("label_at:Q"), alt.Text("label:N")
+    return [one.encode(x=x, y=y, text=text) for one in (paper, named.mark_text(color=ink.text, **place))]

@@ -255,6 +255,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         *([band] if len(look.lines) <= MOST_BANDS else []),
         *(_ghosts(rows, mean, x, dash, look) if look.pinned.names else []),
         line,
+        *(ghosts.names(alt.Chart(rows["ghost names"]), x, dark) if look.pinned.names else []),
         *(annotations.exact_zeros(*zeros, x, colour, dimmed, dark) if has(rows["zeros"]) else []),
         *(annotations.marked_steps(rows["marks"], x, dark) if has(rows["marks"]) else []),
         *([annotations.end_labels(rows["ends"], x, colour)] if look.named else []),
@@ -264,10 +265,10 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
 
 
 def _ghosts(rows: Rows, mean: str, x: alt.X, dash: alt.StrokeDash, look: Look) -> list[alt.Chart]:
-    """The pins' lines and names; the first pin's once more, for when it is shown alone."""
-    drawn, named = alt.Chart(rows["ghosts"]), alt.Chart(rows["ghost names"])
+    """The pins' lines; the first pin's once more, for when it is shown alone."""
+    drawn = alt.Chart(rows["ghosts"])
     width, y = 2.0 if look.first_picture else 1.4, alt.Y(f"{mean}:Q")
-    return ghosts.layers(drawn, named, y, x, dash, look.pinned, width, look.dark)
+    return ghosts.layers(drawn, y, x, dash, look.pinned, width, look.dark)
 
 
 def _promise(other: pd.DataFrame, mean: str, domain: Sequence[float]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from gradlab.words.subjects import setting_name, setting_value
 
 SAME = "the same settings"
 PRESENT = "Now"
-ABOUT = math.log10(1.005)  # decades; nearer than this, a factor would be written as 1
+ABOUT = math.log10(1.05)  # decades; nearer than this, a factor is written as 1
 
 
 def difference(pin: Pin, now: Sequence[Subject]) -> str:

@@ -149,3 +149,21 @@ def test_what_differs_is_what_changes_something_for_a_cell_of_either(one, other,
     assert [*found] == names
     assert {name: values[::-1] for name, values in found.items()} == differing(second, first)
     assert all(values == (getattr(first[0], n), getattr(second[0], n)) for n, values in found.items() if n != "cells")
+
+
+def test_a_text_that_is_no_pin_leaves_the_others():
+    found, (sentence,) = read_all(["", "name=A&cells=lstm"], BASE)
+    assert [pin.name for pin in found] == ["A"]
+    assert "names no cell" in sentence
+
+
+def test_four_pins_are_no_more_than_four_and_a_pin_that_just_fits_is_kept(monkeypatch):
+    found, sentences = read_all([f"name=p{n}&cells=lstm" for n in range(MOST)], BASE)
+    assert (len(found), sentences) == (MOST, [])
+    needed = sum(pin.bytes for pin in found)
+    monkeypatch.setattr(pins, "MOST_BYTES", needed)
+    assert fitting(found, BASE) == (found, [])
+    monkeypatch.setattr(pins, "MOST_BYTES", needed - 1)
+    kept, (sentence,) = fitting(found, BASE)
+    assert kept == found[:-1]
+    assert f"take {needed} bytes in a link, and at most {needed - 1} fit" in sentence

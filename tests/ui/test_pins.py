@@ -208,6 +208,7 @@ def test_the_sentence_is_that_of_the_traces(open_app):
     said = words.comparison(pin, now, [trace(e) for e in now], [trace(e) for e in pin.subjects])
     assert said in [part.value for part in app.markdown]
     assert "RNN keeps the same" in said
+    assert sent(app)["frame"]["labels"][0].endswith(said.replace("**", "")), "to those who cannot see it too"
 
 
 def test_the_table_that_is_taken_home_says_which_rows_are_a_pin_s(open_app, drawn):

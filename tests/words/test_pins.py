@@ -7,6 +7,7 @@ import pytest
 
 from gradlab import Experiment, trace
 from gradlab.settings.pins import Pin
+from gradlab.training import Recipe, Run
 from gradlab.words import pins
 from gradlab.words.numbers import number
 
@@ -91,3 +92,29 @@ def test_a_label_has_the_pin_s_own_values():
     assert said.startswith("first: cells LSTM, gain 1.5, keep-gate bias default, inputs text, ")
     assert "loss every step" in said
     assert re.search(r"text x{24}…", said)
+
+
+def test_a_factor_that_would_be_written_as_one_is_about_the_same():
+    now = Experiment(cell="rnn_linear", initialization="orthogonal", **SMALL)
+    for times, said in ((1.0001, "about the same"), (1.04, "about the same"), (1.06, "1.1 times less")):
+        gain = times ** (1 / (SMALL["steps"] - 1))
+        assert f"RNN (linear) keeps {said}. They differ" in compared([now], [now.replace(gain=gain)])
+
+
+def test_trained_weights_are_a_difference_of_their_own():
+    run = Run(Experiment(cell="lstm", hidden_size=4, steps=8, batch_size=2), "parity", Recipe(updates=3)).after(3)
+    subject = run.trained
+    pin = Pin.of("A", [subject.settings])
+    traces = [trace(subject)], [trace(e) for e in pin.subjects]
+    said = pins.comparison(pin, [subject], *traces)
+    assert said.endswith("They differ in the training alone.")
+    left = [float(np.mean(found.at_start("h", "last"))) for (found,) in traces]
+    assert f"LSTM keeps {number(abs(left[0] - left[1]))} times {'more' if left[0] > left[1] else 'less'}" in said
+    other = Pin.of("A", [subject.settings.replace(seed=subject.settings.seed + 1)])
+    said = pins.comparison(other, [subject], [trace(subject)], [trace(e) for e in other.subjects])
+    assert re.search(r"They differ in the seed \(now \d+, in A \d+\) and training\.$", said)
+
+
+def test_single_networks_of_other_cells_that_are_both_exactly_zero_are_no_factor():
+    now, then = (Experiment(cell=cell, gain=0.0, **SMALL) for cell in ("rnn", "rnn_relu"))
+    assert ": RNN exactly 0, as there. They differ in the cells" in compared([now], [then])

@@ -13,6 +13,7 @@ HELP = "Large type, a high chart and the sliders that matter, for a room. Escape
 STYLE = Path(__file__).with_name("present.css")
 MOST_SLIDERS = 4
 AROUND, LOWEST = 470, 330  # pixels that the page needs around its chart; of the chart
+PINNED = 80  # pixels more, of the sentence about a pin
 UNKNOWN = 900  # height of a window that has not told its own
 
 
@@ -54,5 +55,6 @@ def height() -> int | None:
     if st.session_state.get("high chart") is not None:
         return None
     window = (st.session_state.get("copy_link") or {}).get("height") or UNKNOWN
-    st.session_state["high chart"] = max(LOWEST, int(window) - AROUND)
+    around = AROUND + (PINNED if st.session_state.get("pins") else 0)
+    st.session_state["high chart"] = max(LOWEST, int(window) - around)
     return st.session_state["high chart"]

@@ -56,6 +56,7 @@ MOST_STOPS = 8  # of a request
 BUDGET = 60.0  # milliseconds that the curves of one stop may take
 MOST = 1000.0  # milliseconds of a page's own curves, which the first request of a server that forgot them makes again
 PER_MILLISECOND = 14e6  # of `Plan.multiply_adds`, as measured on two cores
+ABOVE = 2  # sentences that stand above a picture, where there are many
 MOST_KNOWN = 2_000_000  # characters of what is sent of a slider's other stops
 HERE = Path(__file__)
 
@@ -155,10 +156,16 @@ class Followed(NamedTuple):
                 case "caption":
                     st.caption(text)
 
-    def every_sentence(self) -> None:
-        """All of them; the container is always there, so that charts below stay when one comes or goes."""
+    def every_sentence(self, rest: Any) -> None:
+        """The first two, here, and the others in another place, so that the picture stays in view.
+
+        The container is always there, so that charts below stay when one comes or goes.
+        """
         with st.container():
-            for number in range(len(self.view.sentences)):
+            for number in range(len(self.view.sentences[:ABOVE])):
+                self.sentence(number)
+        with rest:
+            for number in range(ABOVE, len(self.view.sentences)):
                 self.sentence(number)
 
     def side_by_side(self, numbers: Sequence[int], headers: Sequence[str] = ()) -> None:

@@ -48,12 +48,13 @@ def view(asked: Asked, answer: Answer) -> View:
     traces = [answer(call) for call in calls]
     rows = pins.traces(shared, settings.of_state(state_of(traces, shared.state)), seeds)
     sentence = flow.opening(traces)
+    compared = pins.sentences(shared, traces, answer)
     over = f" over {seeds} seeds" if seeds > 1 else ""
-    title = Words("gradient norms", f"Gradient norms{over}: {flow.names(traces)}", sentence)
+    said = Words("gradient norms", f"Gradient norms{over}: {flow.names(traces)}", " ".join([sentence, *compared[:1]]))
     draw = partial(lines, relative=shared.relative, marks=flow.marks(traces), spread=seeds > 1)
     faces = [face(answer(call.then(diagnose))) for call in calls]
-    sentences = [sentence, *pins.sentences(shared, traces, answer), *_of_seeds(shared, seeds, answer)]
-    return View([Figure(draw, rows, title, Lines(), pins.beside(shared))], sentences, faces)
+    sentences = [sentence, *compared, *_of_seeds(shared, seeds, answer)]
+    return View([Figure(draw, rows, said, Lines(), pins.beside(shared))], sentences, faces)
 
 
 def _of_seeds(shared: Settings, seeds: int, answer: Answer) -> list[str]:
@@ -61,6 +62,5 @@ def _of_seeds(shared: Settings, seeds: int, answer: Answer) -> list[str]:
     if seeds == 1:
         return []
     now = [answer(Call.of(over_seeds, subject, seeds=seeds)) for subject in shared.subjects]
-    paired = [words.paired(pin.name, now, [answer(call) for call in pins.calls_of(pin.subjects, seeds)])
-              for pin in shared.pins]  # fmt: skip
-    return [words.spread(now), *paired]
+    there = {pin.name: [answer(call) for call in pins.calls_of(pin.subjects, seeds)] for pin in shared.pins}
+    return [words.spread(now), *(words.paired(name, now, of_pin) for name, of_pin in there.items())]

@@ -32,18 +32,18 @@ LONGEST = 60  # letters of a label on a button
 
 
 @contextmanager
-def below(more: Callable[[], None] = lambda: None, compares: bool = False) -> Iterator[None]:
-    """What is drawn inside stands above the row of pins.
+def below(more: Callable[[], None] = lambda: None, compares: bool = False) -> Iterator[Any]:
+    """What is drawn inside stands above the row of pins; gives the place below it.
 
     more        draws what the page asks for below the row
     compares    whether that are two pictures side by side: a pin's and the present one
     """
-    above, place = st.container(), st.container()
+    above, place, rest = st.container(), st.container(), st.container()
     with place:
         _row(compares)
         more()
     with above:
-        yield
+        yield rest
 
 
 def _row(compares: bool) -> None:

@@ -39,6 +39,10 @@ def view(asked: Asked, answer: Answer) -> View:
     shared = asked.settings
     drawn = totals(shared.subjects, shared.relative, "gradient norms", answer, promises=True)
     traces = [answer(call) for call in each(trace, shared.subjects)]
-    drawn = drawn._replace(question=pins.traces(shared, WHERE), beside={**drawn.beside, **pins.beside(shared)})
+    compared = pins.sentences(shared, traces, answer)
+    sentences = [drawn.words.sentence, *compared]
+    said = drawn.words._replace(sentence=" ".join([drawn.words.sentence, *compared[:1]]))
+    beside = {**drawn.beside, **pins.beside(shared)}
+    drawn = drawn._replace(question=pins.traces(shared, WHERE), words=said, beside=beside)
     faces = [face(answer(call.then(diagnose))) for call in each(trace, shared.subjects)]
-    return View([drawn], [drawn.words.sentence, *pins.sentences(shared, traces, answer)], faces)
+    return View([drawn], sentences, faces)
