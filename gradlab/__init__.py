@@ -26,16 +26,16 @@ from gradlab.settings.initializations import INITIALIZATIONS
 from gradlab.settings.inputs import INPUTS
 from gradlab.settings.losses import LOSSES
 from gradlab.settings.tasks import TASKS
+from gradlab.version import __version__
 from gradlab.watching.flow import Flow
 from gradlab.watching.marks import mark
 from gradlab.watching.watch import watch
-
-__version__ = "0.1.0"
 
 ELSEWHERE = (
     "gradlab.engine.recurrent",
     "gradlab.network.dropout",
     "gradlab.settings.tasks",
+    "gradlab.sweeps",
     "gradlab.training.checkpoints",
     "gradlab.training",
 )
@@ -52,6 +52,7 @@ __all__ = [
     "GradientTrace",
     "Remedy",
     "Stack",
+    "__version__",
     "check",
     "diagnose",
     "estimate",

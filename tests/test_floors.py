@@ -16,12 +16,18 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.ui"],
     ["gradlab.charts", "gradlab.exports"],
     ["gradlab.words", "gradlab"],  # `gradlab`: the public names, gathered in gradlab/__init__.py
+    ["gradlab.sweeps"],
     ["gradlab.training", "gradlab.watching"],
     ["gradlab.analyses"],
     ["gradlab.settings"],
     ["gradlab.engine"],
     ["gradlab.network"],
-    ["gradlab.cells", "gradlab.words.numbers", "gradlab.words.letters"],  # they know nothing of what they write
+    [
+        "gradlab.cells",
+        "gradlab.version",
+        "gradlab.words.numbers",
+        "gradlab.words.letters",
+    ],  # they know nothing of what they write
 ]
 ROOMS_OF_UI = [
     ["gradlab.ui.main"],
