@@ -6,8 +6,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+import gradlab
+
 README = Path(__file__).resolve().parents[1] / "README.md"
-SMALLER = {"steps=1000": "steps=40", "updates=500": "updates=3", "after(500)": "after(3)"}
+SMALLER = {"steps=1000": "steps=40", "updates=500": "updates=3", "after(500)": "after(3)", "seeds=20": "seeds=1"}
 
 
 class Model(nn.Module):
@@ -26,13 +28,14 @@ def test_the_readme_s_programs_run(tmp_path, monkeypatch):
     programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     names = {"torch": torch, "inputs": torch.randn(5, 2, 16), "cotangents": torch.randn(5, 2, 64)}
     names |= {"model": Model(), "criterion": nn.MSELoss(), "x": torch.randn(2, 5, 3), "y": torch.randn(2, 1)}
-    assert len(programs) == 6
+    assert len(programs) == 7
     for program in programs:
         for size, smaller in SMALLER.items():
             program = program.replace(size, smaller)
         exec(program, names)
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF-")
     assert names["run"].done == 3
+    assert len(gradlab.sweeps.read("sweep")) == 6
     names["flow"].close()
     assert (tmp_path / "training.jsonl").exists()
     assert names["record"].update == 2
