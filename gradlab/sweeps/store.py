@@ -4,7 +4,7 @@
      "status": "done", "value": …, "reason": "", "seconds": …}
 
 The coordinator alone writes, each to a file of its own, and one write to the system per line: what was written survives
-a killed process, which leaves at most a torn last line that is passed over. A value that is not finite is the text
+a killed process, which leaves at most a torn last line that is passed over. A number that is not finite is the text
 "inf", "-inf" or "nan". `pandas.read_json(file, lines=True)` reads a whole file too.
 """
 
@@ -14,12 +14,14 @@ import json
 import math
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 FORMAT = 1
+NUMBERS = ("value", "seconds")
 COLUMNS = ("measure", "seed", "status", "value", "reason", "seconds", "key", "gradlab")
 
 
@@ -31,15 +33,17 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._file: int | None = None
 
-    def records(self) -> dict[str, dict[str, Any]]:
-        """All records, by key; the latest of several."""
-        return {record["key"]: record for path in sorted(self.folder.glob("*.jsonl")) for record in _records_of(path)}
+    def records(self) -> Iterator[dict[str, Any]]:
+        """All records, one after the other, in the order in which they were written."""
+        for path in sorted(self.folder.glob("*.jsonl")):
+            yield from _records_of(path)
 
     def append(self, record: dict[str, Any]) -> None:
         if self._file is None:
             path = self.folder / f"{time.time_ns()}-{os.getpid()}.jsonl"
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
-        line = json.dumps(record | {"sweep": FORMAT, "value": _as_text(record["value"])}, ensure_ascii=False)
+        numbers = {name: _as_text(record[name]) for name in NUMBERS}
+        line = json.dumps(record | {"sweep": FORMAT} | numbers, ensure_ascii=False, allow_nan=False)
         os.write(self._file, line.encode() + b"\n")
 
     def close(self) -> None:
@@ -53,23 +57,24 @@ def read(folder: str | os.PathLike[str]) -> pd.DataFrame:
     path = Path(folder)
     if not path.is_dir():
         raise ValueError(f"store = {str(folder)!r} is no folder")
-    rows = [record["axes"] | {name: record[name] for name in COLUMNS} for record in Store(path).records().values()]
+    rows = [record["axes"] | {name: record[name] for name in COLUMNS} for record in Store(path).records()]
     axes = dict.fromkeys(name for row in rows for name in row if name not in COLUMNS)
     return pd.DataFrame(rows, columns=[*axes, *COLUMNS])
 
 
-def _records_of(path: Path) -> list[dict[str, Any]]:
-    lines = path.read_bytes().split(b"\n")
-    found = []
-    for number, line in enumerate(lines[:-1], 1):  # the last one is empty, or torn
-        try:
-            record = json.loads(line)
-            if record["sweep"] != FORMAT:
-                raise ValueError
-            found.append(record | {"value": float(record["value"])})
-        except (ValueError, KeyError, TypeError):
-            raise ValueError(f"{path}, line {number}, is no record of a sweep: {line[:60]!r}") from None
-    return found
+def _records_of(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):  # torn
+                return
+            try:
+                record = json.loads(line)
+                if record["sweep"] != FORMAT:
+                    raise ValueError
+                record |= {name: float(record[name]) for name in NUMBERS}
+            except (ValueError, KeyError, TypeError):
+                raise ValueError(f"{path}, line {number}, is no record of a sweep: {line.rstrip()[:60]!r}") from None
+            yield record
 
 
 def _as_text(value: float) -> float | str:

@@ -69,29 +69,28 @@ def points(
 
     value      NaN unless done
     status     "done"; "failed": it raised, `reason` says what; "killed": it ends its worker, also when it runs alone
-    seconds    in the worker
+    seconds    in the worker; NaN where it did not say
     """
     name, function = named(measure)
     grid = Grid.of(base, axes, seeds, name)
     window = 2 * (os.cpu_count() or 1) if in_flight is None else whole_number("in_flight", in_flight, 1)
     kept = None if store is None else Store(store)
-    records = {} if kept is None else kept.records()
+    answers = {} if kept is None else {record["key"]: _answer_of(record) for record in kept.records()}
     report = progress or silent
-    finished = sum(point.key in records for point in grid.in_order()) if records else 0
+    finished = sum(point.key in answers for point in grid.in_order()) if answers else 0
 
     def answered(point: Point, answer: Answer) -> None:
         nonlocal finished
-        about = {"key": point.key, "gradlab": __version__, "measure": name, "settings": point.settings}
-        record = about | {"axes": point.axes, "seed": point.seed} | answer._asdict()
-        records[point.key] = record
+        answers[point.key] = answer
         finished += 1
         if kept is not None:
-            kept.append(record)
+            about = {"key": point.key, "gradlab": __version__, "measure": name, "settings": point.settings}
+            kept.append(about | {"axes": point.axes, "seed": point.seed} | answer._asdict())
 
     def missing() -> Iterator[Point]:
         asked = set()
         for point in grid.coarse_to_fine():
-            if point.key in records or point.key in asked:
+            if point.key in answers or point.key in asked:
                 continue
             asked.add(point.key)
             if point.refusal:
@@ -108,11 +107,13 @@ def points(
     finally:
         if kept is not None:
             kept.close()
-    rows = []
-    for point in grid.in_order():
-        record = records[point.key]
-        rows.append((*point.axes.values(), point.seed, *(record[column] for column in POINT_COLUMNS[1:])))
-    return pd.DataFrame(rows, columns=[*grid.axes, *POINT_COLUMNS])
+    rows = [(*point.axes.values(), point.seed, *answers[point.key]) for point in grid.in_order()]
+    return pd.DataFrame(rows, columns=[*grid.axes, "seed", *Answer._fields])[[*grid.axes, *POINT_COLUMNS]]
+
+
+def _answer_of(record: dict[str, Any]) -> Answer:
+    """The answer that a record holds."""
+    return Answer(*(record[name] for name in Answer._fields))
 
 
 def _measure(
