@@ -27,6 +27,7 @@ ELSEWHERE = (
     "gradlab.engine.recurrent",
     "gradlab.network.dropout",
     "gradlab.settings.tasks",
+    "gradlab.sweeps",
     "gradlab.checkpoints",
     "gradlab.training",
 )

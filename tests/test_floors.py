@@ -19,6 +19,7 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.notebook"],
     ["gradlab.charts", "gradlab.exports"],
     ["gradlab.words", "gradlab.public"],  # the public names, gathered
+    ["gradlab.sweeps"],
     ["gradlab.training", "gradlab.watching", "gradlab.checkpoints"],
     ["gradlab.analyses"],
     ["gradlab.settings"],

@@ -44,6 +44,16 @@ def test_a_module_is_one_by_both_names(name):
 
 
 def test_the_names_that_are_promised_are_there():
-    promised = ("paths", "itemised", "truncation", "weights", "jacobians", "training", "checkpoints")
+    promised = (
+        "paths",
+        "itemised",
+        "truncation",
+        "weights",
+        "jacobians",
+        "training",
+        "checkpoints",
+        "theory",
+        "sweeps",
+    )
     assert all(name in gradlab.MODULES and hasattr(gradlab, name) for name in promised)
     assert callable(gradlab.check)

@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
+import gradlab
+
 README = Path(__file__).resolve().parents[1] / "README.md"
-SMALLER = {"steps=1000": "steps=40", "updates=500": "updates=3", "after(500)": "after(3)"}
+SMALLER = {"steps=1000": "steps=40", "updates=500": "updates=3", "after(500)": "after(3)", "seeds=20": "seeds=1"}
 
 
 class Model(nn.Module):
@@ -29,13 +31,14 @@ def test_the_readme_s_programs_run(tmp_path, monkeypatch):
     names |= {"model": Model(), "criterion": nn.MSELoss(), "x": torch.randn(2, 5, 3), "y": torch.randn(2, 1)}
     torch.save({"encoder": {"lstm": nn.LSTM(16, 4).state_dict()}}, tmp_path / "model.pt")
     np.save(tmp_path / "inputs.npy", np.random.default_rng(0).standard_normal((9, 2, 16)))
-    assert len(programs) == 7
+    assert len(programs) == 8
     for program in programs:
         for size, smaller in SMALLER.items():
             program = program.replace(size, smaller)
         exec(program, names)
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF-")
     assert names["run"].done == 3
+    assert len(gradlab.sweeps.read("sweep")) == 6
     names["flow"].close()
     assert (tmp_path / "training.jsonl").exists()
     assert names["record"].update == 2
