@@ -30,7 +30,8 @@ ORDERS = {
     True: ("#FFC247", "#FF9E57", "#FA7F77", "#EA6C99", "#CF62B4", "#AD62C8", "#8C68D2", "#7471D6"),
 }
 STROKE = 1.8  # of most lines
-CUTS = {False: ("#6A51A3", "#3D3D3D", "#C27BA0", "#8F7A00"), True: ("#B39DDB", "#E8E8E8", "#E39AC6", "#E0CC4A")}
+# Of lines after a cut: colours of none of the cells that stand on the same page.
+CUTS = {False: ("#8F7A00", "#3D3D3D", "#8A5A3C", "#5B7B84"), True: ("#E0CC4A", "#E8E8E8", "#D2A27E", "#9FC3CC")}
 
 
 def parts(table: pd.DataFrame, *, relative: bool = True, title: str = "", subtitle: str = "", dark: bool = False,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
@@ -28,6 +28,7 @@ REACH_COLUMNS = ("cell", "update", "update_end", "lag", "lag_end", "log10_relati
 FLOW_COLUMNS = ("cell", "layer", "state", "step", "lag", "log10_relative")
 FEW_DECADES = 3  # in view, up to which the axis needs numbers between the powers of ten
 _VALUE = "(isValid(datum.log10_mean) ? format(pow(10, datum.log10_mean), '.3~g') : 'not finite')"
+CLOSE = 0.1  # of the decades shown: rules that are nearer have no room for a name between them
 PLAIN_LABEL = "format(pow(10, datum.value), '.2~g')"
 
 
@@ -102,10 +103,16 @@ def _curve_layers(
     )
     colour = theme.cells_encoding(pd.DataFrame({"cell": cells}), dark)
     rule_x = alt.XValue("width")
-    name = {"align": "right", "dx": -4, "dy": -5, "baseline": "bottom", "fontSize": 11, "color": ink.muted}
+    name: dict[str, Any] = {"align": "right", "dx": -4, "fontSize": 11, "color": ink.muted}
+    name["baseline"] = alt.ExprRef("datum.below ? 'top' : 'bottom'")
+    name["dy"] = alt.ExprRef("datum.below ? 5 : -5")
     titles = json.dumps({cell: theme.cell_title(cell) for cell in cells})
     says = f"{titles}[datum.cell] + ', update ' + format(datum.update, ',d') + ': {quantity.lower()} ' + {_VALUE}"
-    rules, curves, last = alt.Chart(data["rules"]), alt.Chart(data["curves"]), alt.Chart(data["ends"])
+    rules, curves, last = (
+        alt.Chart(_named_apart(data["rules"], high - low)),
+        alt.Chart(data["curves"]),
+        alt.Chart(data["ends"]),
+    )
     return [
         rules.mark_rule(color=ink.rule, strokeDash=[4, 3]).encode(y=y),
         curves.mark_line(strokeWidth=1, opacity=0.3, clip=True).encode(x=x, y=y, color=colour),
@@ -117,6 +124,14 @@ def _curve_layers(
         rules.mark_text(**name, stroke=ink.paper, strokeWidth=4).encode(x=rule_x, y=y, text=alt.Text("label:N")),
         rules.mark_text(**name).encode(x=rule_x, y=y, text=alt.Text("label:N")),
     ]
+
+
+def _named_apart(rules: pd.DataFrame, span: float) -> pd.DataFrame:
+    """Rules with `below`: a name stands below its rule where that leaves it no room above, beside the name before."""
+    falling, below = rules.sort_values("log10_value", ascending=False), [False]
+    for gap in -falling["log10_value"].diff().iloc[1:]:
+        below.append(bool(gap < (2 if below[-1] else 1) * CLOSE * span))
+    return falling.assign(below=below[: len(falling)])
 
 
 def reach_domain(tables: Iterable[pd.DataFrame]) -> list[float]:

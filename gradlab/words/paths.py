@@ -249,7 +249,9 @@ def of_quantity(scope: Microscope, quantity: str) -> str:
     if quantity.startswith("log10 "):
         low, high = (number(float(end)) for end in (values.min(), values.max()))
         return f"The size of a unit's {quantity.removeprefix('log10 ')} runs from {low} to {high} over units and steps."
-    low, mean, high = (f"{value:.2g}".replace("-", "−") for value in (values.min(), values.mean(), values.max()))
+    most = float(np.abs(values).max()) or 1.0
+    mean = (values / most).mean() * most  # a sum of large values may overflow
+    low, mean, high = (f"{value:.2g}".replace("-", "−") for value in (values.min(), mean, values.max()))
     return f"{quantity} runs from {low} to {high} over units and steps; its mean is {mean}."
 
 

@@ -215,7 +215,7 @@ def kept_of_states(subjects: Sequence[Subject], kept: Sequence[Sequence[ndarray]
         states = CELLS[subject.settings.cell].states
         each = [f"{percent(_mean(share))} at {state}" for state, share in zip(states, shares, strict=True)]
         parts.append(f"{subject.title} {listed(each)}")
-    return f"Of the gradient that reaches the states of layer {layer}, as a sum of norms, is kept: {'; '.join(parts)}."
+    return f"So much is kept of the gradient that reaches layer {layer}, as a sum of norms: {'; '.join(parts)}."
 
 
 def percent(share: float) -> str:

@@ -12,8 +12,9 @@ import pytest
 
 from gradlab import CELLS, Experiment
 from gradlab.analyses.paths import cut, decompose, edges, gate_statistics, microscope, one_unit
-from gradlab.charts import gates, paths, raster, unrolled
+from gradlab.charts import colours, gates, paths, raster, unrolled
 from gradlab.exports import svg
+from gradlab.words.paths import COMPARED
 from tests.charts.drawing import strangers, texts
 
 SMALL = Experiment(hidden_size=6, steps=25, batch_size=2, input_size=3)
@@ -47,6 +48,25 @@ def pictures():
         }
         for dark in (False, True)
     }
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_line_after_a_cut_has_the_colour_of_no_cell_on_its_page(dark):
+    def rgb(colour):
+        return np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)])
+
+    cells = [rgb(colours.cell_colour(cell, dark)) for cell in COMPARED]
+    for cut_colour in paths.CUTS[dark]:
+        assert min(np.linalg.norm(rgb(cut_colour) - cell) for cell in cells) > 60, cut_colour
+        first, second = sorted((luminance(cut_colour), luminance(colours.INKS[dark].paper)))
+        assert (second + 0.05) / (first + 0.05) > 3, cut_colour
+
+
+def luminance(colour):
+    """Relative luminance (WCAG 2)."""
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
 
 
 def test_a_row_of_a_map_says_the_range_of_its_unit():

@@ -1,5 +1,7 @@
 """Charts of training and of a character model: fields of their tables, texts in one piece, and data that come later."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -113,6 +115,18 @@ def test_every_chart_is_drawn_and_no_text_is_cut_off(records, model, width, dark
         assert found, name
         outside = [t for t in found if t.left < -2 or t.right > full + 2 or t.top < -4 or t.bottom > high + 4]
         assert not outside, (name, outside)
+
+
+@pytest.mark.parametrize("levels", [[4.344, 3.726, 2.4], [2.773, 2.566, 0.478], [1.0, 0.01], []])
+def test_the_names_of_close_rules_do_not_lie_on_each_other(records, levels):
+    names = [f"knowing how often {level} occurs" for level in levels]
+    rules = pd.DataFrame({"log10_value": np.log10(levels), "label": names})
+    chart = training.curve(curve(history(records["gru"], "gru"), "loss"), rules, 30, quantity="loss")
+    drawn, _, _ = texts(chart, 460)
+    boxes = {text.lines[0]: text for text in drawn if text.lines[0] in names}
+    assert list(boxes) == names
+    for one, other in itertools.combinations(boxes.values(), 2):
+        assert one.bottom <= other.top or other.bottom <= one.top, (one, other)
 
 
 def test_a_polled_curve_is_the_same_chart_with_rows_that_are_fetched(records):

@@ -1,5 +1,6 @@
 """Every page through the whole app, from gradlab/ui/main.py."""
 
+import itertools
 import json
 import re
 import tomllib
@@ -9,11 +10,13 @@ import pytest
 import vl_convert
 
 from gradlab.charts.colours import CARD_COLOURS, cell_colour
+from gradlab.exports import Layout
 from gradlab.settings.catalogue import bounds, default
 from gradlab.settings.experiment import Experiment
 from gradlab.ui import ask
 from gradlab.ui.frame.presets import PRESETS
 from gradlab.ui.frame.widgets import LADDERS
+from gradlab.ui.parts.export_bar import Picture, picture_of
 from gradlab.words.numbers import plain
 from tests.ui.conftest import ROOT, SMALL, visited
 
@@ -205,6 +208,19 @@ def test_every_picture_says_something_computed_of_its_own_to_those_who_do_not_se
     assert len(said) == len(set(said))
     for title, sentence in said:
         assert any(letter.isdigit() for letter in sentence), title
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_a_picture_says_nothing_in_markdown_and_answers_the_pointer(open_app, drawn, page):
+    pictures = visited(open_app, drawn, page, {})
+    kind = SimpleNamespace(write=lambda chart, subjects, **options: [options["title"], options["subtitle"]])
+    taken = [picture_of(kind, *one, Picture(Layout(), False, True)) for one in pictures.exported]
+    for text in [*pictures.alts, *itertools.chain(*taken)]:
+        assert not re.search(r"\*\*|:[a-z]+\[", text), text
+    for chart, alt in zip(pictures.charts, pictures.alts, strict=True):
+        document = chart if isinstance(chart, dict) else chart.to_dict()
+        assert '"tooltip"' in json.dumps([document.get("layer"), document.get("marks")]), alt
 
 
 @pytest.mark.slow

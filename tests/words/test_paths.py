@@ -343,6 +343,9 @@ def test_a_quantity_of_all_units_is_said_with_its_range_and_a_logarithm_as_what_
     said = "The size of a unit's gradient runs from 0.001 to 1 over units and steps."
     assert words.of_quantity(scope, "log10 gradient") == said
     assert words.of_quantity(scope, "h") == "h is finite nowhere."
+    large = scope._replace(values={"h": np.full((4, 2), 1e308), "c": np.zeros((2, 2))})
+    assert words.of_quantity(large, "h").endswith("its mean is 1e+308.")
+    assert words.of_quantity(large, "c") == "c runs from 0 to 0 over units and steps; its mean is 0."
 
 
 def test_the_order_of_the_largest_share_is_named():
