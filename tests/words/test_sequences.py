@@ -63,7 +63,8 @@ def test_a_cosine_below_one_is_never_written_as_one():
     e = Experiment(cell="rnn")
     schedule = sequences.Schedule("windows", 3, 6)
     for cosine, written in ((-0.31, "−0.31"), (0.794, "0.79"), (0.991, "0.991"), (0.998, "0.998"), (1.0, "1.000"),
-                            (1 - 1e-6, "above 0.999"), (0.99901, "above 0.999")):  # fmt: skip
+                            (0.99, "0.990"), (0.999, "0.999"), (1 - 1e-6, "above 0.999"),
+                            (0.99901, "above 0.999")):  # fmt: skip
         assert f"6.1 % off the full one (cosine {written})" in sequences.statement(
             schedule, [e], [Departure(0.061, cosine)]
         )
@@ -88,6 +89,7 @@ def test_numbers_keep_the_digits_that_they_are_about(written, expected):
     [
         (float("nan"), "an undefined part"), (1.0, "all"), (1 - 1e-9, "more than 99.99 %"),
         (0.99995, "more than 99.99 %"),
+        (0.9999, "99.99 %"), (0.99, "99 %"),
         (0.9998, "99.98 %"), (0.995, "99.50 %"), (0.989, "99 %"), (0.5, "50 %"), (0.104, "10 %"), (0.0996, "10 %"),
         (0.012, "1.2 %"), (1e-6, "1.0 × 10⁻⁴ %"), (0.0, "0 %"),
     ],
@@ -183,6 +185,10 @@ def test_a_note_says_which_rows_stand_for_which_loss():
     assert "chosen loss" not in sequences.rows_note([pairs(every)], every, every, 0, "c")
     some = sequences.rows_note([pairs(every, most=4)], every, every, 1, "h")
     assert some.startswith("4 of 20 loss steps were computed, evenly spread. State h of layer 1,")
+    one = sequences.rows_note([pairs(every, most=1)], every, every, 1, "h")
+    assert one.startswith("1 of 20 loss steps were computed")
+    short = every.replace(steps=2)
+    assert sequences.rows_note([pairs(short)], short, asked.replace(steps=2), 0, "c").startswith(beginning)
     silent = every.replace(objective="cross_entropy", output_size=1)
     assert sequences.rows_note([pairs(silent)], silent, silent, 0, "h").startswith(flow.NOTHING_INJECTED)
     both = sequences.rows_note([pairs(every), pairs(every.replace(cell="gru"))], every, every, 0, "c")
