@@ -224,7 +224,8 @@ def test_a_schedule_and_what_an_optimizer_gets_are_said(schedule, said):
 
 @pytest.mark.parametrize(
     ("work", "said"),
-    [(1.0, "as many multiply-adds as"), (1.004, "as many multiply-adds as"), (1.01, "1.01 times as many multiply-adds as"),
+    [(1.0, "as many multiply-adds as"), (1.004, "as many multiply-adds as"),
+     (1.01, "1.01 times as many multiply-adds as"),
      (1.5, "1.50 times as many multiply-adds as"),
      (0.9, "0.90 times as many multiply-adds as")],
 )  # fmt: skip
