@@ -186,6 +186,7 @@ def test_a_table_of_few_steps_has_a_bin_a_step():
     binned = bin_steps(table, 512)
     assert list(binned["log10_norm"]) == list(table["log10_norm"])
     assert (binned["step_end"] - binned["step"] == 1).all()
+    assert (binned["lag"] - binned["lag_end"] == 1).all()
 
 
 def test_no_columns_for_bins_are_refused():

@@ -113,6 +113,10 @@ def test_an_opening_says_where_the_loss_enters_and_how_far_back_it_is_seen(setti
     assert flow.opening([trace(Experiment(cell="rnn", hidden_size=4, steps=20, **settings))]).partition(said)[1]
 
 
+def test_the_cell_that_would_have_the_state_asked_for_is_the_first_one_that_has_it():
+    assert flow.without_state("c").endswith("has a state c, so h is shown: add the LSTM under Network.")
+
+
 def test_several_losses_are_told_from_one():
     one, many = (trace(Experiment(cell="rnn", hidden_size=4, steps=9, loss=loss)) for loss in ("last", "every"))
     two = trace(Experiment(cell="rnn", hidden_size=4, steps=9, loss="steps", loss_steps="2,5"))
@@ -125,7 +129,8 @@ def test_several_losses_are_told_from_one():
 @pytest.mark.parametrize(
     ("rate", "margin", "written"),
     [
-        (-28.2, 0.01, "−28.2 "), (-28.2, 1.42, "−28.2 ± 1 "), (-28.2, 1.40, "−28.2 "), (9.4, 0.48, "+9.4 ± 0.5 "),
+        (-28.2, 0.01, "−28.2 "), (-28.2, 1.42, "−28.2 ± 1 "), (-28.2, 1.40, "−28.2 "),
+        (-20, 1.0, "−20 ± 1 "), (9.4, 0.48, "+9.4 ± 0.5 "),
         (-54.3, 31.2, "−54.3 ± 31 "), (-54.3, 9.6, "−54.3 ± 10 "), (-30, 10.4, "−30 ± 10 "), (0.0, 0.0, "+0 "),
         (-1e-5, 2e-5, "−1.0 × 10⁻⁵ ± 2.0 × 10⁻⁵ "), (-0.02, 0.004, "−0.02 ± 0.004 "),
         (-0.02, 0.00234, "−0.02 ± 0.002 "), (-0.002, 0.000234, "−0.002 ± 2.3 × 10⁻⁴ "),

@@ -64,7 +64,8 @@ def test_a_cosine_below_one_is_never_written_as_one():
     e = Experiment(cell="rnn")
     schedule = sequences.Schedule("windows", 3, 6)
     for cosine, written in ((-0.31, "−0.31"), (0.794, "0.79"), (0.991, "0.991"), (0.998, "0.998"), (1.0, "1.000"),
-                            (1 - 1e-6, "above 0.999"), (0.99901, "above 0.999")):  # fmt: skip
+                            (0.99, "0.990"), (0.999, "0.999"), (1 - 1e-6, "above 0.999"),
+                            (0.99901, "above 0.999")):  # fmt: skip
         assert f"6.1 % off the full one (cosine {written})" in sequences.statement(
             schedule, [e], [Departure(0.061, cosine)]
         )
@@ -89,6 +90,7 @@ def test_numbers_keep_the_digits_that_they_are_about(written, expected):
     [
         (float("nan"), "an undefined part"), (1.0, "all"), (1 - 1e-9, "more than 99.99 %"),
         (0.99995, "more than 99.99 %"),
+        (0.9999, "99.99 %"), (0.99, "99 %"),
         (0.9998, "99.98 %"), (0.995, "99.50 %"), (0.989, "99 %"), (0.5, "50 %"), (0.104, "10 %"), (0.0996, "10 %"),
         (0.012, "1.2 %"), (1e-6, "1.0 × 10⁻⁴ %"), (0.0, "0 %"),
     ],
@@ -121,21 +123,24 @@ def test_a_sequence_type_is_named_with_its_inputs_and_losses(settings, name, sai
     assert sequences.type_sentence(silent, trace(silent)).endswith(flow.NOTHING_INJECTED)
 
 
-def scalar(u, steps):
-    """One linear unit with a loss of size 1 at every step: loss t' gives u^t' at step 0."""
-    one, zero = np.ones((1, 1)), np.zeros(1)
-    stack = Stack("rnn_linear", (Layer(one, u * one, zero, zero),))
-    return stack, np.zeros((steps, 1, 1)), np.ones((steps, 1, 1))
+def scalar(u, loss_steps):
+    """One linear unit with a loss of size 1 at some steps: loss t' gives u^t' at step 0."""
+    one, zero, steps = np.ones((1, 1)), np.zeros(1), loss_steps[-1] + 1
+    cotangents = np.zeros((steps, 1, 1))
+    cotangents[loss_steps] = 1
+    return Stack("rnn_linear", (Layer(one, u * one, zero, zero),)), np.zeros((steps, 1, 1)), cotangents
 
 
-@pytest.mark.parametrize("steps", [12, 40])
-def test_the_last_loss_is_seen_in_the_sum_from_a_tenth_of_a_typical_loss_on(steps):
+@pytest.mark.parametrize("loss_steps", [range(12), range(40), [3, 12]], ids=["12", "40", "two"])
+def test_the_last_loss_is_seen_in_the_sum_from_a_tenth_of_a_typical_loss_on(loss_steps):
+    loss_steps = [*loss_steps]
+
     def seen(u):
-        case = scalar(u, steps)
+        case = scalar(u, loss_steps)
         return "has its part" in sequences.hiding([pairs(*case)], [trace(*case)], 0, "h")
 
     def part(u):
-        sizes = u ** np.arange(steps)
+        sizes = u ** np.array(loss_steps)
         return sizes[-1] / np.sqrt(np.mean(sizes**2))
 
     for u in np.linspace(0.7, 1.0, 150):
@@ -190,6 +195,10 @@ def test_a_note_says_which_rows_stand_for_which_loss():
     assert "chosen loss" not in sequences.rows_note([pairs(every)], every, every, 0, "c")
     some = sequences.rows_note([pairs(every, most=4)], every, every, 1, "h")
     assert some.startswith("4 of 20 loss steps were computed, evenly spread. State h of layer 1,")
+    one = sequences.rows_note([pairs(every, most=1)], every, every, 1, "h")
+    assert one.startswith("1 of 20 loss steps were computed")
+    short = every.replace(steps=2)
+    assert sequences.rows_note([pairs(short)], short, asked.replace(steps=2), 0, "c").startswith(beginning)
     silent = every.replace(objective="cross_entropy", output_size=1)
     assert sequences.rows_note([pairs(silent)], silent, silent, 0, "h").startswith(flow.NOTHING_INJECTED)
     both = sequences.rows_note([pairs(every), pairs(every.replace(cell="gru"))], every, every, 0, "c")
@@ -223,6 +232,7 @@ def test_a_schedule_and_what_an_optimizer_gets_are_said(schedule, said):
 @pytest.mark.parametrize(
     ("work", "said"),
     [(1.0, "as many multiply-adds as"), (1.004, "as many multiply-adds as"),
+     (1.01, "1.01 times as many multiply-adds as"),
      (1.5, "1.50 times as many multiply-adds as"),
      (0.9, "0.90 times as many multiply-adds as")],
 )  # fmt: skip

@@ -73,6 +73,12 @@ def test_statistics_are_the_same_however_many_steps_are_taken_at_once_and_each_b
     assert np.diff(counts).tolist() == [(10 - 30) * of_gates, (1 - 10) * of_gates]
 
 
+def test_a_sequence_of_one_step_has_the_statistics_of_the_first_step_of_a_longer_one():
+    stack, inputs = SMALL.network(), SMALL.sequence()
+    first = gate_statistics(stack, inputs).query("step == 0").reset_index(drop=True)
+    pd.testing.assert_frame_equal(gate_statistics(stack, inputs[:1]), first.assign(lag=0), rtol=1e-12)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_has_statistics_of_its_gates_or_no_rows(cell):
     table = gate_statistics(SMALL.replace(cell=cell))
