@@ -32,12 +32,14 @@ class Pictured:
     """A result that can be looked at."""
 
     def chart(self, **options: Any) -> Any:
-        """The result as an Altair chart, which a notebook shows; `.save("name.html")` and `gradlab.exports.save` keep
-        it.
+        """The result as an Altair chart that answers the pointer; `gradlab.exports.save` keeps it as a file.
 
         title, subtitle    in place of the verdict and its rate
         width, height      pixels
         dark               for a dark page
+
+        A notebook that shows the chart loads Vega from the network, unless `altair.renderers.enable("mimetype")` says
+        that it has its own; the result's still picture, and files of `gradlab.exports`, load nothing.
         """
         return _drawing[0]().chart(self, **options)
 

@@ -104,8 +104,7 @@ def with_sequences(
     named = {name: value for name, value in given(settings).items() if name != SEVERAL}
     if fixed := [name for name in FROM_THE_FILE if name in named]:
         raise ValueError(f"{', '.join(fixed)}: the file decides this; leave it out")
-    is_stack = isinstance(network, Stack)
-    outputs = network.hidden_size if is_stack else network.output_size
+    outputs = network.hidden_size if isinstance(network, Stack) else network.output_size
     shape = {"cell": network.cell if network.cell in CELLS else "gru", "dtype": network.dtype.name}
     shape |= {"hidden_size": outputs, "input_size": network.input_size}
     read = None
@@ -113,14 +112,14 @@ def with_sequences(
         read = checkpoints.read(data, network.input_size, **read_as).inputs
         shape |= {"steps": len(read), "batch_size": read.shape[1]}
     described = from_query({**named, **{name: str(value) for name, value in shape.items()}})
-    if needs_states(described) and not is_stack:
+    if needs_states(described) and not isinstance(network, Stack):
         raise ValueError(
             f"loss = {described.loss!r} and objective = {described.objective!r} read what the network gives, which is "
             "known of plain stacks alone: use loss = last and objective = direction"
         )
     network = replace(network, batch_first=False) if network.batch_first else network
     inputs = described.sequence() if read is None else read.astype(network.dtype)
-    loss = described.injected(network if is_stack else described.network(), inputs)
+    loss = described.injected(network if isinstance(network, Stack) else described.network(), inputs)
     cotangents = np.zeros((*inputs.shape[:2], outputs), network.dtype)
     cotangents[loss.steps, loss.at] = loss.values
     return network, inputs, cotangents
