@@ -31,7 +31,7 @@ ORDERS = {
 }
 STROKE = 1.8  # of most lines
 # Of lines after a cut: colours of none of the cells that stand on the same page.
-CUTS = {False: ("#8F7A00", "#3D3D3D", "#8A5A3C", "#5B7B84"), True: ("#E0CC4A", "#E8E8E8", "#D2A27E", "#9FC3CC")}
+CUTS = {False: ("#8F7A00", "#3D3D3D", "#8A5A3C", "#4F8078"), True: ("#E0CC4A", "#E8E8E8", "#D2A27E", "#9FC3CC")}
 
 
 def parts(table: pd.DataFrame, *, relative: bool = True, title: str = "", subtitle: str = "", dark: bool = False,

@@ -277,3 +277,20 @@ def test_long_work_stops_when_the_tab_is_closed(page, app_url):
     assert works(server)
     page.close()
     assert comes_to_rest(server), "nobody is there to see it"
+
+
+def test_a_tab_is_named_after_its_page_and_what_differs_from_the_defaults(page, app_url):
+    visit(page, f"{app_url}/?steps=60&keep_bias=3")
+    expect(page).to_have_title("Where does the gradient go? (keep-gate bias 3, steps 60) · gradlab")
+    go(page, "See", "Gradient flow")
+    expect(page).to_have_title("Gradient flow (keep-gate bias 3, steps 60) · gradlab")
+
+
+def test_a_drag_over_a_chart_marks_no_text(page, app_url):
+    visit(page, f"{app_url}/?steps=60")
+    box = page.locator(CHART).first.bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.9 * box["height"], steps=8)
+    assert page.evaluate("getSelection().toString()") == ""
+    page.mouse.up()
