@@ -117,6 +117,7 @@ def npy(header, payload=b""):
 
 
 HUGE = "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 4), }\n"
+FAR = torch.ones(1200).index_fill(0, torch.tensor([901]), float("nan"))
 NAN = torch.full((16,), 1.0).index_fill(0, torch.tensor([5]), float("nan"))
 
 ATTACKS = {
@@ -146,6 +147,8 @@ ATTACKS = {
     "meta": (lambda: torch_zip(lstm() | {"lstm.weight_hh_l0": torch.zeros(16, 4, device="meta")}), r"meta tensor"),
     "sparse": (lambda: torch_zip(lstm() | {"lstm.weight_hh_l0": torch.ones(16, 4).to_sparse()}), r"sparse"),
     "NaN": (lambda: torch_zip(lstm() | {"lstm.bias_ih_l0": NAN}), r"lstm\.bias_ih_l0 is nan at \[5\]"),
+    "NaN far down": (lambda: torch_zip({**nn.LSTM(3, 100).state_dict(), "weight_ih_l0": FAR.reshape(400, 3)}),
+                     r"weight_ih_l0 is nan at \[300, 1\]"),
     "infinite": (lambda: save_tensors(lstm() | {"lstm.weight_hh_l0": torch.full((16, 4), -torch.inf)}),
                  r"weight_hh_l0 is -inf at \[0, 0\]"),
     "infinite npz": (lambda: npz(lstm() | {"lstm.weight_hh_l0": torch.full((16, 4), torch.inf)}),
