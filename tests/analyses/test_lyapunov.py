@@ -121,6 +121,19 @@ def test_the_exponents_are_those_of_explicit_step_jacobians_decomposed_at_every_
     assert lyapunov_exponents(case.stack, case.inputs, case.initial_state, 4, 20) == pytest.approx(found, abs=1e-9)
 
 
+def test_columns_decomposed_in_halves_have_the_same_exponents(monkeypatch):
+    case = drawn_case("lstm", depth=1, H=20, T=80, B=1, seed=4, gain=2)
+    whole = lyapunov_exponents(case.stack, case.inputs, case.initial_state)  # 40 columns
+    for at_once in (1, 5, 40):
+        monkeypatch.setattr(LYAPUNOV, "COLUMNS_AT_ONCE", at_once)
+        found = lyapunov_exponents(case.stack, case.inputs, case.initial_state)
+        assert found == pytest.approx(whole, abs=1e-6)
+    U = np.random.default_rng(0).standard_normal((40, 40))
+    U[33:] = 0
+    monkeypatch.setattr(LYAPUNOV, "COLUMNS_AT_ONCE", 4)
+    assert np.isneginf(lyapunov_exponents(linear(U), np.zeros((30, 1, 1)))).sum() == 7
+
+
 @pytest.mark.parametrize(("cell", "gain"), [("rnn", 2.0), ("lstm", 1.0), ("lstm", 4.0), ("gru", 1.0)])
 def test_the_gradient_grows_by_the_largest_exponent(cell, gain):
     T = 3000
