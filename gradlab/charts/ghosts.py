@@ -6,7 +6,7 @@ with NAME_COLUMNS, as `gradlab.analyses.thinning.pin_names` gives them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -39,9 +39,9 @@ def rows(now: pd.DataFrame, pins: pd.DataFrame, columns: Sequence[str]) -> pd.Da
     mean = columns[0]
     drawn = pins[[*KEYS, "lag", *columns]]
     same = np.zeros(len(drawn), bool)
-    its_places: Mapping[Any, Any] = now.groupby(KEYS[1:], sort=False).indices
+    its_places: dict[Any, Any] = dict(now.groupby(KEYS[1:], sort=False).indices)
     pairs = [(drawn[name].to_numpy(), now[name].to_numpy()) for name in ("lag", mean)]
-    places_of: Mapping[Any, Any] = drawn.groupby(KEYS, sort=False).indices
+    places_of: dict[Any, Any] = dict(drawn.groupby(KEYS, sort=False).indices)
     for (_, *key), places in places_of.items():
         its = its_places.get(tuple(key))
         same[places] = its is not None and all(
