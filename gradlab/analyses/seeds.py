@@ -6,7 +6,6 @@ their settings, seed by seed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,7 +18,7 @@ from gradlab.analyses.arguments import whole_number
 from gradlab.analyses.batch import OfBatch, of_batch
 from gradlab.analyses.parts import Part, together
 from gradlab.analyses.problem import Need, Problem, analysis
-from gradlab.analyses.traces import LAST, TABLE_COLUMNS, GradientTrace, relative, trace
+from gradlab.analyses.traces import LAST, TABLE_COLUMNS, relative, trace
 from gradlab.cells import KNOWN
 from gradlab.engine import Progress
 from gradlab.engine.progress import part_of, silent
@@ -91,21 +90,17 @@ def over_seeds(subject: Subject, seeds: int = 10, *, progress: Progress | None =
     problem = Problem(subject.size, subject)
     problem.refuse(_need(problem, seeds))
     drawn = [(subject.settings.seed + number) % SEEDS for number in range(seeds)]
-    found = []
+    size = problem.size
+    norms, relatives = np.empty((2, size.depth, size.steps, seeds, len(KNOWN[size.cell].states)))
+    arriving = np.empty(seeds)
     for number, seed in enumerate(drawn):
         part = part_of(progress or silent, number / seeds, (number + 1) / seeds)
-        found.append(_of_seed(trace(subject.replace(seed=seed), progress=part)))
-    norms, relatives, arriving = zip(*found, strict=True)
-    of_all, of_entered = (np.stack(values, axis=2) for values in (norms, relatives))
-    return OverSeeds(subject.settings.cell, tuple(drawn), of_all, of_entered, np.array(arriving))
-
-
-def _of_seed(found: GradientTrace) -> tuple[ndarray, ndarray, float]:
-    """Means over the batch of one trace: norms and relative norms [L, T, S], and what arrives."""
-    norms, entered = found.log10_norms, found.spans.of_steps(found.log10_cotangent)
-    lines: list[Sequence[ndarray]] = []
-    for kind in range(len(found.states)):
-        values = norms[..., kind]
-        lines.append([of_batch(values).mean, of_batch(relative(values, entered)).mean])
-    of_all, relatives = (np.stack([line[which] for line in lines], axis=-1) for which in (0, 1))
-    return of_all, relatives, float(of_batch(found.at_start("h", LAST)).mean)
+        found = trace(subject.replace(seed=seed), progress=part)
+        entered = found.spans.of_steps(found.log10_cotangent)
+        for kind in range(len(found.states)):
+            values = found.log10_norms[..., kind]
+            norms[:, :, number, kind] = of_batch(values).mean
+            relatives[:, :, number, kind] = of_batch(relative(values, entered)).mean
+        arriving[number] = of_batch(found.at_start("h", LAST)).mean
+        del found, values  # before the next one is made
+    return OverSeeds(size.cell, tuple(drawn), norms, relatives, arriving)

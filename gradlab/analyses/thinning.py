@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -377,18 +377,17 @@ def pin_names(table: pd.DataFrame, labels: Mapping[str, str], relative: bool = T
     it room there to the left, and room: the share of the picture's width on that side. A line that is the present one's
     is not named, nor one without any finite value.
     """
-    column = _drawn(relative)
-    drawn = table[(table["layer"] == 0) & (table["state"] == "h") & np.isfinite(table[column])]
-    lines = [line for _, line in drawn.groupby(["pin", "cell"], sort=False)]
-    longest, decades = (float(table["lag"].max()), max(float(np.ptp(drawn[column])), 2.0)) if lines else (0.0, 2.0)
-    heights = {at: np.array([_near(line, at * longest)[column] for line in lines]) for at in NAMED_AT}
+    lines = _lines_of(table, _drawn(relative))
+    values = np.concatenate([line.values for line in lines] or [[0.0]])
+    longest, decades = float(table["lag"].max()), max(float(np.ptp(values)), 2.0)
+    heights = {at: np.array([line.near(at * longest)[1] for line in lines]) for at in NAMED_AT}
+    present = {line.cell: line for line in lines if line.pin == NOW}
     names: list[_Name] = []
-    for pin in dict.fromkeys(table["pin"]):
-        own = [line for line in lines if pin != NOW and line["pin"].iloc[0] == pin]
-        named = [line for line in own if not _is_present(line, drawn, column)]
-        for near in _beside_each_other(named, column, 0.5 * longest, gap * decades):
-            cells = tuple(str(line["cell"].iloc[0]) for line in near)
-            places = [place for line in near for place in _places(line, column, longest, decades, heights)]
+    for pin in dict.fromkeys(line.pin for line in lines if line.pin != NOW):
+        own = [line for line in lines if line.pin == pin and not line.is_same(present.get(line.cell))]
+        for near in _beside_each_other(own, 0.5 * longest, gap * decades):
+            places = [place for line in near for place in _places(line, longest, decades, heights)]
+            cells = tuple(line.cell for line in near)
             names.append(max(places, key=lambda scored: scored[0])[1]._replace(cells=cells))
     compared = table.loc[table["pin"] == NOW, "cell"].nunique()
     several = compared > 1 or any(name.cells != names[0].cells for name in names)
@@ -414,18 +413,38 @@ class _Name(NamedTuple):
     room: float
 
 
-def _near(line: pd.DataFrame, lag: float) -> pd.Series:
-    """The row of a line that is nearest to a lag."""
-    return line.iloc[int((line["lag"] - lag).abs().to_numpy().argmin())]
+class _Line(NamedTuple):
+    """h of the bottom layer, where it is finite."""
+
+    pin: str
+    cell: str
+    lags: ndarray
+    values: ndarray
+
+    def near(self, lag: float) -> tuple[int, float]:
+        """The lag that is nearest to one, and the value there."""
+        at = int(np.abs(self.lags - lag).argmin())
+        return int(self.lags[at]), float(self.values[at])
+
+    def is_same(self, other: _Line | None) -> bool:
+        return other is not None and all(map(np.array_equal, self[2:], other[2:]))
 
 
-def _beside_each_other(lines: list[pd.DataFrame], column: str, lag: float, gap: float) -> list[list[pd.DataFrame]]:
+def _lines_of(table: pd.DataFrame, column: str) -> list[_Line]:
+    """The lines that a pin may be named beside, those of the present settings among them."""
+    values, lags = table[column].to_numpy(), table["lag"].to_numpy()
+    chosen = (table["layer"] == 0).to_numpy() & (table["state"] == "h").to_numpy() & np.isfinite(values)
+    places = table[chosen].groupby(["pin", "cell"], sort=False).indices
+    values, lags = values[chosen], lags[chosen]
+    keys: list[Any] = [*places]
+    return [_Line(str(pin), str(cell), lags[places[pin, cell]], values[places[pin, cell]]) for pin, cell in keys]
+
+
+def _beside_each_other(lines: list[_Line], lag: float, gap: float) -> list[list[_Line]]:
     """Lines from above, those together that are nearer than `gap` to the next one at a lag."""
-    groups: list[list[pd.DataFrame]] = []
+    groups: list[list[_Line]] = []
     last = math.inf
-    for height, line in sorted(
-        ((float(_near(line, lag)[column]), line) for line in lines), key=lambda found: -found[0]
-    ):
+    for height, line in sorted(((line.near(lag)[1], line) for line in lines), key=lambda found: -found[0]):
         if last - height < gap:
             groups[-1].append(line)
         else:
@@ -435,28 +454,20 @@ def _beside_each_other(lines: list[pd.DataFrame], column: str, lag: float, gap: 
 
 
 def _places(
-    line: pd.DataFrame, column: str, longest: float, decades: float, heights: Mapping[float, ndarray]
+    line: _Line, longest: float, decades: float, heights: Mapping[float, ndarray]
 ) -> Iterator[tuple[float, _Name]]:
-    """Where one line of finite values may be named, near some lags above or below it, and how free each place is.
+    """Where a line may be named, near some lags above or below it, and how free each place is.
 
     heights    of all lines, by their share of the longest lag
     """
     for share, others in heights.items():
-        here = _near(line, share * longest)
-        lag, at = int(here["lag"]), float(here[column])
-        falls_to_the_left = bool(line.loc[line["lag"] <= lag, column].mean() >= at)
+        lag, at = line.near(share * longest)
+        falls_to_the_left = bool(line.values[line.lags <= lag].mean() >= at)
         for is_above, side in ((True, others[others > at] - at), (False, at - others[others < at])):
             free = min(float(side.min(initial=decades)) / decades, ENOUGH)
             is_left = is_above == falls_to_the_left
             room = 1 - lag / longest if is_left else lag / longest
-            yield free + 0.1 * room, _Name(str(here["pin"]), (), lag, at, is_above, is_left, room)
-
-
-def _is_present(line: pd.DataFrame, table: pd.DataFrame, column: str) -> bool:
-    """Whether a pin's line is that of the present settings too."""
-    keys = ("cell", "layer", "state")
-    now = table[(table["pin"] == NOW) & (table[list(keys)] == line[list(keys)].iloc[0]).all(axis=1)]
-    return all(np.array_equal(line[name].to_numpy(), now[name].to_numpy()) for name in ("lag", column))
+            yield free + 0.1 * room, _Name(line.pin, (), lag, at, is_above, is_left, room)
 
 
 def _drawn(relative: bool) -> str:

@@ -39,13 +39,13 @@ def rows(now: pd.DataFrame, pins: pd.DataFrame, columns: Sequence[str]) -> pd.Da
     mean = columns[0]
     drawn = pins[[*KEYS, "lag", *columns]]
     same = np.zeros(len(drawn), bool)
-    for key, places in drawn.groupby(KEYS, sort=False).indices.items():
-        values: Any = key  # of KEYS, in their order
-        line = drawn.iloc[places]
-        is_its = [now[name].to_numpy() == value for name, value in zip(KEYS[1:], values[1:], strict=True)]
-        other = now[np.logical_and.reduce(is_its)]
-        same[places] = all(
-            np.array_equal(line[name].to_numpy(), other[name].to_numpy(), equal_nan=True) for name in ("lag", mean)
+    its_places: dict[Any, Any] = dict(now.groupby(KEYS[1:], sort=False).indices)
+    pairs = [(drawn[name].to_numpy(), now[name].to_numpy()) for name in ("lag", mean)]
+    places_of: dict[Any, Any] = dict(drawn.groupby(KEYS, sort=False).indices)
+    for (_, *key), places in places_of.items():
+        its = its_places.get(tuple(key))
+        same[places] = its is not None and all(
+            np.array_equal(ghost[places], line[its], equal_nan=True) for ghost, line in pairs
         )
     found = drawn.assign(step=last_step(now) - drawn["lag"], same=same)
     return found.assign(**{name: found[name].where(np.isfinite(found[name])) for name in columns})
