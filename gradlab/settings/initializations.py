@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -127,13 +127,28 @@ def with_bias(law: Law, gate: str, bias: float) -> Law:
 def kept_at_rest(cell: Cell, bias: float) -> float:
     """What the additive update multiplies the old state by where every pre-activation is 0 but that of the gate that
     keeps, which has the bias. Raises ValueError for a cell without a `keep`, or a gate for it."""
-    keep, gate = keep_of(cell), keep_gate_of(cell)
-    if keep is None or gate is None:
+    keep = keep_of(cell)
+    if keep is None or keep_gate_of(cell) is None:
         raise ValueError(f"{cell.title} keeps its old state by no product of gates")
-    none = torch.zeros((), dtype=torch.float64)
-    at_rest = tuple(none + (gate[1] * bias if name == gate[0] else 0.0) for name in cell.pre_activations)
-    new, saved = cell.step(at_rest, tuple(none for _ in at_rest), cell.record(*(none for _ in cell.states)))
+    new, saved = _at_rest(cell, bias)
     return float(keep(saved, new))
+
+
+def gate_at_rest(cell: Cell, bias: float) -> float:
+    """The value of the gate that keeps there: σ(bias), another where the gate is hard; of a gate that forgets what it
+    leaves. Raises ValueError for a cell without such a gate."""
+    gate = keep_gate_of(cell)
+    if gate is None:
+        raise ValueError(f"{cell.title} has no gate that keeps its old state")
+    value = float(_at_rest(cell, bias)[1][cell.saved.index(gate[0])])
+    return value if gate[1] > 0 else 1 - value
+
+
+def _at_rest(cell: Cell, bias: float) -> tuple[Any, tuple[Any, ...]]:
+    """The step of a cell with a gate that keeps, from zeros: the new states and what it saves."""
+    gate, none = keep_gate_of(cell), torch.zeros((), dtype=torch.float64)
+    at_rest = tuple(none + (gate[1] * bias if gate and name == gate[0] else 0.0) for name in cell.pre_activations)
+    return cell.step(at_rest, tuple(none for _ in at_rest), cell.record(*(none for _ in cell.states)))
 
 
 def with_biases(layer: Layer, shape: LayerShape, effective: Mapping[str, ndarray | float]) -> Layer:

@@ -10,7 +10,7 @@ from gradlab.analyses.paths import ChangeOver, Microscope, Passes, Summary, Text
 from gradlab.cells import CELLS, SATURATED
 from gradlab.cells.contract import additive_name, keep_of
 from gradlab.settings.conflicts import bias_to_keep
-from gradlab.settings.initializations import kept_at_rest
+from gradlab.settings.initializations import gate_at_rest, kept_at_rest
 from gradlab.settings.subject import Subject
 from gradlab.words.flow import NOTHING_INJECTED
 from gradlab.words.how_to_read import Reading
@@ -67,11 +67,12 @@ def resting_gate(subject: Subject, summary: Summary) -> str:
     bias = bias_to_keep(subject.settings)
     if bias is None:
         return f"Default keep-gate bias, around 0: the gate's resting value is near σ(0) = 0.5. The {measured}"
-    gate = 1 / (1 + math.exp(-bias))
+    gate = gate_at_rest(cell, bias)
+    sigma = "σ(b) = " if math.isclose(gate, 1 / (1 + math.exp(-bias))) else ""  # a hard gate has another
     keep = kept_at_rest(cell, bias) if keep_of(cell) else gate
     kept = "" if math.isclose(gate, keep) else f", of which the cell, at rest, makes a factor of {keep:.3f}"
     alone = f"halve the direct path every **{_steps(math.log(2) / math.log(keep))}**" if keep < 1 else "lose nothing"
-    rests = f"A keep-gate bias of {bias:g} puts the gate's resting value at σ(b) = {up_to_one(gate, 3)}{kept}"
+    rests = f"A keep-gate bias of {bias:g} puts the gate's resting value at {sigma}{up_to_one(gate, 3)}{kept}"
     return f"{rests}, which alone would {alone}. The {measured}"
 
 

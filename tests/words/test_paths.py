@@ -12,7 +12,7 @@ from gradlab import CELLS, Experiment, paths, trace
 from gradlab.analyses.jacobians import farthest, product_jacobians, singular_values_by_lag
 from gradlab.cells.contract import keep_gate_of, keep_of
 from gradlab.network.stack import Layer, Stack, gate_rows
-from gradlab.settings.initializations import kept_at_rest
+from gradlab.settings.initializations import gate_at_rest, kept_at_rest
 from gradlab.words import jacobians as of_jacobians
 from gradlab.words import paths as words
 from gradlab.words.numbers import number
@@ -363,6 +363,29 @@ def test_a_gate_whose_factor_is_its_value_is_said_alone():
     gate = 1 / (1 + math.exp(-1))
     alone = f"= {gate:.3f}, which alone would halve the direct path every **{-math.log(2) / math.log(gate):.3g} steps**"
     assert alone in said
+
+
+@pytest.mark.parametrize("cell", [name for name, cell in CELLS.items() if keep_gate_of(cell) and "hard" not in name])
+def test_the_resting_value_of_a_gate_that_keeps_is_the_sigmoid_of_its_bias(cell):
+    for bias in (-3.0, 0.0, 2.0):
+        assert gate_at_rest(CELLS[cell], bias) == pytest.approx(1 / (1 + math.exp(-bias)), rel=1e-12)
+
+
+def test_a_cell_without_a_gate_that_keeps_has_no_resting_gate():
+    with pytest.raises(ValueError, match="RNN has no gate that keeps its old state"):
+        gate_at_rest(CELLS["rnn"], 1.0)
+
+
+@pytest.mark.parametrize("cell", ["lstm_hard", "gru_hard"])
+@pytest.mark.parametrize("bias", [5.0, 1.0])
+def test_a_hard_gate_s_resting_value_is_that_of_its_line_and_not_of_a_sigmoid(cell, bias):
+    e = Experiment(cell=cell, hidden_size=4, steps=20, keep_bias=bias)
+    gate = min(bias / 5 + 0.5, 1)
+    said = words.resting_gate(e, parts_of(e))
+    beginning = f"A keep-gate bias of {bias:g} puts the gate's resting value at {gate:.3f}, which alone would "
+    assert said.startswith(
+        beginning + ("lose nothing. The direct path" if gate == 1 else "halve the direct path every ")
+    )
 
 
 def test_losses_at_several_steps_bound_where_a_gradient_flows():

@@ -1,5 +1,7 @@
 """What flows through the unrolled network's edges sums to the total at every node; single edges have known answers."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,11 +9,12 @@ import pytest
 from gradlab import Experiment
 from gradlab.analyses.arguments import sparse
 from gradlab.analyses.paths import cut, decades, edges
-from gradlab.analyses.paths.edges import EDGE_COLUMNS, edge_vectors
+from gradlab.analyses.paths.edges import EDGE_COLUMNS, _direct, edge_vectors
 from gradlab.analyses.problem import problem_of
 from gradlab.cells import CELLS
 from gradlab.engine import Sweep, autograd, sweep, times_power
 from gradlab.network.stack import Layer, Stack
+from tests.cells.four_states import Stabilized
 from tests.networks import drawn_case, over_finite
 
 
@@ -151,3 +154,23 @@ def test_a_vertical_edge_has_the_exponent_of_the_layer_above():
     for t in range(T):
         found = np.log10(abs(down[t].vector[0, 0])) + np.log10(2) * down[t].exponent[0]
         assert found == pytest.approx(np.log10(w) + (T - 1 - t) * np.log10(u), rel=1e-12)
+
+
+class Chain(NamedTuple):
+    """Four states: within a step each is made of the next one, and keeps half of itself from step to step."""
+
+    record, states = Stabilized, Stabilized._fields
+
+    @staticmethod
+    def adjoint(saved, state, new, new_bar):
+        total = [new_bar.h]
+        for arrived in new_bar[1:]:
+            total.append(arrived + 3 * total[-1])
+        return (), (), Stabilized(*(0.5 * value for value in total)), Stabilized(*total)
+
+
+def test_states_that_pass_on_to_each_other_in_a_chain_are_each_counted_once():
+    total = np.random.default_rng(0).standard_normal((2, 4, 5))
+    none = np.zeros((2, 4, 5))
+    found = np.stack(_direct(Chain, none[:, :1], none, none, total), axis=1)
+    assert found == pytest.approx(0.5 * total, rel=1e-12)

@@ -6,8 +6,10 @@ import pytest
 from gradlab import Experiment
 from gradlab.analyses.paths import decompose, gate_product
 from gradlab.analyses.paths.cuts import cut
+from gradlab.analyses.problem import problem_of
 from gradlab.cells import CELLS
 from gradlab.cells.contract import keep_of, peepholes_of
+from tests.analyses.memory import peak_bytes
 from tests.networks import drawn_case
 
 WITH_PRODUCT = [cell for cell in CELLS if keep_of(CELLS[cell])]
@@ -64,3 +66,9 @@ def test_a_cell_without_a_product_has_no_direct_path_or_one_that_a_peephole_bend
     direct = cut(Experiment(cell=cell, steps=5, hidden_size=3), without=["recurrent"])
     arrives = direct[direct["lag"] > 0]["log10_norm"] > -np.inf
     assert arrives.any() == bool(peepholes_of(CELLS[cell]))
+
+
+def test_the_memory_stated_has_room_for_the_rows_of_its_table(monkeypatch):
+    e = Experiment(cell="lstm", hidden_size=1, steps=200, batch_size=1, input_size=1, depth=2)
+    peak = peak_bytes(lambda: gate_product(e), monkeypatch)
+    assert 0.8 * peak < gate_product.needs(problem_of(e)).bytes < 1.5 * peak
