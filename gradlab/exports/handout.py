@@ -44,7 +44,8 @@ PAGE = """<!doctype html>
 <title>$title</title>
 <style>
 @page { size: A4; margin: 14mm 16mm; }
-body { font: 11pt/1.35 "Source Sans 3", "Source Sans Pro", "Noto Sans", "Noto Sans CJK KR", sans-serif; color: #1f2430;
+body { font: 11pt/1.35 "Source Sans 3", "Source Sans Pro", "Noto Sans", "Noto Sans CJK KR", "Noto Sans KR",
+  NanumGothic, "Apple SD Gothic Neo", "Malgun Gothic", sans-serif; color: #1f2430;
   max-width: 178mm; margin: 0 auto; background: #fff; }
 h1 { font-size: 17pt; margin: 0 0 1mm; }
 h2 { font-size: 13pt; margin: 0 0 1mm; }

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from gradlab.ui.frame import visit
+from gradlab.words.languages import _
 
 MOST = 100  # steps that are kept
 LONGEST = 24  # letters of a value in a button's hint
@@ -67,7 +68,7 @@ def hint(way: int) -> str:
         return ""
     names = _changed(steps, at, way)
     if len(names) != 1:
-        return f"{len(names)} settings"
+        return _("{count} settings").format(count=len(names))
     (name,) = names
     values = (_short(steps[place].get(name, default_of(name))) for place in (at, at + way))
     return f"{name.replace('_', ' ')}: {' → '.join(values)}"

@@ -18,13 +18,14 @@ from gradlab.settings.experiment import Experiment, shown
 from gradlab.settings.links import LINK_VERSION, read_query, to_query
 from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
-from gradlab.ui.frame import hidden, present, visit
+from gradlab.ui.frame import hidden, language, present, visit
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings, display, titles
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 # Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
 PAGES_OWN = (
     "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours", "step",
+    language.NAME,
 )  # fmt: skip
 PASSED_ON += PAGES_OWN
 ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by themselves from what is not allowed
@@ -252,6 +253,7 @@ def short_query(settings: Settings, session: Mapping[str, Any]) -> str:
     drawn = {name: value for name, value in visit.current().defaults.items() if name not in standard}
     standard |= {name: str(value) if name in ON_PAGES else value for name, value in drawn.items()}
     changed = {name: value for name, value in _values(settings, session).items() if standard.get(name) != value}
+    changed = {name: value for name, value in changed.items() if name != language.NAME} | language.in_links()
     if present.is_on():
         changed[present.NAME] = "1"
     if hidden.names():
