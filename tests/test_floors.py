@@ -22,6 +22,7 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.engine"],
     ["gradlab.network"],
     ["gradlab.cells", "gradlab.words.numbers", "gradlab.words.letters"],  # they know nothing of what they write
+    ["gradlab.words.languages"],
 ]
 ROOMS_OF_UI = [
     ["gradlab.ui.main"],
@@ -43,6 +44,7 @@ LIBRARY_ROOMS = {  # which rooms may import a library
     "starlette": {"app"},
     "numba": {"gradlab.engine"},
     "pydantic": {"gradlab.settings"},
+    "babel": {"gradlab.words.languages"},
     "lightning": {"gradlab.watching"},
     "pytorch_lightning": {"gradlab.watching"},
     "transformers": {"gradlab.watching"},

@@ -17,7 +17,7 @@ from gradlab.words.languages import _, speaking
 ICON = str(Path(__file__).with_name("icon.svg"))
 STYLE = Path(__file__).with_name("frame") / "style.css"
 
-st.set_page_config(page_title=_("gradlab"), page_icon=ICON, layout="wide")
+st.set_page_config(page_title="gradlab", page_icon=ICON, layout="wide")
 link.report(language.begin())
 EXPLORER = st.Page(PAGES / "gradient_flow.py", title=_("Gradient flow"))
 SECTIONS = {

@@ -37,9 +37,9 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
     "loss": Reading(
         r"L = \frac1{|S|\,B} \sum_{t \in S} \sum_b \ell\big(V h_t^{(b)} + b_V,\; y_t^{(b)}\big)",
         N_(
-            "The mean over the scored steps S and the sequences of a fresh batch, before the update: the squared error, "
-            "or the cross-entropy in nats. Faint: every batch; bold: a running mean. The dashed rules are the baselines "
-            "reached without learning the task, and the level at which it counts as solved."
+            "The mean over the scored steps S and the sequences of a fresh batch, before the update: the squared "
+            "error, or the cross-entropy in nats. Faint: every batch; bold: a running mean. The dashed rules are the "
+            "baselines reached without learning the task, and the level at which it counts as solved."
         ),
     ),
     "gradient norm": Reading(

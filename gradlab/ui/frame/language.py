@@ -16,7 +16,7 @@ ICON = ":material/translate:"
 
 def begin() -> list[str]:
     """Before anything is drawn: a run speaks the visitor's language. Sentences about a first address's `lang`."""
-    refused = []
+    refused = []  # said below, in the language that is chosen
     if NAME not in st.session_state:
         asked, browser = st.query_params.get(NAME), languages.matching(st.context.locale)
         st.session_state[NAME] = asked if asked in languages.codes() else browser

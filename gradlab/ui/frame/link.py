@@ -20,6 +20,7 @@ from gradlab.settings.meant import closest
 from gradlab.settings.tasks import TASKS
 from gradlab.ui.frame import hidden, language, present, visit
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings, display, titles
+from gradlab.words.languages import _
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 # Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
@@ -210,7 +211,7 @@ def tell(settings: Settings) -> None:
         return
     st.session_state["problems_at"] = settings
     with st.container(border=True, key="problems"):
-        st.markdown("**Not everything asked for could be used.**")
+        st.markdown(_("**Not everything asked for could be used.**"))
         _show(st.session_state["problems"])
 
 
@@ -225,7 +226,7 @@ def _show(sentences: list[str]) -> None:
     for sentence in sentences[:MOST_SENTENCES]:
         st.text(sentence)
     if (more := len(sentences) - MOST_SENTENCES) > 0:
-        st.text(f"And {more} more.")
+        st.text(_("And {count} more.").format(count=more))
 
 
 def _values(settings: Settings, session: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The language that texts are said in: gettext's catalogues, a file of this folder for each language but English.
 
-English is the source and stands in the code, marked `_("…")` where it is said and `N_("…")` where it is a constant, which
-is said later. Numbers come into a text by `format`, with names, for their order differs between languages.
+English is the source and stands in the code, marked `_("…")` where it is said and `N_("…")` where it is a constant,
+which is said later. Numbers come into a text by `format`, with names, for their order differs between languages.
 `ko.po` holds the Korean of every text; another language is a file more and nothing else. `glossary.csv` holds the
 terms of the field.
 
