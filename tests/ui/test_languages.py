@@ -204,6 +204,22 @@ def test_each_language_s_link_opens_in_the_other(browser: Browser, app_url):
 @pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.usefixtures("quiet")
+def test_what_opens_beside_a_picture_is_korean_though_the_page_is_not_run_again(page: Page, app_url):
+    visit(page, f"{app_url}/story?lang=ko")
+    for name, wanted in (("읽는 법", "손실은 오른쪽 끝에 있습니다"), ("내보내기", "너비")):
+        page.get_by_role("button", name=name).click()
+        inside = page.get_by_test_id("stPopoverBody")
+        expect(inside).to_contain_text(wanted)
+        idle(page)
+        lines = [line for line in inside.inner_text().splitlines() if ENGLISH.search(line)]
+        assert lines == []
+        page.keyboard.press("Escape")
+        expect(inside).to_be_hidden()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
 def test_the_keyboard_goes_through_the_korean_story_and_every_step_fits(page: Page, app_url, width, height):
     from tests.ui.test_story import fits, settled

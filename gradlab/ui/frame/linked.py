@@ -35,7 +35,7 @@ def _linked(widget: Callable[P, R], allowed: Callable[[Mapping[str, Any]], str])
         value: Any = bound(*arguments, **options)
         named = form.bind(*arguments, **options)
         named.apply_defaults()
-        history.noted(name, _default(named.arguments))
+        history.noted(name, _default(named.arguments), label=str(named.arguments["label"]))
         if asked is not None and not _is_spelt(value, asked, spell):
             use = allowed(named.arguments)
             instead = _spelt(value, spell or str)
