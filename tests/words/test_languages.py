@@ -1,5 +1,6 @@
 """The languages of the app: every text in every language, each term with one name, and each visitor their own."""
 
+import ast
 import csv
 import re
 import string
@@ -133,6 +134,31 @@ def test_english_is_said_as_it_stands():
 )
 def test_a_browser_s_locale_has_its_language_or_english(locale, code):
     assert matching(locale) == code
+
+
+def test_no_module_that_says_texts_calls_anything_else_by_that_name():
+    for path in [*(ROOT / "gradlab").rglob("*.py"), *(ROOT / "pages").rglob("*.py")]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        if any(name.name == "_" for node in imports for name in node.names):
+            set_anew = [
+                node.lineno
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Name) and node.id == "_" and isinstance(node.ctx, ast.Store)
+            ]
+            assert set_anew == [], path
+
+
+def test_no_text_is_said_inside_an_f_string_where_it_is_not_found():
+    for path in [*(ROOT / "gradlab").rglob("*.py"), *(ROOT / "pages").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            inside = ast.walk(node) if isinstance(node, ast.JoinedStr) else ()
+            said = [call for call in inside if isinstance(call, ast.Call) and is_named(call.func, "_")]
+            assert not [call.lineno for call in said if isinstance(call.args[0], ast.Constant)], path
+
+
+def is_named(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def test_a_language_without_a_catalogue_is_refused():

@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 from streamlit.components import v2
 
-from gradlab.ui.frame import history, link, present, settings, shelf
-from gradlab.words.languages import N_, _, current
+from gradlab.ui.frame import history, language, link, present, settings, shelf
+from gradlab.words.languages import N_, _
 
 HERE = Path(__file__)
 HTML = """<button type="button"></button><span role="status"></span><input type="text" readonly hidden>"""
@@ -36,7 +36,8 @@ def draw(place: Any) -> None:
                 on_click=present.begin,
             )
         query = link.short_query(settings.current(), session)
-        data = {"query": query, "measured": present.is_on(), "shelf": shelf.own(), "language": current()}
+        data = {"query": query, "measured": present.is_on(), "shelf": shelf.own()}
+        data["language"] = language.of_page(st.session_state["drawn on"])
         data["texts"] = {name: _(text) for name, text in COPY.items()}
         _copier()(key="copy_link", data=data, on_height_change=_heard, on_shelf_change=_adopt)
     shelf.used()

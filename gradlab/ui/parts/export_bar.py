@@ -103,7 +103,7 @@ def _choose(name: str) -> Picture:
     def call(choice: str) -> dict[str, Any]:
         return {"key": f"{choice} {name}", "on_change": take, "args": (choice,)}
 
-    low, high, _ = LIMITS["font_size"]
+    low, high = LIMITS["font_size"][:2]
     with st.container(horizontal=True):
         st.segmented_control(
             _("Width"), list(WIDTHS), required=True, width="content", format_func=_, **call("picture_width")
