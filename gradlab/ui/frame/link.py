@@ -129,7 +129,7 @@ def _all(query: Any) -> list[tuple[str, list[str]]]:
 
 def _cells(query: Any) -> tuple[list[str], list[str]]:
     """The cells a link asks to compare, by name or title, and a sentence for each that does not exist."""
-    known, _ = _cells_called(query.get_all("cells") or query.get_all("cell"))
+    known = _cells_called(query.get_all("cells") or query.get_all("cell"))[0]
     return known, [_no_cell(word) for word in _cells_called(query.get_all("cells"))[1]]
 
 
