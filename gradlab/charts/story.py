@@ -64,7 +64,7 @@ class Look(NamedTuple):
     """What decides how the lines are drawn, beside their rows."""
 
     paths: tuple[str, ...]
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # "" of a line that has none
     dark: bool
 
 
@@ -98,7 +98,7 @@ def _curves(
         "ends": labels[list(END_COLUMNS)].assign(label=annotations.broken(labels["path"].map(dict(names)))),
         "hover": said["hover"],
     }
-    look = Look(tuple(paths), tuple(names.get(path, path) for path in paths), dark)
+    look = Look(tuple(paths), tuple(names.get(path, "") for path in paths), dark)
     domains = {"norms": domain, "steps": [first, last]}
     return Picture(_layers, look, rows, domains, dark, HEIGHT, held=("norms",), of_window=OF_WINDOW, language=language)
 
@@ -164,7 +164,8 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
 
 
 def _readings(drawn: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    named = drawn.assign(line=[names.get(str(path), str(path)) for path in drawn["path"]])
+    named = drawn[drawn["path"].isin(names)]
+    named = named.assign(line=named["path"].map(dict(names)))
     return annotations.readings(named, N_("step"), "line", "log10_relative", number)
 
 
