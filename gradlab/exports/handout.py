@@ -50,6 +50,7 @@ body { font: 11pt/1.35 "Source Sans 3", "Source Sans Pro", "Noto Sans", "Noto Sa
 h1 { font-size: 17pt; margin: 0 0 1mm; }
 h2 { font-size: 13pt; margin: 0 0 1mm; }
 p { margin: 0 0 1.2mm; }
+:lang(ko) { word-break: keep-all; }
 section { break-inside: avoid; page-break-inside: avoid; margin: 0 0 6mm; }
 img { display: block; width: 100%; max-height: 78mm; object-fit: contain; object-position: left; }
 .note, .link { color: #5c6370; font-size: 8.5pt; overflow-wrap: anywhere; }

@@ -16,6 +16,8 @@ from gradlab.ui.parts.story import SCENES, made_handout
 from gradlab.ui.parts.view import Asked
 from gradlab.words.languages import SOURCE, codes, speaking
 from tests.ui.browser import CHART, idle, visit
+from tests.ui.conftest import sent
+from tests.ui.test_follows import asked
 
 HANGUL = re.compile(r"[가-힣]")
 ENGLISH = re.compile(r"\b[a-z]{2,}('s)? [a-z]{2,}\b")  # two of its words; Korean texts name a stop or a setting at most
@@ -137,16 +139,28 @@ def test_visitors_in_two_languages_at_once_see_each_their_own():
     assert found == dict.fromkeys(range(4), [True] * 5)
 
 
+@pytest.mark.slow
+def test_what_follows_the_finger_is_in_the_page_s_language(open_app):
+    for scene in (SCENES[0], SCENES[-1]):
+        stop = str(next(stop for stop in scene.stops if stop != scene.first))
+        for code in codes():
+            before = sent(at(open_app, scene, lang=code))
+            after = sent(at(open_app, scene, lang=code, **{scene.key: stop}))
+            assert asked(before, scene.key, stop) == {stop: after["frame"]}
+            assert (HANGUL.search(str(after["frame"]["sentences"])) is not None) == (code == "ko")
+
+
 def test_the_language_is_in_the_keys_of_what_is_kept():
     for scene in (SCENES[0], SCENES[-1]):
-        keys = set()
+        documents, looks = set(), set()
         for code in codes():
             with speaking(code):
                 drawn, _sentence = story.shown(scene, scene.first, answer)
             drawing = Drawing(drawn.draw, drawn.question, drawn.reduction, drawn.beside)
-            keys.add((drawing.key(False), drawing.in_parts(drawn.question.rows(), False).key))
+            documents.add(drawing.key(False))
+            looks.add(drawing.in_parts(drawn.question.rows(), False).key)
             assert f"language={code!r}" in drawing.code(False), "a program makes the same picture"
-        assert len(keys) == len(codes())
+        assert len(documents) == len(looks) == len(codes())
 
 
 @pytest.mark.slow
