@@ -36,6 +36,10 @@ async def prepared(_app):
 
     engine.compile_beside(DEFAULT_CELLS)
     from gradlab.ui.training import character_page  # noqa: F401 loaded before the first visitor, with all it imports
+    from gradlab.words import languages
+
+    for code in languages.codes():
+        languages.catalogue(code)
 
     gc.collect()
     gc.freeze()
