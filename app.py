@@ -40,6 +40,10 @@ async def prepared(_app):
     # Loaded before the first visitor, with all that they import.
     from gradlab import public  # noqa: F401
     from gradlab.ui.training import character_page  # noqa: F401
+    from gradlab.words import languages
+
+    for code in languages.codes():
+        languages.catalogue(code)
 
     gc.collect()
     gc.freeze()

@@ -26,6 +26,7 @@ FLOORS = [  # from the top down; a line is a floor, its entries are rooms
     ["gradlab.engine"],
     ["gradlab.network"],
     ["gradlab.cells", "gradlab.words.numbers", "gradlab.words.letters", "gradlab.version"],  # know nothing of the rest
+    ["gradlab.words.languages"],
 ]
 ROOMS_OF_UI = [
     ["gradlab.ui.main"],
@@ -47,6 +48,7 @@ LIBRARY_ROOMS = {  # which rooms may import a library
     "starlette": {"app"},
     "numba": {"gradlab.engine"},
     "pydantic": {"gradlab.settings"},
+    "babel": {"gradlab.words.languages"},
     "lightning": {"gradlab.watching"},
     "pytorch_lightning": {"gradlab.watching"},
     "transformers": {"gradlab.watching"},

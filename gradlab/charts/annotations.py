@@ -6,12 +6,14 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+from unicodedata import east_asian_width
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from gradlab.charts import colours, theme
+from gradlab.words.languages import N_, _
 from gradlab.words.numbers import number
 
 END_COLUMNS = ("cell", "layer", "state", "step", "label_at")  # `label_at`: height of a line's name, log10
@@ -21,8 +23,8 @@ MOST_READINGS = 400  # places at which the pointer speaks
 
 _FLOAT32 = np.finfo(np.float32)
 FLOAT32_LIMITS = (
-    (math.log10(float(_FLOAT32.tiny)), "float32 loses digits below"),
-    (math.log10(float(_FLOAT32.smallest_subnormal)), "float32's smallest number"),
+    (math.log10(float(_FLOAT32.tiny)), N_("float32 loses digits below")),
+    (math.log10(float(_FLOAT32.smallest_subnormal)), N_("float32's smallest number")),
 )  # log10, name
 CLOSE = 100  # decades in view, up to which there is room for a name between the two limits
 FAR_BELOW = -500  # log10; where lines go this far down, the limits share a name at the left, where the lines are low
@@ -36,9 +38,9 @@ def limit_rows(domain: Sequence[float]) -> pd.DataFrame:
     lowest, highest = domain
     limits = [limit for limit in FLOAT32_LIMITS if limit[0] > lowest]
     is_far = lowest < FAR_BELOW
-    names = ["", "float32's limits"] if is_far else [name for _, name in limits]
+    names = ["", _("float32's limits")] if is_far else [_(limit[1]) for limit in limits]
     above = [not is_far and (n == 0 or highest - lowest < CLOSE) for n in range(len(limits))]
-    columns = {"log10": [log10 for log10, _ in limits], "label": names, "above": above, "far": [is_far] * len(limits)}
+    columns = {"log10": [limit[0] for limit in limits], "label": names, "above": above, "far": [is_far] * len(limits)}
     return pd.DataFrame(columns)
 
 
@@ -85,7 +87,7 @@ def exact_zeros(
         "dx": alt.ExprRef("datum.beyond ? 6 : 0"),
         "dy": alt.ExprRef(f"datum.beyond ? -5 : -datum.rows * {row} - 8"),
     }
-    name = alt.Chart(end).mark_text(text="exactly 0", fontSize=11, color=colours.INKS[dark].text, **place)
+    name = alt.Chart(end).mark_text(text=_("exactly 0"), fontSize=11, color=colours.INKS[dark].text, **place)
     return [ticks, name.encode(x=x, y=edge)]
 
 
@@ -133,8 +135,11 @@ def gutter(labels: pd.Series | None) -> int:
 
 
 def _name_width(line: str) -> float:
-    """At most so many pixels: capitals are wide."""
-    return sum(10.5 if letter.isupper() or not letter.isascii() else 8.5 for letter in line)
+    """At most so many pixels: capitals are wide, Hangul is as wide as high."""
+    return sum(
+        14.5 if east_asian_width(letter) in "WF" else 10.5 if letter.isupper() or not letter.isascii() else 8.5
+        for letter in line
+    )
 
 
 def end_labels(ends: Any, x: alt.X, colour: alt.Color) -> alt.Chart:
@@ -171,7 +176,7 @@ def _ghost_texts(table: pd.DataFrame, ghosts: pd.DataFrame, mean: str, steps: np
     keys = pd.DataFrame([key for (_, *key), _ in lines], columns=LINE_KEYS)
     names = theme.line_names(pd.concat([table[LINE_KEYS].drop_duplicates(), keys])).iloc[-len(lines) :]
     texts = {}
-    for ((pin, *_), line), name in zip(lines, names, strict=True):
+    for ((pin, *_others), line), name in zip(lines, names, strict=True):
         chosen = line[line["step"].isin(steps) & np.isfinite(line[mean])]
         says = dict(zip(chosen["step"], map(number, chosen[mean]), strict=True))
         texts[f"{pin}, {name}"] = [says.get(step) for step in steps]
@@ -201,7 +206,10 @@ def readings(table: pd.DataFrame, at: str, line: str, value: str, write: Callabl
     wide = wide.dropna(how="all").iloc[:: max(every, 1)]
     says = [
         "\n".join(
-            [f"{at} {place:,}", *(f"{name}: {write(one)}" for name, one in zip(wide, row, strict=True) if one == one)]
+            [
+                f"{_(at)} {place:,}",
+                *(f"{name}: {write(one)}" for name, one in zip(wide, row, strict=True) if one == one),
+            ]
         )
         for place, row in zip(wide.index, wide.to_numpy(), strict=True)
     ]

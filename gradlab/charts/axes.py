@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from gradlab.words.languages import N_
 from gradlab.words.numbers import POWER_LABEL
 
 LAG = "steps before the end, T − 1 − t"
-BACKWARDS = "step t (the gradient travels left)"
+BACKWARDS = N_("step t (the gradient travels left)")
 DECADES_ABOUT_ONE = (-1.0, 1.0)  # always in view, so that a steady gradient looks steady
 LABELS = 50  # pixels: "1e-3000"
 

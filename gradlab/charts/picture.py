@@ -17,6 +17,7 @@ import pandas as pd
 
 from gradlab.charts import theme
 from gradlab.charts.axes import Domain
+from gradlab.words.languages import SOURCE, speaking
 
 F = TypeVar("F", bound=Callable[..., Any])
 Rows = Mapping[str, Any]  # tables by dataset, or names in their places
@@ -47,6 +48,7 @@ class Picture:
     two_y_axes: bool = False
     side: int | None = None  # pixels of a square one, which does not stretch
     of_window: str = ""  # its height on a page that follows, as Vega's expression of the window's size; "": `height`
+    language: str = SOURCE  # of the texts that the layers have
 
     def chart(
         self, title: str = "", subtitle: str = "", width: int | str = "container", height: int | None = None
@@ -68,12 +70,14 @@ class Picture:
         """Equal for pictures of equal specifications alone."""
         axes = (self.two_x_axes, self.two_y_axes, tuple(self.domains))
         frame = (self.dark, self.height, self.held, self.side, self.of_window, axes)
-        return self.layers.__module__, self.layers.__qualname__, self.look, tuple(self.columns.items()), frame
+        drawn = self.layers.__module__, self.layers.__qualname__, self.look, tuple(self.columns.items())
+        return *drawn, frame, self.language
 
     def _finished(
         self, rows: Rows, domains: Domains, title: str, subtitle: str, width: int | str, height: int | None
     ) -> alt.LayerChart:
-        layers = self.layers(rows, domains, self.look)
+        with speaking(self.language):
+            layers = self.layers(rows, domains, self.look)
         if self.side is not None:
             return theme.finished(layers, title, subtitle, self.dark, self.side, self.side, autosize="pad")
         height = height or self.height

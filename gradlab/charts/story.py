@@ -15,6 +15,7 @@ import pandas as pd
 
 from gradlab.charts import annotations, axes, colours, theme
 from gradlab.charts.picture import Domains, Picture, Rows, has, in_parts
+from gradlab.words.languages import N_, SOURCE, _, speaking
 from gradlab.words.numbers import number
 
 COLUMNS = ("path", "step", "lag", "log10_relative")
@@ -63,7 +64,7 @@ class Look(NamedTuple):
     """What decides how the lines are drawn, beside their rows."""
 
     paths: tuple[str, ...]
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # "" of a line that has none
     dark: bool
 
 
@@ -73,6 +74,7 @@ def _curves(
     *,
     names: Mapping[str, str],
     span: Sequence[float],
+    language: str = SOURCE,
     dark: bool = False,
 ) -> Picture:
     theme.refuse_empty(table)
@@ -86,17 +88,19 @@ def _curves(
     first, last = int(table["step"].min()), int(table["step"].max())
     domain = axes.decades_domain([drawn["log10_relative"], np.array(span, float)])
     labels = ends[ends["path"].isin(names)]
+    with speaking(language):
+        said = {"limits": annotations.limit_rows(domain), "hover": _readings(drawn, names)}
     rows = {
         **{f"line {path}": drawn[drawn["path"] == path] for path in paths},
-        "limits": annotations.limit_rows(domain),
+        "limits": said["limits"],
         "zeros": annotations.zero_rows(zeros),
         "last zero": annotations.last_zero(zeros, last),
         "ends": labels[list(END_COLUMNS)].assign(label=annotations.broken(labels["path"].map(dict(names)))),
-        "hover": _readings(drawn, names),
+        "hover": said["hover"],
     }
-    look = Look(tuple(paths), tuple(names.get(path, path) for path in paths), dark)
+    look = Look(tuple(paths), tuple(names.get(path, "") for path in paths), dark)
     domains = {"norms": domain, "steps": [first, last]}
-    return Picture(_layers, look, rows, domains, dark, HEIGHT, held=("norms",), of_window=OF_WINDOW)
+    return Picture(_layers, look, rows, domains, dark, HEIGHT, held=("norms",), of_window=OF_WINDOW, language=language)
 
 
 @in_parts(_curves)
@@ -106,6 +110,7 @@ def curves(
     *,
     names: Mapping[str, str],
     span: Sequence[float],
+    language: str = SOURCE,
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
@@ -114,21 +119,23 @@ def curves(
 ) -> alt.LayerChart:
     """One line per path, named at its left end.
 
-    ends     where the names stand: columns path, step, label_at
-    names    of the paths
-    span     decades that are always in view, so that a line that moves is seen to move
+    ends       where the names stand: columns path, step, label_at
+    names      of the paths
+    span       decades that are always in view, so that a line that moves is seen to move
+    language   of the axes and of what stands beside the lines; `names` are in it already
     """
-    return _curves(table, ends, names=names, span=span, dark=dark).chart(title, subtitle, width, height)
+    picture = _curves(table, ends, names=names, span=span, language=language, dark=dark)
+    return picture.chart(title, subtitle, width, height)
 
 
 def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     ink = colours.INKS[look.dark]
-    x = axes.along(domains["steps"], axes.BACKWARDS)
+    x = axes.along(domains["steps"], _(axes.BACKWARDS))
     shades = [
         colours.cell_colour(STYLES[path].cell, look.dark) if STYLES[path].cell else ink.muted for path in look.paths
     ]
     colour: Any = alt.Color("path:N", scale=alt.Scale(domain=list(look.paths), range=shades), legend=None)
-    y_title = ["remaining gradient"]
+    y_title = [_("remaining gradient")]
     gutter = annotations.gutter(annotations.broken(pd.Series(look.names)))
     limits = annotations.float32_limits(rows["limits"], look.dark) if has(rows["limits"]) else []
     lines = []
@@ -157,8 +164,9 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
 
 
 def _readings(drawn: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    named = drawn.assign(line=[names.get(str(path), str(path)) for path in drawn["path"]])
-    return annotations.readings(named, "step", "line", "log10_relative", number)
+    named = drawn[drawn["path"].isin(names)]
+    named = named.assign(line=named["path"].map(dict(names)))
+    return annotations.readings(named, N_("step"), "line", "log10_relative", number)
 
 
 class LossLook(NamedTuple):
@@ -168,7 +176,9 @@ class LossLook(NamedTuple):
     dark: bool
 
 
-def _losses(table: pd.DataFrame, *, updates: int, level: float, name: str, dark: bool = False) -> Picture:
+def _losses(
+    table: pd.DataFrame, *, updates: int, level: float, name: str, language: str = SOURCE, dark: bool = False
+) -> Picture:
     theme.refuse_empty(table)
     cells = theme.present(table["path"], ())
     rows = {
@@ -177,7 +187,8 @@ def _losses(table: pd.DataFrame, *, updates: int, level: float, name: str, dark:
         "level": pd.DataFrame({"loss": [level], "label": [name]}),
     }
     domains = {"updates": [0.0, float(updates)], "losses": [0.0, 1.25 * level]}
-    return Picture(_loss_layers, LossLook(tuple(cells), dark), rows, domains, dark, HEIGHT, of_window=OF_WINDOW)
+    look = LossLook(tuple(cells), dark)
+    return Picture(_loss_layers, look, rows, domains, dark, HEIGHT, of_window=OF_WINDOW, language=language)
 
 
 @in_parts(_losses)
@@ -187,14 +198,19 @@ def losses(
     updates: int,
     level: float,
     name: str,
+    language: str = SOURCE,
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
     height: int | None = None,
 ) -> alt.LayerChart:
-    """The loss of every cell by update, up to the last of `updates`; `level` is a rule with its name."""
-    return _losses(table, updates=updates, level=level, name=name, dark=dark).chart(title, subtitle, width, height)
+    """The loss of every cell by update, up to the last of `updates`; `level` is a rule with its name.
+
+    language   of the axes and the legend; `name` is in it already
+    """
+    picture = _losses(table, updates=updates, level=level, name=name, language=language, dark=dark)
+    return picture.chart(title, subtitle, width, height)
 
 
 def _loss_layers(rows: Rows, domains: Domains, look: LossLook) -> list[alt.Chart]:
@@ -202,12 +218,12 @@ def _loss_layers(rows: Rows, domains: Domains, look: LossLook) -> list[alt.Chart
     x = alt.X(
         "update:Q",
         scale=alt.Scale(domain=axes.ends(domains["updates"]), nice=False),
-        axis=alt.Axis(title="update", format=",d", tickCount=axes.ticks("width", 75, axes.span(domains["updates"]))),
+        axis=alt.Axis(title=_("update"), format=",d", tickCount=axes.ticks("width", 75, axes.span(domains["updates"]))),
     )
     y = alt.Y(
         "loss:Q",
         scale=alt.Scale(domain=axes.ends(domains["losses"]), nice=False),
-        axis=alt.Axis(title="loss", tickCount=5),
+        axis=alt.Axis(title=_("loss"), tickCount=5),
     )
     colour = theme.cells_encoding(pd.DataFrame({"cell": look.cells}), look.dark)
     rule = alt.Chart(rows["level"]).mark_rule(color=ink.text, strokeDash=[6, 4]).encode(y=y)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from gradlab.cells import CELLS, state_names
 from gradlab.charts.colours import INKS, cell_colour
+from gradlab.words.languages import _
 
 # The last name must be the generic one: a stack of fonts none of which is installed loses all text, digits too.
 FONT = "Source Sans, Source Sans Pro, Noto Sans CJK KR, Noto Sans KR, NanumGothic, DejaVu Sans, sans-serif"
@@ -46,7 +47,7 @@ def cells_encoding(table: pd.DataFrame, dark: bool, legend: bool = True) -> alt.
     titles = {cell: cell_title(cell) for cell in cells}
     names = f"{json.dumps(titles)}[datum.value]"
     look = {"symbolOpacity": 1, "symbolDash": [1, 0], "columns": _columns(titles.values())}
-    key = alt.Legend(title="cell", labelExpr=names, **look)
+    key = alt.Legend(title=_("cell"), labelExpr=names, **look)
     scale = alt.Scale(domain=cells, range=[cell_colour(cell, dark) for cell in cells])
     return alt.Color("cell:N", scale=scale, legend=key if legend and len(cells) > 1 else None)
 

@@ -44,11 +44,13 @@ PAGE = """<!doctype html>
 <title>$title</title>
 <style>
 @page { size: A4; margin: 14mm 16mm; }
-body { font: 11pt/1.35 "Source Sans 3", "Source Sans Pro", "Noto Sans", "Noto Sans CJK KR", sans-serif; color: #1f2430;
+body { font: 11pt/1.35 "Source Sans 3", "Source Sans Pro", "Noto Sans", "Noto Sans CJK KR", "Noto Sans KR",
+  NanumGothic, "Apple SD Gothic Neo", "Malgun Gothic", sans-serif; color: #1f2430;
   max-width: 178mm; margin: 0 auto; background: #fff; }
 h1 { font-size: 17pt; margin: 0 0 1mm; }
 h2 { font-size: 13pt; margin: 0 0 1mm; }
 p { margin: 0 0 1.2mm; }
+:lang(ko) { word-break: keep-all; }
 section { break-inside: avoid; page-break-inside: avoid; margin: 0 0 6mm; }
 img { display: block; width: 100%; max-height: 78mm; object-fit: contain; object-position: left; }
 .note, .link { color: #5c6370; font-size: 8.5pt; overflow-wrap: anywhere; }

@@ -26,6 +26,7 @@ from gradlab.ui import pace
 from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.kept import MISSING
 from gradlab.ui.work import Make, kept, kept_or_made
+from gradlab.words.languages import N_, _
 from gradlab.words.waiting import takes_long, under_way
 
 SHOW_AFTER = 0.3  # seconds without an answer before progress is shown
@@ -110,7 +111,7 @@ def _reduced(key: str, reduction: Reduction, question: Question, bar: "Bar | Non
     if bar is not None:
         bar.announce(question.calls)
     parts = question.parts_of([_answer(call, bar) for call in question.calls])
-    return _waited(own, lambda progress: reduction.on_screen(parts), "Drawing", None, bar)
+    return _waited(own, lambda progress: reduction.on_screen(parts), N_("Drawing"), None, bar)
 
 
 def _answer(call: Call, bar: "Bar | None") -> Any:
@@ -140,7 +141,7 @@ def waiting() -> Iterator["Bar"]:
     try:
         yield bar
     except TooLarge as error:
-        refusal("This does not fit into memory", str(error))
+        refusal(_("This does not fit into memory"), str(error))
         st.stop()
     bar.clear()
 
@@ -179,7 +180,9 @@ class Bar:
         titles = [call.title for call, long in zip(missing, expected, strict=True) if long > LONG / 100]
         with self.slot.container(border=True):
             st.text(takes_long(titles, sum(expected)))
-            st.button("Begin", key="begin", on_click=st.session_state.update, kwargs={"begun": shown}, type="primary")
+            st.button(
+                _("Begin"), key="begin", on_click=st.session_state.update, kwargs={"begun": shown}, type="primary"
+            )
         st.stop()
 
     def progress_of(self, title: str, expected: float | None = None) -> Callable[[float], None]:

@@ -8,48 +8,51 @@ from pathlib import Path
 import streamlit as st
 
 from gradlab.ui.ask import place_bars
-from gradlab.ui.frame import hidden, link, opened_runs, pinned, present, settings, tools
+from gradlab.ui.frame import hidden, language, link, opened_runs, pinned, present, settings, tools
 from gradlab.ui.frame.link import PAGES
 from gradlab.ui.training import job_controls
 from gradlab.ui.work import holding
-
-EXPLORER = st.Page(PAGES / "gradient_flow.py", title="Gradient flow")
-SECTIONS = {
-    "See": [
-        st.Page(PAGES / "story.py", title="The story in ten steps"),
-        st.Page(PAGES / "home.py", title="Where does the gradient go?", default=True),
-        EXPLORER,
-    ],
-    "Why": [
-        st.Page(PAGES / "one_unit.py", title="One unit, one weight"),
-        st.Page(PAGES / "why_addition.py", title="Why addition wins"),
-        st.Page(PAGES / "gates.py", title="Gates and units"),
-        st.Page(PAGES / "unrolled.py", title="The unrolled network"),
-        st.Page(PAGES / "jacobians.py", title="Product Jacobians"),
-    ],
-    "Initialization": [st.Page(PAGES / "weights.py", title="Initial weights")],
-    "Sequences": [
-        st.Page(PAGES / "sequence_types.py", title="Sequence types"),
-        st.Page(PAGES / "itemised.py", title="One loss at a time"),
-        st.Page(PAGES / "truncation.py", title="Truncated back-propagation"),
-    ],
-    "Train": [
-        st.Page(PAGES / "training.py", title="Training"),
-        st.Page(PAGES / "character_model.py", title="Character model"),
-    ],
-    "Yours": [st.Page(PAGES / "your_network.py", title="Your network")],
-}
+from gradlab.words.languages import _, speaking
 
 ICON = str(Path(__file__).with_name("icon.svg"))
 STYLE = Path(__file__).with_name("frame") / "style.css"
 
 st.set_page_config(page_title="gradlab", page_icon=ICON, layout="wide")
+link.report(language.begin())
+EXPLORER = st.Page(PAGES / "gradient_flow.py", title=_("Gradient flow"))
+SECTIONS = {
+    _("See"): [
+        st.Page(PAGES / "story.py", title=_("The story in ten steps")),
+        st.Page(PAGES / "home.py", title=_("Where does the gradient go?"), default=True),
+        EXPLORER,
+    ],
+    _("Why"): [
+        st.Page(PAGES / "one_unit.py", title=_("One unit, one weight")),
+        st.Page(PAGES / "why_addition.py", title=_("Why addition wins")),
+        st.Page(PAGES / "gates.py", title=_("Gates and units")),
+        st.Page(PAGES / "unrolled.py", title=_("The unrolled network")),
+        st.Page(PAGES / "jacobians.py", title=_("Product Jacobians")),
+    ],
+    _("Initialization"): [st.Page(PAGES / "weights.py", title=_("Initial weights"))],
+    _("Sequences"): [
+        st.Page(PAGES / "sequence_types.py", title=_("Sequence types")),
+        st.Page(PAGES / "itemised.py", title=_("One loss at a time")),
+        st.Page(PAGES / "truncation.py", title=_("Truncated back-propagation")),
+    ],
+    _("Train"): [
+        st.Page(PAGES / "training.py", title=_("Training")),
+        st.Page(PAGES / "character_model.py", title=_("Character model")),
+    ],
+    _("Yours"): [st.Page(PAGES / "your_network.py", title=_("Your network"))],
+}
+
 st.html(STYLE)
 st.logo(ICON, size="large")
 page = st.navigation(SECTIONS, position="top")
 link.read_first_address()
 present.frame()
 hidden.frame()
+language.frame()
 job_controls.left(page.url_path)
 buttons = st.sidebar.container()
 notices = st.container()
@@ -66,7 +69,7 @@ with notices:
     opened_runs.notice(EXPLORER)
 told = len(st.session_state.get("problems", []))
 try:
-    with body, holding():
+    with body, holding(), speaking(language.of_page(page.url_path)):
         place_bars()
         page.run()
     with notices:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from gradlab.cells import SATURATED
+from gradlab.words.languages import N_, _
 
 
 class Reading(NamedTuple):
@@ -26,13 +27,20 @@ class Words(NamedTuple):
             return self.how
         return READINGS[self.how or self.name]
 
+    @property
+    def called(self) -> str:
+        """The figure's name in the language that is spoken."""
+        return _(self.name)
+
 
 READINGS: dict[str, Reading] = {  # of figures that several pages show
     "loss": Reading(
         r"L = \frac1{|S|\,B} \sum_{t \in S} \sum_b \ell\big(V h_t^{(b)} + b_V,\; y_t^{(b)}\big)",
-        "The mean over the scored steps S and the sequences of a fresh batch, before the update: the squared error, or "
-        "the cross-entropy in nats. Faint: every batch; bold: a running mean. The dashed rules are the baselines "
-        "reached without learning the task, and the level at which it counts as solved.",
+        N_(
+            "The mean over the scored steps S and the sequences of a fresh batch, before the update: the squared "
+            "error, or the cross-entropy in nats. Faint: every batch; bold: a running mean. The dashed rules are the "
+            "baselines reached without learning the task, and the level at which it counts as solved."
+        ),
     ),
     "gradient norm": Reading(
         r"\lVert g \rVert_2,\qquad g \leftarrow g\,\frac{\theta}{\lVert g \rVert_2} "

@@ -4,6 +4,8 @@ import math
 import re
 from collections.abc import Sequence
 
+from gradlab.words.languages import _
+
 SUPERSCRIPTS = dict(zip("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True))
 DIGITS = {superscript: digit for digit, superscript in SUPERSCRIPTS.items()}
 TIMES = "\u00a0×\u00a0"  # no line breaks there
@@ -27,9 +29,9 @@ def number(log10_value: float) -> str:
     From 0.001 to 10,000 it is written out, with two digits at least.
     """
     if math.isnan(log10_value):
-        return "not finite"
+        return _("not finite")
     if math.isinf(log10_value):
-        return "exactly 0" if log10_value < 0 else "infinite"
+        return _("exactly 0") if log10_value < 0 else _("infinite")
     if PLAIN_FROM <= log10_value < PLAIN_TO:
         value = 10**log10_value
         return f"{value:.2g}" if value < 99.5 else f"{value:,.0f}"

@@ -2,7 +2,7 @@
 
 A step shows a title, what happens, what came out (`says`), a question, its possible answers and, once one was given,
 what the computation says of it (`Lesson.answer`): together at most 60 words, a number
-being one, no sentence longer than 20.
+being one, no sentence longer than 20, in every language. What is moved (`Lesson.options` apart) stays as links have it.
 """
 
 import math
@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gradlab.words.how_to_read import READINGS, Reading
+from gradlab.words.languages import N_, _
 from gradlab.words.numbers import number, rounded
 
 Numbers = Mapping[str, float]
-VANISHES, STAYS, EXPLODES = FATES = ("vanishes", "stays", "explodes")
+VANISHES, STAYS, EXPLODES = FATES = (N_("vanishes"), N_("stays"), N_("explodes"))
 GROWN = 0.01  # decades from which more arrives than was injected
 FAR = 3.0  # decades of change from which a gradient vanishes or explodes
 
@@ -38,15 +39,30 @@ class Lesson(NamedTuple):
     deeper: str  # what the page that goes deeper is called
     how: Reading
 
+    def said(self) -> "Lesson":
+        """The lesson in the language that is spoken."""
+        return self._replace(
+            title=_(self.title),
+            text=_(self.text),
+            control=_(self.control),
+            question=_(self.question),
+            options=tuple(map(_, self.options)),
+            deeper=_(self.deeper),
+            how=self.how._replace(text=_(self.how.text)),
+        )
+
+
+def lesson(name: str) -> Lesson:
+    """The words of a step in the language that is spoken."""
+    return LESSONS[name].said()
+
 
 def reply(lesson: Lesson, chosen: int, numbers: Numbers) -> str:
     """To an answer: the number, whatever the answer was."""
     answer = lesson.answer(numbers)
-    return (
-        f"Right: {answer.says}."
-        if chosen == answer.option
-        else f"You said {lesson.options[chosen]}. {_begun(answer.says)}."
-    )
+    if chosen == answer.option:
+        return _("Right: {says}.").format(says=answer.says)
+    return _("You said {option}. {says}.").format(option=lesson.options[chosen], says=_begun(answer.says))
 
 
 def _begun(text: str) -> str:
@@ -59,7 +75,8 @@ def _fate(log10: float) -> int:
 
 def _left(log10: float) -> str:
     """What arrives of a gradient of 1; its name is left out where it grew."""
-    return f"{number(log10)} is left" if log10 < GROWN else f"it has become {number(log10)}"
+    text = _("{left} is left") if log10 < GROWN else _("it has become {left}")
+    return text.format(left=number(log10))
 
 
 def _nearest(log10: float, options: tuple[float, ...]) -> int:
@@ -68,28 +85,40 @@ def _nearest(log10: float, options: tuple[float, ...]) -> int:
 
 
 def _weight(w: float, n: Numbers) -> str:
-    return f"In {n['lag']} steps, w = {w:g} turns a gradient of 1 into **{number(n['left'])}**."
+    text = _("In {lag} steps, w = {w} turns a gradient of 1 into **{left}**.")
+    return text.format(lag=n["lag"], w=f"{w:g}", left=number(n["left"]))
 
 
 def _product(gain: float, n: Numbers) -> str:
-    apart = "do not part" if math.isnan(n["apart"]) else f"part after {n['apart']:.0f} steps (√H = {n['root']:.1f})"
-    return f"At gain {gain:g} the RNN turns 1 into **{number(n['left'])}**. The grey lines {apart}."
+    grown = _("At gain {gain} the RNN turns 1 into **{left}**.").format(gain=f"{gain:g}", left=number(n["left"]))
+    if math.isnan(n["apart"]):
+        apart = _("The grey lines do not part.")
+    else:
+        apart = _("The grey lines part after {steps} steps (√H = {root}).")
+    steps, root = f"{n['apart']:.0f}", f"{n['root']:.1f}"
+    return f"{grown} {apart.format(steps=steps, root=root)}"
 
 
-GOES = {-1: "shrinks", 0: "keeps its size", 1: "grows"}
+BOTH_PREDICT = {
+    -1: N_("Both predict that it shrinks."),
+    0: N_("Both predict that it keeps its size."),
+    1: N_("Both predict that it grows."),
+}
+WRONG = (N_("The radius predicts otherwise."), N_("The determinant predicts otherwise."))
 
 
 def _matrix(U: str, n: Numbers) -> str:
-    fates = [_sign(n["left"]), _sign(math.log10(n["radius"]) if n["radius"] else -math.inf)]
-    fates.append(_sign(math.log10(abs(n["determinant"])) if n["determinant"] else -math.inf))
-    wrong = [name for name, fate in zip(("radius", "determinant"), fates[1:], strict=True) if fate != fates[0]]
-    judged = {
-        0: f"Both predict that it {GOES[fates[0]]}.",
-        1: f"The {wrong[0] if wrong else ''} predicts otherwise.",
-        2: "Both predict otherwise.",
-    }
-    numbers = f"Spectral radius {n['radius']:g}, determinant {n['determinant']:g}"
-    return f"{numbers}: after {n['lag']} steps **{_left(n['left'])}**. {judged[len(wrong)]}"
+    fate, *predicted = (
+        _sign(n["left"]),
+        _sign(math.log10(n["radius"]) if n["radius"] else -math.inf),
+        _sign(math.log10(abs(n["determinant"])) if n["determinant"] else -math.inf),
+    )
+    wrong = [text for text, judged in zip(WRONG, predicted, strict=True) if judged != fate]
+    verdict = BOTH_PREDICT[fate] if not wrong else wrong[0] if len(wrong) == 1 else N_("Both predict otherwise.")
+    numbers = _("Spectral radius {radius}, determinant {determinant}: after {lag} steps **{left}**.").format(
+        radius=f"{n['radius']:g}", determinant=f"{n['determinant']:g}", lag=n["lag"], left=_left(n["left"])
+    )
+    return f"{numbers} {_(verdict)}"
 
 
 def _sign(log10: float) -> int:
@@ -98,58 +127,93 @@ def _sign(log10: float) -> int:
 
 
 def _clipping(threshold: str, n: Numbers) -> str:
-    dead, alive = n["dead"], "none is zero" if not n["zero"] else f"{n['zero']} are zero"
-    factors = f"the exploding gradient by **{number(n['factor'])}**, the vanishing by {number(n['factor_vanishing'])}"
-    shown = f"in float32 {dead} vanishing norms print as 0; {alive}"
-    if not math.isfinite(n["threshold"]):
-        return f"Nothing is clipped yet. {_begun(shown)}."
-    return f"θ = {threshold} multiplies {factors}. {_begun(shown)}."
+    shown = (
+        _("In float32 {dead} vanishing norms print as 0; {zero} are zero.")
+        if n["zero"]
+        else _("In float32 {dead} vanishing norms print as 0; none is zero.")
+    ).format(dead=n["dead"], zero=n["zero"])
+    if math.isfinite(n["threshold"]):
+        factors = _("θ = {threshold} multiplies the exploding gradient by **{factor}**, the vanishing by {vanishing}.")
+    else:
+        factors = _("Nothing is clipped yet.")
+    by, vanishing = number(n["factor"]), number(n["factor_vanishing"])
+    return f"{factors.format(threshold=threshold, factor=by, vanishing=vanishing)} {shown}"
+
+
+def _lifts(n: Numbers) -> Answer:
+    says = _("it is multiplied by {factor}").format(factor=number(n["factor_vanishing"]))
+    return Answer(0 if n["factor_vanishing"] > 0 else 1, says)
 
 
 GATES = {
-    "input": "Input gate open",
-    "forget": "Forget gate open",
-    "candidate": "Candidate pushed",
-    "output": "Output gate open",
+    "input": N_("Input gate open"),
+    "forget": N_("Forget gate open"),
+    "candidate": N_("Candidate pushed"),
+    "output": N_("Output gate open"),
 }
 
 
 def _gates(held: str, n: Numbers) -> str:
     if held == "none":
-        return f"As PyTorch draws it, **{_left(n['left'])}** after {n['lag']} steps."
-    times = n["left"] - n["left_drawn"]
-    return f"{GATES[held]}: **{_left(n['left'])}**, {number(times)} times what it was."
+        return _("As PyTorch draws it, **{left}** after {lag} steps.").format(left=_left(n["left"]), lag=n["lag"])
+    times = number(n["left"] - n["left_drawn"])
+    text = _("{gate}: **{left}**, {times} times what it was.")
+    return text.format(gate=_(GATES[held]), left=_left(n["left"]), times=times)
+
+
+ASKED_GATES = (N_("input"), N_("forget"), N_("output"))
 
 
 def best_gate(left: Numbers, options: tuple[str, ...]) -> Answer:
     """The gate that keeps most when it is held open, by what is left with each."""
     best = max(left, key=lambda gate: left[gate])
-    return Answer(options.index(best), f"{best} keeps the most, {number(left[best])}")
+    says = _("{gate} keeps the most, {left}").format(gate=_(best), left=number(left[best]))
+    return Answer(options.index(best), says)
 
 
 def _routes(blocked: str, n: Numbers) -> str:
-    rest = "By all routes" if blocked == "nothing" else f"Without {blocked}"
-    ways = f"The gradient passed U {n['through']:.1f} times and was added {n['added']:.1f} times, on average"
-    return f"{ways}. {rest}, **{_left(n['left'])}**."
+    ways = _("The gradient passed U {through} times and was added {added} times, on average.").format(
+        through=f"{n['through']:.1f}", added=f"{n['added']:.1f}"
+    )
+    rest = _("By all routes, **{left}**.") if blocked == "nothing" else _("Without {route}, **{left}**.")
+    return f"{ways} {rest.format(route=_(blocked), left=_left(n['left']))}"
 
 
 def _addition(bias: Any, n: Numbers) -> str:
-    lost = n["left_product"] - n["left"]
-    kept = f"{_at(bias)} the LSTM keeps **{number(n['left'])}**, the squashed {number(n['left_squashed'])}"
-    return f"{kept}. The product of the LSTM's forget gates is {number(lost)} times that."
+    lost = number(n["left_product"] - n["left"])
+    kept = _("{at} the LSTM keeps **{left}**, the squashed {left_squashed}.").format(
+        at=_at(bias), left=number(n["left"]), left_squashed=number(n["left_squashed"])
+    )
+    product = _("The product of the LSTM's forget gates is {times} times that.")
+    return f"{kept} {product.format(times=lost)}"
 
 
 def _at(bias: Any) -> str:
-    return "At PyTorch's default bias" if isinstance(bias, str) else f"At bias {bias:g}"
+    return _("At PyTorch's default bias") if isinstance(bias, str) else _("At bias {bias}").format(bias=f"{bias:g}")
 
 
 def _merged(bias: Any, n: Numbers) -> str:
-    gate = f"{_at(bias)} z keeps {n['keeps']:.0%} and takes in {n['takes']:.0%}"
-    return f"{gate}. The GRU has **{number(n['left'])}** left, the LSTM {number(n['left_lstm'])}."
+    gate = _("{at} z keeps {keeps} and takes in {takes}.").format(
+        at=_at(bias), keeps=f"{n['keeps']:.0%}", takes=f"{n['takes']:.0%}"
+    )
+    rest = _("The GRU has **{left}** left, the LSTM {left_lstm}.")
+    return f"{gate} {rest.format(left=number(n['left']), left_lstm=number(n['left_lstm']))}"
+
+
+def _is_above(n: Numbers) -> Answer:
+    text = _("the GRU has {left} left, the LSTM {left_lstm}")
+    says = text.format(left=number(n["left"]), left_lstm=number(n["left_lstm"]))
+    return Answer(0 if n["left"] > n["left_lstm"] else 1, says)
 
 
 def _window(length: int, n: Numbers) -> str:
-    return f"A window of {length} steps keeps **{n['kept']:.0%}** of the gradient."
+    text = _("A window of {length} steps keeps **{kept}** of the gradient.")
+    return text.format(length=length, kept=f"{n['kept']:.0%}")
+
+
+def _needed(n: Numbers) -> Answer:
+    says = _("it takes {steps} steps").format(steps=f"{n['needed']:.0f}")
+    return Answer(_nearest(math.log10(n["needed"]), (10, 50, 100)), says)
 
 
 CELLS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
@@ -157,16 +221,19 @@ CELLS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
 
 def _learning(updates: int, n: Numbers) -> str:
     losses = ", ".join(f"{name} **{n[cell]:.2f}**" for cell, name in CELLS.items())
-    return f"After {n['updates']:.0f} updates the losses are {losses}; guessing has {n['baseline']:.2f}."
+    text = _("After {updates} updates the losses are {losses}; guessing has {baseline}.")
+    return text.format(updates=f"{n['updates']:.0f}", losses=losses, baseline=f"{n['baseline']:.2f}")
 
 
 def _who_stays(n: Numbers) -> Answer:
     stays = max(CELLS, key=lambda cell: n[cell])
-    return Answer([*CELLS].index(stays), f"the {CELLS[stays]} is at {n[stays]:.2f}, guessing at {n['baseline']:.2f}")
+    text = _("the {cell} is at {loss}, guessing at {baseline}")
+    says = text.format(cell=CELLS[stays], loss=f"{n[stays]:.2f}", baseline=f"{n['baseline']:.2f}")
+    return Answer([*CELLS].index(stays), says)
 
 
 def _of_curves(formula: str) -> Reading:
-    text = (
+    text = N_(
         "The loss is at the right; the gradient travels left. A straight line is a constant factor a step. Grey dashed "
         "lines are what the bold ones are compared with. Means of log10 over the batch."
     )
@@ -176,130 +243,126 @@ def _of_curves(formula: str) -> Reading:
 GRADIENT = r"\left\lVert \frac{\partial L}{\partial s_t} \right\rVert_2 \Big/ \left\lVert \bar y_T \right\rVert_2"
 
 LESSONS: dict[str, Lesson] = {
-    "weight": Lesson(
-        "One weight, again and again",
-        "Going back one step multiplies the gradient by the weight w.",
-        "Weight w",
+    N_("weight"): Lesson(
+        N_("One weight, again and again"),
+        N_("Going back one step multiplies the gradient by the weight w."),
+        N_("Weight w"),
         _weight,
-        "What do 100 steps leave at w = 0.9?",
-        ("about 0.1", "about 0.001", "about 0.00003"),
+        N_("What do 100 steps leave at w = 0.9?"),
+        (N_("about 0.1"), N_("about 0.001"), N_("about 0.00003")),
         lambda n: Answer(_nearest(n["left"], (0.1, 0.001, 0.00003)), _left(n["left"])),
-        "One unit, one weight",
+        N_("One unit, one weight"),
         _of_curves(r"\frac{\partial h_T}{\partial h_t} = w^{\,T-t}"),
     ),
-    "product": Lesson(
-        "A product of matrices",
-        "Each step multiplies by the recurrent matrix U and tanh's slope. Grey: no tanh, same or fresh U.",
-        "Gain: factor on U",
+    N_("product"): Lesson(
+        N_("A product of matrices"),
+        N_("Each step multiplies by the recurrent matrix U and tanh's slope. Grey: no tanh, same or fresh U."),
+        N_("Gain: factor on U"),
         _product,
-        "At gain 4 the RNN's gradient …",
+        N_("At gain 4 the RNN's gradient …"),
         FATES,
         lambda n: Answer(_fate(n["left"]), _left(n["left"])),
-        "Product Jacobians",
+        N_("Product Jacobians"),
         _of_curves(r"\frac{\partial h_T}{\partial h_t} = \prod_{k=t+1}^{T} \operatorname{diag}(1 - h_k^2)\, U"),
     ),
-    "matrix": Lesson(
-        "No single number decides",
-        "Two ReLU units. Rules of thumb judge U by spectral radius or determinant.",
-        "U, row by row",
+    N_("matrix"): Lesson(
+        N_("No single number decides"),
+        N_("Two ReLU units. Rules of thumb judge U by spectral radius or determinant."),
+        N_("U, row by row"),
         _matrix,
-        "At (8 8; −8 −8) the radius is 0. The gradient …",
+        N_("At (8 8; −8 −8) the radius is 0. The gradient …"),
         FATES,
         lambda n: Answer(_fate(n["left"]), _left(n["left"])),
-        "Initial weights",
+        N_("Initial weights"),
         _of_curves(
             r"\prod_k \operatorname{diag}(\mathbb 1[a_k > 0])\, U \quad\text{beside}\quad "
             r"\rho(U)^{T-t},\ |\det U|^{T-t}"
         ),
     ),
-    "clipping": Lesson(
-        "Clipping tames explosions only",
-        "A gradient longer than θ is shortened, all steps alike. Dashed: before.",
-        "Threshold θ",
+    N_("clipping"): Lesson(
+        N_("Clipping tames explosions only"),
+        N_("A gradient longer than θ is shortened, all steps alike. Dashed: before."),
+        N_("Threshold θ"),
         _clipping,
-        "Does clipping at 1 lift the vanishing line?",
-        ("yes", "no"),
-        lambda n: Answer(0 if n["factor_vanishing"] > 0 else 1, f"it is multiplied by {number(n['factor_vanishing'])}"),
-        "Gradient flow",
+        N_("Does clipping at 1 lift the vanishing line?"),
+        (N_("yes"), N_("no")),
+        _lifts,
+        N_("Gradient flow"),
         _of_curves(r"g \leftarrow g\,\min\!\big(1,\ \theta / \lVert g \rVert_2\big)"),
     ),
-    "gates": Lesson(
-        "One gate after another",
-        "Gates lie between 0 and 1: input writes, forget keeps, output shows. Hold one near 1 (bias 3).",
-        "Held open",
+    N_("gates"): Lesson(
+        N_("One gate after another"),
+        N_("Gates lie between 0 and 1: input writes, forget keeps, output shows. Hold one near 1 (bias 3)."),
+        N_("Held open"),
         _gates,
-        "Which one keeps the most?",
-        ("input", "forget", "output"),
-        lambda n: best_gate(n, ("input", "forget", "output")),
-        "Gates and units",
+        N_("Which one keeps the most?"),
+        ASKED_GATES,
+        lambda n: best_gate(n, ASKED_GATES),
+        N_("Gates and units"),
         _of_curves(GRADIENT),
     ),
-    "routes": Lesson(
-        "Addition: the direct path",
-        "Bias 3. The cell adds: c′ = f c + i g; back, that multiplies by f. Block a route.",
-        "Blocked",
+    N_("routes"): Lesson(
+        N_("Addition: the direct path"),
+        N_("Bias 3. The cell adds: c′ = f c + i g; back, that multiplies by f. Block a route."),
+        N_("Blocked"),
         _routes,
-        "Block addition. What is left?",
-        ("most", "half", "almost nothing"),
+        N_("Block addition. What is left?"),
+        (N_("most"), N_("half"), N_("almost nothing")),
         lambda n: Answer(_share(10 ** (n["left"] - n["left_all"])), _left(n["left"])),
-        "Why addition wins",
+        N_("Why addition wins"),
         _of_curves(GRADIENT),
     ),
-    "addition": Lesson(
-        "What addition alone does not do",
-        "The squashed cell puts a tanh around its sum. Move the forget bias.",
-        "Forget bias",
+    N_("addition"): Lesson(
+        N_("What addition alone does not do"),
+        N_("The squashed cell puts a tanh around its sum. Move the forget bias."),
+        N_("Forget bias"),
         _addition,
-        "Does addition save the gradient at PyTorch's default bias?",
-        ("yes", "no"),
+        N_("Does addition save the gradient at PyTorch's default bias?"),
+        (N_("yes"), N_("no")),
         lambda n: Answer(0 if _fate(n["left"]) else 1, _left(n["left"])),
-        "Why addition wins",
+        N_("Why addition wins"),
         _of_curves(GRADIENT),
     ),
-    "merged": Lesson(
-        "The GRU merges memory and output",
-        "In a GRU one state h does both; gate z keeps the old.",
-        "Keep bias of both",
+    N_("merged"): Lesson(
+        N_("The GRU merges memory and output"),
+        N_("In a GRU one state h does both; gate z keeps the old."),
+        N_("Keep bias of both"),
         _merged,
-        "At bias 3 the GRU's line lies …",
-        ("above", "below"),
-        lambda n: Answer(
-            0 if n["left"] > n["left_lstm"] else 1,
-            f"the GRU has {number(n['left'])} left, the LSTM {number(n['left_lstm'])}",
-        ),
-        "The unrolled network",
+        N_("At bias 3 the GRU's line lies …"),
+        (N_("above"), N_("below")),
+        _is_above,
+        N_("The unrolled network"),
         _of_curves(GRADIENT),
     ),
-    "window": Lesson(
-        "Truncation forgets by design",
-        "Truncated back-propagation goes K steps back; before that the gradient is exactly 0.",
-        "Window K",
+    N_("window"): Lesson(
+        N_("Truncation forgets by design"),
+        N_("Truncated back-propagation goes K steps back; before that the gradient is exactly 0."),
+        N_("Window K"),
         _window,
-        "Which window keeps 99% here?",
-        ("about 10", "about 50", "about 100"),
-        lambda n: Answer(_nearest(math.log10(n["needed"]), (10, 50, 100)), f"it takes {n['needed']:.0f} steps"),
-        "Truncated back-propagation",
+        N_("Which window keeps 99% here?"),
+        (N_("about 10"), N_("about 50"), N_("about 100")),
+        _needed,
+        N_("Truncated back-propagation"),
         _of_curves(GRADIENT),
     ),
-    "learning": Lesson(
-        "Does it matter? Learning",
-        "Two of 30 letters decide the answer. All start from one seed.",
-        "Updates",
+    N_("learning"): Lesson(
+        N_("Does it matter? Learning"),
+        N_("Two of 30 letters decide the answer. All start from one seed."),
+        N_("Updates"),
         _learning,
-        "Which cell still guesses at the end?",
+        N_("Which cell still guesses at the end?"),
         (*CELLS.values(),),
         _who_stays,
-        "Training",
+        N_("Training"),
         READINGS["loss"],
     ),
 }
 
-TITLE = "The story in ten steps"
-STEP, BACK, NEXT = "Step", "Back", "Next"
-DEEPER = "Go deeper: {page}"
-LAST = "Now your own network"
-ANSWERS = "Answers"
-HANDOUT, HANDOUT_HELP = "Handout", "All steps with their pictures as they stand, to be printed."
+TITLE = N_("The story in ten steps")
+STEP, BACK, NEXT = N_("Step"), N_("Back"), N_("Next")
+DEEPER = N_("Go deeper: {page}")
+LAST = N_("Now your own network")
+HANDOUT, HANDOUT_HELP = N_("Handout"), N_("All steps with their pictures as they stand, to be printed.")
 
 
 def _share(share: float) -> int:
@@ -313,15 +376,20 @@ def step_title(place: int, lesson: Lesson) -> str:
 
 NAMES: dict[str, dict[str, str]] = {  # of the lines
     "weight": {"weight": "w"},
-    "product": {"rnn": "RNN", "same": "same U", "fresh": "fresh U"},
-    "matrix": {"gradient": "gradient", "radius": "radius", "determinant": "det"},
-    "clipping": {"exploding clipped": "exploding", "vanishing clipped": "vanishing"},
-    "gates": {"held": "held", "drawn": "before"},
-    "routes": {"blocked": "blocked", "all": "all"},
-    "addition": {"lstm": "LSTM", "squashed": "squashed", "product": "gates"},
+    "product": {"rnn": "RNN", "same": N_("same U"), "fresh": N_("fresh U")},
+    "matrix": {"gradient": N_("gradient"), "radius": N_("radius"), "determinant": "det"},
+    "clipping": {"exploding clipped": N_("exploding"), "vanishing clipped": N_("vanishing")},
+    "gates": {"held": N_("held"), "drawn": N_("before")},
+    "routes": {"blocked": N_("blocked"), "all": N_("all")},
+    "addition": {"lstm": "LSTM", "squashed": N_("squashed"), "product": N_("gates")},
     "merged": {"gru": "GRU", "lstm": "LSTM"},
-    "window": {"all": "whole", "window": "window"},
+    "window": {"all": N_("whole"), "window": N_("window")},
 }
+
+
+def names_of(step: str) -> dict[str, str]:
+    """The names of a step's lines in the language that is spoken."""
+    return {path: _(name) for path, name in NAMES[step].items()}
 
 
 def asked(lesson: Lesson) -> str:
@@ -332,9 +400,9 @@ def asked(lesson: Lesson) -> str:
 def answers(says: Sequence[str]) -> str:
     """The answers to all questions, on paper."""
     numbered = (f"{place}. {text}" for place, text in enumerate(says, 1))
-    return f"{ANSWERS}: {'; '.join(numbered)}."
+    return _("Answers: {answers}.").format(answers="; ".join(numbered))
 
 
 def guessing(level: float) -> str:
     """The rule at the loss of guessing."""
-    return f"guessing: {rounded(level)}"
+    return _("guessing: {level}").format(level=rounded(level))

@@ -15,6 +15,7 @@ from gradlab.training.story import RECIPE
 from gradlab.ui.ask import answer
 from gradlab.ui.parts.story import DEFAULT, LEARNS, SCENES, numbers_of, shown
 from gradlab.words import story as words
+from gradlab.words.languages import codes, speaking
 from gradlab.words.letters import without_markdown
 from gradlab.words.numbers import number
 
@@ -27,7 +28,7 @@ def said(scene, stop) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    return [part for part in re.split(r"(?<=[.?…])\s+(?=[A-ZΘθ(U])", text) if part]
+    return [part for part in re.split(r"(?<=[.?…])\s+(?=[A-ZΘθ(U가-힣])", text) if part]
 
 
 def count_of(text: str) -> int:
@@ -47,6 +48,13 @@ def test_every_step_has_words_and_names_for_its_lines():
         assert set(words.NAMES[scene.name]) <= lines
 
 
+@pytest.fixture(params=codes())
+def spoken(request):
+    with speaking(request.param):
+        yield request.param
+
+
+@pytest.mark.usefixtures("spoken")
 @pytest.mark.parametrize("scene", SCENES, ids=named)
 def test_a_step_has_at_most_sixty_words_and_no_long_sentence_whatever_is_set_and_answered(scene):
     lesson = scene.lesson
@@ -136,6 +144,41 @@ def test_what_a_step_claims_is_what_arrays_hold_wherever_its_control_stands(scen
     for stop, text in spoken.items():
         for claim in claims(scene, stop):
             assert claim in text, (stop, claim, text)
+
+
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:\u00a0×\u00a010[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?%?")
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=named)
+def test_every_language_says_the_same_numbers_wherever_the_control_stands(scene):
+    numbers = numbers_of(scene, answer)
+    for stop in scene.stops:
+        replies = range(len(scene.lesson.options))
+        texts = [said(scene, stop), *(words.reply(scene.lesson, chosen, numbers) for chosen in replies)]
+        for code in codes()[1:]:
+            with speaking(code):
+                lesson = scene.lesson
+                others = [said(scene, stop), *(words.reply(lesson, chosen, numbers) for chosen in replies)]
+            for text, other in zip(texts, others, strict=True):
+                assert other != text
+                assert set(NUMBER.findall(other)) == set(NUMBER.findall(text)), (text, other)
+    assert NUMBER.findall("1 is 2.7\u00a0×\u00a010⁻⁵ of 1,000 or 99%.") == ["1", "2.7\u00a0×\u00a010⁻⁵", "1,000", "99%"]
+
+
+def test_a_judgement_is_the_same_in_every_language():
+    (scene,) = (scene for scene in SCENES if scene.name == "matrix")
+    english = {stop: said(scene, stop).split(". ")[-1] for stop in scene.stops}
+    with speaking("ko"):
+        korean = {stop: said(scene, stop).split(". ")[-1] for stop in scene.stops}
+    judged = {
+        "Both predict that it shrinks.": "둘 다 줄어든다고 맞게 예측합니다.",
+        "Both predict that it keeps its size.": "둘 다 크기가 그대로라고 맞게 예측합니다.",
+        "Both predict that it grows.": "둘 다 커진다고 맞게 예측합니다.",
+        "Both predict otherwise.": "둘 다 예측이 틀립니다.",
+        "The determinant predicts otherwise.": "행렬식의 예측은 틀립니다.",
+    }
+    assert korean == {stop: judged[text] for stop, text in english.items()}
+    assert len(set(korean.values())) >= 4
 
 
 def test_the_losses_that_are_said_are_those_of_the_runs():

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from gradlab.settings.experiment import shown
+from gradlab.words.languages import _
 
 NAME = "hide"  # in the address
 KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -29,7 +30,9 @@ def read(query: Any) -> list[str]:
     asked = list(dict.fromkeys(part.strip() for part in query.get(NAME, "").split(",") if part.strip()))[:MOST]
     st.session_state[NAME] = tuple(name for name in asked if KEY.fullmatch(name))
     return [
-        f"{NAME} = {shown(name)} is not the name of a control: use names as they stand in links, such as keep_bias."
+        _("{setting} is not the name of a control: use names as they stand in links, such as keep_bias.").format(
+            setting=f"{NAME} = {shown(name)}"
+        )
         for name in asked
         if name not in names()
     ]

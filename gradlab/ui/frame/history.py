@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from gradlab.ui.frame import visit
+from gradlab.words.languages import _
 
 MOST = 100  # steps that are kept
 LONGEST = 24  # letters of a value in a button's hint
@@ -22,10 +23,10 @@ class History(NamedTuple):
     at: int
 
 
-def noted(name: str, default: Any, is_setting: bool = True) -> None:
-    """Notes the default of a widget, and whether it is a setting."""
+def noted(name: str, default: Any, is_setting: bool = True, label: str = "") -> None:
+    """Notes the default of a widget, whether it is a setting, and what the page calls it."""
     seen = visit.current()
-    seen.defaults[name] = default
+    seen.defaults[name], seen.labels[name] = default, label or name
     if is_setting:
         seen.undoable.add(name)
 
@@ -61,16 +62,16 @@ def move(way: int) -> None:
 
 
 def hint(way: int) -> str:
-    """What a step back or forth changes: "gain: 1.5 → 1.0"; "" where there is no such step."""
+    """What a step back or forth changes: "Gain: 1.5 → 1.0"; "" where there is no such step."""
     steps, at = _history()
     if not 0 <= at + way < len(steps):
         return ""
     names = _changed(steps, at, way)
     if len(names) != 1:
-        return f"{len(names)} settings"
+        return _("{count} settings").format(count=len(names))
     (name,) = names
     values = (_short(steps[place].get(name, default_of(name))) for place in (at, at + way))
-    return f"{name.replace('_', ' ')}: {' → '.join(values)}"
+    return f"{visit.current().labels.get(name, name)}: {' → '.join(values)}"
 
 
 def _history() -> History:

@@ -18,14 +18,16 @@ from gradlab.settings.links import LINK_VERSION, read_query, to_query
 from gradlab.settings.meant import closest
 from gradlab.settings.pins import read_all
 from gradlab.settings.tasks import TASKS
-from gradlab.ui.frame import hidden, present, visit
+from gradlab.ui.frame import hidden, language, present, visit
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, ONE_CELL, Settings, display, titles
 from gradlab.ui.place import FOLDER
+from gradlab.words.languages import _
 
 PASSED_ON = ("version", "embed", "embed_options")  # Streamlit reads the last two
 # Settings of single pages. A new one needs no line: it begins with the name of its page, as jacobians_of does.
 PAGES_OWN = (
     "weight", "gate", "lags", "cuts", "layer", "sequence", "unit", "characters", "lag", "colours", "step",
+    language.NAME,
 )  # fmt: skip
 PASSED_ON += PAGES_OWN
 ON_PAGES = (  # settings of one page, drawn there; their widgets fall back by themselves from what is not allowed
@@ -134,7 +136,7 @@ def _all(query: Any) -> list[tuple[str, list[str]]]:
 
 def _cells(query: Any) -> tuple[list[str], list[str]]:
     """The cells a link asks to compare, by name or title, and a sentence for each that does not exist."""
-    known, _ = _cells_called(query.get_all("cells") or query.get_all("cell"))
+    known = _cells_called(query.get_all("cells") or query.get_all("cell"))[0]
     return known, [_no_cell(word) for word in _cells_called(query.get_all("cells"))[1]]
 
 
@@ -217,7 +219,7 @@ def tell(settings: Settings) -> None:
         return
     st.session_state["problems_at"] = settings
     with st.container(border=True, key="problems"):
-        st.markdown("**Not everything asked for could be used.**")
+        st.markdown(_("**Not everything asked for could be used.**"))
         _show(st.session_state["problems"])
 
 
@@ -232,7 +234,7 @@ def _show(sentences: list[str]) -> None:
     for sentence in sentences[:MOST_SENTENCES]:
         st.text(sentence)
     if (more := len(sentences) - MOST_SENTENCES) > 0:
-        st.text(f"And {more} more.")
+        st.text(_("And {count} more.").format(count=more))
 
 
 def _values(settings: Settings, session: Mapping[str, Any]) -> dict[str, Any]:
@@ -261,6 +263,7 @@ def short_query(settings: Settings, session: Mapping[str, Any]) -> str:
     drawn = {name: value for name, value in visit.current().defaults.items() if name not in standard}
     standard |= {name: str(value) if name in ON_PAGES else value for name, value in drawn.items()}
     changed = {name: value for name, value in _values(settings, session).items() if standard.get(name) != value}
+    changed = {name: value for name, value in changed.items() if name != language.NAME} | language.in_links()
     if present.is_on():
         changed[present.NAME] = "1"
     if hidden.names():

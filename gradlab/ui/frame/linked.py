@@ -14,6 +14,7 @@ import streamlit as st
 
 from gradlab.settings.experiment import shown
 from gradlab.ui.frame import history, link
+from gradlab.words.languages import _
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,14 +35,19 @@ def _linked(widget: Callable[P, R], allowed: Callable[[Mapping[str, Any]], str])
         value: Any = bound(*arguments, **options)
         named = form.bind(*arguments, **options)
         named.apply_defaults()
-        history.noted(name, _default(named.arguments))
+        history.noted(name, _default(named.arguments), label=str(named.arguments["label"]))
         if asked is not None and not _is_spelt(value, asked, spell):
             use = allowed(named.arguments)
             instead = _spelt(value, spell or str)
-            link.report([f"{name} = {shown(asked)} is not allowed: use {use}; {instead} is used instead."])
+            _refuse(name, asked, use, instead)
         return value
 
     return draw
+
+
+def _refuse(name: str, asked: str, use: str, instead: str) -> None:
+    text = _("{setting} is not allowed: use {use}; {instead} is used instead.")
+    link.report([text.format(setting=f"{name} = {shown(asked)}", use=use, instead=instead)])
 
 
 def _default(arguments: Mapping[str, Any]) -> Any:
@@ -79,32 +85,38 @@ def _is_spelt(value: Any, asked: str, format_func: Any) -> bool:
 
 def _spelt(value: Any, spell: Any) -> str:
     values = value if isinstance(value, list) else [] if value is None else [value]
-    return ", ".join(map(spell, values)) or "nothing"
+    return ", ".join(map(spell, values)) or _("nothing")
 
 
-def _one(arguments: Mapping[str, Any]) -> str:
-    """The options of a widget that has one of them, the first and the last of many."""
+def _options(arguments: Mapping[str, Any]) -> str:
+    """A widget's options, the first and the last of many."""
     spell = arguments.get("format_func") or str
     options = [spell(option) for option in arguments["options"]]
     few = options if len(options) <= MOST_OPTIONS else [*options[:2], "…", options[-1]]
-    return f"one of {', '.join(few)}"
+    return ", ".join(few)
+
+
+def _one(arguments: Mapping[str, Any]) -> str:
+    """The options of a widget that has one of them."""
+    return _("one of {options}").format(options=_options(arguments))
 
 
 def _any(arguments: Mapping[str, Any]) -> str:
-    return _one(arguments).replace("one of", "any of", 1)
+    return _("any of {options}").format(options=_options(arguments))
 
 
 def _number(arguments: Mapping[str, Any]) -> str:
     low, high = arguments["min_value"], arguments["max_value"]
-    return f"a {'whole ' if isinstance(low, int) else ''}number from {low} to {high}"
+    text = _("a whole number from {low} to {high}") if isinstance(low, int) else _("a number from {low} to {high}")
+    return text.format(low=low, high=high)
 
 
 def _text(arguments: Mapping[str, Any]) -> str:
-    return f"at most {arguments['max_chars']} characters"
+    return _("at most {most} characters").format(most=arguments["max_chars"])
 
 
 def _switch(arguments: Mapping[str, Any]) -> str:
-    return "true or false"
+    return _("true or false")
 
 
 def expander(label: str, expanded: bool, key: str) -> Any:
@@ -114,7 +126,7 @@ def expander(label: str, expanded: bool, key: str) -> Any:
     history.noted(key, expanded, is_setting=False)
     if asked is not None and asked.lower() not in ("true", "false"):
         instead = "true" if part.open else "false"
-        link.report([f"{key} = {shown(asked)} is not allowed: use {_switch({})}; {instead} is used instead."])
+        _refuse(key, asked, _switch({}), instead)
     return part
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import streamlit as st
 
+from gradlab.words.languages import N_, _
+
 NAME = "present"  # in the address
-HELP = "Large type, a high chart and the sliders that matter, for a room. Escape ends it."
+HELP = N_("Large type, a high chart and the sliders that matter, for a room. Escape ends it.")
 STYLE = Path(__file__).with_name("present.css")
 MOST_SLIDERS = 4
 AROUND, LOWEST = 470, 330  # pixels that the page needs around its chart; of the chart
@@ -38,7 +40,8 @@ def frame() -> None:
     """The look of the page and the button that ends it; the address says that it is on, on every page."""
     if is_on():
         st.html(STYLE)
-        st.button("End", key="leave_presentation", icon=":material/close:", help="End (Escape)", on_click=leave)
+        label, hint = _("End"), _("End (Escape)")
+        st.button(label, key="leave_presentation", icon=":material/close:", help=hint, on_click=leave)
         st.query_params[NAME] = "1"
     elif NAME in st.query_params:
         del st.query_params[NAME]

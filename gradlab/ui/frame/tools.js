@@ -46,19 +46,22 @@ export default function ({ data, parentElement, setStateValue }) {
   adopting = null;
   if (data.measured && measured !== innerHeight) setStateValue("height", (measured = innerHeight));
   const copy = parentElement.querySelector("button"), status = parentElement.querySelector("[role=status]");
-  const box = parentElement.querySelector("input");
+  const box = parentElement.querySelector("input"), { texts } = data;
+  copy.textContent = texts.copy;
+  box.setAttribute("aria-label", texts.link);
+  document.documentElement.lang = data.language;
   const link = () => location.origin + location.pathname + (data.query ? `?${data.query}` : "");
   if (box.value !== link()) box.hidden = true;
   copy.onclick = async () => {
     try {
       await navigator.clipboard.writeText(link());
-      status.textContent = "Link copied";
+      status.textContent = texts.copied;
       box.hidden = true;
     } catch {
       box.value = link();
       box.hidden = false;
       box.select();
-      status.textContent = "The clipboard is refused here: copy the link below";
+      status.textContent = texts.refused;
       return;
     }
     setTimeout(() => { status.textContent = ""; }, SAID);

@@ -7,11 +7,17 @@ from typing import Any
 import streamlit as st
 from streamlit.components import v2
 
-from gradlab.ui.frame import history, link, present, settings, shelf
+from gradlab.ui.frame import history, language, link, present, settings, shelf
+from gradlab.words.languages import N_, _
 
 HERE = Path(__file__)
-HTML = """<button type="button">Copy link</button><span role="status"></span>
-<input type="text" readonly hidden aria-label="Link of these settings">"""
+HTML = """<button type="button"></button><span role="status"></span><input type="text" readonly hidden>"""
+COPY = {
+    "copy": N_("Copy link"),
+    "link": N_("Link of these settings"),
+    "copied": N_("Link copied"),
+    "refused": N_("The clipboard is refused here: copy the link below"),
+}
 
 
 def draw(place: Any) -> None:
@@ -20,23 +26,29 @@ def draw(place: Any) -> None:
     history.record(session)
     with place, st.container(gap="small"):
         with st.container(horizontal=True, gap="small", key="tools frame"):
-            _step("Undo", "undo", -1)
-            _step("Redo", "redo", 1)
+            _step(N_("Undo"), N_("Nothing to undo"), "undo", -1)
+            _step(N_("Redo"), N_("Nothing to redo"), "redo", 1)
             st.button(
-                "Present", key="present_page", icon=":material/slideshow:", help=present.HELP, on_click=present.begin
+                _("Present"),
+                key="present_page",
+                icon=":material/slideshow:",
+                help=_(present.HELP),
+                on_click=present.begin,
             )
         query = link.short_query(settings.current(), session)
         data = {"query": query, "measured": present.is_on(), "shelf": shelf.own()}
+        data["language"] = language.of_page(st.session_state["drawn on"])
+        data["texts"] = {name: _(text) for name, text in COPY.items()}
         _copier()(key="copy_link", data=data, on_height_change=_heard, on_shelf_change=_adopt)
     shelf.used()
 
 
-def _step(label: str, name: str, way: int) -> None:
+def _step(label: str, nothing: str, name: str, way: int) -> None:
     what = history.hint(way)
     keys = "Ctrl+Z" if way < 0 else "Ctrl+Shift+Z"
-    hint = f"{label} ({keys}): {what}" if what else f"Nothing to {label.lower()}"
+    hint = f"{_(label)} ({keys}): {what}" if what else _(nothing)
     st.button(
-        label, key=name, icon=f":material/{name}:", help=hint,
+        _(label), key=name, icon=f":material/{name}:", help=hint,
         on_click=history.move, args=(way,), disabled=not what, type="tertiary",
     )  # fmt: skip
 

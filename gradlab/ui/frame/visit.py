@@ -17,7 +17,7 @@ class Visit:
     has_begun           whether its first address has been read
     address, display    what its first address said of the settings, and of how to show them
     asked               what that address asked of single pages' widgets, by name, until these are drawn
-    defaults            of the widgets that were drawn
+    defaults, labels    of the widgets that were drawn
     undoable            those of them that are settings
     """
 
@@ -26,6 +26,7 @@ class Visit:
     display: dict[str, Any] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
     undoable: set[str] = field(default_factory=set)
 
 

@@ -35,16 +35,18 @@ from gradlab.ui.frame.again import run_again, session_id
 from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.parts.drawing import Drawing
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import N_, _
 from gradlab.words.letters import without_markdown
 
-WIDTHS = {"screen": SCREEN, "3.25 in": COLUMN, "6.75 in": PAGE}  # a screen's; a column and a page of a paper
+WIDTHS = {N_("screen"): SCREEN, "3.25 in": COLUMN, "6.75 in": PAGE}  # a screen's; a column and a page of a paper
 DPI = (96, 150, 192, 300, 600)
 PAPER = {"picture_font": 8.0, "picture_dpi": 300}  # what papers ask for, chosen with their widths
-LIGHT, DARK = "light", "dark"
-EVERY_ROW = (
+LIGHT, DARK = N_("light"), N_("dark")
+GROUPS = ((N_("Picture"), PICTURES), (N_("Numbers"), TABLES), (N_("Settings"), SETTINGS))
+EVERY_ROW = N_(
     "Drawn from every row, not from those that the screen shows, which takes seconds for a long trace. Lines of more "
-    f"than {POINTS_TAKEN:,} rows are thinned with their extremes kept; maps of many more than {CELLS_TAKEN:,} cells "
-    "average neighbouring steps."
+    "than {points} rows are thinned with their extremes kept; maps of many more than {cells} cells average "
+    "neighbouring steps."
 )
 
 
@@ -101,17 +103,21 @@ def _choose(name: str) -> Picture:
     def call(choice: str) -> dict[str, Any]:
         return {"key": f"{choice} {name}", "on_change": take, "args": (choice,)}
 
-    low, high, _ = LIMITS["font_size"]
+    low, high = LIMITS["font_size"][:2]
     with st.container(horizontal=True):
-        st.segmented_control("Width", list(WIDTHS), required=True, width="content", **call("picture_width"))
-        st.number_input("Font (pt)", low, high, step=0.5, format="%.1f", width=130, **call("picture_font"))
-        st.selectbox("PNG: dots per inch", DPI, width=130, **call("picture_dpi"))
-        st.segmented_control("Theme", (LIGHT, DARK), required=True, width="content", **call("picture_theme"))
+        st.segmented_control(
+            _("Width"), list(WIDTHS), required=True, width="content", format_func=_, **call("picture_width")
+        )
+        st.number_input(_("Font (pt)"), low, high, step=0.5, format="%.1f", width=130, **call("picture_font"))
+        st.selectbox(_("PNG: dots per inch"), DPI, width=130, **call("picture_dpi"))
+        st.segmented_control(
+            _("Theme"), (LIGHT, DARK), required=True, width="content", format_func=_, **call("picture_theme")
+        )
     with st.container(horizontal=True):
-        st.toggle("Title", width="content", **call("picture_heading"))
-        help_text = "Network, size, length, seed and what is not at its default, below the plot."
-        st.toggle("Settings", help=help_text, width="content", **call("picture_note"))
-        st.toggle("Powers as 10⁻⁵", help="Else 1e-5.", width="content", **call("picture_powers"))
+        st.toggle(_("Title"), width="content", **call("picture_heading"))
+        help_text = _("Network, size, length, seed and what is not at its default, below the plot.")
+        st.toggle(_("Settings"), help=help_text, width="content", **call("picture_note"))
+        st.toggle(_("Powers as 10⁻⁵"), help=_("Else 1e-5."), width="content", **call("picture_powers"))
     return chosen_picture()
 
 
@@ -120,16 +126,19 @@ def export_bar(drawing: Drawing, words: Words) -> None:
     question = drawing.question
     subjects, code = question.subjects, question.code
     failed: dict[str, str] = st.session_state.setdefault("failed exports", {})  # name of the figure → sentence
-    with tool(f"Export {words.name}", ":material/download:", f"export {words.name}") as opened:
+    with tool(
+        _("Export {figure}").format(figure=words.called), ":material/download:", f"export {words.name}"
+    ) as opened:
         if not opened:
             return
         if words.name in failed:
-            refusal("This file could not be made", failed.pop(words.name))
+            refusal(_("This file could not be made"), failed.pop(words.name))
         is_reduced = not isinstance(drawing.reduction, AllRows)
         pictures, picture = st.container(gap="small"), _choose(words.name)
-        for label, kinds in (("Picture", PICTURES), ("Numbers", TABLES), ("Settings", SETTINGS)):
+        for label, kinds in GROUPS:
             place = pictures if kinds is PICTURES else st.container(gap="small")
-            place.caption(label, help=EVERY_ROW if is_reduced and kinds is PICTURES else None)
+            about = _(EVERY_ROW).format(points=f"{POINTS_TAKEN:,}", cells=f"{CELLS_TAKEN:,}")
+            place.caption(_(label), help=about if is_reduced and kinds is PICTURES else None)
             with place.container(horizontal=True, gap="small"):
                 for name, kind in kinds.items():
                     if kinds is PICTURES:
@@ -143,7 +152,7 @@ def export_bar(drawing: Drawing, words: Words) -> None:
                     else:
                         continue
                     target = file_name(subjects, words.name, kind.extension)
-                    key, help_text = f"{name} {words.name}", f"Download {name}"
+                    key, help_text = f"{name} {words.name}", _("Download {name}").format(name=name)
                     make = partial(_told, make, words.name, failed, session_id())
                     st.download_button(name, make, target, kind.mime, key=key, help=help_text, on_click="ignore")
 

@@ -18,6 +18,7 @@ from gradlab.ui.parts.export_bar import chosen_picture, export_bar, program_of, 
 from gradlab.ui.work import KEPT, kept
 from gradlab.words.flow import NOTHING_INJECTED
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _, current, speaking
 from gradlab.words.letters import without_markdown
 
 Width = Literal["stretch", "content"]
@@ -65,13 +66,15 @@ def figure(
         chart = Shown(partial(drawing.on_screen, rows, dark), drawing.key(dark))
         show(chart, f"{words.title}. {words.sentence}", width, chosen)
     if tools:
-        _tools(drawing, words, export)
+        _tools(drawing, words, export, current())
 
 
 @st.fragment
-def _tools(drawing: Drawing, words: Words, export: bool) -> None:
-    """Quiet icons at the chart's corner. A fragment, so that one that opens is made then, and the page does not run."""
-    with st.container(horizontal=True, horizontal_alignment="right", gap=None, key=f"tools {words.name}"):
+def _tools(drawing: Drawing, words: Words, export: bool, language: str) -> None:
+    """Quiet icons at the chart's corner. A fragment, so that one that opens is made then, and the page does not run:
+    it is told the language."""
+    place = st.container(horizontal=True, horizontal_alignment="right", gap=None, key=f"tools {words.name}")
+    with speaking(language), place:
         if export:
             export_bar(drawing, words)
             program(drawing, words)
@@ -124,7 +127,7 @@ def show(chart: Shown, description: str, width: Width = "stretch", chosen: Chose
 
 def how_to_read(words: Words) -> None:
     """How to read the chart in a line, and what it shows as a formula."""
-    with tool(f"How to read {words.name}", ":material/help:", f"read {words.name}") as opened:
+    with tool(_("How to read {figure}").format(figure=words.called), ":material/help:", f"read {words.name}") as opened:
         if opened:
             st.markdown(words.reading.text)
             st.latex(words.reading.formula)
@@ -132,6 +135,8 @@ def how_to_read(words: Words) -> None:
 
 def program(drawing: Drawing, words: Words) -> None:
     """The Python program that computes the chart's numbers and makes its picture."""
-    with tool(f"Python program of {words.name}", ":material/code:", f"program {words.name}") as opened:
+    with tool(
+        _("Python program of {figure}").format(figure=words.called), ":material/code:", f"program {words.name}"
+    ) as opened:
         if opened:
             st.code(program_of(drawing, words, chosen_picture()).decode(), language="python", width=560)

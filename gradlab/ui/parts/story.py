@@ -18,7 +18,7 @@ from gradlab.exports.handout import Part, handout
 from gradlab.training import learning, until
 from gradlab.training.story import RECIPE, baseline
 from gradlab.ui import ask
-from gradlab.ui.frame import linked
+from gradlab.ui.frame import language, linked
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.kept import MISSING
 from gradlab.ui.parts.drawing import Drawing
@@ -26,6 +26,7 @@ from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.ui.work import kept
 from gradlab.words import story as words
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import SOURCE, _, codes, current, speaking
 from gradlab.words.letters import without_markdown
 
 DEFAULT = "default"  # a bias that the initialization decides
@@ -55,7 +56,8 @@ class Scene(NamedTuple):
 
     @property
     def lesson(self) -> words.Lesson:
-        return words.LESSONS[self.name]
+        """Its words in the language that is spoken."""
+        return words.lesson(self.name)
 
 
 def _biased(bias: Any, **changes: Any) -> Any:
@@ -126,7 +128,7 @@ SCENES: tuple[Scene, ...] = (
     ),
 )  # fmt: skip
 STEPS = [*range(1, len(SCENES) + 1)]
-KEYS = ("step", *(scene.key for scene in SCENES))
+KEYS = ("step", *(scene.key for scene in SCENES), language.NAME)
 
 
 def sliders(shared: Settings) -> Mapping[str, Sequence[Any]]:
@@ -138,7 +140,8 @@ def view(asked: Asked, answer: Answer) -> View:
     """The picture and the sentence of the step that the link names."""
     scene = SCENES[asked.one_of("step", STEPS, 1) - 1]
     stop = asked.one_of(scene.key, scene.stops, scene.first)
-    drawn, sentence = shown(scene, stop, answer)
+    with speaking(asked.one_of(language.NAME, codes(), SOURCE)):
+        drawn, sentence = shown(scene, stop, answer)
     return View([drawn], [sentence])
 
 
@@ -149,9 +152,9 @@ def shown(scene: Scene, stop: Any, answer: Answer) -> tuple[Figure, str]:
     table, text = Table.of(call, "table"), Words(scene.name, lesson.title, sentence, lesson.how)
     if scene.name == "learning":
         level = baseline(LEARNS)
-        draw = partial(losses, updates=RECIPE.updates, level=level, name=words.guessing(level))
+        draw = partial(losses, updates=RECIPE.updates, level=level, name=words.guessing(level), language=current())
         return Figure(draw, table, text), sentence
-    draw = partial(curves, names=words.NAMES[scene.name], span=scene.span)
+    draw = partial(curves, names=words.names_of(scene.name), span=scene.span, language=current())
     return Figure(draw, table, text, beside={"ends": partial(story.named_ends, span=scene.span)}), sentence
 
 
@@ -159,9 +162,10 @@ def choose() -> Scene:
     """The step, by its number; in the link."""
     with st.container(horizontal=True, vertical_alignment="center", key="story_top"):
         linked.segmented_control(
-            words.STEP, STEPS, default=1, required=True, key="step", label_visibility="collapsed", width="content"
+            _(words.STEP), STEPS, default=1, required=True, key="step", label_visibility="collapsed", width="content"
         )
         _handout_button()
+        language.switch()
     return SCENES[(st.session_state["step"] or 1) - 1]
 
 
@@ -222,25 +226,26 @@ def _try(scene: Scene, key: str, chosen: int) -> None:
 
 def _deeper(scene: Scene, stop: Any) -> None:
     """A link to the page that goes deeper, at the same settings."""
-    links = [f"[{words.DEEPER.format(page=scene.lesson.deeper)}]({address(scene, stop)})"]
+    query = language.in_links()
+    links = [f"[{_(words.DEEPER).format(page=scene.lesson.deeper)}]({address(scene, stop, query)})"]
     if scene is SCENES[-1]:
-        links.append(f"[{words.LAST}](your_network)")
+        links.append(f"[{_(words.LAST)}](your_network{query and '?'}{urlencode(query)})")
     with st.container(key="deeper"):
         st.markdown(" · ".join(links))
 
 
-def address(scene: Scene, stop: Any) -> str:
-    """Of that page, as the story's own page writes it."""
-    return f"{scene.page}?{urlencode(scene.query(stop))}"
+def address(scene: Scene, stop: Any, more: Mapping[str, str] | None = None) -> str:
+    """Of that page, as the story's own page writes it; `more` stands in the link too."""
+    return f"{scene.page}?{urlencode({**scene.query(stop), **(more or {})})}"
 
 
 def walk(scene: Scene, stop: Any) -> None:
     """To the step before and to the next one, as the arrow keys do, and to the page that goes deeper."""
     place = SCENES.index(scene)
     with st.container(horizontal=True, key="story_walk"):
-        st.button(words.BACK, key="back a step", shortcut="Left", on_click=_go, args=(place,), disabled=place == 0)
+        st.button(_(words.BACK), key="back a step", shortcut="Left", on_click=_go, args=(place,), disabled=place == 0)
         st.button(
-            words.NEXT, key="next step", shortcut="Right", on_click=_go, args=(place + 2,), type="primary",
+            _(words.NEXT), key="next step", shortcut="Right", on_click=_go, args=(place + 2,), type="primary",
             disabled=scene is SCENES[-1],
         )  # fmt: skip
         _deeper(scene, stop)
@@ -254,19 +259,20 @@ def _go(step: int) -> None:
 def _handout_button() -> None:
     """All steps as they stand, as one page to be printed; made when asked for."""
     stops = tuple(st.session_state.get(scene.key, scene.first) for scene in SCENES)
-    make = partial(made_handout, stops, st.context.url or "")
+    make = partial(made_handout, stops, st.context.url or "", current())
     st.download_button(
-        words.HANDOUT, make, "gradlab-story.html", "text/html", key="handout", icon=":material/print:",
-        help=words.HANDOUT_HELP, on_click="ignore", type="tertiary",
+        _(words.HANDOUT), make, "gradlab-story.html", "text/html", key="handout", icon=":material/print:",
+        help=_(words.HANDOUT_HELP), on_click="ignore", type="tertiary",
     )  # fmt: skip
 
 
-def made_handout(stops: Sequence[Any], url: str = "") -> bytes:
-    """The handout of the steps at some stops of their controls; asked for outside a page's run too."""
+def made_handout(stops: Sequence[Any], url: str = "", spoken: str = SOURCE) -> bytes:
+    """The handout of the steps at some stops of their controls, in a language; asked for outside a page's run too."""
     pairs = list(zip(STEPS, SCENES, stops, strict=True))
-    parts = [_part(place, scene, stop, url) for place, scene, stop in pairs]
-    answers = [scene.lesson.answer(numbers_of(scene, ask.answer)).says for scene in SCENES]
-    return handout(words.TITLE, parts, words.answers(answers))
+    with speaking(spoken):
+        parts = [_part(place, scene, stop, url) for place, scene, stop in pairs]
+        answers = [scene.lesson.answer(numbers_of(scene, ask.answer)).says for scene in SCENES]
+        return handout(_(words.TITLE), parts, words.answers(answers), spoken)
 
 
 def _part(place: int, scene: Scene, stop: Any, url: str) -> Part:
@@ -275,7 +281,7 @@ def _part(place: int, scene: Scene, stop: Any, url: str) -> Part:
     drawing = Drawing(drawn.draw, drawn.question, drawn.reduction, drawn.beside)
     layout = Layout(width=PAGE, heading=False)
     svg = PICTURES["SVG"].write(drawing.picture(dark=False), (), code=drawn.question.code, layout=layout)
-    lesson, link = scene.lesson, urlencode({"step": place, scene.key: stop})
+    lesson, link = scene.lesson, urlencode({"step": place, scene.key: stop, language.NAME: current()})
     said = without_markdown(sentence)
     paragraphs = (lesson.text, f"{lesson.control}: {stop}. {said}", words.asked(lesson))
     title = words.step_title(place, lesson)

@@ -1,0 +1,64 @@
+"""`?lang=ko`: the language of the frame and of the pages that have it; at first the browser's, then a switch's.
+
+It is in links wherever a browser that speaks English would show another one without it.
+"""
+
+import streamlit as st
+
+from gradlab.settings.experiment import shown
+from gradlab.words import languages
+from gradlab.words.languages import SOURCE, _, name_of
+
+NAME = "lang"  # in the address, and in the session
+WHOLE = ("story",)  # pages that have every text in every language; the others are in English
+ICON = ":material/translate:"
+
+
+def begin() -> list[str]:
+    """Before anything is drawn: a run speaks the visitor's language. Sentences about a first address's `lang`."""
+    refused = []  # said below, in the language that is chosen
+    if NAME not in st.session_state:
+        asked, browser = st.query_params.get(NAME), languages.matching(st.context.locale)
+        st.session_state[NAME] = asked if asked in languages.codes() else browser
+        st.session_state["browser's language"] = browser
+        if asked not in (None, *languages.codes()):
+            refused.append(asked)
+    languages.speak(st.session_state[NAME])
+    text = _("{setting} is not a language of this app: use one of {options}.")
+    options = ", ".join(languages.codes())
+    return [text.format(setting=f"{NAME} = {shown(asked)}", options=options) for asked in refused]
+
+
+def of_page(page: str) -> str:
+    """The language of a page's own texts, by its address."""
+    return st.session_state[NAME] if page in WHOLE else SOURCE
+
+
+def in_links() -> dict[str, str]:
+    """What a link says of it: nothing where English is spoken to a browser that would ask for it."""
+    code = st.session_state.get(NAME, SOURCE)
+    is_plain = code == SOURCE == st.session_state.get("browser's language", SOURCE)
+    return {} if is_plain else {NAME: code}
+
+
+def frame() -> None:
+    """Keeps the address saying it on every page."""
+    if in_links():
+        st.query_params[NAME] = st.session_state[NAME]
+    elif NAME in st.query_params:
+        del st.query_params[NAME]
+
+
+def switch() -> None:
+    """A button for each other language, by the name that it gives itself."""
+    for code in languages.codes():
+        if code != st.session_state[NAME]:
+            name = name_of(code)
+            st.button(
+                name, key=f"speak {code}", icon=ICON, type="tertiary", on_click=_choose, args=(code,),
+                help=_("Language: {name}").format(name=name),
+            )  # fmt: skip
+
+
+def _choose(code: str) -> None:
+    st.session_state[NAME] = code
