@@ -173,7 +173,7 @@ def hover_rows(table: pd.DataFrame, mean: str, ghosts: pd.DataFrame | None = Non
 def _ghost_texts(table: pd.DataFrame, ghosts: pd.DataFrame, mean: str, steps: np.ndarray) -> dict[str, list]:
     """What every pin's line says at some steps; None where it has none, or is not finite."""
     lines = [*ghosts.groupby(["pin", *LINE_KEYS], sort=False)]
-    keys = pd.DataFrame([key for (_, *key), _ in lines], columns=LINE_KEYS)
+    keys = pd.DataFrame([key for (_pin, *key), _line in lines], columns=LINE_KEYS)
     names = theme.line_names(pd.concat([table[LINE_KEYS].drop_duplicates(), keys])).iloc[-len(lines) :]
     texts = {}
     for ((pin, *_others), line), name in zip(lines, names, strict=True):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from http.cookiejar import CookieJar
 from urllib.request import HTTPCookieProcessor, build_opener
 
@@ -23,8 +24,9 @@ def started(tmp_path, *options):
     command = [sys.executable, "-m", "gradlab", "app", "--no-browser", f"--port={port}", *options]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": str(ROOT)}
-        )
+            command, cwd=tmp_path, stdout=output, stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # which tests in the background ignore
+        )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     wait_until_it_answers(process, url, log)
     return process, url, log

@@ -224,7 +224,7 @@ def test_a_damaged_cache_is_compiled_again_and_never_fatal(copied, tmp_path):
     run, _ = copied
     whole = run("rnn")["rnn"]
     files = sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file())
-    assert {path.suffix for path in files} == {".nbi", ".nbc"}
+    assert {path.suffix for path in files} == {".nbi", ".nbc", ".lock"}
     noise = random.Random(0)
     for suffix in (".nbi", ".nbc"):
         for damage in (lambda old: b"", lambda old: old[: len(old) // 2], lambda old: noise.randbytes(len(old))):

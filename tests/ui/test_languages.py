@@ -79,7 +79,7 @@ def test_the_language_is_the_link_s_else_the_browser_s(open_app):
     assert HANGUL.search(open_app("story", lang="ko").header[0].value)
     assert not HANGUL.search(open_app("story").header[0].value)
     refused = open_app("story", lang="xx")
-    assert refused.text[0].value == "lang = 'xx' is not a language of this app: use one of en, ko."
+    assert refused.text[0].value == "lang = 'xx' is not allowed: use en / ko; en is used instead."
     assert not HANGUL.search(refused.header[0].value)
 
 

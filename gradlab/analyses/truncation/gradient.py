@@ -28,8 +28,14 @@ BIAS_COLUMNS = ("cell", "k1", "k2", "layer", "parameter", "relative_error", "cos
 BATCH_BYTES = 2**26  # of one sweep over spans laid side by side
 
 
-def _need(problem: Problem, schedule: Schedule | None = None, schedules: Sequence[Schedule] = ()) -> Need:
-    """All states of the forward pass twice, and the sweeps over spans laid side by side."""
+def _need(
+    problem: Problem,
+    schedule: Schedule | None = None,
+    schedules: Sequence[Schedule] = (),
+    whole_first: bool = False,
+) -> Need:
+    """All states of the forward pass twice, and the sweeps over spans laid side by side; the whole is swept behind them
+    or first."""
     size, planned = problem.size, plan(problem.size)
     chosen = [
         one for one in (*(several(schedules) if schedules else ()), schedule) if one is not None and one.kind != "full"
@@ -39,7 +45,7 @@ def _need(problem: Problem, schedule: Schedule | None = None, schedules: Sequenc
     laid_down = laid[0] + min(sum(laid[1:]), buffers.MOST_BYTES)  # the scratch arrays of those before are kept
     whole = plan_in_slices(size).bytes + planned.held
     losses = int(dense_bytes(size) * (1 + 3 * problem.losses / size.steps))
-    left = min(sum(laid), buffers.MOST_BYTES)  # when the whole is swept
+    left = 0 if whole_first else min(sum(laid), buffers.MOST_BYTES)  # when the whole is swept
     peak = states + max(planned.bytes + values_bytes(size), losses + max(whole + left, laid_down + planned.held))
     return Need(peak, f"all states of {sizes(size)}", SIZES_TO_LOWER, work_of(planned) * (3 + len(schedules)))
 
@@ -151,7 +157,7 @@ def departure(
 def _need_of_search(problem: Problem, schedule: Schedule | None = None, error: float = 0.01) -> Need:
     """Windows of every length leave scratch arrays of their own: each half as long as the one before, for instance."""
     T, kind = problem.size.steps, schedule or Schedule("full")
-    return _need(problem, None, [kind.of_length(T >> halved) for halved in range(1, T.bit_length())])
+    return _need(problem, None, [kind.of_length(T >> halved) for halved in range(1, T.bit_length())], whole_first=True)
 
 
 @analysis(_need_of_search)

@@ -24,9 +24,9 @@ def begin() -> list[str]:
         if asked not in (None, *languages.codes()):
             refused.append(asked)
     languages.speak(st.session_state[NAME])
-    text = _("{setting} is not a language of this app: use one of {options}.")
-    options = ", ".join(languages.codes())
-    return [text.format(setting=f"{NAME} = {shown(asked)}", options=options) for asked in refused]
+    text = _("{setting} is not allowed: use {use}; {instead} is used instead.")
+    use, instead = " / ".join(languages.codes()), st.session_state[NAME]
+    return [text.format(setting=f"{NAME} = {shown(asked)}", use=use, instead=instead) for asked in refused]
 
 
 def of_page(page: str) -> str:
