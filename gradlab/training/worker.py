@@ -20,14 +20,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import IO, NamedTuple
 
 import torch
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None
 
 from gradlab.settings.experiment import Experiment
 from gradlab.training.recipe import Recipe
@@ -153,7 +149,15 @@ def warm_up(is_wanted: Callable[[], bool]) -> None:
 
 
 def most_bytes() -> int:
-    return 0 if resource is None else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """That this process has taken at its peak; 0 where the system does not say.
+
+    Not `ru_maxrss` of Linux, which begins with the memory of the process that started this one.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
 
 
 def main() -> None:

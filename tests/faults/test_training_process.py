@@ -66,6 +66,12 @@ def same(records, others):
     return True
 
 
+def own_memory(pid):
+    """Without the libraries' files, of which systems map more or less at once."""
+    memory = psutil.Process(pid).memory_info()
+    return memory.rss - memory.shared
+
+
 def is_alive(pid):
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
@@ -177,6 +183,21 @@ def test_what_an_update_raises_is_reported_with_all_that_was_measured_before():
 SLOW = Experiment(cell="lstm", hidden_size=512, steps=400, batch_size=64)  # ten seconds an update
 
 
+LARGE_PARENT = """
+import subprocess, sys
+taken = b"x" * (1200 * 2**20)
+program = "from gradlab.training import worker; print(worker.most_bytes())"
+print(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
+"""
+
+
+def test_a_process_that_a_large_server_starts_is_not_taken_for_a_large_one():
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", LARGE_PARENT]
+    said = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
+    assert 100 * 2**20 < int(said) < 1000 * 2**20
+
+
 @pytest.mark.parametrize("end", ["pause", "left"])
 def test_an_update_that_takes_long_is_ended_in_its_middle(end, monkeypatch):
     record = run_of().measured()
@@ -186,7 +207,7 @@ def test_an_update_that_takes_long_is_ended_in_its_middle(end, monkeypatch):
     while job.pid is None:
         time.sleep(0.01)
     pid = job.pid
-    while psutil.Process(pid).memory_info().rss < 600 * 2**20:  # until it is at the update
+    while own_memory(pid) < 600 * 2**20:  # until it is at the update
         time.sleep(0.01)
     getattr(job, end)()
     stands_still(job)
