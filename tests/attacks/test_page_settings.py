@@ -2,6 +2,7 @@
 
 import pytest
 
+from gradlab.ui.frame import language
 from gradlab.ui.frame.link import MAY_BE_EMPTY, ON_PAGES, PAGES, of_pages
 from tests.ui.conftest import FIGURES
 
@@ -15,9 +16,10 @@ NAMES = sorted(path.stem for path in PAGES.glob("*.py"))
 
 
 def own_settings(app):
-    """The settings of the page alone that its widgets hold."""
+    """The settings of the page alone that its widgets hold; the language is every page's (tests/ui/test_languages.py)."""
     state = app.session_state.to_dict()
-    return sorted({*of_pages(state), *(name for name in ON_PAGES if name in state)} - {"shown_text", "learned_text"})
+    elsewhere = {"shown_text", "learned_text", language.NAME}
+    return sorted({*of_pages(state), *(name for name in ON_PAGES if name in state)} - elsewhere)
 
 
 def sections_of(app):
