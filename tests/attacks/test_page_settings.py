@@ -16,7 +16,7 @@ NAMES = sorted(path.stem for path in PAGES.glob("*.py"))
 
 
 def own_settings(app):
-    """The settings of the page alone that its widgets hold; the language is every page's: tests/ui/test_languages.py."""
+    """The settings of the page alone that its widgets hold; for the language see tests/ui/test_languages.py."""
     state = app.session_state.to_dict()
     elsewhere = {"shown_text", "learned_text", language.NAME}
     return sorted({*of_pages(state), *(name for name in ON_PAGES if name in state)} - elsewhere)
