@@ -35,7 +35,7 @@ def _need(problem: Problem) -> Need:
     """The weights, drawn and in float64, and the spectra of one gate after the other."""
     size = problem.size
     gates = len(CELLS[size.cell].pre_activations)
-    peak = 2 * weights_bytes(size) + 8 * 8 * size.hidden_size**2
+    peak = 2 * weights_bytes(size) + 6 * 8 * size.hidden_size**2
     work = SPECTRUM_WORK * size.depth * gates * size.hidden_size**3
     return Need(peak, f"hidden_size = {size.hidden_size}, depth = {size.depth}", "hidden_size or depth", work)
 
