@@ -21,7 +21,7 @@ from numpy import ndarray
 from gradlab.analyses.arguments import whole_number
 from gradlab.analyses.jacobians import products
 from gradlab.analyses.jacobians.products import TO_LOWER, numbers_of, sequence_of, steps_at
-from gradlab.analyses.memory import dense_bytes, item_of
+from gradlab.analyses.memory import item_of
 from gradlab.analyses.problem import Need, Problem, analysis, without_loss, work_of
 from gradlab.cells import CELLS
 from gradlab.engine import Progress, plan
@@ -58,7 +58,8 @@ class Iterations(NamedTuple):
 
 def _need(problem: Problem, tolerance: float = TOLERANCE, most: int | None = None, sequence: int = 0) -> Need:
     size, n = problem.size._replace(sequences=1, rows=1), numbers_of(problem.size)
-    peak = 6 * size.steps * n * item_of(size) + dense_bytes(size) + 2 * products.BLOCK_BYTES
+    drawn = problem.size.sequences * size.input_size
+    peak = size.steps * (6 * n + drawn) * item_of(size) + 2 * products.BLOCK_BYTES
     what = f"steps = {size.steps}, hidden_size = {size.hidden_size}, depth = {size.depth}: Newton iterations"
     work = work_of(plan(size._replace(rows=n))) * (size.steps if most is None else min(most, size.steps))
     return Need(peak, what, TO_LOWER, work)

@@ -32,7 +32,7 @@ SMALL = {"steps": 12, "hidden_size": 4, "input_size": 3, "batch_size": 2}
 LSTM, GRU = (Experiment(cell=cell, depth=2, **SMALL) for cell in ("lstm", "gru"))
 WINDOWS = (Schedule("windows", 2, 4), Schedule("full"))
 OPTIONS = {"bias": {"schedules": WINDOWS}, "cost": {"schedules": WINDOWS}, "departure": {"schedule": WINDOWS[0]}}
-OPTIONS |= {"window_for": {"schedule": WINDOWS[0]}}
+OPTIONS |= {"window_for": {"schedule": WINDOWS[0]}, "parallel": {"most": 2}}
 TABLES = {
     "one subject": Table.of(Call.of(trace, LSTM), "table"),
     "each of several": Table.of(each(trace, (LSTM, GRU)), "table"),
@@ -269,7 +269,8 @@ def test_what_an_analysis_needs_by_default_is_what_it_does_by_default(name):
 def test_the_memory_that_an_analysis_states_is_what_it_holds_at_its_peak(name, monkeypatch):
     for module, constant in ((gradient, "BATCH_BYTES"), (jacobians, "BLOCK_BYTES")):
         monkeypatch.setattr(module, constant, 2**16)
-    subject, options = Experiment(cell="lstm", depth=2, hidden_size=8, steps=150, loss="every"), OPTIONS.get(name, {})
+    steps = 600 if name == "parallel" else 150  # of which a few at a time are swept
+    subject, options = Experiment(cell="lstm", depth=2, hidden_size=8, steps=steps, loss="every"), OPTIONS.get(name, {})
     peak, problem = peak_bytes(lambda: OF_STEPS[name](subject, **options), monkeypatch), problem_of(subject)
     needs = OF_STEPS[name].needs
     stated = needs(problem, **options).bytes if needs else problem.trace_bytes
