@@ -19,8 +19,8 @@ def draw(subjects: Sequence[Subject]) -> None:
         "The engine's gradients are derived by hand. Here they are compared with PyTorch's autograd on the same "
         "network, and with finite differences of its loss."
     )
-    if st.button("Check the current settings", key="check"):
-        st.session_state["checked"] = subjects
+    asked = {"checked": subjects}
+    st.button("Check the current settings", key="check", on_click=st.session_state.update, kwargs=asked)
     if st.session_state.get("checked") != subjects:
         return
     results = [result(Call.of(check, subject)) for subject in subjects]

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from gradlab.settings.catalogue import default
 from gradlab.settings.experiment import Experiment
@@ -183,12 +184,16 @@ def keep_and_open(page: str, job: Job, make: Callable[[Run], Job]) -> None:
                 key=f"keep {name}",
             )  # fmt: skip
         file = st.file_uploader("Open a kept run", ["safetensors"], key=f"open {page}")
-        if file is not None and st.button("Open", key=f"opened {page}"):
-            try:
-                opened = make(_traced(checkpoints.load(file.getvalue())))
-            except ValueError as error:
-                st.text(str(error))
-                return
-            job.pause()
-            shelf.keep(f"job {page}", (st.session_state[f"job {page}"][0], opened), opened.size)
-            st.rerun()
+        if file is not None:
+            st.button("Open", key=f"opened {page}", on_click=_open, args=(page, job, make, file))
+            st.text(st.session_state.get(f"refused {page}", {}).get(file.file_id, ""))
+
+
+def _open(page: str, job: Job, make: Callable[[Run], Job], file: UploadedFile) -> None:
+    try:
+        opened = make(_traced(checkpoints.load(file.getvalue())))
+    except ValueError as error:
+        st.session_state[f"refused {page}"] = {file.file_id: str(error)}
+        return
+    job.pause()
+    shelf.keep(f"job {page}", (st.session_state[f"job {page}"][0], opened), opened.size)
