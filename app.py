@@ -2,7 +2,7 @@
 
 Before the first visitor the heavy imports are done and the garbage collector is told to leave them alone: Streamlit
 collects after every run, and walking torch's objects each time would cost a rerun some 200 ms. The kernels compile in
-the background, those of the first page in a process beside it as well.
+a process beside it.
 
 Beside the pages it answers sliders that move (`stops`) and charts that fetch a training's curves (`curves`).
 """
@@ -36,7 +36,7 @@ async def prepared(_app):
     from gradlab import engine
     from gradlab.ui.frame.shown import DEFAULT_CELLS
 
-    engine.compile_beside(DEFAULT_CELLS)
+    beside = engine.compile_beside(DEFAULT_CELLS)
     # Loaded before the first visitor, with all that they import.
     from gradlab import public  # noqa: F401
     from gradlab.ui.training import character_page  # noqa: F401
@@ -47,7 +47,7 @@ async def prepared(_app):
 
     gc.collect()
     gc.freeze()
-    threading.Thread(target=engine.warm_up, name="compile kernels", daemon=True).start()
+    threading.Thread(target=engine.load_after, args=(beside,), name="load kernels", daemon=True).start()
     yield
 
 

@@ -107,6 +107,10 @@ def stop_server(process: subprocess.Popen) -> None:
 @pytest.fixture(scope="session")
 def app_url(tmp_path_factory):
     """Address of a server shared by the session's browser tests."""
+    from gradlab.engine import warm_up
+    from gradlab.ui.frame.shown import DEFAULT_CELLS
+
+    warm_up(DEFAULT_CELLS, ["float64"])  # else the first test waits for the compiler as well
     process, url = start_server(tmp_path_factory.mktemp("server") / "log.txt")
     yield url
     stop_server(process)

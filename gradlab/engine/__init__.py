@@ -13,7 +13,8 @@ slices               threads over the batch
 progress             how far long work is
 compiled             the disk cache, keyed by all the code that a kernel is made of
 refusals             what a sweep refuses before any kernel runs
-warm_up              compiles the kernels before they are needed; `compile_beside` does so in another process
+warm_up              compiles the kernels before they are needed; `compile_beside` does so in another process, after
+                     which `load_after` loads them
 recurrent            a stack as a torch module, differentiated by a sweep
 reference            the same by torch's autograd
 
@@ -73,7 +74,7 @@ from gradlab.engine.slices import (
     threads,
 )
 from gradlab.engine.sweep import Sweep
-from gradlab.engine.warm_up import compile_beside, environment_of_this_process, warm_up
+from gradlab.engine.warm_up import compile_beside, environment_of_this_process, load_after, warm_up
 
 __all__ = [
     "DIFFERENCE_RUNS",
@@ -99,6 +100,7 @@ __all__ = [
     "in_threads",
     "is_finite",
     "joined",
+    "load_after",
     "log10_norms",
     "memory_limit",
     "outputs",

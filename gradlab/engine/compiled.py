@@ -145,12 +145,6 @@ def cache_folder() -> Path | None:
     return Path(alone)
 
 
-def has_kernels() -> bool:
-    """Whether anything is in the folder: else the first that is asked for is compiled, which takes seconds."""
-    folder = cache_folder()
-    return folder is not None and any(folder.glob("*.nbc"))
-
-
 def _user_cache() -> Path | None:
     """The user's cache folder; None for a user without a home, as a container may run."""
     if given := os.environ.get("XDG_CACHE_HOME"):

@@ -1,21 +1,24 @@
 """Compiling the kernels before they are needed."""
 
+import contextlib
+import hashlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gradlab.cells import CELLS
-from gradlab.engine.compiled import has_kernels
+from gradlab.engine.compiled import cache_folder, cell_hash
 from gradlab.engine.progress import Progress, silent
 from gradlab.engine.records import Cotangents
 from gradlab.engine.slices import sweep
 from gradlab.network.stack import Layer, Stack
 
-PROGRAM = "import sys; from gradlab.engine import warm_up; warm_up(sys.argv[2:], [sys.argv[1]])"
+PROGRAM = "import sys; from gradlab.engine.warm_up import compile_all; compile_all(*sys.argv[1:])"
 
 
 def warm_up(cells: Iterable[str] = tuple(CELLS), dtypes: Iterable[str] = ("float64", "float32"),
@@ -36,16 +39,47 @@ def environment_of_this_process() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
 
 
-def compile_beside(cells: Sequence[str], dtype: str = "float64") -> subprocess.Popen[bytes] | None:
-    """Begins to compile the cells' kernels in a process beside this one, the last cell first; it ends by itself.
+def compile_beside(first: Sequence[str], cells: Iterable[str] = tuple(CELLS)) -> subprocess.Popen[bytes] | None:
+    """Begins to compile the kernels of the cells in a process beside this one, which ends when it has, or with this.
 
-    Compiling holds this process's interpreter; two processes that compile share the work (`compiled`). None, and
-    nothing is begun, where kernels are there already or no process can be started.
+    Compiling holds this process's interpreter, and one thread at a time compiles: what a visitor waits for would wait
+    for what nobody has asked for. Two processes that compile share the work (`compiled`).
+
+    first    cells that the first visitor asks for, begun with the last, as this process begins with the first
+    None, and nothing is begun, where all kernels are there already or no process can be started.
     """
-    if has_kernels():
+    if _sign(cells).exists():
         return None
-    command = [sys.executable, "-P", "-c", PROGRAM, dtype, *reversed(cells)]
+    command = [sys.executable, "-P", "-c", PROGRAM, " ".join(first), " ".join(cells)]
     try:
-        return subprocess.Popen(command, env=environment_of_this_process(), stdin=subprocess.DEVNULL)
+        return subprocess.Popen(command, env=environment_of_this_process(), stdin=subprocess.PIPE)
     except OSError:
         return None
+
+
+def compile_all(first: str, cells: str) -> None:
+    """What the process beside does."""
+    threading.Thread(target=_end_with_the_input, daemon=True).start()
+    warm_up(reversed(first.split()), ["float64"])
+    warm_up(cells.split())
+    with contextlib.suppress(OSError):
+        _sign(cells.split()).touch()
+
+
+def _end_with_the_input() -> None:
+    """The process that began this one holds the other end, as long as it lives."""
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
+
+
+def _sign(cells: Iterable[str]) -> Path:
+    """A file that is there when all kernels of the cells are."""
+    hashes = " ".join(cell_hash(CELLS[name]) for name in cells)
+    return (cache_folder() or Path(os.devnull)) / f"all-{hashlib.sha256(hashes.encode()).hexdigest()[:20]}"
+
+
+def load_after(beside: subprocess.Popen[bytes] | None) -> None:
+    """Loads all kernels into this process, after the process beside has compiled them; what it has not is compiled."""
+    if beside is not None:
+        beside.wait()
+    warm_up()

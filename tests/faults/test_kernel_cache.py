@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -166,3 +167,40 @@ def test_a_process_that_stands_still_holds_up_the_others_for_a_while_alone(tmp_p
     assert found[0] == norms[0]
     for claim in claims:
         claim.close()
+
+
+BESIDE = """
+import sys, time
+from gradlab.engine import compile_beside, warm_up
+beside = compile_beside(["rnn"], sys.argv[1].split())
+print(beside and beside.pid, flush=True)
+if sys.argv[2:]:
+    time.sleep(60)
+elif beside:
+    print(beside.wait())
+else:
+    warm_up(sys.argv[1].split())
+"""
+
+
+def beside(cache: Path, cells: str, *stays: str) -> subprocess.Popen[str]:
+    """A process that begins to compile the cells' kernels in another."""
+    command = [sys.executable, "-c", BESIDE, cells, *stays]
+    environment = os.environ | {"GRADLAB_CACHE": str(cache)}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def test_what_compiles_beside_a_server_begins_once_and_leaves_every_kernel(tmp_path):
+    with beside(tmp_path / "cache", "rnn") as first:
+        assert first.communicate(timeout=300)[0].splitlines()[1:] == ["0"]
+    kernels = {path.name for path in (tmp_path / "cache").rglob("*.nbc")}
+    with beside(tmp_path / "cache", "rnn") as again:
+        assert again.communicate(timeout=300)[0] == "None\n", "all are there"
+    assert {path.name for path in (tmp_path / "cache").rglob("*.nbc")} == kernels != set()
+
+
+def test_what_compiles_beside_a_server_ends_with_it(tmp_path):
+    with beside(tmp_path / "cache", "rnn lstm gru", "stays") as server:
+        process = psutil.Process(int(server.stdout.readline()))
+        server.kill()
+    process.wait(timeout=60)

@@ -5,7 +5,7 @@ import time
 
 import psutil
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 RUNNING = '[data-testid="stApp"]'
 CHART = '[data-testid="stVegaLiteChart"]'
@@ -23,7 +23,10 @@ def idle(page: Page) -> None:
 def visit(page: Page, url: str) -> None:
     """Opens an address and waits until its page is drawn."""
     page.goto(url)
-    page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
+    try:
+        page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
+    except TimeoutError as error:
+        pytest.fail(f"{url} drew no chart: {error}\n{page.get_by_test_id('stMain').inner_text()}")
     idle(page)
 
 
