@@ -359,7 +359,7 @@ def _rate(line: Line) -> str:
     rate, margin = 100 * abs(line.slope), 100 * line.half_width
     if margin < 5e-4 * rate or rate < 1e-3:
         return rounded(rate)
-    digits = max(0, 1 - math.floor(math.log10(margin))) if margin < 10 else 0
+    digits = max(0, 1 - math.floor(math.log10(margin)))
     return f"{rate:.{digits}f} ± {margin:.{digits}f}"
 
 

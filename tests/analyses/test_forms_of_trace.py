@@ -209,7 +209,7 @@ def test_the_last_loss_of_every_episode_is_followed_to_where_the_episode_begins(
         assert np.isnan(way.norms[end - begin :, column]).all()
         assert found.at_start("h", "last", 1)[column] == pytest.approx(part.at_start("h", "last", 1)[0], abs=1e-11)
     assert len(diagnose(found).sequences) == 4
-    assert "4 episodes" in diagnose(found).sentence
+    assert "left at the first step of each of 4 episodes, 9 to 39 steps earlier" in diagnose(found).sentence
 
 
 def test_a_mean_rate_of_a_ragged_batch_is_that_of_its_sequences_each_of_its_length():
@@ -226,6 +226,8 @@ def test_a_mean_rate_of_a_ragged_batch_is_that_of_its_sequences_each_of_its_leng
     ]
     expected = np.mean([part.decades_per_step for part in alone], axis=0)
     assert rates.decades_per_step.to_numpy() == pytest.approx(expected, rel=1e-10)
+    found = trace(stack, x, injected, start, lengths=lengths)
+    assert "is left at step 0, 29 to 119 steps earlier; of all 3 losses" in diagnose(found).sentence
 
 
 def test_what_stands_behind_a_sequences_end_is_never_read():

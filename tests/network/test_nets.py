@@ -279,6 +279,9 @@ def test_tables_and_diagnoses_name_layer_and_direction():
     lower = diagnose(found, direction="reverse").sentence
     assert "reads from the end" in lower
     assert "has read one step" not in lower, "the level above reads it at every step"
+    injected[100, 0] = 1.0
+    some = trace(found.net, torch.randn(200, B, X), injected)
+    assert "has read one step" not in diagnose(some, layer=1, direction="reverse").sentence, "one sequence has read 100"
     with pytest.raises(ValueError, match="layer = 2, direction = 'forward' is not there"):
         diagnose(found, layer=2)
 
