@@ -227,11 +227,11 @@ def test_where_some_are_dead_and_the_others_undefined_nothing_can_be_said():
 
 
 def test_of_a_gradient_zero_from_the_loss_on_in_some_sequences_alone_is_said_from_where():
-    """One unit is off at the loss already, the other two steps back."""
+    """One unit is off at the loss already, one a step before; a third has no loss at all."""
     stack = Stack("rnn_relu", (Layer(np.ones((1, 1)), np.ones((1, 1)), np.zeros(1), np.zeros(1)),))
-    inputs, cotangents = np.ones((9, 2, 1)), np.zeros((9, 2, 1))
-    inputs[8, 0], inputs[7, 1], cotangents[-1] = -100, -100, 1
-    assert diagnose(trace(stack, inputs, cotangents)).sentence.endswith("exactly zero from 1 to 2 steps back on.")
+    inputs, cotangents = np.ones((9, 3, 1)), np.zeros((9, 3, 1))
+    inputs[8, 0], inputs[7, 1], cotangents[-1, :2] = -100, -100, 1
+    assert diagnose(trace(stack, inputs, cotangents)).sentence.endswith("exactly zero from 0 to 2 steps back on.")
 
 
 def test_the_first_sequence_to_overflow_float32_is_the_one_that_is_spoken_of():
