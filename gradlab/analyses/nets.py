@@ -329,7 +329,8 @@ class _Run:
                 turned(entering.values, self.spans), turned(entering.exponents[..., None], self.spans)[..., 0]
             )
         final = [np.tile(state, (N // B, 1)) for state in self.final[place]]
-        undefined = _undefined(entering, self.episodes)
+        # a layer above that reads the same way has spread it already, up to a reset
+        undefined = _undefined(entering, self.net.is_bidirectional)
         if undefined.any():
             # some other number, which reaches what is undefined alone
             entering = Scaled(np.where(np.isfinite(entering.values), entering.values, 1), entering.exponents)
@@ -350,7 +351,7 @@ class _Run:
         if part.projection is not None:
             swept = swept._replace(log10_norms=self._of_projected(place, part, swept, own, entering))
         if undefined.any():
-            swept = _without(swept, undefined)
+            swept = _without(swept, undefined, self.episodes)
         trace = traced(Problem(arrays.size, arrays), own, swept)
         passed = Scaled(swept.inputs.values[:, :N], swept.inputs.exponents[:, :N])
         initial = [
@@ -408,22 +409,19 @@ def _outputs(part: Part, x: ndarray, states: tuple[ndarray, ...], episodes: Epis
     return outputs(part.stack, x, states, episodes=episodes)[0][1::2]
 
 
-def _undefined(entering: Scaled, episodes: Episodes | None) -> ndarray:
-    """Where a gradient depends on values from above that are not finite, [T, N]: there and before, up to a reset."""
+def _undefined(entering: Scaled, spread: bool) -> ndarray:
+    """Where a gradient depends on values from above that are not finite, [T, N]: there, and spread to all steps before."""
     undefined = ~np.isfinite(entering.values).all(axis=2)
-    if undefined.any():
-        T, N = undefined.shape
-        for step in range(T - 1, 0, -1):
-            begins = False if episodes is None else np.tile(episodes.begins(step), N // len(episodes.lengths))
-            undefined[step - 1] |= undefined[step] & ~np.asarray(begins)
-    return undefined
+    return np.logical_or.accumulate(undefined[::-1])[::-1] if spread else undefined
 
 
-def _without(swept: Swept, undefined: ndarray) -> Swept:
+def _without(swept: Swept, undefined: ndarray, episodes: Episodes | None) -> Swept:
     """An adjoint with NaN where it is undefined, [T, N]; in its rows of the last loss alone as well."""
     undefined = np.tile(undefined, (1, swept.log10_norms.shape[2] // undefined.shape[1]))
     norms, inputs, initial = swept.log10_norms.copy(), swept.inputs.values.copy(), swept.initial.values.copy()
-    norms[:, undefined], inputs[undefined], initial[:, undefined[0]] = np.nan, np.nan, np.nan
+    norms[:, undefined], inputs[undefined] = np.nan, np.nan
+    unread = False if episodes is None else np.tile(episodes.resets[0], undefined.shape[1] // episodes.resets.shape[1])
+    initial[:, undefined[0] & ~np.asarray(unread)] = np.nan
     at_inputs, at_states = Scaled(inputs, swept.inputs.exponents), Scaled(initial, swept.initial.exponents)
     return swept._replace(log10_norms=norms, inputs=at_inputs, initial=at_states)
 

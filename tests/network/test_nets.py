@@ -297,7 +297,7 @@ def overflowing(weight, tiny=0.0):
 
 
 @pytest.mark.parametrize("inputs", [0.0, 1e-308])
-@pytest.mark.parametrize("options", [{}, {"lengths": [5, 6]}, {"resets": np.eye(6, 2, -3)}])
+@pytest.mark.parametrize("options", [{}, {"lengths": [5, 6]}, {"resets": np.eye(6, 2, -3)}, {"resets": np.eye(6, 2)}])
 def test_below_a_layer_that_overflows_the_gradient_is_undefined_as_in_a_plain_stack(inputs, options):
     """Forward in sequence 1; in sequence 0 of tiny inputs in the adjoint alone, with zeros nowhere."""
     stack, x, injected = overflowing(1e200, inputs)
@@ -305,6 +305,7 @@ def test_below_a_layer_that_overflows_the_gradient_is_undefined_as_in_a_plain_st
         injected[5] = 0
     one, other = trace(stack, x, injected, **options), trace(Net.of_stacks([stack]), x, injected, **options)
     assert np.isnan(one.log10_norm("h")[0, :, 1]).any()
+    assert np.isnan(one.log10_initial("h")[:, 1]).any() == ("resets" not in options or options["resets"][1, 1] == 0)
     for losses in ("all", "last"):
         assert close(other.log10_norm("h", losses), one.log10_norm("h", losses))
     assert close(other.log10_initial("h"), one.log10_initial("h"))
@@ -315,16 +316,23 @@ def test_below_a_layer_that_overflows_the_gradient_is_undefined_as_in_a_plain_st
 
 
 def test_the_layer_and_direction_that_overflowed_are_named_below_as_well():
+    """A loss at step 2 of the upper forward layer alone: the lower reverse layer has read the steps up to there last."""
     module = nn.RNN(1, 1, num_layers=2, nonlinearity="relu", bidirectional=True, bias=False).double()
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.fill_(0.5)
-        module.weight_hh_l1_reverse.fill_(1e200)
-    found = trace(Stack.from_torch(module), np.ones((6, 1, 1)), np.ones((6, 1, 2)))
-    said = [diagnose(found, layer=layer, direction=way) for layer in (0, 1) for way in ("forward", "reverse")]
-    assert [one.verdict for one in said] == ["undefined", "undefined", "vanishing", "undefined"]
-    for one in (said[0], said[1], said[3]):
-        assert "the first state that is not finite is at step 2 of layer 1 (sequence 0)" in one.sentence
+        module.weight_hh_l1.fill_(1e200)
+    injected = np.zeros((6, 1, 2))
+    injected[2, 0, 0] = 1.0
+    found = trace(Stack.from_torch(module), np.ones((6, 1, 1)), injected)
+    undefined = np.isnan(found.log10_norm("h"))[..., 0]
+    assert undefined.tolist() == [[True] * 3 + [False] * 3, [True] * 6, [True] * 2 + [False] * 4, [False] * 6]
+    assert np.isnan(found.log10_initial("h"))[:, 0].tolist() == [True, True, True, False]
+    assert np.isnan(found.log10_norm("x"))[:, 0].all()
+    for layer, way in ((0, "forward"), (0, "reverse"), (1, "forward")):
+        said = diagnose(found, layer=layer, direction=way).sentence
+        assert f"layer {layer} {way}, h: undefined. The forward pass overflows" in said
+        assert "is at step 2 of layer 1 (sequence 0)" in said
 
 
 def test_what_a_net_cannot_do_is_refused_with_what_to_do():
