@@ -410,7 +410,7 @@ def _outputs(part: Part, x: ndarray, states: tuple[ndarray, ...], episodes: Epis
 
 
 def _undefined(entering: Scaled, spread: bool) -> ndarray:
-    """Where a gradient depends on values from above that are not finite, [T, N]: there, and spread to all steps before."""
+    """Where a gradient depends on values from above that are not finite, [T, N]; `spread` to all steps before them."""
     undefined = ~np.isfinite(entering.values).all(axis=2)
     return np.logical_or.accumulate(undefined[::-1])[::-1] if spread else undefined
 

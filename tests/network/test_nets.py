@@ -316,7 +316,7 @@ def test_below_a_layer_that_overflows_the_gradient_is_undefined_as_in_a_plain_st
 
 
 def test_the_layer_and_direction_that_overflowed_are_named_below_as_well():
-    """A loss at step 2 of the upper forward layer alone: the lower reverse layer has read the steps up to there last."""
+    """A loss at step 2 of the upper forward layer: the lower reverse layer reads the steps up to there last."""
     module = nn.RNN(1, 1, num_layers=2, nonlinearity="relu", bidirectional=True, bias=False).double()
     with torch.no_grad():
         for parameter in module.parameters():
