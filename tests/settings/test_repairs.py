@@ -6,9 +6,9 @@ import torch
 
 from gradlab.cells import CELLS
 from gradlab.cells.contract import keep_gate_of, keep_of
-from gradlab.network.stack import gate_rows
+from gradlab.network.stack import Stack, gate_rows
 from gradlab.settings.initializations import gate_at_rest, kept_at_rest
-from gradlab.settings.repairs import chrono, keeps, raised
+from gradlab.settings.repairs import both, chrono, keeps, orthogonal, raised, recurrent_gates, replaced, scaled
 from tests.networks import drawn_case
 
 BESIDE = ("lstm_squashed", "lstm_peephole", "min_lstm")  # what they keep is not that gate's value alone
@@ -73,3 +73,50 @@ def test_a_cell_that_keeps_by_no_product_of_gates_keeps_nothing_that_can_be_said
     if keep_gate_of(CELLS[cell]) is None:
         with pytest.raises(ValueError, match="has no gate that keeps its old state"):
             gate_at_rest(CELLS[cell], 1.0)
+
+
+REPAIRS = {
+    "raised": lambda stack: raised(stack, 0.7),
+    "lowered": lambda stack: raised(stack, -0.7),
+    "chrono": lambda stack: chrono(stack, 50),
+    "orthogonal": lambda stack: orthogonal(stack, recurrent_gates(stack.cell)),
+    "of one gate": lambda stack: orthogonal(stack, recurrent_gates(stack.cell)[1:2]),
+    "scaled": lambda stack: scaled(stack, 1.3),
+    "both": lambda stack: both(scaled(stack, 1.3), raised(scaled(stack, 1.3).stack, 0.7), "both"),
+}
+
+
+@pytest.mark.parametrize("name", REPAIRS)
+@pytest.mark.parametrize("module", [torch.nn.LSTM, torch.nn.GRU])
+def test_the_lines_make_of_a_module_the_stack_and_change_as_many_numbers_as_are_said_to_be_lost(module, name):
+    torch.manual_seed(0)
+    rnn = module(3, 5, num_layers=2, dtype=torch.float64)
+    before = [value.detach().clone() for value in rnn.parameters()]
+    repair = REPAIRS[name](Stack.from_torch(rnn))
+    exec("\n".join(repair.code), {"torch": torch, "rnn": rnn})
+    for ours, theirs in zip(repair.stack.layers, Stack.from_torch(rnn).layers, strict=True):
+        for part in ("W", "U"):
+            assert np.array_equal(getattr(ours, part), getattr(theirs, part))
+        assert ours.b_W + ours.b_U == pytest.approx(theirs.b_W + theirs.b_U, abs=1e-15)
+    changed = sum(int((value != old).sum()) for value, old in zip(rnn.parameters(), before, strict=True))
+    assert repair.lost == changed
+
+
+@pytest.mark.parametrize("cell", [name for name in CELLS if keeps(name)])
+def test_a_bias_goes_up_or_down_as_is_said_and_always_towards_keeping(cell):
+    stack = drawn_case(cell, H=4).stack
+    repair = raised(stack, 0.7)
+    change = (repair.stack.layers[0].b_W - stack.layers[0].b_W).sum()
+    assert change == pytest.approx(4 * 0.7 * keep_gate_of(CELLS[cell])[1])
+    assert (" up by 0.7" in repair.title, " down by 0.7" in repair.title) == (change > 0, change < 0)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_gated_cell_in_the_place_of_an_rnn_is_the_one_that_the_lines_make(cell):
+    torch.manual_seed(0)
+    stack = Stack.from_torch(torch.nn.RNN(3, 5, num_layers=2, dtype=torch.float64))
+    repair, made = replaced(stack, cell), {"torch": torch}
+    exec("\n".join(repair.code), made)
+    for ours, theirs in zip(repair.stack.layers, Stack.from_torch(made["rnn"]).layers, strict=True):
+        assert all(map(np.array_equal, ours, theirs))
+    assert repair.lost == sum(value.numel() for value in torch.nn.RNN(3, 5, num_layers=2).parameters())
