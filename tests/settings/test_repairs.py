@@ -120,3 +120,21 @@ def test_a_gated_cell_in_the_place_of_an_rnn_is_the_one_that_the_lines_make(cell
     for ours, theirs in zip(repair.stack.layers, Stack.from_torch(made["rnn"]).layers, strict=True):
         assert all(map(np.array_equal, ours, theirs))
     assert repair.lost == sum(value.numel() for value in torch.nn.RNN(3, 5, num_layers=2).parameters())
+
+
+@pytest.mark.parametrize(
+    ("cell", "gates", "title"),
+    [
+        ("rnn", ("candidate",), "Orthogonal U"),
+        ("lstm", ("input", "forget", "candidate", "output"), "Orthogonal U of every gate"),
+        ("lstm", ("forget",), "Orthogonal U of the forget gate alone"),
+        ("lstm", ("output", "candidate"), "Orthogonal U of the output gate and candidate alone"),
+        ("gru", ("reset", "candidate"), "Orthogonal U of the reset gate and candidate alone"),
+    ],
+)
+def test_an_orthogonal_u_is_named_by_the_gates_that_it_is_of(cell, gates, title):
+    stack = drawn_case(cell, H=4).stack
+    assert {*gates} <= {*CELLS[cell].pre_activations}
+    assert orthogonal(stack, gates).title == title
+    then = both(orthogonal(stack, gates), scaled(stack, 0.5), "both")
+    assert (then.title, then.kind) == (f"{title}, u times 0.5", "both")
