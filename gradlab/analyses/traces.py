@@ -351,7 +351,7 @@ def _norm_part(
     return Part(TABLE_COLUMNS, same, len(lags), (0, len(lags) - 1), make)
 
 
-@analysis()
+@analysis(only_plain=False)
 def trace(
     subject: Subject | Stack | Problem | Net,
     inputs: ArrayLike | None = None,
