@@ -367,8 +367,7 @@ def sizes(size: Size) -> str:
 
 def injection_steps(loss: Cotangents, lengths: ndarray) -> ndarray:
     """The steps at which a loss enters, in order; that of a last state enters at its sequence's last step."""
-    at_ends = lengths[_with_final(loss)] - 1 if loss.final is not None else lengths[:0]
-    return np.unique(np.concatenate([loss.steps, at_ends]))
+    return np.unique(np.concatenate([loss.steps, lengths[_with_final(loss)] - 1]))
 
 
 def _with_final(loss: Cotangents) -> ndarray:
