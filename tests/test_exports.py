@@ -400,6 +400,18 @@ def test_a_text_that_speaks_of_a_module_is_imported_by_no_program():
     assert len(names["table"])
 
 
+@pytest.mark.parametrize("picture", ["", "chart = gradlab.charts.traces.lines(gradlab.paths.thinned(table))"])
+def test_a_program_imports_each_module_once_and_in_order_and_has_no_experiments_where_there_are_none(picture):
+    code = "gradlab.training.tables.history(gradlab.VERSION)"
+    made, *program = exports.python_code([], code, picture).decode().splitlines()
+    assert made.startswith("# Made with gradlab ")
+    drawn = ["gradlab.charts", "gradlab.charts.traces", "gradlab.paths"] if picture else []
+    modules = ["gradlab", *drawn, "gradlab.training", "gradlab.training.tables"]
+    imports = [f"import {module}" for module in modules]
+    shown = ["", picture] if picture else []
+    assert program == ["import pandas as pd", "", *imports, "", f"table = {code}", "print(table)", *shown]
+
+
 def test_the_program_of_a_trained_network_refuses_another_run_of_the_same_name():
     settings = {"hidden_size": 4, "steps": 12, "batch_size": 2}
     runs = (Run(gradlab.Experiment(cell="gru", seed=seed, **settings), "adding", Recipe(updates=2)) for seed in (0, 1))

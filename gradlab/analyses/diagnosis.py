@@ -251,7 +251,7 @@ def _of_net(trace: NetTrace, state: str | None, layer: int, direction: str) -> D
     sentence = found.sentence.replace("layer 0", name, 1)
     if direction == "reverse":
         sentence += " It reads from the end: its step 0 is the sequence's last."
-        if (own.last_loss[own.last_loss >= 0] == 0).all():
+        if (own.last_loss <= 0).all():  # -1: no loss
             sentence += " Where the loss reads it, it has read one step."
     return replace(found, layer=layer, sentence=sentence)
 
@@ -359,7 +359,7 @@ def _rate(line: Line) -> str:
     rate, margin = 100 * abs(line.slope), 100 * line.half_width
     if margin < 5e-4 * rate or rate < 1e-3:
         return rounded(rate)
-    digits = max(0, 1 - math.floor(math.log10(margin))) if margin < 10 else 0
+    digits = max(0, 1 - math.floor(math.log10(margin)))
     return f"{rate:.{digits}f} ± {margin:.{digits}f}"
 
 

@@ -11,7 +11,7 @@ follows the last step, in the order in which it reads, at which something enters
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
@@ -97,7 +97,7 @@ class NetTrace(Pictured):
 
     @property
     def non_finite(self) -> Any:
-        """Where a number first left the floating-point range, in the first layer in which one did."""
+        """Where a number first left the floating-point range, in the highest layer in which one did, as that reads."""
         return next((found.trace.non_finite for found in self.layers if found.trace.non_finite), None)
 
     def of(self, layer: int, direction: str = "forward") -> OfLayer:
@@ -256,13 +256,17 @@ class _Run:
             entering.values[:] = dense
         else:
             entering.values[frame.both.steps, frame.both.at] = frame.both.values
-        found, parts = [], list(self.numbered)
+        found, parts, non_finite = [], list(self.numbered), None
         for level in reversed(range(self.net.depth)):
-            start, passed = 0, None
+            start, passed, above = 0, None, non_finite
             for place, _, part in [entry for entry in parts if entry[1] == level]:
                 here = Scaled(entering.values[..., start : start + part.output_size], entering.exponents)
                 start += part.output_size
                 of_layer, at_inputs = self._back(place, level, part, below[level], here, frame, traced)
+                if first := of_layer.trace.non_finite:
+                    first = above or replace(first, layer=level)
+                    of_layer = of_layer._replace(trace=replace(of_layer.trace, non_finite=first))
+                    non_finite = non_finite or first
                 found.append((place, of_layer))
                 passed = at_inputs if passed is None else added(passed, at_inputs)
             assert passed is not None
@@ -325,6 +329,11 @@ class _Run:
                 turned(entering.values, self.spans), turned(entering.exponents[..., None], self.spans)[..., 0]
             )
         final = [np.tile(state, (N // B, 1)) for state in self.final[place]]
+        # a layer above that reads the same way has spread it already, up to a reset
+        undefined = _undefined(entering, self.net.is_bidirectional)
+        if undefined.any():
+            # some other number, which reaches what is undefined alone
+            entering = Scaled(np.where(np.isfinite(entering.values), entering.values, 1), entering.exponents)
         given = entering
         if part.projection is not None:
             given = Scaled(entering.values @ part.projection, entering.exponents)
@@ -341,6 +350,8 @@ class _Run:
         swept = _swept(part, x, own.both, states, self.episodes)
         if part.projection is not None:
             swept = swept._replace(log10_norms=self._of_projected(place, part, swept, own, entering))
+        if undefined.any():
+            swept = _without(swept, undefined, self.episodes)
         trace = traced(Problem(arrays.size, arrays), own, swept)
         passed = Scaled(swept.inputs.values[:, :N], swept.inputs.exponents[:, :N])
         initial = [
@@ -396,6 +407,23 @@ def _outputs(part: Part, x: ndarray, states: tuple[ndarray, ...], episodes: Epis
         return outputs(part.stack, x, states, episodes=episodes)[0]
     x, states, episodes = in_halves(x, states, episodes)
     return outputs(part.stack, x, states, episodes=episodes)[0][1::2]
+
+
+def _undefined(entering: Scaled, spread: bool) -> ndarray:
+    """Where a gradient depends on values from above that are not finite, [T, N]; `spread` to all steps before them."""
+    undefined = ~np.isfinite(entering.values).all(axis=2)
+    return np.logical_or.accumulate(undefined[::-1])[::-1] if spread else undefined
+
+
+def _without(swept: Swept, undefined: ndarray, episodes: Episodes | None) -> Swept:
+    """An adjoint with NaN where it is undefined, [T, N]; in its rows of the last loss alone as well."""
+    undefined = np.tile(undefined, (1, swept.log10_norms.shape[2] // undefined.shape[1]))
+    norms, inputs, initial = swept.log10_norms.copy(), swept.inputs.values.copy(), swept.initial.values.copy()
+    norms[:, undefined], inputs[undefined] = np.nan, np.nan
+    unread = False if episodes is None else np.tile(episodes.resets[0], undefined.shape[1] // episodes.resets.shape[1])
+    initial[:, undefined[0] & ~np.asarray(unread)] = np.nan
+    at_inputs, at_states = Scaled(inputs, swept.inputs.exponents), Scaled(initial, swept.initial.exponents)
+    return swept._replace(log10_norms=norms, inputs=at_inputs, initial=at_states)
 
 
 def _swept(part: Part, x: ndarray, both: Cotangents, states: tuple[ndarray, ...], episodes: Episodes | None) -> Swept:

@@ -105,6 +105,11 @@ class Problem:
         """Where sequences begin anew, and end; None where each is of all steps."""
         return self.source.episodes if isinstance(self.source, Arrays) else None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether every sequence is one of all steps, and no last state has a cotangent."""
+        return not isinstance(self.source, Arrays) or (self.episodes is None and self.source.loss.final is None)
+
     @cached_property
     def spans(self) -> Spans:
         """The steps over which states are carried."""
@@ -317,14 +322,16 @@ def _refuse_no_subject(value: Any) -> None:
 
 
 def analysis(
-    needs: Callable[..., Need] | None = None, reads: Iterable[str] = ALL_GROUPS
+    needs: Callable[..., Need] | None = None, reads: Iterable[str] = ALL_GROUPS, only_plain: bool = True
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Marks a function as an analysis, whose first argument is a subject.
 
     needs    (problem, **options) -> Need: the peak of memory, known before any work; None where a trace's is all
     reads    groups of settings, or settings, on which the result depends: moving any other setting changes nothing
+    only_plain    whether it knows no resets, lengths and cotangents of last states: a Problem with them is refused,
+                  unless the inputs are not read either
     """
-    named = [GROUPS.get(name, (name,)) for name in reads]
+    names = frozenset(name for group in reads for name in GROUPS.get(group, (group,)))
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function)
@@ -332,9 +339,15 @@ def analysis(
         @wraps(function)
         def called(*arguments: P.args, **options: P.kwargs) -> R:
             refuse_unknown_options(function.__name__, options, signature.parameters)
+            subject = arguments[0] if arguments else options.get("subject")
+            if only_plain and "inputs" in names and isinstance(subject, Problem) and not subject.is_plain:
+                raise ValueError(
+                    f"{function.__name__} knows no resets, no lengths and no final_cotangents, which this problem has: "
+                    "use gradlab.trace or gradlab.remedies, or a problem of sequences of one length without them"
+                )
             return function(*arguments, **options)
 
-        called.__dict__.update(needs=needs, reads=frozenset(name for names in named for name in names))
+        called.__dict__.update(needs=needs, reads=names)
         return called
 
     return mark
@@ -354,8 +367,7 @@ def sizes(size: Size) -> str:
 
 def injection_steps(loss: Cotangents, lengths: ndarray) -> ndarray:
     """The steps at which a loss enters, in order; that of a last state enters at its sequence's last step."""
-    at_ends = lengths[_with_final(loss)] - 1 if loss.final is not None else lengths[:0]
-    return np.unique(np.concatenate([loss.steps, at_ends]))
+    return np.unique(np.concatenate([loss.steps, lengths[_with_final(loss)] - 1]))
 
 
 def _with_final(loss: Cotangents) -> ndarray:

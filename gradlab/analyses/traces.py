@@ -185,12 +185,9 @@ class GradientTrace(Pictured):
 
     def way_back(self, state: str = "h", layer: int = 0) -> Way:
         """The norms of the last loss's gradient by steps back from it."""
-        return way_back(self._of_layer(layer, state, LAST), self.last_loss, self.spans)
-
-    def _of_layer(self, layer: int, state: str, losses: str) -> ndarray:
-        """`log10_norm` of one layer, [T, B]: nothing is made of the others."""
-        norms = (self.log10_norms if self._is_all(losses) else self.log10_norms_last)[layer]
-        return as_one(norms) if state == ALL else norms[..., self._kind(state)]
+        norms = self.log10_norms_last[layer]  # nothing is made of the other layers'
+        norms = as_one(norms) if state == ALL else norms[..., self._kind(state)]
+        return way_back(norms, self.last_loss, self.spans)
 
     def at_start(self, state: str = "h", losses: str = ALL, layer: int = 0) -> ndarray:
         """`log10_relative` at step 0 of one layer, [B], or at the first step of each span, [E]."""
@@ -354,7 +351,7 @@ def _norm_part(
     return Part(TABLE_COLUMNS, same, len(lags), (0, len(lags) - 1), make)
 
 
-@analysis()
+@analysis(only_plain=False)
 def trace(
     subject: Subject | Stack | Problem | Net,
     inputs: ArrayLike | None = None,

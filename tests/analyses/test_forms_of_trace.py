@@ -209,23 +209,26 @@ def test_the_last_loss_of_every_episode_is_followed_to_where_the_episode_begins(
         assert np.isnan(way.norms[end - begin :, column]).all()
         assert found.at_start("h", "last", 1)[column] == pytest.approx(part.at_start("h", "last", 1)[0], abs=1e-11)
     assert len(diagnose(found).sequences) == 4
-    assert "4 episodes" in diagnose(found).sentence
+    assert "left at the first step of each of 4 episodes, 9 to 39 steps earlier" in diagnose(found).sentence
 
 
 def test_a_mean_rate_of_a_ragged_batch_is_that_of_its_sequences_each_of_its_length():
-    n, lengths = 120, [120, 60, 30]
-    module, x, _, start, _ = drawn("lstm", T=n, B=3)
-    injected = torch.zeros(n, 3, H).double()
-    for b, length in enumerate(lengths):
+    """Beside one that has no loss, and no part in it."""
+    n, lengths = 120, [120, 60, 30, 10]
+    module, x, _, start, _ = drawn("lstm", T=n, B=4)
+    injected = torch.zeros(n, 4, H).double()
+    for b, length in enumerate(lengths[:3]):
         injected[length - 1, b] = torch.randn(H)
     stack = Stack.from_torch(module)
     rates = trace(stack, x, injected, start, lengths=lengths).rate()
     alone = [
         trace(stack, x[:length, b : b + 1], injected[:length, b : b + 1], [s[:, b : b + 1] for s in start]).rate()
-        for b, length in enumerate(lengths)
+        for b, length in enumerate(lengths[:3])
     ]
     expected = np.mean([part.decades_per_step for part in alone], axis=0)
     assert rates.decades_per_step.to_numpy() == pytest.approx(expected, rel=1e-10)
+    found = trace(stack, x, injected, start, lengths=lengths)
+    assert "is left at step 0, 29 to 119 steps earlier; of all 3 losses" in diagnose(found).sentence
 
 
 def test_what_stands_behind_a_sequences_end_is_never_read():
@@ -250,15 +253,18 @@ def test_what_stands_behind_a_sequences_end_is_never_read():
         ({"lengths": [3, 2.5, 1, 1]}, r"lengths is 2\.5 at \[1\]"),
         ({"lengths": [3, 13, 1, 1]}, r"lengths is 13 at \[1\]"),
         ({"lengths": [12] * 3}, r"lengths has shape \(3,\): \[B\] = \(4\)"),
-        ({"lengths": [12, 5, 12, 12]}, r"cotangents is not zero at \[\d+, 1\], but sequence 1 has lengths = 5: mask"),
-        ({"resets": np.full((T, B), 0.5)}, r"resets is 0\.5 at \[0, 0\]: use 1 where an episode begins, else 0"),
+        ({"lengths": [12, 5, 12, 12]}, r"cotangents is not zero at \[5, 1\], but sequence 1 has lengths = 5: mask"),
+        (
+            {"resets": np.eye(T, B) + 0.5 * np.eye(T, B, -5)},
+            r"resets is 0\.5 at \[5, 0\]: use 1 where an episode begins, else 0",
+        ),
         (
             {"resets": np.zeros((B, T))},
             r"resets has shape \(4, 12\): \[T, B\] = \(12, 4\) is needed: its first",
         ),
         ({"final_cotangents": [np.zeros((L, B, H))]}, "final_cotangents has 1 parts: lstm needs 2"),
         ({"final_cotangents": [np.zeros((B, H))] * 2}, r"final_cotangents h has shape \(4, 5\): \[L, B, H\]"),
-        ({"final_cotangents": [np.full((L, B, H), np.nan)] * 2}, "final_cotangents h is nan"),
+        ({"final_cotangents": [np.full((L, B, H), np.nan)] * 2}, r"final_cotangents h is nan at \[0, 0, 0\]"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_to_do(options, message):
@@ -277,6 +283,34 @@ def test_a_batch_first_stack_reads_resets_and_gives_inputs_gradients_as_its_modu
     assert close(found.log10_norm("c"), other.log10_norm("c"))
     assert np.array_equal(found.inputs_bar, other.inputs_bar.swapaxes(0, 1))
     assert np.array_equal(found.log10_norm("x"), other.log10_norm("x"))
+    lengths = [12, 9, 6, 3]
+    padded = turned[0].clone()
+    for b, length in enumerate(lengths):
+        padded[b, length:] = torch.nan
+    none = turned[1] * (torch.arange(T)[None] < torch.tensor(lengths)[:, None])[..., None]
+    unread = trace(Stack.from_torch(module), padded, none, start, lengths=lengths)
+    assert close(
+        unread.log10_norm("h"), trace(Stack.from_torch(module), turned[0], none, start, lengths=lengths).log10_norm("h")
+    )
+    behind = torch.zeros(B, T, H)
+    behind[2, 7] = 1
+    with pytest.raises(ValueError, match=r"cotangents is not zero at \[2, 7\], but sequence 2 has lengths = 6: mask"):
+        trace(Stack.from_torch(module), turned[0], behind, start, lengths=lengths)
+    with pytest.raises(ValueError, match=r"inputs has shape \(4, 12, 9\): \[B, T, X\] = \(any, any, 3\) is needed"):
+        trace(Stack.from_torch(module), np.zeros((B, T, 9)), turned[1])
+
+
+@pytest.mark.parametrize("state", [0, 1])
+def test_the_last_loss_is_that_of_any_of_the_last_states_where_one_has_a_cotangent(state):
+    """One number of one state of the last of three sequences, of which the second has the first loss there is."""
+    module, x, _, start, final = drawn("lstm", B=3)
+    final, injected = [torch.zeros_like(part) for part in final], torch.zeros(T, 3, H).double()
+    final[state][0, 2, 1] = injected[2, 1, 0] = injected[4, 2, 0] = 1.0
+    found = trace(Stack.from_torch(module), x, injected, start, final)
+    assert found.loss_steps.tolist() == [2, 4, T - 1]
+    assert found.last_loss.tolist() == [-1, 2, T - 1]
+    alone = trace(Stack.from_torch(module), x, None, start, final)
+    assert close(found.log10_norm("h", "last")[:, :, 2], alone.log10_norm("h")[:, :, 2])
 
 
 def test_the_memory_of_all_that_is_asked_for_is_stated_before_it_is_taken(monkeypatch):

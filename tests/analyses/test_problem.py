@@ -64,6 +64,20 @@ def test_an_excerpt_has_its_losses_or_else_the_latest_of_each_sequence_at_its_la
     assert (excerpt.size.steps, excerpt.size.sequences) == (steps, sequences)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_excerpt_keeps_precision_and_weights_whatever_its_length(dtype):
+    """Also that of an excerpt, of a law that reads the length, and of arrays."""
+    case = drawn_case("rnn", H=H, T=T, B=B, dtype=dtype)
+    for whole in (
+        problem_of(case.stack, case.inputs, case.cotangents.astype(dtype)),
+        problem_of(Experiment(cell="lstm", initialization="chrono", steps=40, hidden_size=4, dtype=dtype)),
+    ):
+        for part in (whole.excerpt(5, 2), whole.excerpt(7, 3).excerpt(5, 2)):
+            assert {part.stack.dtype, part.inputs.dtype, part.loss.values.dtype} == {np.dtype(dtype)}
+            for ours, theirs in zip(part.stack.layers, whole.stack.layers, strict=True):
+                assert all(map(np.array_equal, ours, theirs))
+
+
 def test_an_excerpt_of_episodes_has_those_of_its_steps():
     case = drawn_case("gru", depth=1, H=H, T=T, B=B)
     resets = np.zeros((T, B), bool)

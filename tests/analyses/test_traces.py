@@ -472,6 +472,27 @@ def test_relative_norms_count_what_the_loss_puts_in_at_all_steps():
     assert np.abs(result.log10_norm("h")[at] - entered[sequences] - result.log10_relative("h")[at]).max() < 1e-12
 
 
+@pytest.mark.parametrize("losses", ["all", "last"])
+@pytest.mark.parametrize("state", ["h", "c", "all"])
+def test_what_is_said_of_some_losses_and_states_is_relative_to_what_these_losses_inject(state, losses):
+    case = drawn_case("lstm", depth=2, H=5, T=7, B=3)
+    case.cotangents[:] = np.random.default_rng(0).standard_normal(case.cotangents.shape)
+    case.cotangents[6, 0] = 0
+    result = trace(case.stack, case.inputs, case.cotangents, case.initial_state)
+    last = np.array([5, 6, 6])
+    squares = (case.cotangents**2).sum(axis=2)
+    injected = {"all": squares.sum(axis=0), "last": squares[last, range(3)]}
+    assert result.last_loss.tolist() == last.tolist()
+    expected = result.log10_norm(state, losses)[:, 0] - np.log10(injected[losses]) / 2
+    assert result.log10_relative(state, losses)[:, 0] == pytest.approx(expected, abs=1e-12)
+    for layer in (0, 1):
+        assert result.at_start(state, losses, layer) == pytest.approx(expected[layer], abs=1e-12)
+    assert np.array_equal(result.at_start(state, losses), result.at_start(state, losses, 0))
+    assert np.array_equal(result.way_back(state).at_start, result.log10_norm(state, "last")[0, 0])
+    parts = [10 ** result.log10_initial(name, losses) for name in (("h", "c") if state == "all" else (state,))]
+    assert 10 ** result.log10_initial(state, losses) == pytest.approx(np.sqrt(sum(part**2 for part in parts)))
+
+
 def test_a_sequence_without_a_loss_has_no_gradient_in_any_column_and_no_nan():
     case = drawn_case("lstm", H=5, T=7, B=2)
     case.cotangents[:, 1] = 0

@@ -342,6 +342,8 @@ def test_with_a_loss_at_every_step_kept_counts_every_pair_inside():
     assert kept_by(found, Schedule("full")) == pytest.approx(np.ones(8))
     assert kept_by(found, Schedule("chunks", k2=5)) == pytest.approx(np.full(8, 4 * 15 / 210))
     assert share_by_lag(found).share[3] == pytest.approx(17 / 210)
+    alone = share_by_lag(pairs(e.replace(loss="step", loss_step=0)))
+    assert alone[["lag", "share", "kept"]].to_numpy().tolist() == [[0, 1, 1]], "a loss at step 0 has no other lag"
 
 
 @pytest.mark.parametrize("kind", ["windows", "chunks"])

@@ -45,9 +45,9 @@ def test_lengths_and_states_tell_which_axis_is_the_batch(batch_first):
         {"initial_state": np.zeros((1, B, H))},
         {"final_cotangents": np.zeros((1, B, H))},
     ):
-        with pytest.raises(
-            ValueError, match=rf"batch_first = {batch_first}: 50 sequences of 4 steps.*of 4: .*transpose"
-        ):
+        letters = r"\[B, T, X\]" if batch_first else r"\[T, B, X\]"
+        said = rf"read as {letters}, since batch_first = {batch_first}: 50 sequences of 4 steps.*of 4: .*transpose"
+        with pytest.raises(ValueError, match=said):
             trace(stack, x, injected, **given)
 
 

@@ -53,6 +53,7 @@ def test_the_diagnosis_knows_where_each_precision_prints_zero(dtype):
         assert getattr(found.steps_to_zero, name) == next(k for k, value in enumerate(steps) if not value.any())
         assert getattr(found.steps_to_norm_zero, name) == next(k for k, value in enumerate(steps) if value.norm() == 0)
         assert f"In {name}" in found.sentence
+        assert (", before any scaling of the loss)" in found.sentence) == (name == "float16")
         assert f"as 0 from about {getattr(found.steps_to_norm_zero, name):.0f} steps back on" in found.sentence
 
 

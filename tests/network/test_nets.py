@@ -235,6 +235,7 @@ def test_a_net_of_equal_layers_in_one_direction_is_traced_as_the_stack_that_it_i
         ours, theirs = diagnose(one, layer=layer), diagnose(other, layer=layer)
         assert ours.decades_per_100_steps == pytest.approx(theirs.decades_per_100_steps, rel=1e-9)
         assert ours.verdict == theirs.verdict
+        assert theirs.sentence.startswith(f"GRU, layer {layer}, h: ")
     assert other.rate().decades_per_step.to_numpy() == pytest.approx(one.rate().decades_per_step.to_numpy(), rel=1e-9)
     columns = [name for name in one.table if name.startswith("log10")]
     assert np.allclose(other.table[columns], one.table[columns], rtol=1e-10)
@@ -267,12 +268,71 @@ def test_tables_and_diagnoses_name_layer_and_direction():
     assert one_row.log10_norm.item() == pytest.approx(found.log10_norm("h")[3, 199].mean(), abs=1e-6)
     assert np.isneginf(found.log10_norm("h")[3, :199]).all()
     assert diagnose(found, layer=1).verdict == "vanishing"
-    said = diagnose(found, layer=1, direction="reverse")
+    ahead, said = (diagnose(found, layer=1, direction=direction) for direction in ("forward", "reverse"))
     assert said.verdict == "undefined"
-    assert "layer 1 reverse" in said.sentence
-    assert "has read one step" in said.sentence
+    assert "LSTM, layer 1 reverse, h and c: " in said.sentence
+    assert said.sentence.endswith(
+        " It reads from the end: its step 0 is the sequence's last. Where the loss reads it, it has read one step."
+    )
+    assert "LSTM, layer 1 forward, h and c: " in ahead.sentence
+    assert "reads from the end" not in ahead.sentence
+    lower = diagnose(found, direction="reverse").sentence
+    assert "reads from the end" in lower
+    assert "has read one step" not in lower, "the level above reads it at every step"
+    injected[100, 0] = 1.0
+    some = trace(found.net, torch.randn(200, B, X), injected)
+    assert "has read one step" not in diagnose(some, layer=1, direction="reverse").sentence, "one sequence has read 100"
     with pytest.raises(ValueError, match="layer = 2, direction = 'forward' is not there"):
         diagnose(found, layer=2)
+
+
+def overflowing(weight, tiny=0.0):
+    """Two ReLU units, the upper one of this recurrent weight; two sequences of 6 steps."""
+    one, none = np.ones((1, 1)), np.zeros(1)
+    stack = Stack("rnn_relu", ((one, 0.5 * one, none, none), (one, weight * one, none, none)))
+    inputs, injected = np.ones((6, 2, 1)), np.zeros((6, 2, 1))
+    inputs[:, 0] = tiny
+    injected[[2, 5]] = 1.0
+    return stack, inputs, injected
+
+
+@pytest.mark.parametrize("inputs", [0.0, 1e-308])
+@pytest.mark.parametrize("options", [{}, {"lengths": [5, 6]}, {"resets": np.eye(6, 2, -3)}, {"resets": np.eye(6, 2)}])
+def test_below_a_layer_that_overflows_the_gradient_is_undefined_as_in_a_plain_stack(inputs, options):
+    """Forward in sequence 1; in sequence 0 of tiny inputs in the adjoint alone, with zeros nowhere."""
+    stack, x, injected = overflowing(1e200, inputs)
+    if "lengths" in options:
+        injected[5] = 0
+    one, other = trace(stack, x, injected, **options), trace(Net.of_stacks([stack]), x, injected, **options)
+    assert np.isnan(one.log10_norm("h")[0, :, 1]).any()
+    assert np.isnan(one.log10_initial("h")[:, 1]).any() == ("resets" not in options or options["resets"][1, 1] == 0)
+    for losses in ("all", "last"):
+        assert close(other.log10_norm("h", losses), one.log10_norm("h", losses))
+    assert close(other.log10_initial("h"), one.log10_initial("h"))
+    assert other.non_finite == one.non_finite
+    assert [diagnose(other, layer=layer).verdict for layer in (0, 1)] == [
+        diagnose(one, layer=layer).verdict for layer in (0, 1)
+    ]
+
+
+def test_the_layer_and_direction_that_overflowed_are_named_below_as_well():
+    """A loss at step 2 of the upper forward layer: the lower reverse layer reads the steps up to there last."""
+    module = nn.RNN(1, 1, num_layers=2, nonlinearity="relu", bidirectional=True, bias=False).double()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.fill_(0.5)
+        module.weight_hh_l1.fill_(1e200)
+    injected = np.zeros((6, 1, 2))
+    injected[2, 0, 0] = 1.0
+    found = trace(Stack.from_torch(module), np.ones((6, 1, 1)), injected)
+    undefined = np.isnan(found.log10_norm("h"))[..., 0]
+    assert undefined.tolist() == [[True] * 3 + [False] * 3, [True] * 6, [True] * 2 + [False] * 4, [False] * 6]
+    assert np.isnan(found.log10_initial("h"))[:, 0].tolist() == [True, True, True, False]
+    assert np.isnan(found.log10_norm("x"))[:, 0].all()
+    for layer, way in ((0, "forward"), (0, "reverse"), (1, "forward")):
+        said = diagnose(found, layer=layer, direction=way).sentence
+        assert f"layer {layer} {way}, h: undefined. The forward pass overflows" in said
+        assert "is at step 2 of layer 1 (sequence 0)" in said
 
 
 def test_what_a_net_cannot_do_is_refused_with_what_to_do():

@@ -318,6 +318,9 @@ def test_eigenvalues_are_spread_evenly_over_angles_and_over_the_area_of_the_ring
         angles = torch.linalg.eigvals(drawn(name)).angle()
         above = angles[angles > 0]  # of conjugate pairs one each
         assert largest_gap(above, lambda angle: angle / math.pi) < threshold(len(above)), name
+        cosines, sines = drawn(name).diagonal()[::2], drawn(name).diagonal(-1)[::2]
+        turns = torch.atan2(sines, cosines)  # the eigenvalues of either sense are the same
+        assert largest_gap(turns, lambda angle: angle / (2 * math.pi) + 0.5) < threshold(len(turns)), name
     squares = torch.linalg.eigvals(drawn("ring")).abs().square().sort().values[::2]
     assert largest_gap(squares, lambda s: (s - 0.81) / (0.999**2 - 0.81)) < threshold(len(squares))
 

@@ -81,6 +81,8 @@ def test_clipping_by_value_records_the_norm_that_is_left():
 def test_the_share_clipped_and_what_is_left_are_means_over_updates():
     table = pd.DataFrame({"clipped": [True, False, True, True], "clipped_norm": [1.0, 0.3, 1.0, 1.0]})
     assert clipping(table.assign(gradient_norm=[2.0, 0.3, 4.0, 1.25])) == pytest.approx((0.75, (0.5 + 0.25 + 0.8) / 3))
+    none = table.assign(clipped=False, gradient_norm=table["clipped_norm"])
+    assert clipping(none) == pytest.approx((0.0, float("nan")), nan_ok=True), "of no update there is no mean"
 
 
 def test_a_task_is_solved_when_ten_losses_have_a_mean_below_the_level():

@@ -133,7 +133,7 @@ def _need(problem: Problem, schedules: Sequence[Schedule] = (), steps: int | Non
     return Need(0, sizes(problem.size), SIZES_TO_LOWER)
 
 
-@analysis(_need, reads=("network", "sequence", "dtype"))
+@analysis(_need, reads=("network", "sequence", "dtype"), only_plain=False)
 def cost(
     subject: Subject | Stack | Problem,
     inputs: ArrayLike | None = None,
