@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import gradlab
 from gradlab import Experiment, trace
+from gradlab.analyses.call import Call
 from gradlab.analyses.seeds import over_seeds
 from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.engine import TooLarge
@@ -65,8 +65,8 @@ def test_a_number_of_seeds_that_is_not_allowed_is_refused(seeds):
 
 def test_its_memory_is_refused_before_anything_is_drawn(monkeypatch):
     e = Experiment(**SMALL | {"steps": 5000})
-    call = gradlab.analyses.call.Call.of(over_seeds, e, seeds=50)
-    alone = gradlab.analyses.call.Call.of(trace, e).need
+    call = Call.of(over_seeds, e, seeds=50)
+    alone = Call.of(trace, e).need
     assert call.need.bytes > alone.bytes
     assert call.need.work == 50 * alone.work
     monkeypatch.setattr(plan, "memory_limit", lambda: call.need.bytes - 1)
