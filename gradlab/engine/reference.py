@@ -152,7 +152,7 @@ def autograd(stack: Stack, inputs: ndarray, cotangents: ndarray, initial_state: 
 
 
 SIZES = (1e-3, 1e-5, 1e-7)  # of the nudges tried for one finite difference
-DIFFERENCE_RUNS = 4 * (len(SIZES) + 1)  # of the network for it: two sides, two sizes, and the best of them once more
+DIFFERENCE_RUNS = 2  # of the network for it: all sizes beside each other, and the best of them once more
 
 
 class Difference(NamedTuple):
@@ -176,28 +176,34 @@ def finite_difference(stack: Stack, inputs: ndarray, cotangents: ndarray, nudge:
     """
     weights = torch.from_numpy(np.array(cotangents, np.float64))
 
-    def losses(size: float, rounded: str | None) -> Tensor:
-        """The loss, and the sum of its terms' magnitudes."""
+    def losses(changes: ndarray, rounded: str | None) -> tuple[Tensor, Tensor]:
+        """The loss for each size and sign of the nudge, and the sum of its terms' magnitudes: a run of copies."""
+        copies = len(changes)
+        beside = nudge._replace(direction=np.concatenate([change * nudge.direction for change in changes]))
+        wide = [np.tile(values, (1, copies, 1)) for values in (inputs, *initial_state)]
         with torch.no_grad():
-            steps = unroll(stack, inputs, initial_state, nudge=nudge, size=size, rounded=rounded)
-            terms = []
+            steps = unroll(stack, wide[0], wide[1:], nudge=beside, size=1.0, rounded=rounded)
+            loss, magnitude = torch.zeros(2, copies, dtype=torch.float64)
             for states, weight in zip(steps, weights, strict=True):
-                terms.append((weight * states[-1].h).as_subclass(Tensor))
+                terms = weight * states[-1].h.as_subclass(Tensor).reshape(copies, *weight.shape)
+                loss, magnitude = loss + terms.sum((1, 2)), magnitude + terms.abs().sum((1, 2))
                 after_step()
-            zero = torch.zeros((), dtype=torch.float64)
-            return torch.stack([sum((t.sum() for t in terms), zero), sum((t.abs().sum() for t in terms), zero)])
+            return loss, magnitude
 
-    def slope(size: float, rounded: str | None = None) -> tuple[float, float]:
-        """The difference quotient, and how far rounding can put it off."""
-        above, below = losses(size, rounded), losses(-size, rounded)
-        return float(above[0] - below[0]) / (2 * size), 2 * np.finfo(np.float64).eps * float(above[1]) / size
+    def extrapolated(sizes: ndarray, rounded: str | None = None) -> list[Difference]:
+        """The quotients taken to size 0 by each size and its half, and how far halving and rounding put them off."""
+        tried = np.stack([sizes, sizes / 2])
+        loss, magnitude = losses(np.concatenate([tried, -tried], axis=None), rounded)
+        above, below = loss.numpy().reshape(2, *tried.shape)
+        with np.errstate(invalid="ignore"):  # of losses that overflow
+            wide, narrow = (above - below) / (2 * tried)
+            rounding = 2 * np.finfo(np.float64).eps * magnitude.numpy().reshape(2, *tried.shape)[0, 1] / tried[1]
+            values = (4 * narrow - wide) / 3
+            errors = abs(values - narrow) + 2 * rounding
+        return [Difference(float(value), float(error)) for value, error in zip(values, errors, strict=True)]
 
-    def extrapolated(size: float, rounded: str | None = None) -> Difference:
-        (wide, _), (narrow, rounding) = slope(size, rounded), slope(size / 2, rounded)
-        value = (4 * narrow - wide) / 3
-        return Difference(value, abs(value - narrow) + 2 * rounding)
-
-    found = [extrapolated(size) for size in sizes]
+    tried = np.array(sizes, np.float64)
+    found = extrapolated(tried)
     best = min(range(len(sizes)), key=lambda i: found[i].error)
-    again = extrapolated(sizes[best], "float64")
+    (again,) = extrapolated(tried[best : best + 1], "float64")
     return Difference(found[best].value, found[best].error + 2 * abs(found[best].value - again.value))

@@ -61,7 +61,7 @@ def test_the_check_tells_how_far_it_is_after_every_step_of_every_run():
     assert max(np.diff(told)) < 0.01
 
 
-@pytest.mark.parametrize("after", [5, 50, 100, 1000])  # in autograd's runs there and back, and in the differences
+@pytest.mark.parametrize("after", [5, 50, 100, 200])  # in autograd's runs there and back, and in the differences
 def test_what_is_raised_by_the_one_told_ends_the_check(after):
     class Stop(BaseException):
         pass
@@ -178,7 +178,8 @@ def test_an_adjoint_off_by_a_twentieth_of_a_percent_fails_against_autograd_and_f
         source = path.read_text()
         assert source.count(right) == 1, f"{name} no longer has {right!r} once"
         path.write_text(source.replace(right, wrong))
-    environment = {**os.environ, "GRADLAB_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+    environment = os.environ | {"GRADLAB_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+    environment["NUMBA_OPT"] = "0"  # which compiles in half the time
     command = [sys.executable, "-c", RUN, *WRONG]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -143,6 +143,7 @@ def test_the_gradient_grows_by_the_largest_exponent(cell, gain):
     assert lyapunov_exponents(e, count=1)[0] == pytest.approx(growth, abs=5e-3)
 
 
+@pytest.mark.slow
 def test_a_stack_has_the_exponents_of_each_of_its_layers():
     case = drawn_case("lstm", depth=2, H=4, T=1500, B=1, seed=9)
     lower, upper = (Stack("lstm", (layer,)) for layer in case.stack.layers)

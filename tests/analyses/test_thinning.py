@@ -64,6 +64,7 @@ def lines_of(table):
     return [line.reset_index(drop=True) for _, line in table.groupby("layer")]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(tables(), st.integers(12, 60))
 def test_a_thinned_line_keeps_ends_extremes_and_boundaries_and_changes_no_row(table, points):
@@ -262,6 +263,7 @@ def test_steps_between_two_are_reduced_further():
     assert len(taken) == 4000
 
 
+@pytest.mark.slow
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 12), st.randoms(use_true_random=False))
 def test_bins_of_pairs_hold_every_finite_pair_once_and_their_mean(rows, steps, most, random):
     loss_steps = sorted(random.sample(range(100), rows))

@@ -1,11 +1,10 @@
 """What a visitor typed is shown as it was typed, wherever it is shown: never as markdown, HTML or a formula."""
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from gradlab.settings.catalogue import SETTINGS
 from gradlab.ui.frame.link import ON_PAGES, PAGES, PAGES_OWN
-from tests.ui.conftest import FIGURES, ROOT
+from tests.ui.conftest import FIGURES
 
 pytestmark = pytest.mark.slow
 
@@ -22,24 +21,13 @@ def read_as_markdown(app):
     return [text for text in texts if isinstance(text, str)]
 
 
-def opened(page, query):
-    """A visit that begins at that page, as a link's does."""
-    app = AppTest.from_file(ROOT / "gradlab" / "ui" / "main.py", default_timeout=120)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page(str(ROOT / "pages" / f"{page}.py"))
-    app.run()
-    assert not app.exception, app.exception
-    return app
-
-
 def plain(app):
     return [element.value for element in (*app.text, *app.code)]
 
 
 @pytest.mark.parametrize(("number", "page"), [*enumerate(sorted(path.stem for path in PAGES.glob("*.py")))])
 @pytest.mark.parametrize("turn", [0, 3])
-def test_nothing_that_a_link_says_is_read_as_markdown(number, page, turn):
+def test_nothing_that_a_link_says_is_read_as_markdown(open_app, number, page, turn):
     """Each name has another of the texts, and on another page, or at another turn, another one."""
     names = (*SETTINGS, *ON_PAGES, *PAGES_OWN, "cells", "state", "relative", "one_cell", *TYPED)
     said = {name: TYPED[(number + turn + place) % len(TYPED)] for place, name in enumerate(names)}
@@ -47,7 +35,7 @@ def test_nothing_that_a_link_says_is_read_as_markdown(number, page, turn):
         name: FIGURES[name] for name in ("steps", "hidden_size", "input_size", "batch_size", "depth", "task_steps")
     }
     texts = {"inputs": "text", "text": TYPED[(number + turn) % len(TYPED)], "reads_text": "text", "text_updates": "100"}
-    app = opened(page, said | small | texts)
+    app = open_app(page, **said | small | texts)
     assert read_as_markdown(app)
     assert not [text for text in read_as_markdown(app) if "zqz" in text]
     assert [text for text in plain(app) if "zqz" in text]  # refusals are told, as they were typed

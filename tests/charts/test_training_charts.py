@@ -53,6 +53,7 @@ def charts(records, model, dark=False):
     }
 
 
+@pytest.mark.slow
 def test_tables_and_charts_meet_in_the_names_of_columns(records):
     assert tables.REACH_COLUMNS == training.REACH_COLUMNS == tuple(reach(records["rnn"]).columns)
     assert (

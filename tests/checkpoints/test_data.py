@@ -151,6 +151,7 @@ def test_a_missing_value_is_named_by_the_files_own_axes():
         read(saved(with_gap(values(B, T, X), 1, 2, 0)), X, name="x.npy", batch_first=True)
 
 
+@pytest.mark.slow
 def test_a_bomb_takes_no_memory():
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:

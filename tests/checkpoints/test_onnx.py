@@ -148,6 +148,7 @@ def test_a_node_in_the_body_of_a_loop_is_read():
     assert_same_outputs(model_of(nodes, tensors | {"zero": np.array([0])}), cell="gru")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("dynamo", [False, True])
 @pytest.mark.parametrize(
@@ -175,6 +176,7 @@ def test_torchs_exports_are_one_stack(made, options, cell, dynamo):
     assert np.abs(forward(network, x.numpy()) - expected).max() < 2e-6
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_torchs_export_of_an_rnn_is_a_node_or_unrolled_and_refused():
     torch.manual_seed(1)

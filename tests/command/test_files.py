@@ -20,6 +20,7 @@ def records(found):
     return [[record[name] for name in SAID] for record in found]
 
 
+@pytest.mark.slow
 def test_a_log_gives_the_latest_update_of_every_part(read, watched, tmp_path):
     (record,) = read("diagnose", "training.jsonl")
     last = logs.read(tmp_path / "training.jsonl").diagnoses.iloc[-1]

@@ -74,6 +74,7 @@ def test_the_help_of_the_whole_loads_nothing_heavy():
     assert all(f"  {one.name} " in done.stdout for one in COMMANDS)
 
 
+@pytest.mark.slow
 def test_a_shell_completes_commands_and_the_names_of_cells():
     def completed(line):
         words = f"gradlab {line}"

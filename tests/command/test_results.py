@@ -60,6 +60,7 @@ def test_the_parts_by_path_sum_to_the_whole(read):
     assert 0 < found["passes"]["through"] < 40
 
 
+@pytest.mark.slow
 def test_a_training_is_that_of_the_library_and_its_file_goes_on(read, call, tmp_path):
     line = ("adding", "--cell", "gru", "--steps", "20", "--hidden-size", "4", "--updates", "4", "--optimizer", "sgd")
     found = read("train", *line, "--clip-norm", "none", "--save", "run.safetensors")

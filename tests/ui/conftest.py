@@ -1,6 +1,7 @@
 """The app without a browser, its main script run by Streamlit's own test harness; and what a browser must never see."""
 
 import json
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,18 +26,22 @@ PROBES = ("/_stcore/health", "/_stcore/host-config")  # below a page's address S
 
 
 @pytest.fixture
-def open_app():
-    """open_app(page="gradient_flow", **query) runs the app at that address and fails on any exception of the script."""
+def open_app(monkeypatch):
+    """open_app(page="gradient_flow", **query) runs the app at that address and fails on any exception of the script.
+
+    Where Keras is loaded, as it is beside the tests of its files, Streamlit clears it after every run, which walks all
+    objects of the process and takes longer than most pages. No server has it.
+    """
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
 
     def run(page: str = "home", **query) -> AppTest:
         query = SECTIONS.get(page, {}) | query
         app = AppTest.from_file(ROOT / "gradlab" / "ui" / "main.py", default_timeout=120)
         for name, value in query.items():
             app.query_params[name] = value
-        app.run()
         if page != "home":
             app.switch_page(str(ROOT / "pages" / f"{page}.py"))
-            app.run()
+        app.run()
         assert not app.exception, app.exception
         return app
 
@@ -98,11 +103,7 @@ def drawn(monkeypatch):
 
 def visited(open_app, drawn, page, query):
     """The figures of a page at some settings."""
-    app = open_app(page, **FIGURES | query)
-    for seen in drawn:
-        seen.clear()  # of the home page, where every visit begins
-    app.run()
-    assert not app.exception, app.exception
+    open_app(page, **FIGURES | query)
     return drawn
 
 

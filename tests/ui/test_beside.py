@@ -53,6 +53,7 @@ def test_one_network_s_page_shows_the_pin_with_the_cell_that_is_examined(open_ap
     assert "**Now**" in said
 
 
+@pytest.mark.slow
 def test_units_of_both_have_the_same_colours_for_the_same_values(open_app, drawn):
     seen = visited(open_app, drawn, "gates", {"pin": PIN.replace("hidden_size=8", "hidden_size=6")})
     maps = [(drawing, words) for drawing, words in seen.exported if words.name.startswith("units ")]

@@ -1,5 +1,7 @@
 """Undo and redo: one step a change, over all pages, and nothing that no visitor changed."""
 
+import pytest
+
 from gradlab.settings.experiment import Experiment
 from tests.ui.conftest import ROOT, SMALL
 
@@ -13,6 +15,7 @@ def shown(app):
     return app.session_state["settings"]
 
 
+@pytest.mark.slow
 def test_every_change_of_settings_is_one_step_back_and_one_forth(open_app):
     app = open_app("home", **SMALL)
     assert app.button(key="undo").disabled

@@ -33,6 +33,7 @@ def asked(address: str) -> list[dict]:
     return json.loads(live.rows(token, column))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", live.COLUMNS)
 def test_the_rows_are_the_curves_that_are_drawn_when_the_job_stands_still(job, column):
     found = pd.DataFrame(asked(live.address(job, column)))

@@ -115,6 +115,7 @@ def test_equal_charts_become_a_document_once_for_all_visitors_and_another_settin
     assert first in drawn
 
 
+@pytest.mark.slow
 def test_a_document_that_is_kept_is_the_one_that_was_made(open_app, documents):
     seen, drawn = documents
     settings = {"steps": "22", "hidden_size": "4"}

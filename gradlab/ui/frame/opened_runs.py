@@ -13,7 +13,7 @@ from gradlab.settings.subject import Subject
 from gradlab.settings.trained import OPEN, Trained
 from gradlab.settings.watched import Watched
 from gradlab.training import Run, example
-from gradlab.ui.frame import shelf
+from gradlab.ui.frame import shelf, visit
 from gradlab.ui.kept import bytes_of
 from gradlab.words.numbers import listed
 
@@ -66,7 +66,9 @@ def open_networks(trained: Sequence[Network]) -> None:
     titles = [network.title for network in trained]
     examined = st.session_state["settings"].one.title
     chosen["one_cell"] = min(titles, key=lambda title: title != examined)
-    before = {name: st.session_state[name] for name in chosen if name in st.session_state}
+    address = visit.current().address  # of settings that no page has asked for yet
+    before = {name: getattr(address, name) for name in chosen if name != "one_cell"} | {"one_cell": examined}
+    before |= {name: st.session_state[name] for name in chosen if name in st.session_state}
     shelf.keep("before opening", before, bytes_of(before))
     st.session_state.update(chosen)
 

@@ -67,6 +67,7 @@ def test_it_is_the_mean_over_every_draw_by_its_probability(cell, depth, p):
     assert set(table["path"]) == {f"detached {p:g}"}
 
 
+@pytest.mark.slow
 def test_a_sample_of_draws_agrees_within_its_standard_error():
     T, p, draws = 20, 0.3, 500
     case = drawn_case("lstm", 1, H=3, T=T, B=1, seed=5, gain=2)

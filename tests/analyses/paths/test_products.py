@@ -68,6 +68,7 @@ def test_a_cell_without_a_product_has_no_direct_path_or_one_that_a_peephole_bend
     assert arrives.any() == bool(peepholes_of(CELLS[cell]))
 
 
+@pytest.mark.slow
 def test_the_memory_stated_has_room_for_the_rows_of_its_table(monkeypatch):
     e = Experiment(cell="lstm", hidden_size=1, steps=6000, batch_size=1, input_size=1, depth=2)
     peak = peak_bytes(lambda: gate_product(e), monkeypatch)
