@@ -33,7 +33,10 @@ SECTIONS = {
         st.Page(PAGES / "unrolled.py", title=_("The unrolled network")),
         st.Page(PAGES / "jacobians.py", title=_("Product Jacobians")),
     ],
-    _("Initialization"): [st.Page(PAGES / "weights.py", title=_("Initial weights"))],
+    _("Initialization"): [
+        st.Page(PAGES / "weights.py", title=_("Initial weights")),
+        st.Page(PAGES / "spectrum.py", title=_("Spectrum")),
+    ],
     _("Sequences"): [
         st.Page(PAGES / "sequence_types.py", title=_("Sequence types")),
         st.Page(PAGES / "itemised.py", title=_("One loss at a time")),

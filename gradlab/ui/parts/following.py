@@ -40,6 +40,7 @@ from gradlab.ui.parts import (
     passes,
     pins,
     product_jacobians,
+    spectrum,
     story,
     totals,
     walk,
@@ -97,6 +98,7 @@ PAGES = {
         own=(product_jacobians.OF,),
     ),
     "weights": Page(initial_weights.view, pins.ones, initial_weights.milliseconds),
+    "spectrum": Page(spectrum.view, pins.ones, spectrum.milliseconds),
 }
 
 
