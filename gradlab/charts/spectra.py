@@ -25,6 +25,7 @@ CALMING_COLUMNS = ("quantity", "strength", "seed", "exponent")
 MEASURED, MEAN_FIELD = "measured", "mean field"
 EXPONENT = "Lyapunov exponent, nats a step"
 ABOUT_ZERO = (-0.1, 0.1)  # nats a step, always in view
+NAMED = f"datum.label == '{MEAN_FIELD}' ? '{MEAN_FIELD}, λ₁ alone: the diamond' : datum.label"
 HEIGHT = 340
 
 
@@ -72,8 +73,10 @@ def _exponent_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart
     ink, names = colours.INKS[look.dark], list(look.quantities)
     shown = dict.fromkeys(names, ink.muted) | {MEASURED: colours.cell_colour(look.cell, look.dark)}
     shown[MEAN_FIELD] = ink.text
-    key = alt.Legend(title=None, symbolOpacity=1, columns=1)
+    key = alt.Legend(title=None, symbolOpacity=1, columns=1, labelExpr=NAMED)
     colour = alt.Color("quantity:N", scale=alt.Scale(domain=names, range=[shown[name] for name in names]), legend=key)
+    dashes = [[1, 0] if name == MEASURED else [6, 4] for name in names]
+    dash = alt.StrokeDash("quantity:N", scale=alt.Scale(domain=names, range=dashes), legend=key)
     ticks = axes.ticks("width", 75, axes.span(domains["indices"]))
     x = alt.X(
         "index:Q",
@@ -94,9 +97,7 @@ def _exponent_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart
         elif look.is_one:
             mark = chart.mark_point(filled=name == MEASURED, size=70, opacity=1)
         else:
-            mark = chart.mark_line(strokeWidth=2.6, strokeDash=[1, 0])
-            if name != MEASURED:
-                mark = chart.mark_line(strokeWidth=1.6, strokeDash=[6, 4])
+            mark = chart.mark_line(strokeWidth=2.6 if name == MEASURED else 1.6).encode(strokeDash=dash)
         layers.append(mark.encode(x=x, y=y, color=colour, tooltip=tips))
     return layers
 
@@ -115,9 +116,10 @@ def newton(
     ink, cell = colours.INKS[dark], colours.cell_colour(str(table["cell"].iloc[0]), dark)
     drawn = table[list(NEWTON_COLUMNS)].assign(exponent=_finite(table["exponent"]))
     steps, factors = int(table["steps"].iloc[0]), table["factor"]
+    across = alt.Scale(type="log", domain=[float(factors.min()), float(factors.max())], nice=False)
     x = alt.X(
         "factor:Q",
-        scale=alt.Scale(type="log", domain=[float(factors.min()), float(factors.max())], nice=False),
+        scale=across,
         axis=alt.Axis(title="factor on U (1: the network shown)", values=[*map(float, factors)], format="~g"),
     )
     tips = [
@@ -141,7 +143,7 @@ def newton(
     zero = alt.Chart(pd.DataFrame({"exponent": [0.0]})).mark_rule(color=ink.rule, strokeDash=[2, 3])
     left = bars.encode(x=x, y=most, tooltip=tips)
     right = alt.layer(zero.encode(y=rate), line.encode(x=x, y=rate, tooltip=tips))
-    area = shade.encode(x=alt.X("begin:Q", scale=x.scale), x2="end:Q")  # pyright: ignore[reportAttributeAccessIssue]
+    area = shade.encode(x=alt.X("begin:Q", scale=across), x2="end:Q")
     return theme.finished([area, left, right], title, subtitle, dark, width, height, two_y_axes=True)  # pyright: ignore[reportArgumentType]
 
 

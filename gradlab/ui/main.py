@@ -36,6 +36,7 @@ SECTIONS = {
     _("Initialization"): [
         st.Page(PAGES / "weights.py", title=_("Initial weights")),
         st.Page(PAGES / "spectrum.py", title=_("Spectrum")),
+        st.Page(PAGES / "memory.py", title=_("The curse of memory")),
     ],
     _("Sequences"): [
         st.Page(PAGES / "sequence_types.py", title=_("Sequence types")),

@@ -46,6 +46,7 @@ ACTS_ON = {  # the settings that can change what a page shows, by the page's add
     "gradient_flow": (*COMPARED, "state", "relative"),
     "story": (),  # its networks are its own
     "one_unit": (),
+    "memory": (),
     "why_addition": (*EXAMINED, *INJECTED, "relative"),
     "gates": (*EXAMINED, *INJECTED),
     "unrolled": (*EXAMINED, *INJECTED),

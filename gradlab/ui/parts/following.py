@@ -34,6 +34,7 @@ from gradlab.ui.parts import (
     gallery,
     initial_weights,
     matrices,
+    memory,
     microscope,
     norms,
     one_unit,
@@ -98,6 +99,7 @@ PAGES = {
         own=(product_jacobians.OF,),
     ),
     "weights": Page(initial_weights.view, pins.ones, initial_weights.milliseconds),
+    "memory": Page(memory.view, lambda shared: (), own=(memory.EIGENVALUE,), sliders=memory.sliders),
     "spectrum": Page(spectrum.view, pins.ones, spectrum.milliseconds),
 }
 
