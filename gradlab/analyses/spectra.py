@@ -43,6 +43,7 @@ MEASURED, LINEAR, UNITS, MEAN_FIELD = "measured", "eigenvalues of U", "each unit
 SETTLING = 0.1  # of the steps, which only let the state settle
 FACTORS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
 NEWTON_STEPS = 64  # at most: an iteration computes a step Jacobian for each
+USUAL = 8  # iterations, of most networks on average over the factors; where all is chaos it is `NEWTON_STEPS`
 STRENGTHS = tuple(n / 4 for n in range(13))
 
 
@@ -151,7 +152,7 @@ def spectrum(
 def _need_of_newton(problem: Problem, factors: Sequence[float] = FACTORS, sequence: int = 0) -> Need:
     n, steps = numbers_of(problem.size), min(problem.size.steps, NEWTON_STEPS)
     few = Problem(problem.size._replace(steps=steps), problem.source)
-    newton = parallel.needs(few, sequence=sequence)  # pyright: ignore[reportFunctionMemberAccess]
+    newton = parallel.needs(few, most=USUAL, sequence=sequence)  # pyright: ignore[reportFunctionMemberAccess]
     largest = lyapunov_exponents.needs(problem, sequence, 1)  # pyright: ignore[reportFunctionMemberAccess]
     weights = 3 * 8 * problem.size.depth * n**2
     work = len(factors) * (newton.work + largest.work + work_of(plan(problem.size)))

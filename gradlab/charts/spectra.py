@@ -132,19 +132,18 @@ def newton(
         scale=alt.Scale(domain=[0, steps], nice=False),
         axis=alt.Axis(title=f"Newton iterations for {steps} steps", titleColor=cell, format="d", tickCount=5),
     )
-    rate = alt.Y(
-        "exponent:Q",
-        scale=alt.Scale(domain=_about_zero([drawn["exponent"]]), nice=False, padding=8),
-        axis=alt.Axis(title="λ₁, nats a step (dashed)", orient="right", grid=False, tickCount=5),
-    )
+    across_zero = alt.Scale(domain=_about_zero([drawn["exponent"]]), nice=False, padding=8)
+    axis = alt.Axis(title="λ₁, nats a step (dashed)", orient="right", grid=False, tickCount=5)
+    rate = alt.Y("exponent:Q", scale=across_zero, axis=axis)
+    on_rate = alt.Y("exponent:Q", scale=across_zero, axis=None)
     shade = alt.Chart(_growing(drawn)).mark_rect(color=ink.rule, opacity=0.14)
     bars = alt.Chart(drawn).mark_line(color=cell, strokeWidth=2.6, point={"size": 50, "filled": True, "color": cell})
     line = alt.Chart(drawn).mark_line(color=ink.text, strokeWidth=1.8, strokeDash=[6, 4])
     zero = alt.Chart(pd.DataFrame({"exponent": [0.0]})).mark_rule(color=ink.rule, strokeDash=[2, 3])
-    left = bars.encode(x=x, y=most, tooltip=tips)
-    right = alt.layer(zero.encode(y=rate), line.encode(x=x, y=rate, tooltip=tips))
+    rates = [zero.encode(y=on_rate), line.encode(x=x, y=rate, tooltip=tips)]
     area = shade.encode(x=alt.X("begin:Q", scale=across), x2="end:Q")
-    return theme.finished([area, left, right], title, subtitle, dark, width, height, two_y_axes=True)  # pyright: ignore[reportArgumentType]
+    layers = [area, *rates, bars.encode(x=x, y=most, tooltip=tips)]
+    return theme.finished(layers, title, subtitle, dark, width, height, two_y_axes=True)
 
 
 def _growing(table: pd.DataFrame) -> pd.DataFrame:

@@ -18,8 +18,8 @@ HOW_TO_READ = Reading(
     N_(
         "How much the state of one linear unit moves with its parameter, mean square over white inputs of variance 1. "
         "Lines: the formula; dots: the engine's adjoint, with bars of two standard errors. As it stands the "
-        "sensitivity grows with the cube of the memory; with the input normalised and λ = exp(−exp ν) it stays (Zucchet & "
-        "Orvieto 2024). The factor √(1 − λ²) is held while λ moves."
+        "sensitivity grows with the cube of the memory; with the input normalised and λ = exp(−exp ν) it stays "
+        "(Zucchet & Orvieto 2024). The factor √(1 − λ²) is held while λ moves."
     ),
 )
 

@@ -15,7 +15,7 @@ from gradlab.words.how_to_read import Words
 from gradlab.words.languages import _
 
 EIGENVALUE = "memory_eigenvalue"
-EIGENVALUES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+EIGENVALUES = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 AT_FIRST = 0.99
 SEQUENCES = 100  # over which the means are measured
 

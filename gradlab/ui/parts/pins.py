@@ -97,6 +97,11 @@ def columns(shared: Settings) -> tuple[Any, Any]:
     return of_pin, now
 
 
+def caption(beside: Beside) -> None:
+    """What differs in a pin whose picture stands below."""
+    st.caption(f"**{beside.label}**")
+
+
 def _chip(number: int, pin: Pin, shared: Settings) -> None:
     """A button with a pin's name and difference, which opens what can be done with it."""
     label = words.label(pin, shared.subjects)
