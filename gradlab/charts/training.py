@@ -38,16 +38,21 @@ def curve(
     updates: int,
     *,
     quantity: str,
+    pins: pd.DataFrame | None = None,
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
     height: int = 300,
 ) -> alt.LayerChart:
-    """One line per cell from update 0 to `updates`: every value faint, the running mean bold; rules at the levels."""
+    """One line per cell from update 0 to `updates`: every value faint, the running mean bold; rules at the levels.
+
+    pins    curves of other runs, with a column `pin`, the name of each: grey, the running mean alone
+    """
     theme.refuse_empty(table)
-    data = {"curves": table[list(CURVE_COLUMNS)], "ends": ends(table), "rules": rules}
-    layers = _curve_layers(data, present(table), curve_domain(table, rules), updates, quantity, dark)
+    domain = curve_domain(table if pins is None else pd.concat([table, pins]), rules)
+    data = {"curves": table[list(CURVE_COLUMNS)], "ends": ends(table), "rules": rules, "pins": pins}
+    layers = _curve_layers(data, present(table), domain, updates, quantity, dark)
     return theme.finished(layers, title, subtitle, dark, width, height)
 
 
@@ -58,12 +63,13 @@ def live_curve(
     updates: int,
     *,
     quantity: str,
+    pins: pd.DataFrame | None = None,
     dark: bool = False,
     width: int | str = "container",
     height: int = 300,
 ) -> alt.LayerChart:
     """`curve` of tables that come later, again and again, as its datasets curves and ends."""
-    data = {"curves": alt.NamedData("curves"), "ends": alt.NamedData("ends"), "rules": rules}
+    data = {"curves": alt.NamedData("curves"), "ends": alt.NamedData("ends"), "rules": rules, "pins": pins}
     layers = _curve_layers(data, cells, domain, updates, quantity, dark)
     return theme.finished(layers, "", "", dark, width, height)
 
@@ -114,6 +120,7 @@ def _curve_layers(
         alt.Chart(data["ends"]),
     )
     return [
+        *_pinned(data["pins"], updates, x, mean, dark),
         rules.mark_rule(color=ink.rule, strokeDash=[4, 3]).encode(y=y),
         curves.mark_line(strokeWidth=1, opacity=0.3, clip=True).encode(x=x, y=y, color=colour),
         curves.mark_line(strokeWidth=2.5, clip=True).encode(x=x, y=mean, color=colour),
@@ -124,6 +131,22 @@ def _curve_layers(
         rules.mark_text(**name, stroke=ink.paper, strokeWidth=4).encode(x=rule_x, y=y, text=alt.Text("label:N")),
         rules.mark_text(**name).encode(x=rule_x, y=y, text=alt.Text("label:N")),
     ]
+
+
+def _pinned(pins: pd.DataFrame | None, updates: int, x: alt.X, mean: alt.Y, dark: bool) -> list[alt.Chart]:
+    """Grey running means of other runs, each named at its end."""
+    if pins is None or pins.empty:
+        return []
+    ink = colours.INKS[dark]
+    name = pins["pin"] + " " + pins["cell"].map(theme.cell_title)
+    drawn = pins[list(CURVE_COLUMNS)].assign(name=name)[pins["update"] <= updates]
+    last = drawn.groupby("name", sort=False).tail(1)
+    line = alt.Chart(drawn).mark_line(color=ink.muted, strokeWidth=1.8, opacity=0.85, clip=True)
+    place: dict[str, Any] = {"align": "right", "dx": -6, "dy": -7, "fontSize": 11}
+    paper = alt.Chart(last).mark_text(color=ink.paper, stroke=ink.paper, strokeWidth=3, opacity=0.8, **place)
+    text = alt.Chart(last).mark_text(color=ink.text, **place)
+    named = (mark.encode(x=x, y=mean, text=alt.Text("name:N")) for mark in (paper, text))
+    return [line.encode(x=x, y=mean, detail=alt.Detail("name:N")), *named]
 
 
 def _named_apart(rules: pd.DataFrame, span: float) -> pd.DataFrame:

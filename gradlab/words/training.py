@@ -9,9 +9,14 @@ import pandas as pd
 
 from gradlab.cells import CELLS
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.pins import Pin
+from gradlab.settings.subject import Subject
 from gradlab.settings.tasks import Task
 from gradlab.training import Recipe, Run, clipping, solved_at
+from gradlab.training.replay import Measured
+from gradlab.words.languages import _
 from gradlab.words.numbers import counted, listed, number
+from gradlab.words.pins import difference
 
 RECENT = 10  # updates that a card's numbers, and the sentence's, are means of
 STARTING = "Starts a process to train in: a few seconds, the first time"
@@ -20,6 +25,28 @@ STARTING = "Starts a process to train in: a few seconds, the first time"
 def names(runs: Sequence[Run]) -> str:
     """The cells that are trained, as a phrase."""
     return listed([run.experiment.title for run in runs])
+
+
+def compared(pin: Pin, measured: Sequence[Measured] | None, now: Sequence[Subject]) -> str:
+    """A pin's losses, over its last updates, or why it has none."""
+    name = f"**{pin.name}** ({difference(pin, now)})"
+    if measured is None:
+        return _(
+            "{pin} has no curves yet: a pin keeps settings. Swap with it and start the training; they then stay here."
+        ).format(pin=name)
+    losses = [
+        f"{run.experiment.title} {number(_log10(np.mean([record.loss for record in run.records[-RECENT:]])))}"
+        for run in measured
+    ]
+    updates = counted(measured[0].records[-1].update, "update")
+    return _("{pin}, grey: a loss of {losses} after {updates}.").format(
+        pin=name, losses=listed(losses), updates=updates
+    )
+
+
+def _log10(value: float) -> float:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.log10(value))
 
 
 def description(run: Run) -> str:

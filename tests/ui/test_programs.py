@@ -34,7 +34,9 @@ MORE = {  # settings at which a page shows more of what it can
 
 
 PINS = {"pin": ["name=A&cells=rnn,lstm&keep_bias=2.0&steps=30&hidden_size=5&input_size=3&batch_size=2"]}
-PINNED = dict.fromkeys(("home", "gradient_flow", "jacobians", "weights", "spectrum", "gates"), PINS)
+PINNED = dict.fromkeys(
+    ("home", "gradient_flow", "jacobians", "weights", "spectrum", "gates", "unrolled", "itemised"), PINS
+)
 PINNED["gradient_flow"] = PINS | {"gradient_flow_seeds": "5", "state": "all"}
 
 
