@@ -30,6 +30,7 @@ shown.sentence(2)
 for column, number in matrices.in_threes(matrices.sums(shared)):
     with column:
         shown.figure(number)
-for column, (number, _) in matrices.in_threes(matrices.of_pin(shared, are_sums=True)):
+for column, (number, subject) in matrices.in_threes(matrices.of_pin(shared, are_sums=True)):
     with column:
+        st.caption(f"**{shared.pins[0].name}: {subject.title}**")
         shown.figure(number)

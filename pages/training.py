@@ -11,7 +11,7 @@ from gradlab.ui.training.job_controls import MAPS_EVERY, WORDS_EVERY, redraw_whi
 from gradlab.words.training import description
 
 choice = training_page.choose()
-with pins.below():
+with pins.below(holds=False):
     job = training_page.training_job(choice)
     state = settings.current().state
 

@@ -119,8 +119,17 @@ def _curve_layers(
         alt.Chart(data["curves"]),
         alt.Chart(data["ends"]),
     )
+    ghosts, names = [], []
+    if data["pins"] is not None:
+        grey, places = map(alt.Chart, _pinned(data["pins"], updates))
+        line = grey.mark_line(color=ink.muted, strokeWidth=1.8, opacity=0.85, clip=True)
+        ghosts = [line.encode(x=x, y=mean, detail=alt.Detail("name:N"))]
+        at: dict[str, Any] = {"align": "left", "dy": -9, "fontSize": 11}
+        paper = places.mark_text(color=ink.paper, stroke=ink.paper, strokeWidth=4, opacity=0.9, **at)
+        marks = (paper, places.mark_text(color=ink.text, **at))
+        names = [mark.encode(x=x, y=mean, text=alt.Text("name:N")) for mark in marks]
     return [
-        *_pinned(data["pins"], updates, x, mean, dark),
+        *ghosts,
         rules.mark_rule(color=ink.rule, strokeDash=[4, 3]).encode(y=y),
         curves.mark_line(strokeWidth=1, opacity=0.3, clip=True).encode(x=x, y=y, color=colour),
         curves.mark_line(strokeWidth=2.5, clip=True).encode(x=x, y=mean, color=colour),
@@ -130,23 +139,17 @@ def _curve_layers(
         .encode(x=x, y=mean, tooltip=alt.Tooltip("says:N")),
         rules.mark_text(**name, stroke=ink.paper, strokeWidth=4).encode(x=rule_x, y=y, text=alt.Text("label:N")),
         rules.mark_text(**name).encode(x=rule_x, y=y, text=alt.Text("label:N")),
+        *names,
     ]
 
 
-def _pinned(pins: pd.DataFrame | None, updates: int, x: alt.X, mean: alt.Y, dark: bool) -> list[alt.Chart]:
-    """Grey running means of other runs, each named at its end."""
-    if pins is None or pins.empty:
-        return []
-    ink = colours.INKS[dark]
-    name = pins["pin"] + " " + pins["cell"].map(theme.cell_title)
-    drawn = pins[list(CURVE_COLUMNS)].assign(name=name)[pins["update"] <= updates]
-    last = drawn.groupby("name", sort=False).tail(1)
-    line = alt.Chart(drawn).mark_line(color=ink.muted, strokeWidth=1.8, opacity=0.85, clip=True)
-    place: dict[str, Any] = {"align": "right", "dx": -6, "dy": -7, "fontSize": 11}
-    paper = alt.Chart(last).mark_text(color=ink.paper, stroke=ink.paper, strokeWidth=3, opacity=0.8, **place)
-    text = alt.Chart(last).mark_text(color=ink.text, **place)
-    named = (mark.encode(x=x, y=mean, text=alt.Text("name:N")) for mark in (paper, text))
-    return [line.encode(x=x, y=mean, detail=alt.Detail("name:N")), *named]
+def _pinned(pins: pd.DataFrame, updates: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Running means of other runs, as far as the picture goes, and a place for the name of each, apart from others."""
+    named = pins["pin"] + " " + pins["cell"].map(theme.cell_title)
+    drawn = pins[list(CURVE_COLUMNS)].assign(name=named)[pins["update"] <= updates]
+    lines = [line for _, line in drawn.groupby("name", sort=False)]
+    places = [line.iloc[[int((0.2 + 0.15 * (n % 5)) * (len(line) - 1))]] for n, line in enumerate(lines)]
+    return drawn, pd.concat(places, ignore_index=True)
 
 
 def _named_apart(rules: pd.DataFrame, span: float) -> pd.DataFrame:

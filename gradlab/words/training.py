@@ -27,26 +27,17 @@ def names(runs: Sequence[Run]) -> str:
     return listed([run.experiment.title for run in runs])
 
 
-def compared(pin: Pin, measured: Sequence[Measured] | None, now: Sequence[Subject]) -> str:
-    """A pin's losses, over its last updates, or why it has none."""
+def compared(pin: Pin, measured: Sequence[Measured], made: int, now: Sequence[Subject]) -> str:
+    """A pin's losses after so many updates, means of the last ones, or why it has none."""
     name = f"**{pin.name}** ({difference(pin, now)})"
-    if measured is None:
+    if not measured:
         return _(
             "{pin} has no curves yet: a pin keeps settings. Swap with it and start the training; they then stay here."
         ).format(pin=name)
-    losses = [
-        f"{run.experiment.title} {number(_log10(np.mean([record.loss for record in run.records[-RECENT:]])))}"
-        for run in measured
-    ]
-    updates = counted(measured[0].records[-1].update, "update")
-    return _("{pin}, grey: a loss of {losses} after {updates}.").format(
-        pin=name, losses=listed(losses), updates=updates
-    )
-
-
-def _log10(value: float) -> float:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.log10(value))
+    means = [np.mean([record.loss for record in run.records[-RECENT:]]) for run in measured]
+    losses = [f"{run.experiment.title} {mean:.3g}" for run, mean in zip(measured, means, strict=True)]
+    text = _("{pin}, grey: a loss of {losses} after {updates}.")
+    return text.format(pin=name, losses=listed(losses), updates=counted(made, "update"))
 
 
 def description(run: Run) -> str:

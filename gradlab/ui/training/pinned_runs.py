@@ -17,14 +17,21 @@ from gradlab.training.tables import Curve, beside
 from gradlab.ui.ask import Rows
 from gradlab.ui.training.job import Job
 
-KEPT = "trained for pins"  # in the session: what was measured, by what it follows from, the latest last
+KEPT = "trained for pins"  # in the session: trainings by what they follow from, the latest last
+
+
+class Trained(NamedTuple):
+    """What was measured of the networks of a training."""
+
+    updates: int  # that were made
+    measured: tuple[Measured, ...]
 
 
 class OfPin(NamedTuple):
-    """A pin, and what was measured of its networks; None where they were not trained in this visit."""
+    """A pin, and its training; None where this visit has not trained its networks."""
 
     pin: Pin
-    measured: tuple[Measured, ...] | None
+    trained: Trained | None
 
 
 def remember(job: Job) -> None:
@@ -34,24 +41,24 @@ def remember(job: Job) -> None:
     kept = _kept()
     key = tuple(map(Replay.of, job.runs))
     known = kept.pop(key, None)
-    if known is None or len(known[0].records) != len(job.records[0]):
-        known = tuple(measured.without_traces() for measured in job.measured())
+    if known is None or known.updates != job.done:
+        known = Trained(job.done, tuple(measured.without_traces() for measured in job.measured()))
     kept[key] = known
     while len(kept) > MOST + 1:
         del kept[next(iter(kept))]
 
 
 def of_pins(runs_of: Sequence[tuple[Pin, Sequence[Run]]]) -> list[OfPin]:
-    """Each pin with what was measured of the runs that its networks would be."""
+    """Each pin with the training of the runs that its networks would be."""
     return [OfPin(pin, _kept().get(tuple(map(Replay.of, runs)))) for pin, runs in runs_of]
 
 
 def rows(pins: Sequence[OfPin], column: str) -> list[Rows]:
     """The curves of every pin that was trained, with its name."""
     return [
-        Rows(History(found.measured), Curve(column), (("pin", found.pin.name),))
+        Rows(History(found.trained.measured), Curve(column), (("pin", found.pin.name),))
         for found in pins
-        if found.measured is not None
+        if found.trained is not None
     ]
 
 
@@ -67,5 +74,5 @@ def beside_curves(pins: Sequence[OfPin], column: str) -> dict[str, partial[pd.Da
     return {"pins": partial(beside, *found)} if found else {}
 
 
-def _kept() -> dict[tuple[Replay, ...], tuple[Measured, ...]]:
+def _kept() -> dict[tuple[Replay, ...], Trained]:
     return st.session_state.setdefault(KEPT, {})

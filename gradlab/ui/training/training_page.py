@@ -114,7 +114,8 @@ def curves(job: Job, pins: Sequence[OfPin] = ()) -> None:
     sentence = words.result(job.runs, tables, job.done)
     st.markdown(sentence)
     for found in pins:
-        st.markdown(words.compared(found.pin, found.measured, settings.current().subjects))
+        updates, measured = found.trained or (0, ())
+        st.markdown(words.compared(found.pin, measured, updates, settings.current().subjects))
     cards(job)
     job_controls.progress_bar(job)
     left, right = st.columns(2)
