@@ -1,6 +1,7 @@
 """Sentences about the curse of memory: how violently a unit reacts to its weight, and what a remedy leaves of that."""
 
 import math
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -26,35 +27,44 @@ HOW_TO_READ = Reading(
 
 def of_curse(table: pd.DataFrame, eigenvalue: float) -> str:
     """How long the unit remembers, and how far a small change of its weight moves its state."""
-    found = _at(table, NAIVE, eigenvalue)
-    moved = MOVED * math.sqrt(found.loc[SENSITIVITY, "measured"] / found.loc[VARIANCE, "measured"])
+    values = _values(_found(table, NAIVE, eigenvalue, SENSITIVITY))
     text = _(
         "λ = {eigenvalue} remembers for about {length} steps. No gradient explodes: ∂h_T/∂h_t is λ to the power of the "
         "lag, at most 1. Yet E (dh/dλ)² is **{measured}** (formula: {predicted}): moving λ by {by} moves the state by "
         "**{moved}** of its standard deviation."
     )
-    values = _values(found, SENSITIVITY) | {"by": str(MOVED), "moved": _percent(moved)}
     return text.format(eigenvalue=f"{eigenvalue:g}", length=f"{1 / (1 - eigenvalue):,.0f}", **values)
 
 
 def of_remedy(table: pd.DataFrame, eigenvalue: float) -> str:
     """What normalising the input and another parameter leave."""
-    found = _at(table, REMEDY, eigenvalue)
-    moved = MOVED * math.sqrt(found.loc[NORMALISED, "measured"] / found.loc[VARIANCE, "measured"])
     text = _(
         "With the input times √(1 − λ²) and λ = exp(−exp ν), E (dh/dν)² is **{measured}** (formula: {predicted}): "
         "moving ν by {by} moves the state by {moved} of its standard deviation."
     )
-    return text.format(by=MOVED, moved=_percent(moved), **_values(found, NORMALISED))
+    return text.format(**_values(_found(table, REMEDY, eigenvalue, NORMALISED)))
 
 
-def _at(table: pd.DataFrame, parametrization: str, eigenvalue: float) -> pd.DataFrame:
+class _Found(NamedTuple):
+    """What was measured of one parametrization at one eigenvalue."""
+
+    sensitivity: float
+    predicted: float
+    moved: float  # by how much of its standard deviation the state moves with `MOVED`
+
+
+def _found(table: pd.DataFrame, parametrization: str, eigenvalue: float, quantity: str) -> _Found:
     rows = table[(table["parametrization"] == parametrization) & (table["eigenvalue"] == eigenvalue)]
-    return rows.set_index("quantity")
+    values = rows.set_index("quantity")[["measured", "predicted"]].astype(float).T.to_dict()
+    sensitivity = values[quantity]["measured"]
+    moved = MOVED * math.sqrt(sensitivity / values[VARIANCE]["measured"])
+    return _Found(sensitivity, values[quantity]["predicted"], moved)
 
 
-def _values(found: pd.DataFrame, quantity: str) -> dict[str, str]:
-    return {name: number(math.log10(found.loc[quantity, name])) for name in ("measured", "predicted")}
+def _values(found: _Found) -> dict[str, str]:
+    """The fields of a sentence."""
+    sizes = {"measured": number(math.log10(found.sensitivity)), "predicted": number(math.log10(found.predicted))}
+    return sizes | {"by": str(MOVED), "moved": _percent(found.moved)}
 
 
 def _percent(share: float) -> str:

@@ -101,19 +101,15 @@ def of_determinants(found: Spectrum) -> str:
 
 def of_newton(table: pd.DataFrame) -> str:
     """How many iterations the network itself needs, and where they become many."""
-    steps, rows = int(table["steps"].iloc[0]), table.set_index("factor")
-    own = rows.loc[1.0] if 1.0 in rows.index else rows.iloc[0]
-    needed = _iterations(own["iterations"], steps)
-    text = _("As it is, the network needs **{needed}** for {steps} steps.").format(needed=needed, steps=steps)
-    grows = table[table["exponent"] > 0]
-    if grows.empty:
-        return (
-            text + " " + _("λ₁ stays below 0 up to a factor of {factor}.").format(factor=f"{table['factor'].max():g}")
-        )
-    at = grows.iloc[0]
-    return text + " " + _("λ₁ is above 0 at a factor of {factor}, where it takes {needed}.").format(
-        factor=f"{at['factor']:g}", needed=_iterations(at["iterations"], steps)
-    )  # fmt: skip
+    steps, factors = int(table["steps"].iloc[0]), table["factor"].tolist()
+    needed = dict(zip(factors, table["iterations"].tolist(), strict=True))
+    own = _iterations(needed.get(1.0, needed[factors[0]]), steps)
+    text = _("As it is, the network needs **{needed}** for {steps} steps.").format(needed=own, steps=steps)
+    grows = table.loc[table["exponent"] > 0, "factor"].tolist()
+    if not grows:
+        return text + " " + _("λ₁ stays below 0 up to a factor of {factor}.").format(factor=f"{max(factors):g}")
+    then = _("λ₁ is above 0 at a factor of {factor}, where it takes {needed}.")
+    return text + " " + then.format(factor=f"{grows[0]:g}", needed=_iterations(needed[grows[0]], steps))
 
 
 def _iterations(value: float, steps: int) -> str:

@@ -70,8 +70,8 @@ def clip_levels(recipe: Recipe) -> pd.DataFrame:
 
 
 def _rules(levels: Sequence[tuple[float, str]]) -> pd.DataFrame:
-    values = np.array([level for level, _ in levels], float)
-    return pd.DataFrame({"log10_value": np.log10(values), "label": [name for _, name in levels]})
+    values = np.array([level for level, _name in levels], float)
+    return pd.DataFrame({"log10_value": np.log10(values), "label": [name for _level, name in levels]})
 
 
 def result(runs: Sequence[Run], tables: Sequence[pd.DataFrame], done: int) -> str:
