@@ -3,23 +3,34 @@
 import streamlit as st
 
 from gradlab.ui.frame import settings
-from gradlab.ui.parts import following, matrices
+from gradlab.ui.parts import following, matrices, pins
 from gradlab.ui.parts.cards import traces_of
 
 shared = settings.current()
-matrices.place(shared)
-traces_of(matrices.work(shared))
-shown = following.of("itemised")
+with pins.below(compares=True):
+    matrices.place(shared)
+    traces_of(matrices.work(shared))
+    shown = following.of("itemised")
 
-shown.sentence(0)
-shown.sentence(1, "caption")
-for column, (number, subject) in matrices.in_threes([*enumerate(shared.subjects)]):
-    with column:
-        st.header(subject.title, anchor=False)
-        shown.figure(number)
+    shown.sentence(0)
+    shown.sentence(1, "caption")
+    for column, (number, subject) in matrices.in_threes([*enumerate(shared.subjects)]):
+        with column:
+            st.header(subject.title, anchor=False)
+            shown.figure(number)
+    if shared.pins:
+        shown.sentence(3)
+    for column, (number, subject) in matrices.in_threes(matrices.of_pin(shared)):
+        with column:
+            st.header(f"{shared.pins[0].name}: {subject.title}", anchor=False)
+            shown.figure(number)
 
 st.header("Individual losses and their sum", anchor=False)
 shown.sentence(2)
 for column, number in matrices.in_threes(matrices.sums(shared)):
     with column:
+        shown.figure(number)
+for column, (number, subject) in matrices.in_threes(matrices.of_pin(shared, are_sums=True)):
+    with column:
+        st.caption(f"**{shared.pins[0].name}: {subject.title}**")
         shown.figure(number)

@@ -5,16 +5,19 @@ from functools import partial
 import streamlit as st
 
 from gradlab.ui.frame import settings
+from gradlab.ui.parts import pins
 from gradlab.ui.training import job_controls, training_page
 from gradlab.ui.training.job_controls import MAPS_EVERY, WORDS_EVERY, redraw_while_running
 from gradlab.words.training import description
 
-job = training_page.training_job(training_page.choose())
-state = settings.current().state
+choice = training_page.choose()
+with pins.below(holds=False):
+    job = training_page.training_job(choice)
+    state = settings.current().state
 
-job_controls.buttons("training", job)
-st.caption(description(job.runs[0]))
-redraw_while_running(job, partial(training_page.curves, job), WORDS_EVERY)
+    job_controls.buttons("training", job)
+    st.caption(description(job.runs[0]))
+    redraw_while_running(job, partial(training_page.curves, job, training_page.of_pins(choice)), WORDS_EVERY)
 
 st.header("The gradient as the network learns", anchor=False)
 layer = settings.layer(job.depth)

@@ -76,6 +76,14 @@ class Question(Protocol):
         ...
 
 
+class Named(Question, Protocol):
+    """A question that a program can ask beside another one, whose subjects have another name there."""
+
+    def code_of(self, experiments: str) -> str:
+        """The table as a Python expression of a list with another name."""
+        ...
+
+
 @dataclass(frozen=True, repr=False)
 class Call:
     """One analysis of one subject. The first argument is a subject, or a Call whose result is analysed further."""

@@ -38,16 +38,21 @@ def curve(
     updates: int,
     *,
     quantity: str,
+    pins: pd.DataFrame | None = None,
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
     height: int = 300,
 ) -> alt.LayerChart:
-    """One line per cell from update 0 to `updates`: every value faint, the running mean bold; rules at the levels."""
+    """One line per cell from update 0 to `updates`: every value faint, the running mean bold; rules at the levels.
+
+    pins    curves of other runs, with a column `pin`, the name of each: grey, the running mean alone
+    """
     theme.refuse_empty(table)
-    data = {"curves": table[list(CURVE_COLUMNS)], "ends": ends(table), "rules": rules}
-    layers = _curve_layers(data, present(table), curve_domain(table, rules), updates, quantity, dark)
+    domain = curve_domain(table if pins is None else pd.concat([table, pins]), rules)
+    data = {"curves": table[list(CURVE_COLUMNS)], "ends": ends(table), "rules": rules, "pins": pins}
+    layers = _curve_layers(data, present(table), domain, updates, quantity, dark)
     return theme.finished(layers, title, subtitle, dark, width, height)
 
 
@@ -58,12 +63,13 @@ def live_curve(
     updates: int,
     *,
     quantity: str,
+    pins: pd.DataFrame | None = None,
     dark: bool = False,
     width: int | str = "container",
     height: int = 300,
 ) -> alt.LayerChart:
     """`curve` of tables that come later, again and again, as its datasets curves and ends."""
-    data = {"curves": alt.NamedData("curves"), "ends": alt.NamedData("ends"), "rules": rules}
+    data = {"curves": alt.NamedData("curves"), "ends": alt.NamedData("ends"), "rules": rules, "pins": pins}
     layers = _curve_layers(data, cells, domain, updates, quantity, dark)
     return theme.finished(layers, "", "", dark, width, height)
 
@@ -113,7 +119,17 @@ def _curve_layers(
         alt.Chart(data["curves"]),
         alt.Chart(data["ends"]),
     )
+    ghosts, names = [], []
+    if data["pins"] is not None:
+        grey, places = map(alt.Chart, _pinned(data["pins"], updates))
+        line = grey.mark_line(color=ink.muted, strokeWidth=1.8, opacity=0.85, clip=True)
+        ghosts = [line.encode(x=x, y=mean, detail=alt.Detail("name:N"))]
+        at: dict[str, Any] = {"align": "left", "dy": -9, "fontSize": 11}
+        paper = places.mark_text(color=ink.paper, stroke=ink.paper, strokeWidth=4, opacity=0.9, **at)
+        marks = (paper, places.mark_text(color=ink.text, **at))
+        names = [mark.encode(x=x, y=mean, text=alt.Text("name:N")) for mark in marks]
     return [
+        *ghosts,
         rules.mark_rule(color=ink.rule, strokeDash=[4, 3]).encode(y=y),
         curves.mark_line(strokeWidth=1, opacity=0.3, clip=True).encode(x=x, y=y, color=colour),
         curves.mark_line(strokeWidth=2.5, clip=True).encode(x=x, y=mean, color=colour),
@@ -123,7 +139,17 @@ def _curve_layers(
         .encode(x=x, y=mean, tooltip=alt.Tooltip("says:N")),
         rules.mark_text(**name, stroke=ink.paper, strokeWidth=4).encode(x=rule_x, y=y, text=alt.Text("label:N")),
         rules.mark_text(**name).encode(x=rule_x, y=y, text=alt.Text("label:N")),
+        *names,
     ]
+
+
+def _pinned(pins: pd.DataFrame, updates: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Running means of other runs, as far as the picture goes, and a place for the name of each, apart from others."""
+    named = pins["pin"] + " " + pins["cell"].map(theme.cell_title)
+    drawn = pins[list(CURVE_COLUMNS)].assign(name=named)[pins["update"] <= updates]
+    lines = [line for _, line in drawn.groupby("name", sort=False)]
+    places = [line.iloc[[int((0.2 + 0.15 * (n % 5)) * (len(line) - 1))]] for n, line in enumerate(lines)]
+    return drawn, pd.concat(places, ignore_index=True)
 
 
 def _named_apart(rules: pd.DataFrame, span: float) -> pd.DataFrame:

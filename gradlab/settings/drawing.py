@@ -118,7 +118,8 @@ def _drawn_layer(e: Fields, number: int, random: Streams, dtype: str) -> Layer:
     checkpoint()  # the law of a wide layer takes seconds
     columns = e.hidden_size if number else input_size_of(e)
     law = INITIALIZATIONS[e.initialization]
-    shape = LayerShape(e.cell, e.hidden_size, columns, e.steps if reads_length(e) else None, e.gain, number)
+    length = e.steps if reads_length(e) else None
+    shape = LayerShape(e.cell, e.hidden_size, columns, length, e.gain, number, e.depth)
     bias, gate = bias_to_keep(e), keep_gate_of(CELLS[e.cell])
     if bias is not None and gate is not None:
         law = with_bias(law, gate[0], gate[1] * bias)

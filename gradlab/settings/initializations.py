@@ -43,6 +43,7 @@ class LayerShape(NamedTuple):
     length: int | None  # T for a `length_law`, None for the others
     gain: float
     number: int  # of the layer, from 0 at the bottom
+    depth: int = 1  # L, of the stack that it belongs to
 
     @property
     def steps(self) -> int:
@@ -373,6 +374,29 @@ def uniform_gate(shape: LayerShape, random: Random) -> Layer:
     return keeping(pytorch(shape, random), shape, at_rest.logit().numpy())
 
 
+def rising_floors(shape: LayerShape, random: Random) -> Layer:
+    """PyTorch's, with biases by which the resting gate that keeps has a floor that rises with the layer (HGRN).
+
+    HGRN (Qin et al. 2023, arXiv 2311.04823) has the gate f = γ + (1 - γ) σ(a) with a learned floor γ of each layer and
+    unit: the sum, over the layers below, of a softmax over all layers of Γ. Γ begins equal for all layers, so that
+    γ = l/L for the layer l of L, counted from 0: the lowest layer has no floor, and higher ones remember longer. Cells
+    here have no floor in their equations. This law gives the gate at rest HGRN's value at its start,
+
+        σ(b') = l/L + (1 - l/L) σ(b)        b PyTorch's own effective bias
+
+    and nothing else of it: once there is input or state the gate may fall below l/L, no floor is learned, its slope
+    f (1 - f) is steeper than HGRN's (1 - γ) σ (1 - σ) at the same value, and HGRN's complex eigenvalues and gates that
+    read the input alone are those of another cell. A gate that is no σ has the same bias. One layer is PyTorch's.
+    """
+    layer, gate = pytorch(shape, random), keep_gate_of(CELLS[shape.cell])
+    if gate is None or gate[0] not in shape.biased:
+        return layer
+    rows, floor = shape.rows(gate[0]), shape.number / shape.depth
+    bias = layer.b_W[rows] + (layer.b_U[rows] if gate[0] in shape.reading("U") else 0)
+    at_rest = torch.from_numpy(gate[1] * bias).sigmoid()
+    return keeping(layer, shape, (floor + (1 - floor) * at_rest).logit().numpy())
+
+
 INITIALIZATIONS: dict[str, Law] = {
     "pytorch": pytorch,
     "xavier_uniform": xavier_uniform,
@@ -397,4 +421,5 @@ INITIALIZATIONS: dict[str, Law] = {
     "unit_keep": unit_keep,
     "chrono": chrono,
     "uniform_gate": uniform_gate,
+    "rising_floors": rising_floors,
 }

@@ -23,6 +23,7 @@ MOST_LETTERS = 24  # of a name
 PLAIN = " -+="  # beside letters and digits: a name is read as markdown, where these mean nothing
 MOST_BYTES = 4_000  # of all pins, percent-encoded; with a text they share what a text may take
 NOW = "now"  # what the present settings are called beside pins
+BEFORE = "before"  # a pin of what was there before a change
 NAMES = ("A", "B", "C", "D")  # at first
 
 
@@ -141,6 +142,12 @@ def why_not_called(name: str, taken: Iterable[str] = ()) -> str:
 def next_name(taken: Iterable[str]) -> str:
     """The first letter that no pin is called by."""
     return next(name for name in (*NAMES, *(f"{NAMES[0]}{n}" for n in range(2, 2 + MOST))) if name not in set(taken))
+
+
+def free_name(name: str, taken: Iterable[str]) -> str:
+    """The name itself, or with the first number that no pin is called by: "before", "before 2"."""
+    numbered = (name, *(f"{name} {n}" for n in range(2, 2 + MOST)))
+    return next(free for free in numbered if free not in set(taken))
 
 
 def differing(one: Sequence[Subject], other: Sequence[Subject]) -> dict[str, tuple[Any, Any]]:

@@ -10,7 +10,7 @@ A run follows from its Experiment, task and recipe, so the program gives the row
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Self
 
@@ -83,6 +83,10 @@ class Measured:
     def experiment(self) -> Experiment:
         return self.replay.experiment
 
+    def without_traces(self) -> Self:
+        """The same numbers of every update, without the traces, which take most of the memory."""
+        return replace(self, grows=False, records=tuple(record._replace(trace=None) for record in self.records))
+
     def code(self, experiment: str) -> str:
         """The records as a Python expression."""
         run = self.replay.code(experiment)
@@ -124,12 +128,12 @@ class _OfRuns(_Answered):
             return None
         return digest(self.code, *(f"{run.fingerprint} {run.experiment.key}" for run in self.runs))
 
-    def _records(self) -> tuple[list[str], bool]:
+    def _records(self, experiments: str = "experiments") -> tuple[list[str], bool]:
         """The records of every run as expressions; as one of `experiment` where that is the same for all."""
         same = {run.code("experiment") for run in self.runs}
         if len(same) == 1 and len(self.runs) > 1:
             return [*same], True
-        return [run.code(f"experiments[{number}]") for number, run in enumerate(self.runs)], False
+        return [run.code(f"{experiments}[{number}]") for number, run in enumerate(self.runs)], False
 
 
 @dataclass(frozen=True)
@@ -138,11 +142,15 @@ class History(_OfRuns):
 
     @property
     def code(self) -> str:
-        records, is_same = self._records()
+        return self.code_of("experiments")
+
+    def code_of(self, experiments: str) -> str:
+        """The table as a Python expression of a list with another name."""
+        records, is_same = self._records(experiments)
         if is_same:
             table = f"gradlab.training.history({records[0]}, experiment.cell)"
-            return f"pd.concat([{table} {EACH}], ignore_index=True)"
-        each = [f"gradlab.training.history({one}, experiments[{n}].cell)" for n, one in enumerate(records)]
+            return f"pd.concat([{table} for experiment in {experiments}], ignore_index=True)"
+        each = [f"gradlab.training.history({one}, {experiments}[{n}].cell)" for n, one in enumerate(records)]
         return each[0] if len(each) == 1 else f"pd.concat([{', '.join(each)}], ignore_index=True)"
 
     def rows(self, progress: Progress | None = None) -> pd.DataFrame:

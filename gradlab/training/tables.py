@@ -86,6 +86,11 @@ def curve(table: pd.DataFrame, column: str) -> pd.DataFrame:
     return table[["cell", "update"]].assign(log10_value=value, log10_mean=mean)
 
 
+def beside(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Curves of other runs, one below the other; the last table is that of the runs they stand beside."""
+    return pd.concat(tables[:-1], ignore_index=True)
+
+
 @dataclass(frozen=True)
 class Curve:
     """A Reduction of `history`: the `curve` of one column for every cell, of fewer rows with its extremes."""

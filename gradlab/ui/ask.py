@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from gradlab.analyses.call import Call, Question, Table, refuse_together
+from gradlab.analyses.call import Call, Named, Question, refuse_together
 from gradlab.analyses.parts import Part
 from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.engine import Progress, TooLarge
@@ -85,7 +85,7 @@ def every_part(question: Question) -> Sequence[Part]:
 class Rows:
     """The rows of a question that a chart takes beside its own, each with a column more for every constant."""
 
-    question: Table
+    question: Named
     reduction: Reduction = field(default_factory=AllRows)
     constants: tuple[tuple[str, str], ...] = ()
 

@@ -9,9 +9,14 @@ import pandas as pd
 
 from gradlab.cells import CELLS
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.pins import Pin
+from gradlab.settings.subject import Subject
 from gradlab.settings.tasks import Task
 from gradlab.training import Recipe, Run, clipping, solved_at
+from gradlab.training.replay import Measured
+from gradlab.words.languages import _
 from gradlab.words.numbers import counted, listed, number
+from gradlab.words.pins import difference
 
 RECENT = 10  # updates that a card's numbers, and the sentence's, are means of
 STARTING = "Starts a process to train in: a few seconds, the first time"
@@ -20,6 +25,19 @@ STARTING = "Starts a process to train in: a few seconds, the first time"
 def names(runs: Sequence[Run]) -> str:
     """The cells that are trained, as a phrase."""
     return listed([run.experiment.title for run in runs])
+
+
+def compared(pin: Pin, measured: Sequence[Measured], made: int, now: Sequence[Subject]) -> str:
+    """A pin's losses after so many updates, means of the last ones, or why it has none."""
+    name = f"**{pin.name}** ({difference(pin, now)})"
+    if not measured:
+        return _(
+            "{pin} has no curves yet: a pin keeps settings. Swap with it and start the training; they then stay here."
+        ).format(pin=name)
+    means = [np.mean([record.loss for record in run.records[-RECENT:]]) for run in measured]
+    losses = [f"{run.experiment.title} {mean:.3g}" for run, mean in zip(measured, means, strict=True)]
+    text = _("{pin}, grey: a loss of {losses} after {updates}.")
+    return text.format(pin=name, losses=listed(losses), updates=counted(made, "update"))
 
 
 def description(run: Run) -> str:
@@ -52,8 +70,8 @@ def clip_levels(recipe: Recipe) -> pd.DataFrame:
 
 
 def _rules(levels: Sequence[tuple[float, str]]) -> pd.DataFrame:
-    values = np.array([level for level, _ in levels], float)
-    return pd.DataFrame({"log10_value": np.log10(values), "label": [name for _, name in levels]})
+    values = np.array([level for level, _name in levels], float)
+    return pd.DataFrame({"log10_value": np.log10(values), "label": [name for _level, name in levels]})
 
 
 def result(runs: Sequence[Run], tables: Sequence[pd.DataFrame], done: int) -> str:

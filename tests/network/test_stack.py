@@ -130,7 +130,7 @@ def test_every_gate_has_a_draw_of_its_own(initialization):
 
 
 BIASES = ("b_W", "b_U")
-OTHER_PARTS = dict.fromkeys(("irnn", "scaled_identity", "unit_keep", "chrono", "uniform_gate"), BIASES)
+OTHER_PARTS = dict.fromkeys(("irnn", "scaled_identity", "unit_keep", "chrono", "uniform_gate", "rising_floors"), BIASES)
 OTHER_PARTS |= dict.fromkeys(("keras", "flax", "uniform"), ("W", *BIASES))  # laws of more than U
 
 

@@ -42,6 +42,7 @@ RANDOM = {  # variance of an entry times H
     "unit_keep": 1 / 3,
     "chrono": 1 / 3,
     "uniform_gate": 1 / 3,
+    "rising_floors": 1 / 3,
 }
 UNIFORM = {  # bound times √H
     "pytorch": 1,
@@ -51,6 +52,7 @@ UNIFORM = {  # bound times √H
     "unit_keep": 1,
     "chrono": 1,
     "uniform_gate": 1,
+    "rising_floors": 1,
 }
 RELATED = ("identity", "irnn")
 NORMAL = {"xavier_normal": 1, "kaiming": math.sqrt(2), "gaussian": 1}  # standard deviation times √H
@@ -371,7 +373,30 @@ def test_biases_that_keep_stand_on_the_gate_that_keeps_with_its_sign(cell, gate,
         assert np.array_equal(layer.W, usual.W)
 
 
-@pytest.mark.parametrize("name", ["unit_keep", "chrono", "uniform_gate"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "min_gru", "minimal_gated"])
+def test_rising_floors_give_each_layer_the_resting_gate_of_an_hgrn_at_its_start(cell):
+    L, e = 4, Experiment(cell=cell, depth=4, hidden_size=40, input_size=3, steps=5)
+    floors = torch.zeros(L, 1, dtype=torch.float64).softmax(0).cumsum(0) - 1 / L  # as its authors write them
+    ours = e.replace(initialization="rising_floors").network().layers
+    for layer, usual, floor in zip(ours, e.network().layers, floors, strict=True):
+        kept = [_at_rest(cell, layer), _at_rest(cell, usual)]
+        torch.testing.assert_close(kept[0], floor + (1 - floor) * kept[1], rtol=0, atol=1e-12)
+        assert (kept[0] >= floor).all()
+        assert np.array_equal(layer.U, usual.U)
+    assert kept[0].mean() > 0.8 > kept[1].mean() + 0.2, "the highest layer keeps more than PyTorch's"
+
+
+def _at_rest(cell, layer):
+    """∂s'/∂s of the additive state by autograd, [H]: what a step from zeros, without input, keeps of it."""
+    kind, H = CELLS[cell], layer.U.shape[1]
+    states = [torch.zeros(H, dtype=torch.float64, requires_grad=True) for _ in kind.states]
+    a_x, a_h = (torch.from_numpy(bias).reshape(-1, H) for bias in (layer.b_W, layer.b_U))
+    new, _ = kind.step(tuple(a_x), tuple(a_h), kind.record(*states))
+    place = kind.states.index("c") if "c" in kind.states else 0
+    return torch.autograd.grad(new[place].sum(), states[place])[0]
+
+
+@pytest.mark.parametrize("name", ["unit_keep", "chrono", "uniform_gate", "rising_floors"])
 def test_a_cell_that_keeps_by_no_gate_is_as_pytorch_draws_it(name):
     for found, usual in zip(layer_of(name, "rnn"), layer_of("pytorch", "rnn"), strict=True):
         assert np.array_equal(found, usual)

@@ -21,6 +21,7 @@ FIGURES |= {"task_steps": "12", "task_batch": "4", "updates": "20", "text_update
 SECTIONS = {  # of pages, all open
     "why_addition": {"why_addition_cuts": "true", "why_addition_orders": "true"},
     "gates": {"gates_units": "true", "gates_spread": "true"},
+    "spectrum": {"spectrum_claims": "true", "spectrum_newton": "true", "spectrum_lags": "true"},
 }
 PROBES = ("/_stcore/health", "/_stcore/host-config")  # below a page's address Streamlit looks for its server, in vain
 

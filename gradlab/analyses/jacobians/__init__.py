@@ -6,10 +6,12 @@ lyapunov    `lyapunov_exponents`: growth a step of every direction, the dimensio
 
 from gradlab.analyses.jacobians.lyapunov import (
     EXPONENT_COLUMNS,
+    StepLogarithms,
     kaplan_yorke_dimension,
     log_determinants,
     lyapunov_exponents,
     lyapunov_spectrum,
+    step_logarithms,
     unstable_directions,
 )
 from gradlab.analyses.jacobians.products import (
@@ -40,6 +42,7 @@ __all__ = [
     "STEEPEST",
     "Farthest",
     "ProductJacobians",
+    "StepLogarithms",
     "farthest",
     "kaplan_yorke_dimension",
     "log_determinants",
@@ -51,5 +54,6 @@ __all__ = [
     "singular_values_by_lag",
     "spectral_norm_bound",
     "step_jacobians",
+    "step_logarithms",
     "unstable_directions",
 ]

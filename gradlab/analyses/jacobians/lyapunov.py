@@ -26,13 +26,14 @@ from numpy import ndarray
 
 from gradlab.analyses.arguments import whole_number
 from gradlab.analyses.jacobians.products import (
+    BLOCK_BYTES,
     TO_LOWER,
     at_the_end,
     blocks_of,
     numbers_of,
     sequence_of,
     states_before,
-    step_jacobians,
+    steps_at,
 )
 from gradlab.analyses.memory import item_of, values_bytes
 from gradlab.analyses.problem import Need, Problem, analysis, without_loss, work_of
@@ -139,6 +140,49 @@ def unstable_directions(exponents: ndarray) -> int:
     return int((_descending(exponents) > ROUNDING).sum())
 
 
+class StepLogarithms(NamedTuple):
+    """What single step Jacobians A_t come to, in nats; -inf where it is 0, NaN where the state before is not finite."""
+
+    determinants: ndarray  # [T]  ln |det A_t|
+    diagonals: ndarray  # [T, n]  ln |∂s_t[k]/∂s_{t-1}[k]|: what each number of the state keeps of itself
+
+
+def _need_of_logarithms(problem: Problem, sequence: int = 0) -> Need:
+    size, n = problem.size._replace(sequences=1, rows=1), numbers_of(problem.size)
+    peak = plan(size).bytes + 3 * values_bytes(size) + 16 * size.steps * n + 4 * BLOCK_BYTES + 16 * n**2
+    what = f"steps = {size.steps}, hidden_size = {size.hidden_size}, depth = {size.depth}: determinants of {n} × {n}"
+    work = work_of(plan(size._replace(rows=n))) + SPECTRUM_WORK * size.steps * n**3 / 30
+    return Need(peak, what, TO_LOWER, work)
+
+
+@analysis(_need_of_logarithms, reads=("network", "sequence", "numerics"))
+def step_logarithms(
+    subject: Subject | Stack | Problem,
+    inputs: ArrayLike | None = None,
+    initial_state: StatesLike | None = None,
+    *,
+    sequence: int = 0,
+) -> StepLogarithms:
+    """Determinants and diagonals of all step Jacobians, which are never in memory together.
+
+    Arguments and errors as `step_jacobians`.
+    """
+    problem = without_loss(subject, inputs, None, initial_state)
+    problem.refuse(_need_of_logarithms(problem, sequence))
+    x, states = sequence_of(problem, sequence)
+    before = states_before(problem.stack, x, states)
+    undefined = ~np.isfinite(before).all(axis=(0, 2, 3))
+    before[:, undefined] = 0
+    determinants, diagonals = np.empty(len(x)), np.empty((len(x), numbers_of(problem.size)))
+    for steps, jacobians, _ in steps_at(problem.stack, x, before):
+        jacobians = jacobians.astype(np.float64)
+        determinants[steps] = np.linalg.slogdet(jacobians).logabsdet
+        with np.errstate(divide="ignore"):
+            diagonals[steps] = np.log(np.abs(np.diagonal(jacobians, axis1=1, axis2=2)))
+    determinants[undefined], diagonals[undefined] = np.nan, np.nan
+    return StepLogarithms(determinants, diagonals)
+
+
 def log_determinants(
     subject: Subject | Stack | Problem,
     inputs: ArrayLike | None = None,
@@ -149,8 +193,7 @@ def log_determinants(
     """ln |det A_t| of every step, [T], nats; their mean is the sum of all exponents. -inf where A_t is singular, NaN
     where the state before the step is not finite. Arguments and errors as `step_jacobians`.
     """
-    jacobians = step_jacobians(subject, inputs, initial_state, sequence)
-    return np.linalg.slogdet(jacobians.astype(np.float64)).logabsdet
+    return step_logarithms(subject, inputs, initial_state, sequence=sequence).determinants
 
 
 def _descending(exponents: ndarray) -> ndarray:

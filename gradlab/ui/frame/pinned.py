@@ -1,6 +1,7 @@
 """The pins of a visit: settings kept beside the present ones, in the session and in the address."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -51,6 +52,23 @@ def add() -> None:
         _put((*shared.pins, _of_present(shared)))
 
 
+def why_not_before(shared: Settings) -> str:
+    """Why the present settings are not pinned before a change; "" where they are."""
+    if not is_drawn(shared):
+        return OF_WEIGHTS
+    before = _before(shared)
+    same = [pin.name for pin in shared.pins if pin._replace(name=before.name) == before]
+    return f"the pin {same[0]} has them already." if same else pins.why_not((*shared.pins, before), before.experiment)
+
+
+def change(settings: Mapping[str, Any]) -> None:
+    """A button's callback: some settings, and the state before them as a pin where there is room for one."""
+    shared: Settings = st.session_state["settings"]
+    if not why_not_before(shared):
+        _put((*shared.pins, _before(shared)))
+    st.session_state.update(settings)
+
+
 def remove(number: int) -> None:
     """A button's callback: takes one away."""
     _put([pin for n, pin in enumerate(_all()) if n != number])
@@ -78,6 +96,11 @@ def swap(number: int = 0) -> None:
 
 def _of_present(shared: Settings) -> Pin:
     name = pins.next_name([pin.name for pin in shared.pins])
+    return Pin.of(name, [subject.settings for subject in shared.subjects])
+
+
+def _before(shared: Settings) -> Pin:
+    name = pins.free_name(pins.BEFORE, [pin.name for pin in shared.pins])
     return Pin.of(name, [subject.settings for subject in shared.subjects])
 
 

@@ -25,6 +25,7 @@ AT_HAND = {  # settings that a page shows in its own column instead of the sideb
     "unrolled": ("one_cell", "keep_bias", "depth", "steps"),
     "jacobians": ("one_cell", "keep_bias", "gain", "initialization", "steps"),
     "weights": ("one_cell", "initialization", "gain", "keep_bias"),
+    "spectrum": ("one_cell", "initialization", "gain", "keep_bias", "steps"),
     "sequence_types": ("one_cell", "loss", "inputs", "steps"),
     "itemised": ("steps", "keep_bias", "gain", "initialization"),
     "truncation": ("truncation", "k1", "k2", "keep_bias", "steps"),
@@ -45,11 +46,13 @@ ACTS_ON = {  # the settings that can change what a page shows, by the page's add
     "gradient_flow": (*COMPARED, "state", "relative"),
     "story": (),  # its networks are its own
     "one_unit": (),
+    "memory": (),
     "why_addition": (*EXAMINED, *INJECTED, "relative"),
     "gates": (*EXAMINED, *INJECTED),
     "unrolled": (*EXAMINED, *INJECTED),
     "jacobians": (*EXAMINED, "loss", "reads", "writes"),  # which steps have an input
     "weights": ("one_cell", *(name for name in DRAWN if name in INPUT or name not in GROUPS["sequence"])),
+    "spectrum": (*EXAMINED, "loss", "reads", "writes"),  # which steps have an input
     "sequence_types": ("one_cell", *COMPARED, "state", "relative"),
     "itemised": (*(name for name in COMPARED if name != "loss_step"), "state"),
     "truncation": ("one_cell", *(name for name in COMPARED if name != "loss_step"), *GROUPS["truncation"], "state"),

@@ -34,12 +34,14 @@ from gradlab.ui.parts import (
     gallery,
     initial_weights,
     matrices,
+    memory,
     microscope,
     norms,
     one_unit,
     passes,
     pins,
     product_jacobians,
+    spectrum,
     story,
     totals,
     walk,
@@ -86,7 +88,7 @@ PAGES = {
     "one_unit": Page(one_unit.view, lambda shared: (), own=("weight", "gate", "lags"), sliders=one_unit.sliders),
     "why_addition": Page(passes.view, passes.work),
     "gates": Page(microscope.view, lambda shared: 2 * (shared.one,), own=("layer", "sequence", "unit", "characters")),
-    "unrolled": Page(walk.view, lambda shared: 4 * (shared.one,), own=("lag", "colours"), sliders=walk.sliders),
+    "unrolled": Page(walk.view, lambda shared: 4 * pins.ones(shared), own=("lag", "colours"), sliders=walk.sliders),
     "truncation": Page(windows.view, windows.work, besides=windows.of_window, own=("layer",)),
     "sequence_types": Page(gallery.view, lambda shared: (shared.one,), matrices.milliseconds),
     "itemised": Page(matrices.view, matrices.work, matrices.milliseconds, own=("layer",)),
@@ -97,6 +99,8 @@ PAGES = {
         own=(product_jacobians.OF,),
     ),
     "weights": Page(initial_weights.view, pins.ones, initial_weights.milliseconds),
+    "memory": Page(memory.view, lambda shared: (), own=(memory.EIGENVALUE,), sliders=memory.sliders),
+    "spectrum": Page(spectrum.view, pins.ones, spectrum.milliseconds),
 }
 
 

@@ -12,6 +12,7 @@ from gradlab.analyses.thinning import Lines, PairBins
 from gradlab.analyses.traces import trace
 from gradlab.charts import itemised
 from gradlab.charts.axes import decades_domain
+from gradlab.settings.pins import Pin
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import Rows, rows_on_screen
 from gradlab.ui.frame import settings
@@ -33,6 +34,10 @@ class Place(NamedTuple):
 
     layer: int = 0
     state: str = "h"
+
+    def within(self, depth: int) -> "Place":
+        """The same in a stack of another depth."""
+        return self._replace(layer=min(self.layer, depth - 1))
 
     def state_in(self, subject: Subject) -> str:
         return state_of(subject.settings.cell, self.state)
@@ -73,7 +78,8 @@ def matrix_of(subject: Subject, at: Place) -> Table:
 
 def domain_of(subjects: Sequence[Subject], at: Place) -> list[float]:
     """The log10 range of the subjects' matrices."""
-    return decades_domain([rows_on_screen(matrix_of(subject, at), PairBins())["log10_norm"] for subject in subjects])
+    tables = (matrix_of(subject, at.within(subject.settings.depth)) for subject in subjects)
+    return decades_domain([rows_on_screen(table, PairBins())["log10_norm"] for table in tables])
 
 
 def matrix(subject: Subject, at: Place, domain: list[float], words: Words) -> Figure:
@@ -92,15 +98,42 @@ def losses_and_sum(subject: Subject, at: Place, domain: list[float], words: Word
 
 
 def view(asked: Asked, answer: Answer) -> View:
-    """What each loss sends to each state: a matrix for each subject, and then its losses beside their sum."""
-    at, subjects = place_of(asked), [with_rows(subject) for subject in asked.settings.subjects]
+    """What each loss sends to each state: a matrix for each subject, then its losses beside their sum; then those of
+    a pin, on the same scale."""
+    at, shared = place_of(asked), asked.settings
+    domain = domain_of(work(shared), at)
+    figures, sentences = _of_subjects(shared.subjects, at, domain, answer)
+    if (pin := pinned(shared)) is not None:
+        of_pin, said = _of_subjects(pin.subjects, at.within(pin.experiment.depth), domain, answer, pin)
+        figures, sentences = [*figures, *of_pin], [*sentences, f"**{pin.name}**: {said[0]}"]
+    return View(figures, sentences)
+
+
+def _of_subjects(
+    compared: Sequence[Subject], at: Place, domain: list[float], answer: Answer, pin: Pin | None = None
+) -> tuple[list[Figure], list[str]]:
+    """The figures and sentences of some subjects, of a pin where there is one."""
+    subjects = [with_rows(subject) for subject in compared]
     computed = [answer(pairs_of(subject)) for subject in subjects]
     traces = [answer(Call.of(trace, subject)) for subject in subjects]
-    hiding, domain = sequences.hiding(computed, traces, at.layer, at.state), domain_of(subjects, at)
-    figures = [matrix(subject, at, domain, _words(subject, MATRIX, hiding)) for subject in subjects]
-    figures += [losses_and_sum(subject, at, domain, _words(subject, SUM, hiding)) for subject in subjects]
-    note = sequences.rows_note(computed, subjects[0], asked.settings.subjects[0], at.layer, at.state)
-    return View(figures, [hiding, note, sequences.losses_and_sum(computed, at.layer, at.state)])
+    hiding = sequences.hiding(computed, traces, at.layer, at.state)
+    figures = [matrix(subject, at, domain, _words(subject, MATRIX, hiding, pin)) for subject in subjects]
+    figures += [losses_and_sum(subject, at, domain, _words(subject, SUM, hiding, pin)) for subject in subjects]
+    note = sequences.rows_note(computed, subjects[0], compared[0], at.layer, at.state)
+    return figures, [hiding, note, sequences.losses_and_sum(computed, at.layer, at.state)]
+
+
+def pinned(shared: Settings) -> Pin | None:
+    """The pin whose matrices stand below the present ones."""
+    return shared.pins[0] if shared.pins else None
+
+
+def of_pin(shared: Settings, are_sums: bool = False) -> list[tuple[int, Subject]]:
+    """The numbers of its figures in the view, each with its subject: of its matrices, or of its losses and sums."""
+    if (pin := pinned(shared)) is None:
+        return []
+    first = 2 * len(shared.subjects) + are_sums * len(pin.subjects)
+    return [*enumerate(pin.subjects, first)]
 
 
 def sums(shared: Settings) -> range:
@@ -110,7 +143,8 @@ def sums(shared: Settings) -> range:
 
 def work(shared: Settings) -> list[Subject]:
     """The subjects whose matrices are made."""
-    return [with_rows(subject) for subject in shared.subjects]
+    pin = pinned(shared)
+    return [with_rows(subject) for subject in (*shared.subjects, *(pin.subjects if pin else ()))]
 
 
 def milliseconds(subject: Subject) -> float:
@@ -118,9 +152,10 @@ def milliseconds(subject: Subject) -> float:
     return pairs_of(subject).work / PER_MILLISECOND
 
 
-def _words(subject: Subject, kind: tuple[str, str, str], sentence: str) -> Words:
+def _words(subject: Subject, kind: tuple[str, str, str], sentence: str, pin: Pin | None = None) -> Words:
     name, title, how = kind
-    return Words(f"{subject.title} {name}", f"{title}: {subject.title}", sentence, how)
+    of = f" {pin.name}" if pin else ""
+    return Words(f"{subject.title} {name}{of}", f"{title}: {subject.title}{of and f',{of}'}", sentence, how)
 
 
 def _total(subject: Subject, at: Place) -> Rows:

@@ -32,21 +32,22 @@ LONGEST = 60  # letters of a label on a button
 
 
 @contextmanager
-def below(more: Callable[[], None] = lambda: None, compares: bool = False) -> Iterator[Any]:
+def below(more: Callable[[], None] = lambda: None, compares: bool = False, holds: bool = True) -> Iterator[Any]:
     """What is drawn inside stands above the row of pins; gives the place below it.
 
     more        draws what the page asks for below the row
     compares    whether that are two pictures side by side: a pin's and the present one
+    holds       whether a pin's curves, which lie over the present ones, can be held alone
     """
     above, place, rest = st.container(), st.container(), st.container()
     with place:
-        _row(compares)
+        _row(compares, holds and not compares)
         more()
     with above:
         yield rest
 
 
-def _row(compares: bool) -> None:
+def _row(compares: bool, holds: bool) -> None:
     """A button that pins the present settings, one for each pin, and what compares the first one."""
     shared, key = settings.current(), "pins_below" if compares else "pins"
     why_not = pinned.why_not(shared)
@@ -60,7 +61,7 @@ def _row(compares: bool) -> None:
             swap = f"Swap the present settings and {first} (x)"
             is_off, icon = not pinned.is_drawn(shared), ":material/swap_horiz:"
             st.button("Swap", key="swap_pin", icon=icon, on_click=pinned.swap, help=swap, disabled=is_off)
-        data = {"alone": shared.pins[0].name if shared.pins and not compares else ""}
+        data = {"alone": shared.pins[0].name if shared.pins and holds else ""}
         _keys()(key="pin_keys", data=data)
 
 
@@ -95,6 +96,11 @@ def columns(shared: Settings) -> tuple[Any, Any]:
     for column, text in zip((of_pin, now), (found.label, words.PRESENT), strict=True):
         column.caption(f"**{text}**")
     return of_pin, now
+
+
+def caption(beside: Beside) -> None:
+    """What differs in a pin whose picture stands below."""
+    st.caption(f"**{beside.label}**")
 
 
 def _chip(number: int, pin: Pin, shared: Settings) -> None:

@@ -11,12 +11,14 @@ from gradlab.analyses.diagnosis import diagnose
 from gradlab.analyses.traces import trace
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import result
+from gradlab.ui.frame import pinned, settings
 from gradlab.ui.parts.section import section
-from gradlab.words.remedies import NONE, remedy
+from gradlab.words.remedies import NONE, before, remedy
 
 
 def draw(subjects: Sequence[Subject], places: Sequence[Any], page: str) -> None:
     """A section under each card whose verdict is vanishing, in the card's place; its key begins with the page."""
+    why_not = pinned.why_not_before(settings.current())
     for subject, place in zip(subjects, places, strict=True):
         if result(Call.of(trace, subject).then(diagnose)).verdict != "vanishing":
             continue
@@ -28,5 +30,5 @@ def draw(subjects: Sequence[Subject], places: Sequence[Any], page: str) -> None:
             if found.empty:
                 st.caption(NONE)
             for number, row in found.iterrows():
-                key, act = f"{page} remedy {cell} {number}", st.session_state.update
-                st.button(remedy(row), key=key, on_click=act, kwargs=row["change"], width="stretch")
+                key, act, said = f"{page} remedy {cell} {number}", pinned.change, before(why_not)
+                st.button(remedy(row), key=key, on_click=act, args=(row["change"],), help=said, width="stretch")

@@ -11,9 +11,11 @@ from gradlab.analyses.paths import decades, edges
 from gradlab.analyses.thinning import Lines
 from gradlab.analyses.traces import trace
 from gradlab.charts.unrolled import FIXED_DECADES, network
+from gradlab.settings.subject import Subject
 from gradlab.ui.ask import Rows
 from gradlab.ui.frame import linked
 from gradlab.ui.frame.shown import Settings
+from gradlab.ui.parts import pins
 from gradlab.ui.parts.drawing import Beside
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import paths as sentences
@@ -45,13 +47,27 @@ def sliders(shared: Settings) -> Mapping[str, Sequence[Any]]:
 
 
 def view(asked: Asked, answer: Answer) -> View:
-    """The network around the steps that are looked at."""
-    one = asked.settings.one
-    last = one.settings.steps - 1 - asked.one_of("lag", lags(one.settings.steps), 0)
-    call, traced = Call.of(edges, one, first=max(0, last - STEPS_SHOWN + 1), last=last), Call.of(trace, one)
-    span = asked.one_of("colours", RANGES, FIXED)
-    sequence = [Rows(Table.of(traced, "table"), Lines())] if span == ALL else []
-    sentence = sentences.of_edges(answer(call), answer(traced).loss_steps)
-    words = Words("unrolled", "The unrolled network", sentence)
-    own: Beside = {} if span == FIXED else {"domain": partial(decades, *sequence)}
-    return View([Figure(partial(network, domain=FIXED_DECADES), Table.of(call), words, beside=own)], [sentence])
+    """The network around the steps that are looked at; and that of a pin, at the same lag and in the same colours."""
+    one, pinned = asked.settings.one, pins.of_one(asked.settings)
+    lag, span = asked.one_of("lag", lags(one.settings.steps), 0), asked.one_of("colours", RANGES, FIXED)
+    subjects = [one] if pinned is None else [one, pinned.subject]
+    calls, traced = [_edges(subject, lag) for subject in subjects], [Call.of(trace, subject) for subject in subjects]
+    said = [sentences.of_edges(answer(call), answer(of).loss_steps) for call, of in zip(calls, traced, strict=True)]
+    titles = [Words("unrolled", "The unrolled network", said[0])]
+    if pinned is not None:
+        name = pinned.pin.name
+        titles.append(Words(f"unrolled {name}", f"The unrolled network, {pinned.label}", said[1], "unrolled"))
+        said[1] = f"**{name}**: {said[1]}"
+    figures = []
+    for call, words in zip(calls, titles, strict=True):
+        others = [Rows(Table.of(other)) for other in calls if other is not call]
+        sequences = [Rows(Table.of(of, "table"), Lines()) for of in traced] if span == ALL else []
+        own: Beside = {} if span == FIXED else {"domain": partial(decades, *others, *sequences)}
+        figures.append(Figure(partial(network, domain=FIXED_DECADES), Table.of(call), words, beside=own))
+    return View(figures, said)
+
+
+def _edges(subject: Subject, lag: int) -> Call:
+    """The edges around the steps up to a lag; of a shorter sequence, its first ones."""
+    last = max(subject.settings.steps - 1 - lag, 0)
+    return Call.of(edges, subject, first=max(0, last - STEPS_SHOWN + 1), last=last)

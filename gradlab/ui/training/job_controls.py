@@ -74,6 +74,12 @@ def left(url_path: str) -> None:
             kept[1].left()
 
 
+def current(page: str) -> Job | None:
+    """The session's job of a page, where it has one."""
+    kept = st.session_state.get(f"job {page}")
+    return None if kept is None else kept[1]
+
+
 def job_of(page: str, choice: Hashable, make: Callable[[], Job]) -> Job:
     """The session's job for a choice; another choice ends the one before. Stops the page where it cannot be made."""
     kept = st.session_state.get(f"job {page}")

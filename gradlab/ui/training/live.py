@@ -24,6 +24,7 @@ from gradlab.ui.training.job import Job
 COLUMNS = ("loss", "gradient_norm")
 BUCKETS = 30  # of a curve, each with its least and largest value: the browser redraws them at every poll
 POLL_EVERY = 0.45  # seconds
+PIN_COLUMNS = (*training.CURVE_COLUMNS, "pin")
 
 _jobs: WeakValueDictionary[str, Job] = WeakValueDictionary()
 _tokens: WeakKeyDictionary[Job, str] = WeakKeyDictionary()
@@ -65,15 +66,17 @@ def _number(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "null"
 
 
-def draw(job: Job, column: str, rules: pd.DataFrame, quantity: str) -> None:
-    """Draws a chart that fetches its own points while the training runs."""
+def draw(job: Job, column: str, rules: pd.DataFrame, quantity: str, pins: pd.DataFrame | None = None) -> None:
+    """Draws a chart that fetches its own points while the training runs; beside them the curves of pins."""
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.log10(np.concatenate(measured(job, column)))
-    domain = training.curve_domain(pd.DataFrame({"log10_value": values}), rules)
+    beside = [] if pins is None else [pins[["log10_value"]]]
+    domain = training.curve_domain(pd.concat([pd.DataFrame({"log10_value": values}), *beside]), rules)
     names = tuple(dict.fromkeys(run.experiment.cell for run in job.runs))
     levels = tuple(rules.itertuples(index=False, name=None))
     dark = settings.dark()
-    specification = _compiled(names, domain, levels, job.updates, quantity, dark, address(job, column))
+    ghosts = () if pins is None else tuple(pins[list(PIN_COLUMNS)].itertuples(index=False, name=None))
+    specification = _compiled(names, domain, levels, job.updates, quantity, dark, address(job, column), ghosts)
     # The browser keeps the chart that it has for the same specification and description.
     st.vega_lite_chart(specification, theme=None, width="stretch", alt=f"{quantity} by update")
 
@@ -81,8 +84,9 @@ def draw(job: Job, column: str, rules: pd.DataFrame, quantity: str) -> None:
 @lru_cache(maxsize=60)  # compiling takes some 80 ms; Streamlit's cache would make a copy every time
 def _compiled(
     cells: tuple[str, ...], domain: tuple[float, float], levels: tuple, updates: int, quantity: str, dark: bool,
-    address: str,
+    address: str, ghosts: tuple,
 ) -> dict:  # fmt: skip
     rules = pd.DataFrame(levels, columns=list(training.RULE_COLUMNS))
-    chart = training.live_curve(cells, domain, rules, updates, quantity=quantity, dark=dark)
+    pins = pd.DataFrame(ghosts, columns=list(PIN_COLUMNS)) if ghosts else None
+    chart = training.live_curve(cells, domain, rules, updates, quantity=quantity, pins=pins, dark=dark)
     return polled(chart, address, POLL_EVERY)

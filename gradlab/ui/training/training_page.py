@@ -1,5 +1,6 @@
 """The training page's parts: what is chosen, and the figures that are drawn again while the job runs."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,9 +18,10 @@ from gradlab.ui.frame import linked, settings
 from gradlab.ui.parts import following
 from gradlab.ui.parts.figure import figure
 from gradlab.ui.parts.view import Figure, View
-from gradlab.ui.training import job_controls, live
+from gradlab.ui.training import job_controls, live, pinned_runs
 from gradlab.ui.training.cards import cards
 from gradlab.ui.training.job import Job
+from gradlab.ui.training.pinned_runs import OfPin
 from gradlab.ui.work import kept_or_made
 from gradlab.words import training as words
 from gradlab.words.how_to_read import Words
@@ -79,9 +81,26 @@ def _stops(label: str, stops: tuple[int, ...], standard: int, key: str) -> int:
 
 
 def training_job(choice: Choice) -> Job:
-    """The session's job: all networks on the same batches."""
-    runs = (Run(experiment, choice.task, choice.recipe) for experiment in choice.experiments)
-    return job_controls.job_of("training", choice, lambda: job_controls.job(list(runs)))
+    """The session's job: all networks on the same batches. What was measured of the one before stays for pins."""
+    before = job_controls.current("training")
+    job = job_controls.job_of("training", choice, lambda: job_controls.job(_runs(choice)))
+    for known in (before, job):
+        if known is not None:
+            pinned_runs.remember(known)
+    return job
+
+
+def _runs(choice: Choice) -> list[Run]:
+    return [Run(experiment, choice.task, choice.recipe) for experiment in choice.experiments]
+
+
+def of_pins(choice: Choice) -> list[OfPin]:
+    """The pins, each with what was measured of its networks where this visit has trained them as the page would."""
+    sizes = choice.experiments[0]
+    every = settings.current().pins
+    sized = partial(job_controls.sized, steps=sizes.steps, batch_size=sizes.batch_size)
+    chosen = [choice._replace(experiments=tuple(map(sized, pin.subjects))) for pin in every]
+    return pinned_runs.of_pins([(pin, _runs(of_pin)) for pin, of_pin in zip(every, chosen, strict=True)])
 
 
 def opened_job(run: Run) -> Job:
@@ -89,32 +108,35 @@ def opened_job(run: Run) -> Job:
     return job_controls.job([run])
 
 
-def curves(job: Job) -> None:
-    """What came out so far, a card per network, the loss and the gradient's norm."""
+def curves(job: Job, pins: Sequence[OfPin] = ()) -> None:
+    """What came out so far, a card per network, the loss and the gradient's norm; beside them those of pins."""
     first, tables = job.runs[0], job.histories()
     sentence = words.result(job.runs, tables, job.done)
     st.markdown(sentence)
+    for found in pins:
+        updates, measured = found.trained or (0, ())
+        st.markdown(words.compared(found.pin, measured, updates, settings.current().subjects))
     cards(job)
     job_controls.progress_bar(job)
     left, right = st.columns(2)
     with left:
         st.markdown("**Loss**")
-        curve(job, "loss", words.loss_levels(first.task, first.experiment.steps), "loss", sentence)
+        curve(job, "loss", words.loss_levels(first.task, first.experiment.steps), "loss", sentence, pins)
     with right:
         st.markdown("**Gradient norm**")
         clipped = words.clipped(job.runs, tables)
-        curve(job, "gradient_norm", words.clip_levels(first.recipe), "gradient norm", clipped)
+        curve(job, "gradient_norm", words.clip_levels(first.recipe), "gradient norm", clipped, pins)
         st.caption(clipped)
 
 
-def curve(job: Job, column: str, rules: pd.DataFrame, quantity: str, sentence: str) -> None:
+def curve(job: Job, column: str, rules: pd.DataFrame, quantity: str, sentence: str, pins: Sequence[OfPin] = ()) -> None:
     """A quantity by update: a chart that follows the job while it runs, afterwards a figure of every row."""
     if job.running:
-        live.draw(job, column, rules, quantity)
+        live.draw(job, column, rules, quantity, pinned_runs.curves(pins, column))
         return
     draw = partial(training.curve, rules=rules, updates=job.updates, quantity=quantity)
     said = Words(quantity, f"{quantity.capitalize()}: {words.description(job.runs[0])}", sentence)
-    figure(draw, History(job.measured()), said, Curve(column))
+    figure(draw, History(job.measured()), said, Curve(column), beside=pinned_runs.beside_curves(pins, column))
 
 
 def maps(job: Job, layer: int, state: str) -> None:

@@ -1,0 +1,103 @@
+"""The curse of memory: how violently a unit's state reacts to its parameter, against the length of its memory.
+
+`sensitivities` reads parametrization, eigenvalue, measured, standard_error and predicted, as
+`gradlab.remembering.curse_and_remedy` gives them, of the rows of its sensitivities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from gradlab.charts import axes, colours, theme
+from gradlab.charts.picture import Domains, Picture, Rows, in_parts
+
+COLUMNS = ("parametrization", "quantity", "eigenvalue", "measured", "standard_error", "predicted")
+NAIVE, REMEDY = "as it stands", "normalised"
+NAMES = {NAIVE: "as it stands: E (dh/dλ)²", REMEDY: "normalised: E (dh/dν)²"}
+ERRORS = 2.0  # standard errors that a bar spans to each side
+LOWEST = 1e-3  # of the mean, where a bar would reach below 0
+
+
+class Look(NamedTuple):
+    """What decides how the picture is drawn, beside its rows."""
+
+    lengths: tuple[float, ...]
+    dark: bool
+
+
+def _sensitivities(table: pd.DataFrame, *, at: float, dark: bool = False) -> Picture:
+    theme.refuse_empty(table)
+    drawn = pd.DataFrame(
+        {
+            "name": table["parametrization"].map(NAMES),
+            "eigenvalue": table["eigenvalue"],
+            "length": _length(table["eigenvalue"]),
+            "log10_predicted": np.log10(table["predicted"]),
+            "log10_measured": np.log10(table["measured"]),
+        }
+    )
+    reach = ERRORS * table["standard_error"] / table["measured"]
+    drawn["log10_low"] = drawn["log10_measured"] + np.log10((1 - reach).clip(lower=LOWEST))
+    drawn["log10_high"] = drawn["log10_measured"] + np.log10(1 + reach)
+    here = drawn[drawn["eigenvalue"] == at]
+    rows = {"lines": drawn, "here": here, "at": pd.DataFrame({"length": [float(_length(at))]})}
+    domains = {"squares": axes.decades_domain([drawn["log10_low"], drawn["log10_high"]])}
+    lengths = tuple(float(length) for length in dict.fromkeys(drawn["length"].round(6)))
+    return Picture(_layers, Look(lengths, dark), rows, domains, dark, 400, held=("squares",))
+
+
+@in_parts(_sensitivities)
+def sensitivities(
+    table: pd.DataFrame,
+    *,
+    at: float,
+    title: str = "",
+    subtitle: str = "",
+    dark: bool = False,
+    width: int | str = "container",
+    height: int = 400,
+) -> alt.LayerChart:
+    """The formulas as lines and what is measured as dots, of both parametrizations; a rule at the eigenvalue `at`."""
+    return _sensitivities(table, at=at, dark=dark).chart(title, subtitle, width, height)
+
+
+def _length(eigenvalue: float | pd.Series) -> float | pd.Series:
+    """Steps of memory."""
+    return 1 / (1 - eigenvalue)
+
+
+def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
+    ink, names = colours.INKS[look.dark], list(NAMES.values())
+    scale = alt.Scale(domain=names, range=[ink.alarm, colours.cell_colour("lstm", look.dark)])
+    colour = alt.Color("name:N", scale=scale, legend=alt.Legend(title=None, symbolOpacity=1, columns=1, labelLimit=300))
+    x = _along(look.lengths)
+    y = axes.decades("log10_predicted", domains["squares"], ["mean square of the sensitivity"])
+    tips = [
+        alt.Tooltip("name:N", title="parametrization"),
+        alt.Tooltip("eigenvalue:Q", title="λ", format="~g"),
+        alt.Tooltip("length:Q", title="memory, steps", format=",.0f"),
+        alt.Tooltip("log10_measured:Q", title="measured, log10", format=".3f"),
+        alt.Tooltip("log10_predicted:Q", title="formula, log10", format=".3f"),
+    ]
+    rule = alt.Chart(rows["at"]).mark_rule(color=ink.rule, strokeWidth=1.4)
+    lines = alt.Chart(rows["lines"]).mark_line(strokeWidth=2.6)
+    bars = alt.Chart(rows["lines"]).mark_rule(strokeWidth=1.4)
+    dots = alt.Chart(rows["lines"]).mark_point(filled=True, size=45, opacity=1)
+    large = alt.Chart(rows["here"]).mark_point(filled=True, size=170, opacity=1)
+    return [
+        rule.encode(x=x),
+        lines.encode(x=x, y=y, color=colour),
+        bars.encode(x=x, y="log10_low:Q", y2="log10_high:Q", color=colour),
+        *(marks.encode(x=x, y="log10_measured:Q", color=colour, tooltip=tips) for marks in (dots, large)),
+    ]
+
+
+def _along(lengths: Sequence[float]) -> alt.X:
+    scale = alt.Scale(type="log", domain=[min(lengths), max(lengths)], nice=False, padding=8)
+    axis = alt.Axis(title="length of memory, 1/(1 − λ) steps", values=[*lengths], format=",.0f")
+    return alt.X("length:Q", scale=scale, axis=axis)
