@@ -398,3 +398,4 @@ INITIALIZATIONS: dict[str, Law] = {
     "chrono": chrono,
     "uniform_gate": uniform_gate,
 }
+DEFAULTS = ("pytorch", "keras", "flax")  # of a framework

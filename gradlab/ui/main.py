@@ -33,7 +33,11 @@ SECTIONS = {
         st.Page(PAGES / "unrolled.py", title=_("The unrolled network")),
         st.Page(PAGES / "jacobians.py", title=_("Product Jacobians")),
     ],
-    _("Initialization"): [st.Page(PAGES / "weights.py", title=_("Initial weights"))],
+    _("Initialization"): [
+        st.Page(PAGES / "initializations.py", title=_("Every initialization")),
+        st.Page(PAGES / "phase_map.py", title=_("Phase map")),
+        st.Page(PAGES / "weights.py", title=_("Initial weights")),
+    ],
     _("Sequences"): [
         st.Page(PAGES / "sequence_types.py", title=_("Sequence types")),
         st.Page(PAGES / "itemised.py", title=_("One loss at a time")),
