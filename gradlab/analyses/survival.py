@@ -9,7 +9,7 @@ exactly zero after that, what is undefined last.
     summary    initialization, title, is_default, rank, verdict, seeds, of_seeds, log10_left, log10_left_min,
                log10_left_max, decades_per_100_steps
                one row per law: what it is called, whether a framework draws so by default, the verdict of most seeds
-               and of how many of all, the median and the range of what arrives at step 0, and the median rate in decades
+               and of how many of all, the median and the range of what arrives at step 0, and the median rate, decades
                per 100 steps, over the seeds in which it is defined
 """
 

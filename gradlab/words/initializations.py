@@ -67,7 +67,7 @@ def of_defaults(found: Survival, in_use: str) -> str:
 
 
 def paired(found: Survival, pinned: Survival, name: str) -> str:
-    """How many pairs of one initialization and one seed leave more than in a pin, and where the difference is largest."""
+    """How many pairs of initialization and seed leave more than in a pin, and where the difference is largest."""
     then = {law.initialization: law.log10_left for law in pinned.laws}
     changes = {law.initialization: law.log10_left - then[law.initialization] for law in found.laws}
     every = np.concatenate(list(changes.values()))
