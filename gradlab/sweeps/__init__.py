@@ -5,6 +5,7 @@ grid        the points of a sweep, coarse to fine, each keyed by its content
 store       a folder of append-only records, one self-contained line per point
 running     the loop that has missing points measured, outlives killed workers and finds the point that kills them
 maps        phase maps: the rate over two settings, with theory's border
+pool        processes for a server, which do not run its program again
 cluster     a dask cluster in place of this machine's processes
 sweep       `sweep`: the spread over seeds at every setting; `points`: every single one
 

@@ -54,11 +54,10 @@ class Here(Executor):
 
 
 class Workers:
-    """An executor that can be replaced where it is ours, or is made by a function of the caller. One of a caller that
-    replaces what has broken at the next `submit` says so by the attribute `renews_itself`."""
+    """An executor that can be replaced where it is ours, or is made by a function of the caller."""
 
     def __init__(self, executor: Executor | Callable[[], Executor] | None):
-        self._make = executor if callable(executor) else None if executor is not None else processes
+        self._make = executor if callable(executor) else None if executor is not None else _processes
         self._ours = self._make is not None
         self.executor: Executor = executor if isinstance(executor, Executor) else self._made()
 
@@ -75,8 +74,6 @@ class Workers:
 
     def replace(self) -> None:
         """Raises RuntimeError where a caller's executor has broken, which cannot be made again."""
-        if getattr(self.executor, "renews_itself", False):
-            return
         if not self._ours:
             raise RuntimeError(
                 "the executor has broken, as a worker was killed: pass a function that makes one, and it is replaced; "
@@ -89,10 +86,10 @@ class Workers:
         """Ends what is ours; `at_once` without waiting for what runs."""
         if not self._ours:
             return
-        if at_once:
-            end(self.executor)
-        else:
-            self.executor.shutdown(cancel_futures=True)
+        running = list((getattr(self.executor, "_processes", None) or {}).values())
+        self.executor.shutdown(wait=not at_once, cancel_futures=True)
+        for process in running if at_once else ():
+            process.terminate()
 
 
 def run(
@@ -140,31 +137,18 @@ def run(
 
 
 def _is_of_a_killed_worker(error: BaseException) -> bool:
-    return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"  # the latter is dask's
+    return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"  # a pool's or dask's
 
 
-def processes(niceness: int = 0) -> ProcessPoolExecutor:
-    """A process for each core, begun anew and not forked: the engine's threads do not survive a fork.
-
-    niceness    by how much they give way to other processes
-    """
+def _processes() -> Executor:
+    """A process for each core, begun anew and not forked: the engine's threads do not survive a fork."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(os.cpu_count(), context, _begin_worker, (niceness,))
+    return ProcessPoolExecutor(os.cpu_count(), context, _begin_worker)
 
 
-def end(executor: Executor) -> None:
-    """Shuts it down, its processes in the middle of what they do."""
-    running = list((getattr(executor, "_processes", None) or {}).values())
-    executor.shutdown(wait=False, cancel_futures=True)
-    for process in running:
-        process.terminate()
-
-
-def _begin_worker(niceness: int) -> None:
+def _begin_worker() -> None:
     """One thread in each process; a process whose coordinator has died ends too."""
     os.environ["GRADLAB_THREADS"] = "1"
-    if niceness and hasattr(os, "nice"):
-        os.nice(niceness)
     threading.Thread(target=_end_with_the_coordinator, daemon=True).start()
 
 

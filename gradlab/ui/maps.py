@@ -17,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from gradlab.engine import compiled
 from gradlab.engine.progress import stopped_by
 from gradlab.sweeps import cluster, running
 from gradlab.sweeps.maps import MEASURE, Measured, PhaseMap, Plan
+from gradlab.sweeps.pool import Pool
 from gradlab.sweeps.sweep import points
 from gradlab.ui.work import KEPT
 
@@ -37,7 +38,7 @@ TURN = 5.0  # seconds, after which a map makes room for one that waits
 MARKS, MARK_SECONDS = 10, 1.0  # of what the time left is told by
 KEEPS = 60.0  # seconds that the pool's processes wait for another map
 POLL = 0.05
-NICENESS = 10  # of the pool: pages come first
+NICENESS = 3  # of the pool: pages come first
 
 
 class Ended(BaseException):
@@ -46,38 +47,6 @@ class Ended(BaseException):
 
 class EnoughHere(Exception):
     """The rest goes to the pool."""
-
-
-class Pool(Executor):
-    """The server's processes, begun when they are needed; those of a broken pool are replaced at the next `submit`."""
-
-    renews_itself = True
-
-    def __init__(self) -> None:
-        self._processes: Executor | None = None
-        self._lock = threading.Lock()
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        with self._lock:
-            if self._processes is None:
-                self._processes = running.processes(NICENESS)
-            try:
-                return self._processes.submit(fn, *args, **kwargs)
-            except BrokenExecutor:
-                running.end(self._processes)
-                self._processes = running.processes(NICENESS)
-                return self._processes.submit(fn, *args, **kwargs)
-
-    @property
-    def is_there(self) -> bool:
-        return self._processes is not None
-
-    def end(self) -> None:
-        """Ends the processes, in the middle of what they do; the next `submit` begins others."""
-        with self._lock:
-            if self._processes is not None:
-                running.end(self._processes)
-                self._processes = None
 
 
 class Turns:
@@ -245,7 +214,7 @@ class Maps:
     """All maps of a server."""
 
     def __init__(self, folder: Path | None = None, address: str | None = None) -> None:
-        self.pool, self.turns = Pool(), Turns()
+        self.pool, self.turns = Pool(os.cpu_count() or 1, NICENESS), Turns()
         self._under_way: dict[Hashable, Map] = {}
         self._lock = threading.Lock()
         self._folder, self._address = folder, address
@@ -325,7 +294,7 @@ class Maps:
             if self._under_way.get(one.key) is one:
                 del self._under_way[one.key]
         self._prune()
-        if not len(self.turns) and self.pool.is_there:
+        if not len(self.turns) and self.pool.pids:
             threading.Thread(
                 target=self._end_pool, args=(one.fraction < 1,), name="end of the pool", daemon=True
             ).start()
