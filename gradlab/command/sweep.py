@@ -98,6 +98,9 @@ def sweep(
             connected.close()
     is_incomplete = bool((rows["status"] != "done").any())
     rows = rows if each else spread(rows)
+    for name, values in axes.items():
+        if None in values:  # which a table of numbers does not have
+            rows[name] = ["none" if value != value or value is None else str(value) for value in rows[name]]
     if table:
         write_table(rows, table, [base])
     if as_json:

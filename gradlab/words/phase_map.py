@@ -23,7 +23,7 @@ HOW_TO_READ = Reading(
     "near its origin, without a fit: what a network of this size with input does is the colour.",
 )
 TITLES = {"keep_bias": "gain × keep-gate bias", "steps": "gain × steps", "depth": "depth × initialization"}
-CLICK = "Click a place to open its network in Gradient flow; with the keyboard: set gain and keep-gate bias above, then"
+CLICK = "Click a place to open its network in Gradient flow. With the keyboard: choose its settings above, and open"
 NO_LAW = "Theory has no border for {what}: what is drawn is measured alone."
 FULL = "This server measures as many maps as it takes at once. Try it again in a minute."
 
@@ -33,16 +33,16 @@ def headline(found: PhaseMap) -> str:
     plan, median = found.plan, found.table["median"].to_numpy(float)
     columns, rows, seeds = plan.shape
     rated = median[np.isfinite(median)]
-    parts = [
-        f"**it keeps its size at {_share(np.abs(rated) <= DECADES, median)}**, within a factor of 10 per 100 steps"
-    ]
-    parts.append(f"vanishes at {_share(rated < -DECADES, median)}")
-    parts.append(f"explodes at {_share(rated > DECADES, median)}")
+    kept, lost, grown = np.abs(rated) <= DECADES, rated < -DECADES, rated > DECADES
+    parts = [f"it vanishes at {_share(lost, median)}", f"explodes at {_share(grown, median)}"]
     if none := len(median) - len(rated):
-        parts.append(f"has no rate at {none} of {len(median)} places")
+        parts.append(f"has no rate at {_share(np.ones(none, bool), median)}")
     spans = " × ".join(_span(plan, name) for name in (plan.x, plan.y))
     how_many = f"{columns} × {rows} networks at {counted(seeds, 'seed')}"
-    return f"{plan.base.title}, {spans} ({how_many}): the gradient going back: {', '.join(parts)}."
+    return (
+        f"{plan.base.title}, {spans} ({how_many}): **the gradient keeps its size at {_share(kept, median)}** of the "
+        f"places, within a factor of 10 per 100 steps; {listed(parts)}."
+    )
 
 
 def crossing(found: PhaseMap, settings: Experiment) -> str:
@@ -128,7 +128,8 @@ def _spread(found: PhaseMap) -> str:
 
 
 def _share(chosen: np.ndarray, of: np.ndarray) -> str:
-    return f"{chosen.sum() / len(of):.0%}"
+    share = chosen.sum() / len(of)
+    return "less than 1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
 def _span(plan: Plan, name: str) -> str:
