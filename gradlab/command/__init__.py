@@ -3,10 +3,11 @@
 settings      options made of the catalogue's fields, and the experiments that they name
 files         what a file holds: a log, a recorded network, a run, a checkpoint
 output        sentences, tables, JSON, progress bars
-app, trace, paths, train, diagnose, remedies, export, bench     one command each
+app, trace, paths, train, sweep, diagnose, remedies, export, bench     one command each
 
 Exit codes: 0, done; 1, something was found (for CI: a gradient that does not keep its size, a remedy that helps, a
-training that diverged); 2, the call was wrong, and the message says what is allowed; 3, gradlab itself failed.
+training that diverged, a point of a sweep that could not be measured); 2, the call was wrong, and the message says what
+is allowed; 3, gradlab itself failed.
 
 No module here imports torch, or what does, before a command runs: `gradlab --help` takes a fraction of a second.
 """
@@ -25,11 +26,12 @@ from gradlab.command.diagnose import diagnose
 from gradlab.command.export import export
 from gradlab.command.paths import paths
 from gradlab.command.remedies import remedies
+from gradlab.command.sweep import sweep
 from gradlab.command.trace import trace
 from gradlab.command.train import train
 from gradlab.version import VERSION
 
-COMMANDS = (app, trace, paths, train, diagnose, remedies, export, bench)
+COMMANDS = (app, trace, paths, train, sweep, diagnose, remedies, export, bench)
 FAILED = 3
 INTERRUPTED = 130
 COMPLETION = """\b

@@ -29,6 +29,7 @@ TITLE_LINE, SUBTITLE_LINE = 21, 18  # pixels a line of a chart's heading needs
 TITLE_SIZE, SUBTITLE_SIZE = 16.5, 13  # pixels of its type; the title's is bold, and so wider
 LEGEND_LINE = 17  # pixels
 TALLEST = 0.9  # of the width of a picture that is narrower than the screen's
+TALL = "tall"  # in a chart's usermeta: it keeps its height however narrow it is
 CREATED = "gradlab"
 
 
@@ -51,11 +52,12 @@ def specification(
     tables: dict[int, pd.DataFrame] = {}
     spec = _named(chart, tables).to_dict()
     spec["datasets"] = {f"table{n}": alt.to_values(table)["values"] for n, table in enumerate(tables.values())}
+    is_tall = spec.get("usermeta", {}).pop(TALL, False)
     has_own_width, height = isinstance(spec.get("width"), int), spec.get("height", 300)
     if not has_own_width:
         spec["width"] = layout.chart_width
         tallest = round(TALLEST * spec["width"]) + _legend_room(spec)
-        height = min(height, tallest) if spec["width"] < SCREEN_PIXELS else height
+        height = min(height, tallest) if spec["width"] < SCREEN_PIXELS and not is_tall else height
     spec["height"] = height
     chart_title = spec.pop("title", {})
     chart_title = chart_title if isinstance(chart_title, dict) else {"text": chart_title}

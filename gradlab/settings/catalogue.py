@@ -214,6 +214,11 @@ def unit(name: str) -> str:
     return about(name).unit
 
 
+def is_whole(name: str) -> bool:
+    """Whether a setting is a whole number, or None."""
+    return Fields.model_fields[name].annotation in (int, int | None)
+
+
 def if_none(name: str) -> str:
     """What None stands for; "" where a setting is never None."""
     return about(name).none

@@ -423,3 +423,4 @@ INITIALIZATIONS: dict[str, Law] = {
     "uniform_gate": uniform_gate,
     "rising_floors": rising_floors,
 }
+DEFAULTS = ("pytorch", "keras", "flax")  # of a framework

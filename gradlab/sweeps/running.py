@@ -44,6 +44,15 @@ def measured(settings: dict[str, Any], measure: Measure) -> Answer:
     return Answer(DONE, value, "", time.perf_counter() - begun)
 
 
+class Here(Executor):
+    """Measures in the caller's thread, at once."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
 class Workers:
     """An executor that can be replaced where it is ours, or is made by a function of the caller."""
 
@@ -128,7 +137,7 @@ def run(
 
 
 def _is_of_a_killed_worker(error: BaseException) -> bool:
-    return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"  # the latter is dask's
+    return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"  # a pool's or dask's
 
 
 def _processes() -> Executor:

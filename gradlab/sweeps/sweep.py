@@ -21,6 +21,7 @@ from gradlab.sweeps.store import Store
 from gradlab.version import VERSION
 
 POINT_COLUMNS = ("seed", "value", "status", "reason", "seconds")
+STORED_EACH = 500  # stored points, after which progress is told
 SPREAD_COLUMNS = (
     "count", "median", "lower_quartile", "upper_quartile", "lowest", "highest", "not_measured", "reason",
 )  # fmt: skip
@@ -64,25 +65,32 @@ def points(
     store: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     in_flight: int | None = None,
+    on_point: Callable[[Point, Answer], None] | None = None,
 ) -> pd.DataFrame:
     """Every point of a `sweep`, one row each: the axes, then `POINT_COLUMNS`; arguments and errors as there.
 
     value      NaN unless done
     status     "done"; "failed": it raised, `reason` says what; "killed": it ends its worker, also when it runs alone
     seconds    in the worker; NaN where it did not say
+
+    on_point   called with each point and its answer, those of the store too
     """
     name, function = named(measure)
     grid = Grid.of(base, axes, seeds, name)
     window = 2 * (os.cpu_count() or 1) if in_flight is None else whole_number("in_flight", in_flight, 1)
     kept = None if store is None else Store(store)
     answers = {} if kept is None else {record["key"]: _answer_of(record) for record in kept.records()}
-    report = progress or silent
-    finished = sum(point.key in answers for point in grid.in_order()) if answers else 0
+    report, finished = progress or silent, 0
+
+    def seen(point: Point, answer: Answer) -> None:
+        nonlocal finished
+        finished += 1
+        if on_point is not None:
+            on_point(point, answer)
 
     def answered(point: Point, answer: Answer) -> None:
-        nonlocal finished
         answers[point.key] = answer
-        finished += 1
+        seen(point, answer)
         if kept is not None:
             about = {"key": point.key, "gradlab": VERSION, "measure": name, "settings": point.settings}
             kept.append(about | {"axes": point.axes, "seed": point.seed} | answer._asdict())
@@ -90,17 +98,21 @@ def points(
     def missing() -> Iterator[Point]:
         asked = set()
         for point in grid.coarse_to_fine():
-            if point.key in answers or point.key in asked:
+            if point.key in asked:
                 continue
             asked.add(point.key)
-            if point.refusal:
+            if point.key in answers:
+                seen(point, answers[point.key])
+                if finished % STORED_EACH == 0:
+                    report(finished / len(grid))
+            elif point.refusal:
                 answered(point, Answer(FAILED, float("nan"), point.refusal, 0.0))
             else:
                 yield point
 
     waiting = missing()
-    first = next(waiting, None)
     try:
+        first = next(waiting, None)
         if first is not None:  # else no executor is made
             _measure(first, waiting, function, executor, window, answered, lambda: report(finished / len(grid)))
         report(1.0)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from gradlab.ui import maps
 from gradlab.ui.ask import place_bars
 from gradlab.ui.frame import hidden, language, link, opened_runs, pinned, present, settings, tools
+from gradlab.ui.frame.again import session_id
 from gradlab.ui.frame.link import PAGES
+from gradlab.ui.parts import phase_map
 from gradlab.ui.training import job_controls
 from gradlab.ui.work import holding
 from gradlab.words.languages import _, speaking
@@ -34,6 +37,8 @@ SECTIONS = {
         st.Page(PAGES / "jacobians.py", title=_("Product Jacobians")),
     ],
     _("Initialization"): [
+        st.Page(PAGES / "initializations.py", title=_("Every initialization")),
+        st.Page(PAGES / "phase_map.py", title=_("Phase map")),
         st.Page(PAGES / "weights.py", title=_("Initial weights")),
         st.Page(PAGES / "spectrum.py", title=_("Spectrum")),
         st.Page(PAGES / "memory.py", title=_("The curse of memory")),
@@ -58,6 +63,8 @@ present.frame()
 hidden.frame()
 language.frame()
 job_controls.left(page.url_path)
+if page.url_path != phase_map.ADDRESS:
+    maps.MAPS.left(session_id())
 buttons = st.sidebar.container()
 notices = st.container()
 is_home = page.url_path == ""

@@ -24,6 +24,8 @@ AT_HAND = {  # settings that a page shows in its own column instead of the sideb
     "gates": ("one_cell", "keep_bias", "inputs", "steps"),
     "unrolled": ("one_cell", "keep_bias", "depth", "steps"),
     "jacobians": ("one_cell", "keep_bias", "gain", "initialization", "steps"),
+    "initializations": ("one_cell", "initialization", "gain", "keep_bias", "steps"),
+    "phase_map": ("one_cell", "initialization", "gain", "keep_bias", "steps"),
     "weights": ("one_cell", "initialization", "gain", "keep_bias"),
     "spectrum": ("one_cell", "initialization", "gain", "keep_bias", "steps"),
     "sequence_types": ("one_cell", "loss", "inputs", "steps"),
@@ -51,6 +53,8 @@ ACTS_ON = {  # the settings that can change what a page shows, by the page's add
     "gates": (*EXAMINED, *INJECTED),
     "unrolled": (*EXAMINED, *INJECTED),
     "jacobians": (*EXAMINED, "loss", "reads", "writes"),  # which steps have an input
+    "initializations": (*EXAMINED, *INJECTED),
+    "phase_map": (*EXAMINED, *INJECTED),
     "weights": ("one_cell", *(name for name in DRAWN if name in INPUT or name not in GROUPS["sequence"])),
     "spectrum": (*EXAMINED, "loss", "reads", "writes"),  # which steps have an input
     "sequence_types": ("one_cell", *COMPARED, "state", "relative"),
