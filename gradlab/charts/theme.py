@@ -52,6 +52,12 @@ def cells_encoding(table: pd.DataFrame, dark: bool, legend: bool = True) -> alt.
     return alt.Color("cell:N", scale=scale, legend=key if legend and len(cells) > 1 else None)
 
 
+def named(names: Iterable[str], title: str | None = None, **look: Any) -> alt.Legend:
+    """A legend of names that a table has in English, each in the language that is spoken."""
+    said = f"{json.dumps({name: _(name) for name in names}, ensure_ascii=False)}[datum.value]"
+    return alt.Legend(title=title, labelExpr=said, **look)
+
+
 def _columns(names: Iterable[str]) -> int:
     """How many names stand side by side in a legend on a phone."""
     longest = max(map(len, names))
@@ -71,7 +77,7 @@ def shade(layers: pd.Series, legend: bool, symbol: str = "stroke") -> alt.Opacit
     look = {"symbolType": symbol, "symbolDash": [1, 0]} | (
         {"symbolFillColor": "#888888", "symbolSize": 70} if symbol == "circle" else {}
     )
-    key = alt.Legend(title="layer", values=found, columns=4, **look) if legend and len(found) > 1 else None
+    key = alt.Legend(title=_("layer"), values=found, columns=4, **look) if legend and len(found) > 1 else None
     scale = alt.Scale(type="ordinal", domain=every, range=list(LAYER_SHADES))
     return alt.Opacity("layer:O", scale=scale, legend=key)
 
@@ -90,7 +96,7 @@ def dash(states: pd.Series, legend: bool) -> alt.StrokeDash:
     """Dash is the state."""
     shown = present(states, state_names())
     scale = alt.Scale(domain=shown, range=[state_dash(state) for state in shown])
-    key = alt.Legend(title="state", symbolOpacity=1) if legend and len(shown) > 1 else None
+    key = alt.Legend(title=_("state"), symbolOpacity=1) if legend and len(shown) > 1 else None
     return alt.StrokeDash("state:N", scale=scale, legend=key)
 
 
@@ -98,7 +104,7 @@ def line_names(table: pd.DataFrame) -> pd.Series:
     """What tells the lines of a table apart, in words: the cell, and layer and state where there are several."""
     parts = {
         "cell": table["cell"].map(cell_title),
-        "layer": "layer " + table["layer"].astype(str),
+        "layer": table["layer"].map(lambda layer: _("layer {layer}").format(layer=layer)),
         "state": table["state"],
     }
     varied = [name for name in parts if table[name].nunique() > 1] or ["cell"]

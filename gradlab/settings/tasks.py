@@ -22,6 +22,8 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from gradlab.settings.inputs import default_text, vocabulary
+from gradlab.words.languages import _
+from gradlab.words.languages.registries import paragraph
 
 HELLO = "hello"
 CLOSE = 0.04  # of a sum of two numbers up to 1 (Hochreiter & Schmidhuber 1997, section 5.4)
@@ -79,7 +81,7 @@ class Task:
     @property
     def meaning(self) -> str:
         """What it asks, in a sentence."""
-        return (getattr(self.draw, "func", self.draw).__doc__ or "").split("\n\n")[0].replace("\n    ", " ")
+        return _(paragraph(str(getattr(self.draw, "func", self.draw).__doc__)))
 
 
 def adding(steps: int, batch_size: int, generator: Generator) -> Batch:

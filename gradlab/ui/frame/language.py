@@ -10,7 +10,10 @@ from gradlab.words import languages
 from gradlab.words.languages import SOURCE, _, name_of
 
 NAME = "lang"  # in the address, and in the session
-WHOLE = ("story",)  # pages that have every text in every language; the others are in English
+WHOLE = (  # pages that have every text in every language; the others are in English
+    "home", "story", "gradient_flow", "one_unit", "why_addition", "gates", "unrolled", "jacobians", "weights",
+    "sequence_types", "itemised", "truncation",
+)  # fmt: skip
 ICON = ":material/translate:"
 
 
@@ -30,8 +33,8 @@ def begin() -> list[str]:
 
 
 def of_page(page: str) -> str:
-    """The language of a page's own texts, by its address."""
-    return st.session_state[NAME] if page in WHOLE else SOURCE
+    """The language of a page's own texts, by its address, which is "" of the first one."""
+    return st.session_state[NAME] if (page or "home") in WHOLE else SOURCE
 
 
 def in_links() -> dict[str, str]:

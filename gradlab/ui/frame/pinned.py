@@ -9,9 +9,10 @@ from gradlab.settings.experiment import Experiment
 from gradlab.settings.pins import Pin
 from gradlab.ui.frame import history, link
 from gradlab.ui.frame.shown import Settings
+from gradlab.words.languages import N_, _
 
 NAME = link.PIN
-OF_WEIGHTS = "Weights that were trained or brought are in no link: pins keep settings, and their initial weights."
+OF_WEIGHTS = N_("Weights that were trained or brought are in no link: pins keep settings, and their initial weights.")
 
 
 def current(beside: Experiment) -> tuple[Pin, ...]:
@@ -35,7 +36,7 @@ def write() -> None:
 def why_not(shared: Settings) -> str:
     """Why the present settings cannot be pinned; "" where they can."""
     if not is_drawn(shared):
-        return OF_WEIGHTS
+        return _(OF_WEIGHTS)
     return pins.why_not((*shared.pins, _of_present(shared)), shared.subjects[0].settings)
 
 

@@ -19,13 +19,14 @@ from gradlab.ui.frame.shown import EVERY_STATE, Settings
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import sequences
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import N_, _
 
 V = TypeVar("V")
 ROWS = Lines(("log10_norm",), ("loss_step",))
 A_ROW = 3  # charts side by side, at most
 PER_MILLISECOND = 14e6  # of the multiply-adds of the pairs, as measured
-MATRIX = ("matrix", "One loss at a time", "itemised matrix")  # name, title, how to read
-SUM = ("sum", "Individual losses and their sum", "sum of losses")
+MATRIX = ("matrix", N_("One loss at a time"), "itemised matrix")  # name, title, how to read
+SUM = ("sum", N_("Individual losses and their sum"), "sum of losses")
 
 
 class Place(NamedTuple):
@@ -120,7 +121,7 @@ def milliseconds(subject: Subject) -> float:
 
 def _words(subject: Subject, kind: tuple[str, str, str], sentence: str) -> Words:
     name, title, how = kind
-    return Words(f"{subject.title} {name}", f"{title}: {subject.title}", sentence, how)
+    return Words(f"{subject.title} {name}", f"{_(title)}: {subject.title}", sentence, how)
 
 
 def _total(subject: Subject, at: Place) -> Rows:

@@ -18,6 +18,7 @@ from gradlab.ui.parts.drawing import Beside
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 STEPS_SHOWN = 30
 FIXED, THESE, ALL = RANGES = ("fixed", "these steps", "the whole sequence")
@@ -28,9 +29,9 @@ def choose(steps: int) -> None:
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
         if len(lags(steps)) > 1:
-            linked.select_slider("Lag on the right edge: walk back from the loss", lags(steps), 0, key="lag")
+            linked.select_slider(_("Lag on the right edge: walk back from the loss"), lags(steps), 0, key="lag")
     with right:
-        linked.segmented_control("Colour range", RANGES, default=FIXED, required=True, key="colours")
+        linked.segmented_control(_("Colour range"), RANGES, default=FIXED, required=True, key="colours")
 
 
 def lags(steps: int) -> list[int]:
@@ -52,6 +53,6 @@ def view(asked: Asked, answer: Answer) -> View:
     span = asked.one_of("colours", RANGES, FIXED)
     sequence = [Rows(Table.of(traced, "table"), Lines())] if span == ALL else []
     sentence = sentences.of_edges(answer(call), answer(traced).loss_steps)
-    words = Words("unrolled", "The unrolled network", sentence)
+    words = Words("unrolled", _("The unrolled network"), sentence)
     own: Beside = {} if span == FIXED else {"domain": partial(decades, *sequence)}
     return View([Figure(partial(network, domain=FIXED_DECADES), Table.of(call), words, beside=own)], [sentence])

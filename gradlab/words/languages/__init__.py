@@ -12,15 +12,17 @@ language by name.
 
 import gettext
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 SOURCE = "en"
 FOLDER = Path(__file__).parent
 
+F = TypeVar("F", bound=Callable[..., Any])
 _spoken: ContextVar[str] = ContextVar("language", default=SOURCE)
 
 
@@ -32,6 +34,12 @@ def _(text: str) -> str:
 def N_(text: str) -> str:
     """The text itself, which is said later: the mark by which it is found."""
     return text
+
+
+def says(function: F) -> F:
+    """Marks a function whose result has sentences, so that it is kept in each language by itself."""
+    function.says = True
+    return function
 
 
 def current() -> str:
