@@ -98,7 +98,7 @@ class GradientTrace(Pictured):
     whole: Subject | Arrays | None = None  # as a Problem has it
 
     def __repr__(self) -> str:
-        depth, steps, sequences, _ = self.log10_norms.shape
+        depth, steps, sequences = self.log10_norms.shape[:3]
         return f"GradientTrace({self.cell}, {depth} layers, {steps} steps, {sequences} sequences)"
 
     @property

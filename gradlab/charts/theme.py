@@ -16,7 +16,7 @@ import pandas as pd
 
 from gradlab.cells import CELLS, state_names
 from gradlab.charts.colours import INKS, cell_colour
-from gradlab.words.languages import _
+from gradlab.words.languages import SOURCE, _, current
 
 # The last name must be the generic one: a stack of fonts none of which is installed loses all text, digits too.
 FONT = "Source Sans, Source Sans Pro, Noto Sans CJK KR, Noto Sans KR, NanumGothic, DejaVu Sans, sans-serif"
@@ -148,13 +148,14 @@ def finished(
 
 def configuration(dark: bool) -> dict[str, Any]:
     """The whole Vega-Lite configuration of a theme."""
-    ink = INKS[dark]
+    ink, is_high = INKS[dark], current() != SOURCE  # Hangul is higher than what Vega counts on
     label = {"labelColor": ink.muted, "labelFont": FONT, "labelFontSize": 12}
+    lines = {"titleLineHeight": 17} if is_high else {}
     title = {"titleColor": ink.text, "titleFont": FONT, "titleFontSize": 12, "titleFontWeight": "normal"}
     return {
         "font": FONT,
         "background": "transparent",  # pages have their own; exports paint `paper`, which travels in usermeta
-        "padding": {"left": 8, "right": 14, "top": 10, "bottom": 8},
+        "padding": {"left": 8, "right": 14, "top": 16 if is_high else 10, "bottom": 8},
         "autosize": {"type": "fit", "contains": "padding"},
         "view": {"stroke": None},
         "mark": {"aria": False},  # a chart has a description and a table; a label on each of its marks is noise
@@ -173,6 +174,7 @@ def configuration(dark: bool) -> dict[str, Any]:
         },
         "axis": label
         | title
+        | lines
         | {
             "domain": False,
             "ticks": False,

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from gradlab.cells import SATURATED
-from gradlab.words.languages import N_, _
+from gradlab.words.languages import N_, SOURCE, _, current
 
 
 class Reading(NamedTuple):
@@ -29,8 +29,9 @@ class Words(NamedTuple):
 
     @property
     def called(self) -> str:
-        """The figure's name in the language that is spoken."""
-        return _(self.name)
+        """The figure's name in the language that is spoken: its title where that has none."""
+        name = _(self.name)
+        return name if current() == SOURCE or name != self.name else self.title.partition(":")[0]
 
 
 READINGS: dict[str, Reading] = {  # of figures that several pages show

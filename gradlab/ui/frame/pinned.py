@@ -7,7 +7,7 @@ import streamlit as st
 from gradlab.settings import pins
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.pins import Pin
-from gradlab.ui.frame import history, link
+from gradlab.ui.frame import history, language, link
 from gradlab.ui.frame.shown import Settings
 from gradlab.words.languages import N_, _
 
@@ -57,6 +57,7 @@ def remove(number: int) -> None:
     _put([pin for n, pin in enumerate(_all()) if n != number])
 
 
+@language.spoken
 def rename(number: int, key: str) -> None:
     """A field's callback: the name that stands there, or a sentence why it cannot be one."""
     name, others = str(st.session_state[key]).strip(), [pin.name for n, pin in enumerate(_all()) if n != number]

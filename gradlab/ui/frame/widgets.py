@@ -23,7 +23,7 @@ from gradlab.settings.catalogue import (
     title,
     unit,
 )  # fmt: skip
-from gradlab.ui.frame import link, linked
+from gradlab.ui.frame import language, link, linked
 from gradlab.ui.frame.shown import DEFAULT_CELLS, ONE_CELL, display, titles
 from gradlab.words.languages import N_, _
 
@@ -142,6 +142,7 @@ def _text() -> None:
     linked.text_area(_("Text"), max_chars=most, placeholder=hint, key="text", help=_help("text"))
 
 
+@language.spoken
 def _take_upload() -> None:
     file = st.session_state["upload"]
     if file is None or (text := text_of(file)) is None:

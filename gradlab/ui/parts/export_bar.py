@@ -153,7 +153,7 @@ def export_bar(drawing: Drawing, words: Words) -> None:
                         continue
                     target = file_name(subjects, words.name, kind.extension)
                     key, help_text = f"{name} {words.name}", _("Download {name}").format(name=name)
-                    make = partial(_told, make, words.name, failed, session_id())
+                    make = partial(_told, make, words.name, failed, session_id(), drawing.language)
                     st.download_button(name, make, target, kind.mime, key=key, help=help_text, on_click="ignore")
 
 
@@ -181,10 +181,11 @@ def program_of(drawing: Drawing, words: Words, picture: Picture) -> bytes:
     return python_code(subjects, code, f"{drawing.code(picture.dark)}\n{save}{written})")
 
 
-def _told(make: Callable[[], bytes], name: str, failed: dict[str, str], session: str) -> bytes:
+def _told(make: Callable[[], bytes], name: str, failed: dict[str, str], session: str, language: str) -> bytes:
     """What a button downloads; where it cannot be made, the page is run again to say why: Streamlit does not."""
     try:
-        return make()
+        with speaking(language):
+            return make()
     except (ValueError, NotConverted) as error:
         failed[name] = str(error)
         run_again(session)

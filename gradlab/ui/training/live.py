@@ -20,6 +20,7 @@ from gradlab.charts.polled import polled
 from gradlab.training.tables import curve_at, extremes
 from gradlab.ui.frame import settings
 from gradlab.ui.training.job import Job
+from gradlab.words.languages import _, current
 
 COLUMNS = ("loss", "gradient_norm")
 BUCKETS = 30  # of a curve, each with its least and largest value: the browser redraws them at every poll
@@ -73,15 +74,17 @@ def draw(job: Job, column: str, rules: pd.DataFrame, quantity: str) -> None:
     names = tuple(dict.fromkeys(run.experiment.cell for run in job.runs))
     levels = tuple(rules.itertuples(index=False, name=None))
     dark = settings.dark()
-    specification = _compiled(names, domain, levels, job.updates, quantity, dark, address(job, column))
+    specification = _compiled(names, domain, levels, job.updates, quantity, dark, address(job, column), current())
     # The browser keeps the chart that it has for the same specification and description.
-    st.vega_lite_chart(specification, theme=None, width="stretch", alt=f"{quantity} by update")
+    st.vega_lite_chart(
+        specification, theme=None, width="stretch", alt=_("{quantity} by update").format(quantity=_(quantity))
+    )
 
 
 @lru_cache(maxsize=60)  # compiling takes some 80 ms; Streamlit's cache would make a copy every time
 def _compiled(
     cells: tuple[str, ...], domain: tuple[float, float], levels: tuple, updates: int, quantity: str, dark: bool,
-    address: str,
+    address: str, language: str,
 ) -> dict:  # fmt: skip
     rules = pd.DataFrame(levels, columns=list(training.RULE_COLUMNS))
     chart = training.live_curve(cells, domain, rules, updates, quantity=quantity, dark=dark)

@@ -17,9 +17,9 @@ def extract(
     module = ast.parse(file.read())
     named = _named(module)
     for node in module.body:
-        if isinstance(node, ast.FunctionDef) and node.name in named:
-            if docstring := ast.get_docstring(node, clean=False):
-                yield node.lineno, None, paragraph(docstring), []
+        is_named = isinstance(node, ast.FunctionDef) and node.name in named
+        if is_named and (docstring := ast.get_docstring(node, clean=False)):
+            yield node.lineno, None, paragraph(docstring), []
 
 
 def paragraph(docstring: str) -> str:
