@@ -19,6 +19,7 @@ NAME = "lang"  # in the address, and in the session
 WHOLE = (  # pages that have every text in every language; the others are in English
     "home", "story", "gradient_flow", "one_unit", "why_addition", "gates", "unrolled", "jacobians", "weights",
     "sequence_types", "itemised", "truncation", "training", "character_model",
+    "your_network",
 )  # fmt: skip
 ICON = ":material/translate:"
 

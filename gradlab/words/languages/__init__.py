@@ -42,6 +42,31 @@ def says(function: F) -> F:
     return function
 
 
+class Title(str):
+    """A text that is a key in English, in links and records, and that every language can say.
+
+    values    of the text's fields; a function is called for its value, in the language of who asks
+    """
+
+    def __new__(cls, text: str, **values: Any) -> "Title":
+        with speaking(SOURCE):
+            title = super().__new__(cls, _filled(text, values))
+        title.text, title.values = text, values
+        return title
+
+    text: str
+    values: dict[str, Any]
+
+
+def said(title: str) -> str:
+    """A title in the language that is spoken; any other text as it stands."""
+    return _filled(_(title.text), title.values) if isinstance(title, Title) else title
+
+
+def _filled(text: str, values: dict[str, Any]) -> str:
+    return text.format(**{name: value() if callable(value) else value for name, value in values.items()})
+
+
 def current() -> str:
     """The code of the language that is spoken: "en"."""
     return _spoken.get()
