@@ -151,11 +151,12 @@ def configuration(dark: bool) -> dict[str, Any]:
     ink, is_high = INKS[dark], current() != SOURCE  # Hangul is higher than what Vega counts on
     label = {"labelColor": ink.muted, "labelFont": FONT, "labelFontSize": 12}
     lines = {"titleLineHeight": 17} if is_high else {}
+    around = {"padding": 4} if is_high else {}  # else the tops of a legend's title are cut
     title = {"titleColor": ink.text, "titleFont": FONT, "titleFontSize": 12, "titleFontWeight": "normal"}
     return {
         "font": FONT,
         "background": "transparent",  # pages have their own; exports paint `paper`, which travels in usermeta
-        "padding": {"left": 8, "right": 14, "top": 16 if is_high else 10, "bottom": 8},
+        "padding": {"left": 8, "right": 14, "top": 10, "bottom": 8},
         "autosize": {"type": "fit", "contains": "padding"},
         "view": {"stroke": None},
         "mark": {"aria": False},  # a chart has a description and a table; a label on each of its marks is noise
@@ -197,6 +198,7 @@ def configuration(dark: bool) -> dict[str, Any]:
         },
         "legend": label
         | title
+        | around
         | {
             "orient": "top",
             "direction": "horizontal",

@@ -131,12 +131,12 @@ def remedy(found: Remedy) -> str:
     return f"**{in_words(found.title)}.** {found.reason} {found.cost}"
 
 
-def table(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary as people read it."""
+def table(summary: pd.DataFrame, found: Sequence[Remedy]) -> pd.DataFrame:
+    """The summary of some remedies as people read it."""
     titles = (_("Kind"), _("Remedy"), _("Helps"), _("Before"), _("After"), _("Kept"), _("Lost"), _("Restart"))
     names, yes, no = dict(zip(SUMMARY_COLUMNS, titles, strict=True)), _("yes"), _("no")
     shown = summary.assign(
-        remedy=summary["remedy"].map(in_words),
+        remedy=[in_words(remedy.title) for remedy in found],
         helps=summary["helps"].map({True: yes, False: no}),
         log10_before=summary["log10_before"].map(number),
         log10_after=summary["log10_after"].map(number),

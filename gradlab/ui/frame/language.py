@@ -16,8 +16,9 @@ from gradlab.words.languages import SOURCE, _, name_of
 P = ParamSpec("P")
 R = TypeVar("R")
 NAME = "lang"  # in the address, and in the session
+STORY = "story"  # the page that has the switch at its top
 WHOLE = (  # pages that have every text in every language; the others are in English
-    "home", "story", "gradient_flow", "one_unit", "why_addition", "gates", "unrolled", "jacobians", "weights",
+    "home", STORY, "gradient_flow", "one_unit", "why_addition", "gates", "unrolled", "jacobians", "weights",
     "sequence_types", "itemised", "truncation", "training", "character_model",
     "your_network",
 )  # fmt: skip

@@ -73,7 +73,7 @@ def helps(one: Subject, where: Worst) -> None:
         st.markdown(words.remedy(remedy))
         if remedy.code:
             st.code(remedy.code, language="python", wrap_lines=True)
-    st.dataframe(words.table(result(call.then(repaired.summary))), hide_index=True)
+    st.dataframe(words.table(result(call.then(repaired.summary)), found), hide_index=True)
 
 
 def _chosen(found: Sequence[Remedy]) -> Remedy:
