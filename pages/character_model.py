@@ -7,6 +7,7 @@ import streamlit as st
 from gradlab.settings.tasks import HELLO
 from gradlab.ui.training import character_page, job_controls
 from gradlab.ui.training.job_controls import EVERY, MAPS_EVERY, redraw_while_running
+from gradlab.words.languages import _
 from gradlab.words.training import description
 
 job = character_page.character_job(character_page.choose())
@@ -15,13 +16,13 @@ st.caption(description(job.runs[0]))
 text = character_page.text_to_read(job)
 redraw_while_running(job, partial(character_page.learning, job, text), EVERY)
 
-st.header("How far back does a prediction look?", anchor=False)
+st.header(_("How far back does a prediction look?"), anchor=False)
 redraw_while_running(job, partial(character_page.looking_back, job, text), MAPS_EVERY)
 
-st.header("One unit, watched over the text", anchor=False)
+st.header(_("One unit, watched over the text"), anchor=False)
 redraw_while_running(job, partial(character_page.one_unit, job, text), MAPS_EVERY)
 
 if text == HELLO:
-    st.header("In numbers", anchor=False)
+    st.header(_("In numbers"), anchor=False)
     redraw_while_running(job, partial(character_page.numbers, job), EVERY)
 job_controls.keep_and_open("characters", job, character_page.opened_job)

@@ -14,6 +14,7 @@ from gradlab.ui.parts.cards import cards, state_shown, traces_of
 from gradlab.ui.parts.figure import figure
 from gradlab.words import flow
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 shared = settings.current()
 with pins.below(norms.ask_seeds) as rest:
@@ -28,9 +29,10 @@ cards(shared.subjects, places)
 remedies.draw(shared.subjects, places, "gradient_flow")
 last_loss.draw(shared.subjects, traces, sentence)
 
-st.header("Every layer at every step", anchor=False)
+st.header(_("Every layer at every step"), anchor=False)
 rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state))
 draw = partial(layers_by_steps, relative=shared.relative)
-figure(draw, rows, Words("layers and steps", f"Layers and steps: {names}", sentence), StepBins())
+title = _("Layers and steps: {cells}").format(cells=names)
+figure(draw, rows, Words("layers and steps", title, sentence), StepBins())
 
 check_section.draw(shared.subjects)

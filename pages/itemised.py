@@ -5,6 +5,7 @@ import streamlit as st
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import following, matrices, pins
 from gradlab.ui.parts.cards import traces_of
+from gradlab.words.languages import _
 
 shared = settings.current()
 with pins.below(compares=True):
@@ -25,7 +26,7 @@ with pins.below(compares=True):
             st.header(f"{shared.pins[0].name}: {subject.title}", anchor=False)
             shown.figure(number)
 
-st.header("Individual losses and their sum", anchor=False)
+st.header(_("Individual losses and their sum"), anchor=False)
 shown.sentence(2)
 for column, number in matrices.in_threes(matrices.sums(shared)):
     with column:

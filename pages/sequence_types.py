@@ -7,6 +7,7 @@ import streamlit as st
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import following, gallery
 from gradlab.ui.parts.cards import state_shown, traces_of
+from gradlab.words.languages import _
 
 shared = settings.current()
 state_shown(traces_of(shared.subjects), shared.state)
@@ -19,8 +20,8 @@ shown.figure(gallery.CHOSEN)
 
 left, right = st.columns(2)
 with left:
-    st.header("Gradient trace", anchor=False)
+    st.header(_("Gradient trace"), anchor=False)
     shown.figure(gallery.NORMS)
 with right:
-    st.header("One loss at a time", anchor=False)
+    st.header(_("One loss at a time"), anchor=False)
     shown.figure(gallery.MATRIX)

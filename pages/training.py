@@ -8,6 +8,7 @@ from gradlab.ui.frame import settings
 from gradlab.ui.parts import pins
 from gradlab.ui.training import job_controls, training_page
 from gradlab.ui.training.job_controls import MAPS_EVERY, WORDS_EVERY, redraw_while_running
+from gradlab.words.languages import _
 from gradlab.words.training import description
 
 choice = training_page.choose()
@@ -19,10 +20,10 @@ with pins.below(holds=False):
     st.caption(description(job.runs[0]))
     redraw_while_running(job, partial(training_page.curves, job, training_page.of_pins(choice)), WORDS_EVERY)
 
-st.header("The gradient as the network learns", anchor=False)
+st.header(_("The gradient as the network learns"), anchor=False)
 layer = settings.layer(job.depth)
 redraw_while_running(job, partial(training_page.maps, job, layer, state), MAPS_EVERY)
 job_controls.keep_and_open("training", job, training_page.opened_job)
 
-st.header("Before and after", anchor=False)
+st.header(_("Before and after"), anchor=False)
 redraw_while_running(job, partial(training_page.before_and_after, job, layer, state), MAPS_EVERY)

@@ -14,6 +14,7 @@ from gradlab.ui.parts.figure import figure
 from gradlab.ui.parts.section import section
 from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 shared, shown = settings.current(), following.of("why_addition")
 one, rnn, cell = shared.one, shared.of("rnn"), shared.one.settings.cell
@@ -25,15 +26,15 @@ traces_of(networks)
 shown.sentence(1)
 st.caption(sentences.networks_compared(networks))
 shown.figure(1)
-with section("Cut a route and see what is left", "why_addition_cuts") as is_open:
+with section(_("Cut a route and see what is left"), "why_addition_cuts") as is_open:
     if is_open:
         left = cuts.left(one, cuts.chosen(cell), beside=rnn)
-        words = Words("cuts", "What is left after a cut", sentences.of_cuts(ask(left), cell, by_path.lag))
+        words = Words("cuts", _("What is left after a cut"), sentences.of_cuts(ask(left), cell, by_path.lag))
         st.markdown(words.sentence)
         draw, lines = partial(paths.left, relative=shared.relative), Lines(("log10_relative",), ("cell", "path"))
         figure(draw, left, words, lines)
-with section("How often did the gradient pass U? The exact decomposition", "why_addition_orders") as is_open:
+with section(_("How often did the gradient pass U? The exact decomposition"), "why_addition_orders") as is_open:
     if is_open:
         direct_path.orders(one, shared.relative)
-with section("Textbook claims, at these settings", "why_addition_claims", expanded=True) as is_open:
+with section(_("Textbook claims, at these settings"), "why_addition_claims", expanded=True) as is_open:
     direct_path.claims(one, by_path, rnn)

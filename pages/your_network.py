@@ -4,6 +4,7 @@ import streamlit as st
 
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import logs, uploads, your_network
+from gradlab.words.languages import _
 
 logs.choose()
 logs.draw()
@@ -11,7 +12,7 @@ uploads.draw()
 shared = settings.current()
 one = your_network.network(shared.subjects)
 where = your_network.diagnosis(one)
-st.header("What would help", anchor=False)
+st.header(_("What would help"), anchor=False)
 your_network.helps(one, where)
-st.header("On every page", anchor=False)
+st.header(_("On every page"), anchor=False)
 your_network.everywhere()

@@ -25,6 +25,7 @@ from gradlab.analyses.problem import Need, Problem, problem_of
 from gradlab.engine import Progress, refuse_too_large
 from gradlab.settings.meant import refuse_unknown_options
 from gradlab.settings.subject import Subject, is_subject
+from gradlab.words.languages import current
 
 P = ParamSpec("P")
 COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
@@ -176,7 +177,13 @@ class Call:
     @property
     def key(self) -> str:
         """Equal for calls of equal results alone."""
-        return self.normal().code(lambda subject: subject.key)
+        written = self.normal().code(lambda subject: subject.key)
+        return f"{current()}: {written}" if self.says else written
+
+    @property
+    def says(self) -> bool:
+        """Whether its result has sentences, in the language that is spoken where it is made."""
+        return getattr(self.function, "says", False) or any(call.says for call in self.inner)
 
     def __repr__(self) -> str:
         return f"Call({_public_name(self.function)}{f', {self.subject.title}' if self.subject else ''})"

@@ -33,6 +33,7 @@ from gradlab.engine import (
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import N_, _, says
 
 CHECK_COLUMNS = ("check", "quantity", "largest_error", "allowed", "passed", "compared")
 STEPS, SEQUENCES = 200, 2  # autograd and finite differences are slow: longer settings are checked on their first steps
@@ -98,6 +99,7 @@ def _need(problem: Problem) -> Need:
     return Need(int(peak), sizes(short.size), SIZES_TO_LOWER, work)
 
 
+@says
 @analysis(_need)
 def check(
     subject: Subject | Stack | Problem,
@@ -134,13 +136,17 @@ def check(
 
 
 def _sentence(asked: Size, run: Size, compared: int, of: int) -> str:
-    layers = "one layer" if run.depth == 1 else f"all {run.depth} layers"
-    sentence = f"Compared on the first {run.steps} steps of {run.sequences} sequences, {layers}, in {run.dtype}."
+    layers = _("one layer") if run.depth == 1 else _("all {count} layers").format(count=run.depth)
+    text = _("Compared on the first {steps} steps of {sequences} sequences, {layers}, in {dtype}.")
+    sentences = [text.format(steps=run.steps, sequences=run.sequences, layers=layers, dtype=run.dtype)]
     if run.steps < min(asked.steps, STEPS):
-        sentence += " Over more steps rounding alone would change the gradients of these settings, or they overflow."
+        sentences.append(
+            _("Over more steps rounding alone would change the gradients of these settings, or they overflow.")
+        )
     if compared < of:
-        sentence += f" Of {of - compared} of {of} gradients rounding leaves too few digits: they are left out."
-    return sentence
+        text = _("Of {few} of {all} gradients rounding leaves too few digits: they are left out.")
+        sentences.append(text.format(few=of - compared, all=of))
+    return " ".join(sentences)
 
 
 def _run(problem: Problem) -> _Run:
@@ -215,7 +221,7 @@ def _against_differences(run: _Run, work: _Work) -> list[tuple]:
         uncertain, off, beyond = np.array(compared[into]).T
         good = uncertain <= ALLOWED_DIFFERENCE
         errors = off[good] if good.any() else beyond  # none is good where gradients are lost beside the loss
-        rows.append(_row("finite differences", name, errors, 2 * ALLOWED_DIFFERENCE))
+        rows.append(_row(N_("finite differences"), name, errors, 2 * ALLOWED_DIFFERENCE))
     return rows
 
 

@@ -41,19 +41,22 @@ from gradlab.analyses.propagation import FEWEST_POINTS, Line, Lines, Way, first_
 from gradlab.analyses.traces import ALL, LAST, GradientTrace, whole_state
 from gradlab.cells import KNOWN
 from gradlab.settings.meant import knows_its_options
-from gradlab.words.numbers import counted, every, number, rounded
+from gradlab.words.languages import N_, _, says
+from gradlab.words.numbers import counted, every, number, rounded, states_called
 
 TABLE_COLUMNS = ("cell", "line", "lag", "log10_norm")
 DECADES = 1.0  # over the span
 SPAN = 100  # steps at least
 POOR_FIT = 0.9  # share of the norms' variance that a good line explains
 SCATTER = math.log10(2)  # rms residual, decades: what stays within a factor of two of its line is fitted well anyway
-RULE = (
-    f"Judged is how the last loss's gradient propagates, by a straight line through the last three quarters of its way "
-    f"back. Vanishing: over the whole way, and over {SPAN} steps at least, more than {DECADES:g} decade, a factor of "
-    f"10, is lost, and the rate's 95 % interval lies below 0; exploding: likewise above; steady: at most {DECADES:g} "
-    f"decade either way, known to {DECADES:g} decade; undefined: anything else."
+_RULE = N_(
+    "Judged is how the last loss's gradient propagates, by a straight line through the last three quarters of its way "
+    "back. Vanishing: over the whole way, and over {span} steps at least, more than {decades} decade, a factor of "
+    "10, is lost, and the rate's 95 % interval lies below 0; exploding: likewise above; steady: at most {decades} "
+    "decade either way, known to {decades} decade; undefined: anything else."
 )
+RULE = _RULE.format(span=SPAN, decades=f"{DECADES:g}")  # in English
+VERDICTS = (N_("vanishing"), N_("exploding"), N_("steady"), N_("zero"), N_("undefined"))
 LINEAR_IN_STATE = ("rnn_linear", "rnn_relu", "min_gru", "min_lstm")  # piecewise: rounding stays as small beside states
 LOG10_2 = math.log10(2)
 FLOAT32_NORMAL = -126 * LOG10_2  # below it float32's numbers are subnormal
@@ -163,9 +166,11 @@ class _Steps(NamedTuple):
     @property
     def words(self) -> str:
         low, high = self.by_sequence.min(), self.by_sequence.max()
-        return f"{high:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+        low, high = f"{low:.0f}", f"{high:.0f}"
+        return high if low == high else _("{low} to {high}").format(low=low, high=high)
 
 
+@says
 @knows_its_options
 def diagnose(
     trace: GradientTrace | NetTrace, state: str | None = None, layer: int = 0, direction: str = "forward"
@@ -212,7 +217,10 @@ def diagnose(
     said = _said(trace, way, verdict, line, norm_zeros[precision], subnormal, equal, precision)
     arrival = _arrival(trace, way, log10_left, log10_arrives, losses) if verdict not in ("zero", "undefined") else ""
     name = whole_state(trace.cell) if state == ALL else state
-    sentence = " ".join(filter(None, (f"{KNOWN[trace.cell].title}, layer {layer}, {name}: {said}", arrival, *notes)))
+    said = _("{cell}, layer {layer}, {state}: {said}").format(
+        cell=KNOWN[trace.cell].title, layer=layer, state=states_called(name), said=said
+    )
+    sentence = " ".join(filter(None, (said, arrival, *notes)))
     return Diagnosis(
         cell=trace.cell,
         layer=layer,
@@ -240,6 +248,7 @@ def diagnose(
         log10_back=way.mean,
         notes=notes,
         sentence=sentence,
+        rule=_(_RULE).format(span=SPAN, decades=f"{DECADES:g}"),
     )
 
 
@@ -332,26 +341,36 @@ def _said(
     precision: str,
 ) -> str:
     if verdict == "undefined":
-        return f"undefined. {_why_undefined(trace, way, line)}"
+        return _("undefined. {why}").format(why=_why_undefined(trace, way, line))
     if verdict == "zero":
         return (
             _how_much_is_zero(way, trace.spans.kind)
             if len(trace.loss_steps)
-            else "zero. Nothing is injected: the loss has no gradient."
+            else _("zero. Nothing is injected: the loss has no gradient.")
         )
     if verdict == "steady" and line.slope == 0 and line.half_width == 0:
-        return "steady. The gradient's norm does not change on its way back."
-    does = "loses" if line.slope < 0 else "gains"
-    rate = f"The last loss's gradient {does} {_rate(line)} decades per 100 steps"
+        return _("steady. The gradient's norm does not change on its way back.")
+    rate = _loses_or_gains(line)
     if verdict == "steady":
         length = int(way.length.max())
-        over = f", {rounded(abs(line.slope) * length)} over its way back of {counted(length, 'step')}"
-        return f"steady. {rate}{over if way.length.max() > SPAN else ''}."
+        text = _("steady. {rate}.") if length <= SPAN else _("steady. {rate}, {change} over its way back of {steps}.")
+        return text.format(rate=rate, change=rounded(abs(line.slope) * length), steps=counted(length, "step"))
+    often = every(rounded(abs(_half_life(line.slope))), "step")
     if verdict == "exploding":
-        grows = f"exploding. {rate}: it doubles {every(rounded(-_half_life(line.slope)), 'step')}."
+        grows = _("exploding. {rate}: it doubles {often}.").format(rate=rate, often=often)
         return f"{grows} {_overflows(way, RANGES[precision].overflow + equal, precision)}".strip()
-    falls = f"vanishing. {rate}: it halves {every(rounded(_half_life(line.slope)), 'step')}."
+    falls = _("vanishing. {rate}: it halves {often}.").format(rate=rate, often=often)
     return f"{falls} {_becomes_zero(norm_zero, subnormal, trace.spans.kind, precision)}".strip()
+
+
+def _loses_or_gains(line: Line) -> str:
+    """How the last loss's gradient changes, without a full stop."""
+    text = (
+        _("The last loss's gradient loses {rate} decades per 100 steps")
+        if line.slope < 0
+        else _("The last loss's gradient gains {rate} decades per 100 steps")
+    )
+    return text.format(rate=_rate(line))
 
 
 def _rate(line: Line) -> str:
@@ -369,25 +388,32 @@ def _becomes_zero(norm_zero: _Steps, subnormal: _Steps, kind: str, precision: st
     reached = steps[np.isfinite(steps)]
     if not len(reached):
         return ""
-    some = "" if len(reached) == len(steps) else f" in {len(reached)} of {len(steps)} {kind}"
     if norm_zero.measured:
-        where = f"from about {counted(norm_zero.words, 'step')} back on"
+        where = _("from about {steps} back on").format(steps=counted(norm_zero.words, "step"))
     else:
-        where = f"after some {counted(float(reached.max()), 'step')}{some}, if it goes on like this"
-    used = (
-        "In float32 its norm would print"
+        where = _("after some {steps}, if it goes on like this")
+        if len(reached) < len(steps):
+            where = _("after some {steps} in {some} of {all} {kind}, if it goes on like this")
+        far = counted(float(reached.max()), "step")
+        where = where.format(steps=far, some=len(reached), all=len(steps), kind=_(kind))
+    text = (
+        _("In float32 its norm would print as 0 {where} (estimated for entries of equal size).")
         if precision == "float32"
-        else f"In {precision}, as it is computed, its norm prints"
+        else _(
+            "In {precision}, as it is computed, its norm prints as 0 {where} (estimated for entries of equal size, "
+            "before any scaling of the loss)."
+        )
+        if precision == "float16"
+        else _("In {precision}, as it is computed, its norm prints as 0 {where} (estimated for entries of equal size).")
     )
-    scaled = ", before any scaling of the loss" if precision == "float16" else ""
-    text = f"{used} as 0 {where} (estimated for entries of equal size{scaled})."
+    text = text.format(precision=precision, where=where)
     if not subnormal.measured or precision != "float32":
         return text
-    return (
-        f"{text} From about {counted(subnormal.words, 'step')} back on its entries would be subnormal: "
-        f"there torch's backward pass is up to {SLOWER} times slower on CPUs that are slow with such numbers, unless "
-        "torch.set_flush_denormal(True) makes them 0."
+    slow = _(
+        "From about {steps} back on its entries would be subnormal: there torch's backward pass is up to {times} times "
+        "slower on CPUs that are slow with such numbers, unless torch.set_flush_denormal(True) makes them 0."
     )
+    return f"{text} {slow.format(steps=counted(subnormal.words, 'step'), times=SLOWER)}"
 
 
 def _overflows(way: Way, level: float, precision: str) -> str:
@@ -396,54 +422,77 @@ def _overflows(way: Way, level: float, precision: str) -> str:
     first = found.by_sequence.min()
     if not math.isfinite(first):
         return ""
-    seen = "from about" if first <= way.length.max() else "after some"
-    end = "steps back on" if first <= way.length.max() else "steps, if it goes on like this"
-    return f"In {precision} its entries would overflow {seen} {first:.0f} {end} (estimated for entries of equal size)."
+    text = (
+        _(
+            "In {precision} its entries would overflow from about {steps} steps back on (estimated for entries of "
+            "equal size)."
+        )
+        if first <= way.length.max()
+        else _(
+            "In {precision} its entries would overflow after some {steps} steps, if it goes on like this (estimated "
+            "for entries of equal size)."
+        )
+    )
+    return text.format(precision=precision, steps=f"{first:.0f}")
 
 
 def _why_undefined(trace: GradientTrace, way: Way, line: Line) -> str:
     if way.undefined.any() and not way.alive.any():
-        return trace.non_finite.sentence if trace.non_finite else "The last loss's gradient is not finite."
+        return trace.non_finite.sentence if trace.non_finite else _("The last loss's gradient is not finite.")
     length = int(way.length.max())
     if length == 0:
-        return "The loss enters at step 0 alone: there is no way back to follow."
+        return _("The loss enters at step 0 alone: there is no way back to follow.")
     if math.isnan(line.slope):
         points = int(way.lines.points[way.alive].max())
-        return (
-            f"The way back from the last loss has {counted(points, 'step')}: too few for a rate, which takes "
-            f"{FEWEST_POINTS}, since through two points there is always a line."
+        text = _(
+            "The way back from the last loss has {steps}: too few for a rate, which takes {fewest}, since through two "
+            "points there is always a line."
         )
-    does = "loses" if line.slope < 0 else "gains"
-    return (
-        f"The last loss's gradient {does} {_rate(line)} decades per 100 steps, which is not known well enough "
-        f"over {max(SPAN, length)} steps to tell whether it vanishes, keeps or explodes."
-    )
+        return text.format(steps=counted(points, "step"), fewest=FEWEST_POINTS)
+    text = _("{rate}, which is not known well enough over {span} steps to tell whether it vanishes, keeps or explodes.")
+    return text.format(rate=_loses_or_gains(line), span=max(SPAN, length))
 
 
 def _how_much_is_zero(way: Way, kind: str) -> str:
     """Where no sequence's gradient arrives."""
     if (way.zero_from == 0).all():
-        return "zero. No gradient arrives at all: it is exactly zero."
-    return f"zero. {_dead(way, kind)}"
+        return _("zero. No gradient arrives at all: it is exactly zero.")
+    return _("zero. {where}").format(where=_dead(way, kind))
 
 
 def _dead(way: Way, kind: str) -> str:
     """From where on the gradient is exactly zero, and in which sequences."""
     dead = ~way.alive & ~way.undefined
     low, high = way.zero_from[dead].min(), way.zero_from[dead].max()
-    where = f"{high}" if low == high else f"{low} to {high}"
-    sequences = "" if dead.all() else f" in {dead.sum()} of {len(dead)} {kind}"
-    return f"The gradient is exactly zero from {counted(where, 'step')} back on{sequences}."
+    text = (
+        _("The gradient is exactly zero from {steps} back on.")
+        if dead.all()
+        else _("The gradient is exactly zero from {steps} back on in {some} of {all} {kind}.")
+    )
+    return text.format(steps=_steps(low, high), some=dead.sum(), all=len(dead), kind=_(kind))
+
+
+def _steps(low: int, high: int) -> str:
+    """ "5 steps", "5 to 9 steps"."""
+    return counted(high if low == high else _("{low} to {high}").format(low=low, high=high), "step")
 
 
 def _arrival(trace: GradientTrace, way: Way, left: float, arrives: float, losses: int) -> str:
     """What is left at step 0, or where an episode begins, of the last loss and of all."""
     low, high = int(way.length[way.alive].min(initial=way.length.max())), int(way.length.max())
     alike = low == high or (trace.spans.are_sequences and trace.spans.exists is None)
-    earlier = counted(high if alike else f"{low} to {high}", "step")
-    place = "step 0" if trace.spans.are_sequences else f"the first step of each of {len(way.length)} episodes"
-    text = f"Of what the last loss injects, {number(left)} is left at {place}, {earlier} earlier"
-    return f"{text}; of all {losses} losses together, {number(arrives)} arrives there." if losses > 1 else f"{text}."
+    earlier = _steps(high if alike else low, high)
+    place = _("step 0") if trace.spans.are_sequences else _("the first step of each of {count} episodes")
+    text = (
+        _(
+            "Of what the last loss injects, {left} is left at {place}, {earlier} earlier; of all {losses} losses "
+            "together, {arrives} arrives there."
+        )
+        if losses > 1
+        else _("Of what the last loss injects, {left} is left at {place}, {earlier} earlier.")
+    )
+    place, arriving = place.format(count=len(way.length)), number(arrives)
+    return text.format(left=number(left), place=place, earlier=earlier, losses=losses, arrives=arriving)
 
 
 def _is_chaotic(trace: GradientTrace, way: Way) -> bool:
@@ -461,29 +510,36 @@ def _notes(
         if (~way.alive & ~way.undefined).any():
             notes.append(_dead(way, kind))
         if way.undefined.any():
-            notes.append(f"In {way.undefined.sum()} of {len(sequences)} {kind} a pass is not finite.")
+            text = _("In {some} of {all} {kind} a pass is not finite.")
+            notes.append(text.format(some=way.undefined.sum(), all=len(sequences), kind=_(kind)))
         verdicts = [found.verdict for found in np.array(sequences, object)[way.alive]]
         if verdict != "undefined" and any(found != verdict for found in verdicts):
-            counted = ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts))
-            notes.append(f"By {kind.removesuffix('s')}: {counted}.")
+            each = _("{count} {verdict}")
+            counts = [each.format(count=verdicts.count(name), verdict=_(name)) for name in dict.fromkeys(verdicts)]
+            text = _("By sequence: {verdicts}.") if trace.spans.are_sequences else _("By episode: {verdicts}.")
+            notes.append(text.format(verdicts=", ".join(counts)))
         if not good:
-            notes.append(
-                f"A straight line fits poorly: the norms lie {line.rms_residual:.2g} decades from it (rms), so the "
-                "rate is that of a mean and changes on the way."
+            text = _(
+                "A straight line fits poorly: the norms lie {off} decades from it (rms), so the rate is that of a mean "
+                "and changes on the way."
             )
+            notes.append(text.format(off=f"{line.rms_residual:.2g}"))
     if verdict == "exploding" and _is_chaotic(trace, way):
-        notes.append(
+        text = _(
             "Rounding in the forward pass grows as the gradient does, until it changes the states themselves: the "
             "numbers hold for the pass as it was computed, and another order of its sums gives others."
         )
+        notes.append(text)
     if trace.cancels:
-        notes.append(
+        text = _(
             "Sequences that read the same input get gradients that cancel: summed over the batch, the parameters' "
             "gradient is exactly zero, though that of each sequence is not."
         )
+        notes.append(text)
     if trace.at_kink:
-        notes.append(
-            f"{trace.at_kink:.2g} of the ReLU's pre-activations are exactly 0, where its derivative jumps from 0 to 1 "
-            "and is taken as 0: any small change of weights or input may open these units."
+        text = _(
+            "{share} of the ReLU's pre-activations are exactly 0, where its derivative jumps from 0 to 1 and is taken "
+            "as 0: any small change of weights or input may open these units."
         )
+        notes.append(text.format(share=f"{trace.at_kink:.2g}"))
     return tuple(notes)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,15 +32,15 @@ from gradlab.settings import repairs
 from gradlab.settings.meant import knows_its_options
 from gradlab.settings.repairs import Repair
 from gradlab.settings.subject import Subject, is_subject
+from gradlab.words.languages import N_, Title, _, said, says
 from gradlab.words.numbers import counted, number, rounded
 
 RAISES = (1.0, 2.0, 3.0)  # of the bias of the gate that keeps
 SHARE = 0.9  # of the parameter gradient that a window has to keep
 ROUNDS = 3  # of the search for a factor of U
 CLIPS = 2.0  # times the threshold: a norm that is no larger is not what clipping is for
-NOTHING = "nothing is lost or gained here that a step size would not make up for"
 ALIKE = "remedies are computed for layers that are alike and read one way: trace such a part of this network alone"
-KEPT = "Every parameter is kept, and training goes on."
+KEPT = N_("Every parameter is kept, and training goes on.")
 OF_ALL, OF_WEIGHTS = {"modules"}, {"modules", "shared"}
 NEEDS = {  # by kind: what of `Stack.fixed` keeps it from being done
     "bias": OF_WEIGHTS | {"bias_ih"}, "chrono": OF_WEIGHTS | {"bias_ih"}, "orthogonal": OF_WEIGHTS | {"weight_hh"},
@@ -48,11 +48,11 @@ NEEDS = {  # by kind: what of `Stack.fixed` keeps it from being done
     "cell": OF_ALL | {"steps"}, "state": OF_ALL | {"steps"}, "window": OF_ALL | {"steps"},
 }  # fmt: skip
 UNWRITTEN = {
-    "bias_ih": "it has no bias that could be set; make it with bias=True",
-    "weight_hh": "its recurrent weight is made of other parameters; remove that parametrization first",
-    "modules": "it is a list of modules; trace each alone",
-    "shared": "its layers share parameters; give each its own first",
-    "steps": "it reads one step a call; carry its state, or cut it, in the loop around it",
+    "bias_ih": N_("it has no bias that could be set; make it with bias=True"),
+    "weight_hh": N_("its recurrent weight is made of other parameters; remove that parametrization first"),
+    "modules": N_("it is a list of modules; trace each alone"),
+    "shared": N_("its layers share parameters; give each its own first"),
+    "steps": N_("it reads one step a call; carry its state, or cut it, in the loop around it"),
 }
 
 
@@ -93,6 +93,7 @@ class HasTraces(Protocol):
     def passes(self, name: str) -> range: ...
 
 
+@says
 @knows_its_options
 def remedies(
     trace_or_flow: GradientTrace | HasTraces | Subject,
@@ -215,7 +216,7 @@ class _Case:
         if not (kept_from := NEEDS[kind] & self.whole.stack.fixed):
             return None
         why = UNWRITTEN[min(kept_from)]
-        reason = f"It cannot be done to this module: {why}."
+        reason = _("It cannot be done to this module: {why}.").format(why=_(why))
         return self._listed(kind, title, (f"# {why}",), self.before, False, reason, self.now)
 
     def traced(self, stack: Stack, progress: Progress | None = None) -> GradientTrace:
@@ -251,11 +252,12 @@ class _Case:
         lost: int = 0,
         kept: int | None = None,
         restart: bool = False,
-        cost: str = KEPT,
+        cost: str = "",
     ) -> Remedy:
         kept = self.count if kept is None else kept
         return Remedy(
-            kind, title, self.layer, self.lag, self.before, after, helps, reason, kept, lost, restart, cost,
+            kind, title, self.layer, self.lag, self.before, after, helps, reason, kept, lost, restart,
+            cost or _(KEPT),
             "\n".join(code), self.whole.cell, self.now, line,
         )  # fmt: skip
 
@@ -269,16 +271,16 @@ class _Case:
             progress=part_of(progress, 0, 0.4),
         )  # fmt: skip
         last = tuple(np.ascontiguousarray(swept.last_states[:, :, n]) for n in range(len(self.whole.states)))
-        title = "Begin in the state that the sequence ends with"
+        title = Title(N_("Begin in the state that the sequence ends with"))
         if (refused := self.refused("state", title)) is not None:
             return refused
         code = ("with torch.no_grad(): _, state = rnn(x)", "y, _ = rnn(x, state)")
         if not all(np.isfinite(state).all() for state in last):
-            reason = "It does not help: the forward pass overflows, so that it ends in no state to begin with."
+            reason = _("It does not help: the forward pass overflows, so that it ends in no state to begin with.")
             return self._listed("state", title, code, self.before, False, reason, self.now)
         arrays = Arrays(problem.stack, problem.inputs, problem.loss, last, problem.episodes)
         after = trace(Problem(arrays.size, arrays), progress=part_of(progress, 0.4, 1))
-        cost = f"{KEPT} One more forward pass."
+        cost = _("Every parameter is kept, and training goes on. One more forward pass.")
         return self.remedy("state", title, code, after, 0, self.count, cost=cost)
 
     def clip(self, progress: Progress) -> Remedy:
@@ -291,28 +293,29 @@ class _Case:
             f"loss.backward(); torch.nn.utils.clip_grad_norm_(rnn.parameters(), {float(f'{threshold:.3g}')!r})",
             "optimizer.step()",
         )
-        title = f"Clip the gradient's norm at {rounded(threshold) if usable else 'a threshold'}"
+        title = Title(N_("Clip the gradient's norm at {threshold}"), threshold=partial(rounded, threshold))
+        if not usable:
+            title = Title(N_("Clip the gradient's norm at a threshold"))
         if not usable or not math.isfinite(norm):
             reason = (
-                "It does not help: the norm itself is beyond the range, and what is divided by it is 0 or undefined."
+                _("It does not help: the norm itself is beyond the range, and what is divided by it is 0 or undefined.")
                 if threshold
-                else "It does not help: no gradient arrives at the parameters, so there is nothing to clip."
+                else _("It does not help: no gradient arrives at the parameters, so there is nothing to clip.")
             )
             return self._listed("clip", title, code, self.before, False, reason, line)
         cut = min(0.0, math.log10(float(f"{threshold:.3g}")) - math.log10(norm)) if norm else 0.0
         explodes = bool((self.whole.at_start(ALL, LAST, self.layer) > DECADES).any())
         helps = explodes and norm > CLIPS * threshold
         if helps:
-            reason = (
-                f"It helps: the parameters' gradient has a norm of {rounded(norm)}, {rounded(norm / threshold)} times "
-                "what most sequences give. Its direction stays: what comes from far still outweighs the rest."
+            text = _(
+                "It helps: the parameters' gradient has a norm of {norm}, {times} times what most sequences give. Its "
+                "direction stays: what comes from far still outweighs the rest."
             )
         elif not explodes:
-            reason = "It does not help: a gradient that does not explode is made no larger by a threshold that cuts."
+            text = _("It does not help: a gradient that does not explode is made no larger by a threshold that cuts.")
         else:
-            reason = (
-                f"It does not help: all sequences explode alike, so that a norm of {rounded(norm)} is the usual one."
-            )
+            text = _("It does not help: all sequences explode alike, so that a norm of {norm} is the usual one.")
+        reason = text.format(norm=rounded(norm), times=rounded(norm / threshold))
         return self._listed("clip", title, code, self.before + cut, helps, reason, line + cut)
 
     def _threshold(self, progress: Progress) -> float:
@@ -329,32 +332,42 @@ class _Case:
     def window(self, progress: Progress) -> Remedy:
         """The shortest window that keeps a stated share of the parameters' gradient."""
         problem, T, line = self.problem, self.whole.steps, self.now
-        title = f"A window that keeps {SHARE:.0%} of the parameters' gradient"
+        title = Title(N_("A window that keeps {share} of the parameters' gradient"), share=f"{SHARE:.0%}")
         if (refused := self.refused("window", title)) is not None:
             return refused
         if problem.loss.final is not None or problem.episodes is not None or len(problem.loss.steps) == 0:
-            reason = "It is not computed: the loss reads last states, or sequences begin and end between others."
+            reason = _("It is not computed: the loss reads last states, or sequences begin and end between others.")
             return self._listed("window", title, (), self.before, False, reason, line)
         at_end = bool((problem.loss.steps == T - 1).all())
         schedule = Schedule("windows" if at_end else "chunks", 1, 1)
         length = window_for(problem, schedule=schedule, error=1 - SHARE, progress=progress)
         if length is None:
-            reason = "It does not help: the parameters' gradient is zero or not finite."
+            reason = _("It does not help: the parameters' gradient is zero or not finite.")
             return self._listed("window", title, (), self.before, False, reason, line)
-        title = f"Back-propagation over {counted(length, 'step')}"
+        title = Title(N_("Back-propagation over {steps}"), steps=partial(counted, length, "step"))
         first = np.where(self.whole.last_loss < 0, 0, T - length if at_end else self.whole.last_loss // length * length)
         beyond = self.whole.last_loss - self.lag < first
         after = -math.inf if beyond.all() else self.before
         cut = np.where(np.arange(T) < first.min(), -np.inf, line)
         helps = 2 * length <= T
-        kept = f"{SHARE:.0%} of the parameters' gradient come from within {counted(length, 'step')}"
-        reason = (
-            f"It helps with memory and time, not with what is far: {kept}, which takes {length / T:.0%} of the memory."
+        text = (
+            _(
+                "It helps with memory and time, not with what is far: {share} of the parameters' gradient come from "
+                "within {steps}, which takes {memory} of the memory."
+            )
             if helps
-            else f"It does not help: {kept} of {T}, so that little is saved by a shorter window."
+            else _(
+                "It does not help: {share} of the parameters' gradient come from within {steps} of {all}, so that "
+                "little is saved by a shorter window."
+            )
         )
+        shares = {"share": f"{SHARE:.0%}", "memory": f"{length / T:.0%}"}
+        reason = text.format(steps=counted(length, "step"), all=T, **shares)
         code = _tail(problem.stack, length) if at_end else _chunks(problem.stack, length)
-        cost = f"{KEPT} What is further back than the window gets no gradient at all."
+        cost = _(
+            "Every parameter is kept, and training goes on. What is further back than the window gets no gradient at "
+            "all."
+        )
         return self._listed("window", title, code, after, helps, reason, cut, cost=cost)
 
     def flush(self, progress: Progress) -> Remedy:
@@ -364,18 +377,19 @@ class _Case:
         helps = steps <= diagnosis.length
         line = self.now
         if helps:
-            reason = (
-                f"It helps with time: from {counted(steps, 'step')} back on float32's numbers are subnormal, and "
-                "many CPUs are slow with them. What is set to 0 there would change no weight."
+            text = _(
+                "It helps with time: from {steps} back on float32's numbers are subnormal, and many CPUs are slow with "
+                "them. What is set to 0 there would change no weight."
             )
+            reason = text.format(steps=counted(steps, "step"))
             size = self.whole.stack.hidden_size * len(self.whole.states)
             absolute = of_batch(self.whole.log10_norm(ALL, LAST)[self.layer], self.whole.spans.exists).mean
             line = np.where(absolute < FLOAT32_NORMAL + 0.5 * math.log10(size), -np.inf, line)
         else:
-            reason = "It does not help: no number on this way back is subnormal in float32."
+            reason = _("It does not help: no number on this way back is subnormal in float32.")
         after = -math.inf if helps and self.lag >= steps else self.before
         code = ("import torch", "torch.set_flush_denormal(True)")
-        return self._listed("flush", "Set subnormal numbers to 0", code, after, helps, reason, line)
+        return self._listed("flush", Title(N_("Set subnormal numbers to 0")), code, after, helps, reason, line)
 
 
 Maker = Callable[[Progress], Remedy | None]
@@ -421,7 +435,7 @@ def _gated_with_bias(stack: Stack, cell: str) -> Repair:
 
 def _scaled(case: _Case, progress: Progress) -> Remedy | None:
     """U times what the rate asks for: 10^-rate a step, corrected by the rate that is then left."""
-    if (refused := case.refused("scale", "Rescaled U")) is not None:
+    if (refused := case.refused("scale", Title(N_("Rescaled U")))) is not None:
         return refused
     log10_factor, best = 0.0, None
     slope = case.whole.way_back(ALL, case.layer).line().slope
@@ -437,11 +451,12 @@ def _scaled(case: _Case, progress: Progress) -> Remedy | None:
         slope = after.way_back(ALL, case.layer).line().slope
     if best is None:
         return None
-    _, repair, after = best
+    repair, after = best[1:]
     stack, layer = repair.stack, case.layer
     square = stack.layers[layer].U.shape[0] == stack.hidden_size
     size = repairs.spectral_radius(stack, layer) if square else repairs.spectral_norm(stack, layer)
-    title = f"{repair.title}, to a spectral {'radius' if square else 'norm'} of {size:.3g}"
+    text = N_("{title}, to a spectral radius of {size}") if square else N_("{title}, to a spectral norm of {size}")
+    title = Title(text, title=partial(said, repair.title), size=f"{size:.3g}")
     return case.remedy(repair.kind, title, repair.code, after, repair.lost, case.count - repair.lost)
 
 
@@ -478,18 +493,28 @@ def line_of(found: GradientTrace, layer: int) -> ndarray:
 
 def judged(before: float, after: float, lag: int) -> tuple[bool, str]:
     """Whether a change helps, and a sentence that says why."""
-    way = f"{counted(lag, 'step')} back"
-    moved = f"{number(after)} of the gradient is there {way}, in place of {number(before)}"
     gained = _distance(before) - _distance(after)
+    helps = gained >= DECADES or (math.isinf(_distance(before)) and math.isfinite(after))
     if _distance(before) <= DECADES:
-        return False, f"It is not needed: {NOTHING} ({number(before)} is left {way})."
-    if math.isnan(after):
-        return False, "It does not help: with it a pass is not finite."
-    if gained >= DECADES or (math.isinf(_distance(before)) and math.isfinite(after)):
-        return True, f"It helps: {moved}."
-    if gained <= -DECADES:
-        return False, f"It does not help: it makes things worse, {moved}."
-    return False, f"It does not help: it changes less than a decade, {moved}."
+        helps, text = False, _(
+            "It is not needed: nothing is lost or gained here that a step size would not make up for ({before} is left "
+            "{steps} back)."
+        )  # fmt: skip
+    elif math.isnan(after):
+        helps, text = False, _("It does not help: with it a pass is not finite.")
+    elif helps:
+        text = _("It helps: {after} of the gradient is there {steps} back, in place of {before}.")
+    elif gained <= -DECADES:
+        text = _(
+            "It does not help: it makes things worse, {after} of the gradient is there {steps} back, in place of "
+            "{before}."
+        )
+    else:
+        text = _(
+            "It does not help: it changes less than a decade, {after} of the gradient is there {steps} back, in "
+            "place of {before}."
+        )
+    return helps, text.format(before=number(before), after=number(after), steps=counted(lag, "step"))
 
 
 def _distance(log10_left: float) -> float:
@@ -499,12 +524,14 @@ def _distance(log10_left: float) -> float:
 
 def cost_of(lost: int, count: int, restart: bool) -> str:
     if restart:
-        return f"All {counted(count, 'parameter')} are lost: training must restart."
-    kept = f"{count - lost} of {counted(count, 'parameter')} are kept"
+        return _("All {parameters} are lost: training must restart.").format(parameters=counted(count, "parameter"))
     share = lost / count if count else 0.0
-    if share > 0.25:
-        return f"{kept}: what the others had learned is lost, and training goes on from there."
-    return f"{kept}, and training goes on."
+    text = (
+        _("{kept} of {parameters} are kept: what the others had learned is lost, and training goes on from there.")
+        if share > 0.25
+        else _("{kept} of {parameters} are kept, and training goes on.")
+    )
+    return text.format(kept=count - lost, parameters=counted(count, "parameter"))
 
 
 def _none(problem: Problem) -> Cotangents:

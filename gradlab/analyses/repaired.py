@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from gradlab.analyses.remedies import Remedy
+from gradlab.words.languages import N_
 
 SUMMARY_COLUMNS = ("kind", "remedy", "helps", "log10_before", "log10_after", "kept", "lost", "restart")
 LINE_COLUMNS = ("cell", "line", "step", "lag", "log10_relative")
-NOW, AFTER = "now", "after"
+NOW, AFTER = N_("now"), N_("after")
 
 
 def summary(remedies: Sequence[Remedy]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy import ndarray
 
 from gradlab.engine import Cotangents, Episodes
+from gradlab.words.languages import N_
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ class Spans:
     @property
     def kind(self) -> str:
         """What a sentence calls them."""
-        return "sequences" if self.are_sequences else "episodes"
+        return N_("sequences") if self.are_sequences else N_("episodes")
 
     @cached_property
     def index(self) -> ndarray:

@@ -34,6 +34,7 @@ from gradlab.network.arrays import ArrayLike, Lengths, StatesLike
 from gradlab.network.stack import Net, Stack
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import _
 
 TABLE_COLUMNS = (
     "cell", "layer", "step", "lag", "state", "path",
@@ -59,16 +60,19 @@ class NonFinite:
 
     @property
     def sentence(self) -> str:
-        where = f"step {self.step} of layer {self.layer} (sequence {self.sequence})"
+        where = _("step {step} of layer {layer} (sequence {sequence})")
+        where = where.format(step=self.step, layer=self.layer, sequence=self.sequence)
         if self.pass_ == "forward":
-            return (
-                f"The forward pass overflows: the first state that is not finite is at {where}. "
-                "Gradients that depend on such states are undefined and left out of the lines."
+            text = _(
+                "The forward pass overflows: the first state that is not finite is at {where}. Gradients that depend "
+                "on such states are undefined and left out of the lines."
             )
-        return (
-            f"The gradient is not finite at {where} and, going back, at all earlier ones: "
-            "one step multiplied it beyond the floating-point range."
-        )
+        else:
+            text = _(
+                "The gradient is not finite at {where} and, going back, at all earlier ones: one step multiplied it "
+                "beyond the floating-point range."
+            )
+        return text.format(where=where)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,7 +98,7 @@ class GradientTrace(Pictured):
     whole: Subject | Arrays | None = None  # as a Problem has it
 
     def __repr__(self) -> str:
-        depth, steps, sequences, _ = self.log10_norms.shape
+        depth, steps, sequences = self.log10_norms.shape[:3]
         return f"GradientTrace({self.cell}, {depth} layers, {steps} steps, {sequences} sequences)"
 
     @property

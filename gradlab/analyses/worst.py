@@ -11,6 +11,7 @@ from gradlab.analyses.diagnosis import Diagnosis, diagnose
 from gradlab.analyses.propagation import first_of_the_rest
 from gradlab.analyses.traces import ALL, GradientTrace
 from gradlab.settings.meant import knows_its_options
+from gradlab.words.languages import says
 
 LOST = 3.0  # decades: a thousandth is left, or a thousand times as much is there
 BADNESS = {"zero": 3, "undefined": 2, "exploding": 1, "vanishing": 1, "steady": 0}
@@ -24,6 +25,7 @@ class Worst(NamedTuple):
     step: int | None  # the same, counted from the beginning of the longest sequence
 
 
+@says
 @knows_its_options
 def worst(trace: GradientTrace) -> Worst:
     """The layer that is worst off: whose gradient is zero or undefined, or else loses or gains most on its way back."""

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from gradlab.words.languages import N_
+from gradlab.words.languages import N_, _
 from gradlab.words.numbers import POWER_LABEL
 
-LAG = "steps before the end, T − 1 − t"
+LAG = N_("steps before the end, T − 1 − t")
 BACKWARDS = N_("step t (the gradient travels left)")
 DECADES_ABOUT_ONE = (-1.0, 1.0)  # always in view, so that a steady gradient looks steady
 LABELS = 50  # pixels: "1e-3000"
@@ -88,7 +88,7 @@ def lags(first: int, last: int, title: str = LAG) -> alt.Chart:
 
 def back(domain: Domain, rows: Any, title: str = LAG) -> alt.Chart:
     """The second axis, above, over rows with a `lag` at each end."""
-    axis = alt.Axis(orient="top", title=title, format=",d", tickCount=ticks("width", 75, span(domain)))
+    axis = alt.Axis(orient="top", title=_(title), format=",d", tickCount=ticks("width", 75, span(domain)))
     if isinstance(domain, str):
         axis.labelExpr = "datum.value < 0 ? '' : datum.label"  # the axis of steps may reach beyond the last one
     x = alt.X("lag:Q", axis=axis, scale=alt.Scale(domain=ends(domain), reverse=True, nice=False))

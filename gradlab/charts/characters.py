@@ -7,11 +7,14 @@ shaded          step, character, and the column `value` names: one square per ch
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from gradlab.charts import colours, theme
+from gradlab.words.languages import _
 from gradlab.words.letters import visible
 from gradlab.words.numbers import POWER_LABEL, number
 
@@ -78,8 +81,12 @@ def _bars(table: pd.DataFrame, first: int) -> pd.DataFrame:
     step = table["step"] - first
     left = step + 0.16
     expected = table["symbol"] == table["following"]
+    other = _("After {character}: {symbol} with probability {probability}")
+    right = _("After {character}: {symbol} with probability {probability}, as the text goes on")
     says = [
-        f"After {visible(character)}: {visible(symbol)} with probability {p:.4f}{', as the text goes on' * goes_on}"
+        (right if goes_on else other).format(
+            character=visible(character), symbol=visible(symbol), probability=f"{p:.4f}"
+        )
         for character, symbol, p, goes_on in zip(
             table["character"], table["symbol"], table["probability"], expected, strict=True
         )
@@ -87,7 +94,7 @@ def _bars(table: pd.DataFrame, first: int) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "step": step,
-            "place": [f"after {visible(character)}" for character in table["character"]],
+            "place": [_("after {character}").format(character=visible(character)) for character in table["character"]],
             "symbol": [visible(symbol) for symbol in table["symbol"]],
             "row": [symbols.index(symbol) for symbol in table["symbol"]] if few else table["rank"],
             "left": left,
@@ -137,14 +144,14 @@ def shaded(
     y = alt.Y("row:O", axis=None, scale=alt.Scale(paddingInner=0.08))
     columns = max(int(drawn["column"].max()) + 1, FEWEST_COLUMNS)
     x = alt.X("column:O", axis=None, scale=alt.Scale(domain=list(range(columns)), paddingInner=0.04))
-    legend = {"title": quantity, "gradientLength": 220, "gradientThickness": 10}
+    legend: dict[str, Any] = {"title": _(quantity), "gradientLength": 220, "gradientThickness": 10}
     legend |= {"titleOrient": "top", "titleLimit": 400}
     if log10:
         low, high = domain or (low, max(high, low + 1))
         scale = alt.Scale(scheme="cividis", domain=[low, high], clamp=True)
         legend |= {"labelExpr": POWER_LABEL, "tickCount": 4, "tickMinStep": 1}
         if domain:
-            legend["title"] = f"{quantity}, dark: {number(low)} or less"
+            legend["title"] = _("{quantity}, dark: {low} or less").format(quantity=_(quantity), low=number(low))
         light = f"datum.value > {(low + high) / 2}"
         letter = alt.ExprRef(
             f"isValid(datum.value) && isFinite(datum.value) ? ({light} ? '#111' : '#fff') : '{ink.text}'"
@@ -154,8 +161,14 @@ def shaded(
         scale = alt.Scale(scheme="blueorange", domain=[-most, most])
         letter = alt.ExprRef(f"abs(datum.value) > {0.6 * most} ? '#fff' : '#111'")
     colour = alt.Color("value:Q", scale=scale, legend=alt.Legend(**legend))
+    text = _("Step {step}, {character}: {quantity} {value}")
     drawn["says"] = [
-        f"Step {step:,}, {character}: {quantity} {number(one) if log10 else f'{one:.3f}'}"
+        text.format(
+            step=f"{step:,}",
+            character=character,
+            quantity=_(quantity),
+            value=number(one) if log10 else f"{one:.3f}",
+        )
         for step, character, one in zip(drawn["step"], drawn["character"], drawn["value"], strict=True)
     ]
     layers = [

@@ -15,6 +15,7 @@ import pandas as pd
 from gradlab.cells import CELLS, SATURATED, state_names
 from gradlab.charts import annotations, axes, colours, raster, theme
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
+from gradlab.words.languages import _
 from gradlab.words.letters import visible
 from gradlab.words.numbers import POWER_LABEL, number
 
@@ -52,9 +53,9 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
     says = [_range_of(quantity, unit, row) for unit, row in zip(units, table.to_numpy(), strict=True)]
     rows = pd.DataFrame({"unit": units, "rank": range(len(units)), "beneath": np.arange(len(units)) + 1, "says": says})
     scale_of_rows = alt.Scale(domain=[0, len(units)], reverse=True, nice=False)
-    y = alt.Y("rank:Q", scale=scale_of_rows, axis=alt.Axis(title="units", labels=False, ticks=False, grid=False))
+    y = alt.Y("rank:Q", scale=scale_of_rows, axis=alt.Axis(title=_("units"), labels=False, ticks=False, grid=False))
     pick = alt.selection_point(name=CHOSEN, fields=["unit"], on="click", empty=False)
-    x = axes.steps(first, last + 1, "" if letters is not None else "step t")
+    x = axes.steps(first, last + 1, "" if letters is not None else _("step t"))
     touched = (
         alt.Chart(rows)
         .mark_rect(opacity=0)
@@ -77,9 +78,12 @@ def _range_of(quantity: str, unit: int, values: np.ndarray) -> str:
     """What the pointer says on a unit's row: its range over the steps. Its values step by step are a click away."""
     finite = values[np.isfinite(values)]
     name, write = (quantity.removeprefix(LOG), number) if quantity.startswith(LOG) else (quantity, "{:.3g}".format)
-    ends = [write(float(end)) for end in (finite.min(), finite.max())] if finite.size else ["nothing finite"]
+    ends = [write(float(end)) for end in (finite.min(), finite.max())] if finite.size else [_("nothing finite")]
     ends = [end.replace("-", "−") for end in ends]
-    return f"Unit {unit}: {name} {' to '.join(dict.fromkeys(ends))}\nClick for every step"
+    ends = [*dict.fromkeys(ends)]
+    said = ends[0] if len(ends) == 1 else _("{low} to {high}").format(low=ends[0], high=ends[1])
+    text = _("Unit {unit}: {quantity} {range}\nClick for every step")
+    return text.format(unit=unit, quantity=_(name), range=said)
 
 
 def scale_of(values: np.ndarray, quantity: str, dark: bool) -> raster.Scale:
@@ -112,7 +116,8 @@ def _one_unit(table: pd.DataFrame, axis: str, *, letters: pd.Series | None = Non
     values = table["value"][finite]
     domains = {"steps": [first, last], "values": [float(values.min()), float(values.max())] if len(values) else [0, 1]}
     write = number if axis.startswith(LOG) else "{:.4g}".format
-    says = annotations.readings(drawn, "step", "quantity", "value", write)
+    named = drawn.assign(quantity=drawn["quantity"].map(_))
+    says = annotations.readings(named, "step", "quantity", "value", write)
     rows = {"lines": drawn, "says": says, "letters": _letter_rows(letters, 0.0)}
     look = Look(tuple(dict.fromkeys(table["quantity"])), axis, 0 if letters is None else last + 1 - first, dark)
     return Picture(_unit_layers, look, rows, domains, dark, 190, held=("steps", "values"))
@@ -145,18 +150,18 @@ def _unit_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     dashes = [
         theme.state_dash(name) if name in states else [4, 3] if name == "direct factor" else [1, 0] for name in order
     ]
-    key = alt.Legend(title=None, columns=3) if len(order) > 1 else None
+    key = theme.named(order, columns=3) if len(order) > 1 else None
     ticks: dict[str, Any] = {"tickCount": 4}
     if look.axis.startswith(LOG):
         ticks = {"tickCount": axes.ticks("height", 35, axes.span(domains["values"])), "labelExpr": POWER_LABEL}
     line = alt.Chart(rows["lines"]).mark_line(strokeWidth=1.8)
-    x = axes.along(domains["steps"], "" if look.letters else "step t")
+    x = axes.along(domains["steps"], "" if look.letters else _("step t"))
     lines = line.encode(
         x=x,
         y=alt.Y(
             "value:Q",
             scale=alt.Scale(domain=axes.ends(domains["values"]), zero=False, nice=True),
-            axis=alt.Axis(title=look.axis.removeprefix(LOG), minExtent=axes.LABELS, **ticks),
+            axis=alt.Axis(title=_(look.axis.removeprefix(LOG)), minExtent=axes.LABELS, **ticks),
         ),
         color=alt.Color("quantity:N", scale=scale, legend=key),
         strokeDash=alt.StrokeDash("quantity:N", legend=key, scale=alt.Scale(domain=order, range=dashes)),
@@ -179,13 +184,19 @@ def spread(
     gates = list(dict.fromkeys(table["gate"]))
     first, last = int(table["step"].min()), int(table["step"].max())
     scale = alt.Scale(domain=gates, range=[colours.gate_colour(gate, dark) for gate in gates])
-    colour = alt.Color("gate:N", scale=scale, legend=alt.Legend(title=None, columns=4, symbolOpacity=1))
-    y = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(title="gate", values=[0, *SATURATED, 0.5, 1], format="~g")}
+    colour = alt.Color("gate:N", scale=scale, legend=theme.named(gates, columns=4, symbolOpacity=1))
+    y = {
+        "scale": alt.Scale(domain=[0, 1]),
+        "axis": alt.Axis(title=_("gate"), values=[0, *SATURATED, 0.5, 1], format="~g"),
+    }
     drawn = alt.Chart(table[list(SPREAD_COLUMNS)])
-    x = axes.steps(first, last, "step t")
+    x = axes.steps(first, last, _("step t"))
     band = drawn.mark_area(opacity=0.2).encode(x=x, y=alt.Y("q05:Q", **y), y2="q95:Q", color=colour)
     line = drawn.mark_line(strokeWidth=2).encode(x=x, y=alt.Y("median:Q", **y), color=colour)
-    says = annotations.readings(table, "step", "gate", "median", "median {:.3f}".format)
+    named = table.assign(gate=table["gate"].map(_))
+    says = annotations.readings(
+        named, "step", "gate", "median", lambda value: _("median {value}").format(value=f"{value:.3f}")
+    )
     bounds = alt.Chart(pd.DataFrame({"bound": SATURATED})).mark_rule(strokeDash=[3, 3], color=colours.INKS[dark].rule)
     layers = [band, bounds.encode(y=alt.Y("bound:Q")), line, annotations.pointer(says, x, dark)]
     return theme.finished(layers, title, subtitle, dark, width, height)

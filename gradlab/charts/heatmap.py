@@ -18,13 +18,14 @@ import pandas as pd
 
 from gradlab.cells import CELLS, state_names
 from gradlab.charts import axes, colours, theme
-from gradlab.words.numbers import POWER_LABEL
+from gradlab.words.languages import N_, _
+from gradlab.words.numbers import POWER_LABEL, listed
 
 COLUMNS = (
     "cell", "layer", "state", "step", "step_end", "lag", "lag_end",
     "log10_norm", "log10_relative", "exact_zeros", "not_finite",
 )  # fmt: skip
-ZERO, UNDEFINED = "exactly 0", "not finite"
+ZERO, UNDEFINED = N_("exactly 0"), N_("not finite")
 ROW_PIXELS, FRAME_PIXELS = 26, 170
 SEAM = 1  # pixel by which a bin reaches into the next: without it the background shines through between two
 
@@ -49,7 +50,9 @@ def layers_by_steps(
     states = theme.present(table["state"], state_names())
     domain = axes.decades_domain([drawn[value]])
     legend = alt.Legend(
-        title=f"norm of {' and '.join(f'∂L/∂{state}' for state in states)}" + (", relative" if relative else ""),
+        title=(_("norm of {gradients}, relative") if relative else _("norm of {gradients}")).format(
+            gradients=listed([f"∂L/∂{state}" for state in states])
+        ),
         labelExpr=POWER_LABEL,
         tickCount=int(min(4, domain[1] - domain[0])),
         gradientLength=220,
@@ -62,17 +65,17 @@ def layers_by_steps(
         "y": alt.Y(
             "row:O",
             scale=alt.Scale(domain=rows, paddingInner=0.06),
-            axis=alt.Axis(title="layer", labelExpr=f"{json.dumps(numbers)}[datum.value]", grid=False),
+            axis=alt.Axis(title=_("layer"), labelExpr=f"{json.dumps(numbers)}[datum.value]", grid=False),
         ),
     }
     tips = [
-        *([alt.Tooltip("group:N", title="cell")] if several else []),
-        alt.Tooltip("layer:O"),
-        alt.Tooltip("step:Q", title="from step", format=",d"),
-        alt.Tooltip("lag:Q", title="from lag", format=",d"),
-        alt.Tooltip(f"{value}:Q", title="log10 norm", format=".2f"),
-        alt.Tooltip("exact_zeros:Q", title="steps exactly 0", format=",d"),
-        alt.Tooltip("not_finite:Q", title="steps not finite", format=",d"),
+        *([alt.Tooltip("group:N", title=_("cell"))] if several else []),
+        alt.Tooltip("layer:O", title=_("layer")),
+        alt.Tooltip("step:Q", title=_("from step"), format=",d"),
+        alt.Tooltip("lag:Q", title=_("from lag"), format=",d"),
+        alt.Tooltip(f"{value}:Q", title=_("log10 norm"), format=".2f"),
+        alt.Tooltip("exact_zeros:Q", title=_("steps exactly 0"), format=",d"),
+        alt.Tooltip("not_finite:Q", title=_("steps not finite"), format=",d"),
     ]
     scale = alt.Scale(scheme="cividis", domain=domain, nice=False)
     finite = drawn[np.isfinite(drawn[value])]
@@ -80,7 +83,7 @@ def layers_by_steps(
         alt.Chart(finite)
         .mark_rect(x2Offset=SEAM)
         .encode(
-            x=axes.steps(first, last, "step t"),
+            x=axes.steps(first, last, _("step t")),
             **shared,
             color=alt.Color(f"{value}:Q", scale=scale, legend=legend),
             tooltip=tips,
@@ -90,18 +93,19 @@ def layers_by_steps(
     if not rest.empty:
         kind = np.where(np.isneginf(rest[value]), ZERO, UNDEFINED)
         ink = colours.INKS[dark]
-        key = alt.Legend(
-            title=None,
+        names = theme.present(pd.Series(kind), (ZERO, UNDEFINED))
+        key = theme.named(
+            names,
             symbolType="square",
             symbolStrokeColor=ink.rule,
             symbolStrokeWidth=1,
-            values=theme.present(pd.Series(kind), (ZERO, UNDEFINED)),
+            values=names,
         )
         fill = alt.Fill(
             "kind:N", scale=alt.Scale(domain=[ZERO, UNDEFINED], range=["transparent", ink.alarm]), legend=key
         )
-        rest = rest.assign(kind=kind).drop(columns=value)
-        tips[-3] = alt.Tooltip("kind:N", title="norm")
+        rest = rest.assign(kind=kind, said=[_(name) for name in kind]).drop(columns=value)
+        tips[-3] = alt.Tooltip("said:N", title=_("norm"))
         layers.append(
             alt.Chart(rest)
             .mark_rect(x2Offset=SEAM)

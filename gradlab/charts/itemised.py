@@ -21,6 +21,7 @@ import pandas as pd
 from gradlab.charts import annotations, axes
 from gradlab.charts.colours import INKS, cell_colour
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
+from gradlab.words.languages import N_, _
 from gradlab.words.numbers import POWER_LABEL, number
 
 BIN_COLUMNS = ("loss_step", "loss_step_end", "step", "step_end", "log10_norm")
@@ -28,9 +29,7 @@ ROW_COLUMNS = ("loss_step", "step", "log10_norm")
 TOTAL_COLUMNS = ("step", "log10_norm")
 OUTLINE_COLUMNS = ("loss_step", "first")
 SPLIT = 0.60  # of the height is the matrix, the rest the chosen row's curve
-STATE_STEP = (
-    "state step t"  # of every layer of a chart: Vega-Lite draws no axis where one layer says that there is none
-)
+STATE_STEP = N_("state step t")  # of every layer: Vega-Lite draws no axis where one layer says that there is none
 SEAM = 1  # pixels by which a bin reaches into the next
 
 
@@ -53,7 +52,7 @@ def _matrix(bins: pd.DataFrame, total: pd.DataFrame, *, cell: str, domain: list[
         "bins": _saying(bins[list(BIN_COLUMNS)], state),
         "edges": bins[["loss_step", "loss_step_end"]].drop_duplicates(),
         "total": total.loc[np.isfinite(total["log10_norm"]), list(TOTAL_COLUMNS)],
-        "names": pd.DataFrame({"name": ["— the marked row", "- - sum of all rows"], "line": [0, 1]}),
+        "names": pd.DataFrame({"name": [_("— the marked row"), _("- - sum of all rows")], "line": [0, 1]}),
     }
     return Picture(_matrix_layers, look, rows, {"colours": domain}, dark, 520, held=("colours",), two_y_axes=True)
 
@@ -106,10 +105,10 @@ def _matrix_layers(rows: Rows, domains: Domains, look: MatrixLook) -> list[alt.C
         .transform_filter(chosen)
     )
     scale = alt.Scale(domain=axes.ends(domain), nice=False, zero=False, range=below, clamp=True)
-    axis = alt.Axis(title="norm", labelExpr=POWER_LABEL, tickCount=axes.ticks("height", 110, axes.span(domain)),
+    axis = alt.Axis(title=_("norm"), labelExpr=POWER_LABEL, tickCount=axes.ticks("height", 110, axes.span(domain)),
                     orient="left")  # fmt: skip
     curves = {name: alt.Y("log10_norm:Q", scale=scale, axis=drawn) for name, drawn in (("first", axis), ("rest", None))}
-    x = axes.steps(0, look.last + 1, STATE_STEP)
+    x = axes.steps(0, look.last + 1, _(STATE_STEP))
     row = alt.Chart(rows["bins"]).mark_line(color=row_colour, strokeWidth=2.5, clip=True)
     whole = alt.Chart(rows["total"]).mark_line(color=ink.text, strokeWidth=2, strokeDash=[4, 3], clip=True)
     above_the_axis = alt.ExprRef("-4 - 14 * datum.line")
@@ -126,8 +125,10 @@ def _matrix_layers(rows: Rows, domains: Domains, look: MatrixLook) -> list[alt.C
 
 def _saying(bins: pd.DataFrame, state: str) -> pd.DataFrame:
     """The bins, each with what the pointer says there."""
+    text = _("From the loss at step {loss} to {state} at step {step}: {size}")
+    text = _("From the loss at step {loss} to {state} at step {step}: {size}")
     says = [
-        f"From the loss at step {loss:,} to {state} at step {step:,}: {number(log10)}"
+        text.format(loss=f"{loss:,}", state=state, step=f"{step:,}", size=number(log10))
         for loss, step, log10 in bins[["loss_step", "step", "log10_norm"]].itertuples(index=False, name=None)
     ]
     return bins.assign(says=says)
@@ -135,7 +136,7 @@ def _saying(bins: pd.DataFrame, state: str) -> pd.DataFrame:
 
 def _heat(bins: Any, last: int, rows: list[int], domain: axes.Domain, place: list | None, state: str) -> alt.Chart:
     legend = alt.Legend(
-        title=f"norm of ∂ℓ/∂{state}, the loss at t', the state at t",
+        title=_("norm of ∂ℓ/∂{state}, the loss at t', the state at t").format(state=state),
         labelExpr=POWER_LABEL,
         tickCount=alt.ExprRef(f"max(1, min(4, floor({axes.span(domain)})))"),
         gradientLength=200,
@@ -147,7 +148,7 @@ def _heat(bins: Any, last: int, rows: list[int], domain: axes.Domain, place: lis
         alt.Chart(bins)
         .mark_rect(x2Offset=SEAM, y2Offset=-SEAM)
         .encode(
-            x=axes.steps(0, last + 1, STATE_STEP),
+            x=axes.steps(0, last + 1, _(STATE_STEP)),
             x2="step_end:Q",
             y=_loss_steps("loss_step", rows, place),
             y2="loss_step_end:Q",
@@ -171,7 +172,7 @@ def _loss_steps(column: str, rows: list[int], place: list | None) -> alt.Y:
     if place is not None:
         scale["range"] = place
     count = axes.ticks("height", 75, max(rows[1] - rows[0] - 1, 1))
-    axis = alt.Axis(title="loss step t'", format=",d", tickCount=count, grid=False)
+    axis = alt.Axis(title=_("loss step t'"), format=",d", tickCount=count, grid=False)
     return alt.Y(f"{column}:Q", scale=scale, axis=axis)
 
 
@@ -225,7 +226,7 @@ def _band_layers(rows: Rows, domains: Domains, look: BandLook) -> list[alt.Chart
 
 def _across(column: str, last: int) -> alt.X:
     """The state steps, the axis the same as the matrix's."""
-    axis = alt.Axis(title=STATE_STEP, format=",d", tickCount=axes.ticks("width", 75, last + 1))
+    axis = alt.Axis(title=_(STATE_STEP), format=",d", tickCount=axes.ticks("width", 75, last + 1))
     return alt.X(f"{column}:Q", scale=alt.Scale(domain=[0, last + 1], nice=False), axis=axis)
 
 
@@ -241,7 +242,8 @@ def _losses_and_sum(rows: pd.DataFrame, total: pd.DataFrame, *, cell: str, domai
                     dark: bool = False) -> Picture:  # fmt: skip
     finite = rows.loc[np.isfinite(rows["log10_norm"]), list(ROW_COLUMNS)]
     last, total = int(total["step"].max()), total.loc[np.isfinite(total["log10_norm"]), list(TOTAL_COLUMNS)]
-    lines = [finite.assign(line=[f"loss at {step:,}" for step in finite["loss_step"]]), total.assign(line="all losses")]
+    named = [_("loss at {step}").format(step=f"{step:,}") for step in finite["loss_step"]]
+    lines = [finite.assign(line=named), total.assign(line=_("all losses"))]
     drawn = {
         "losses": finite,
         "total": total,
@@ -272,14 +274,16 @@ def losses_and_sum(
 
 
 def _sum_layers(rows: Rows, domains: Domains, look: SumLook) -> list[alt.Chart]:
-    ink, x = INKS[look.dark], axes.along(domains["steps"], STATE_STEP)
-    y = axes.decades("log10_norm", domains["norms"], [f"norm of ∂ℓ/∂{look.state} and ∂L/∂{look.state}"])
+    ink, x = INKS[look.dark], axes.along(domains["steps"], _(STATE_STEP))
+    y = axes.decades(
+        "log10_norm", domains["norms"], [_("norm of ∂ℓ/∂{state} and ∂L/∂{state}").format(state=look.state)]
+    )
     individual = alt.Chart(rows["losses"]).mark_line(
         color=cell_colour(look.cell, look.dark), strokeWidth=1.6, clip=True
     )
     whole = alt.Chart(rows["total"]).mark_line(color=ink.text, strokeWidth=3)
     label = alt.Chart(rows["name"]).mark_text(
-        text="sum over all losses", align="left", baseline="bottom", dx=4, dy=-7, fontSize=13, fontWeight=600,
+        text=_("sum over all losses"), align="left", baseline="bottom", dx=4, dy=-7, fontSize=13, fontWeight=600,
         color=ink.text,
     )  # fmt: skip
     return [

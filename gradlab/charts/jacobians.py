@@ -14,9 +14,10 @@ import pandas as pd
 
 from gradlab.charts import axes, colours, theme
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
+from gradlab.words.languages import N_, _
 
 COLUMNS = ("cell", "step", "lag", "quantity", "index", "log10_value", "resolved")
-WIDTHS = {"singular value": 1.0, "random cotangent": 3.0, "spectral-norm bound": 1.8}
+WIDTHS = {N_("singular value"): 1.0, N_("random cotangent"): 3.0, N_("spectral-norm bound"): 1.8}
 DASHES = {"singular value": [1, 0], "random cotangent": [1, 0], "spectral-norm bound": [6, 4]}
 
 
@@ -31,7 +32,8 @@ class Look(NamedTuple):
 def _stretches(table: pd.DataFrame, *, scale_with: pd.DataFrame | None = None, dark: bool = False) -> Picture:
     theme.refuse_empty(table)
     shown = table["resolved"] & np.isfinite(table["log10_value"])
-    drawn = table[list(COLUMNS)].assign(log10_value=table["log10_value"].where(shown))
+    said = table["quantity"].map(_)
+    drawn = table[list(COLUMNS)].assign(log10_value=table["log10_value"].where(shown), said=said)
     look = Look(table["cell"].iloc[0], tuple(theme.present(table["quantity"], WIDTHS)), dark)
     rows = {name: drawn[drawn["quantity"] == name] for name in look.quantities}
     other = table.iloc[:0] if scale_with is None else scale_with
@@ -69,16 +71,16 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     names, ink = list(look.quantities), colours.INKS[look.dark]
     cell = colours.cell_colour(look.cell, look.dark)
     range_ = {"singular value": cell, "random cotangent": ink.text, "spectral-norm bound": ink.muted}
-    key = alt.Legend(title=None, symbolOpacity=1, columns=1)
+    key = theme.named(names, symbolOpacity=1, columns=1)
     colour = alt.Color("quantity:N", scale=alt.Scale(domain=names, range=[range_[name] for name in names]), legend=key)
     dash = alt.StrokeDash(
         "quantity:N", scale=alt.Scale(domain=names, range=[DASHES[name] for name in names]), legend=key
     )
     tips = [
-        alt.Tooltip("quantity:N"),
-        alt.Tooltip("index:Q", title="index k", format="d"),
-        alt.Tooltip("step:Q", format=",d"),
-        alt.Tooltip("lag:Q", format=",d"),
+        alt.Tooltip("said:N", title=_("quantity")),
+        alt.Tooltip("index:Q", title=_("index k"), format="d"),
+        alt.Tooltip("step:Q", title=_("step"), format=",d"),
+        alt.Tooltip("lag:Q", title=_("lag"), format=",d"),
         alt.Tooltip("log10_value:Q", title="log10", format=".3f"),
     ]
     rule = alt.Chart(rows["kept"]).mark_rule(color=ink.rule, strokeDash=[2, 3])
@@ -89,8 +91,8 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         )
         layers.append(
             line.encode(
-                x=axes.along(domains["steps"], "" if len(layers) > 1 else "step t", goes_on=True),
-                y=axes.decades("log10_value", domains["factors"], ["factor by which a length changes"]),
+                x=axes.along(domains["steps"], "" if len(layers) > 1 else _("step t"), goes_on=True),
+                y=axes.decades("log10_value", domains["factors"], [_("factor by which a length changes")]),
                 color=colour,
                 strokeDash=dash,
                 detail="index:O",

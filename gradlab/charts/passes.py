@@ -12,6 +12,7 @@ import pandas as pd
 
 from gradlab.charts import axes, colours, theme
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
+from gradlab.words.languages import _
 
 COLUMNS = ("cell", "state", "lag", "way", "steps")
 ROW = 46  # pixels of a bar with its room
@@ -29,7 +30,9 @@ def _bars(table: pd.DataFrame, *, dark: bool = False) -> Picture:
     theme.refuse_empty(table)
     look = Look(tuple(theme.present(table["cell"], ())), tuple(theme.present(table["way"], ())), dark)
     shown = table.dropna(subset=["steps"])
-    rows = shown.assign(name=shown["cell"].map(theme.cell_title), label=shown["steps"].map("{:.1f}".format))
+    rows = shown.assign(
+        name=shown["cell"].map(theme.cell_title), label=shown["steps"].map("{:.1f}".format), said=shown["way"].map(_)
+    )
     domains = {"reach": [0.0, float(table["lag"].max())]}
     height = ROW * len(look.cells) + 40
     return Picture(_layers, look, {"bars": rows}, domains, dark, height, held=("reach",))
@@ -50,7 +53,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         "steps:Q",
         stack="zero",
         scale=alt.Scale(domain=axes.ends(domains["reach"]), nice=False),
-        axis=alt.Axis(title="steps of the way back", format=",d", tickCount=ticks),
+        axis=alt.Axis(title=_("steps of the way back"), format=",d", tickCount=ticks),
     )
     y = alt.Y(
         "name:N",
@@ -60,7 +63,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         axis=alt.Axis(domain=False, ticks=False, grid=False, labelFontSize=13),
     )
     ink = colours.INKS[look.dark].text
-    key = alt.Legend(title=None, symbolType="square", symbolFillColor=ink, symbolStrokeColor=ink)
+    key = theme.named(look.ways, symbolType="square", symbolFillColor=ink, symbolStrokeColor=ink)
     bar = alt.Chart(rows["bars"]).mark_bar(height=26, clip=True)
     return [
         bar.encode(
@@ -70,9 +73,9 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
             color=alt.Color("cell:N", legend=None, scale=alt.Scale(domain=list(look.cells), range=shades)),
             opacity=alt.Opacity("way:N", scale=alt.Scale(domain=list(look.ways), range=[0.35, 1.0]), legend=key),
             tooltip=[
-                alt.Tooltip("name:N", title="cell"),
-                alt.Tooltip("way:N"),
-                alt.Tooltip("steps:Q", format=".2f"),
+                alt.Tooltip("name:N", title=_("cell")),
+                alt.Tooltip("said:N", title=_("way")),
+                alt.Tooltip("steps:Q", title=_("steps"), format=".2f"),
             ],
         )
     ]

@@ -18,7 +18,8 @@ import pandas as pd
 
 from gradlab.charts import annotations, axes, colours, theme
 from gradlab.charts.picture import Domains, Picture, Rows, has, in_parts
-from gradlab.words.routes import line_title
+from gradlab.words.languages import N_, _
+from gradlab.words.routes import line_title, part_title
 
 COLUMNS = ("cell", "layer", "state", "path", "step", "lag", "log10_norm", "log10_relative")
 SHARE_COLUMNS = ("path", "step", "lag", "share")
@@ -30,6 +31,8 @@ ORDERS = {
     True: ("#FFC247", "#FF9E57", "#FA7F77", "#EA6C99", "#CF62B4", "#AD62C8", "#8C68D2", "#7471D6"),
 }
 STROKE = 1.8  # of most lines
+NO_DOTS = pd.DataFrame({"path": [], "step": [], "log10_norm": []})
+NO_DOTS = pd.DataFrame({"path": [], "step": [], "log10_norm": []})
 # Of lines after a cut: colours of none of the cells that stand on the same page.
 CUTS = {False: ("#8F7A00", "#3D3D3D", "#8A5A3C", "#4F8078"), True: ("#E0CC4A", "#E8E8E8", "#D2A27E", "#9FC3CC")}
 
@@ -49,23 +52,27 @@ def shares(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bo
     theme.refuse_empty(table)
     names = theme.present(table["path"], ())
     shown = _part_colours(names, cell, dark)
-    drawn = table[list(SHARE_COLUMNS)].assign(rank=table["path"].map(names.index))
+    drawn = table[list(SHARE_COLUMNS)].assign(rank=table["path"].map(names.index), path=table["path"].map(part_title))
     first, last = int(table["step"].min()), int(table["step"].max())
-    scale = alt.Scale(domain=names, range=[shown[name] for name in names])
+    scale = alt.Scale(domain=[*map(part_title, names)], range=[shown[name] for name in names])
     area = (
         alt.Chart(drawn[np.isfinite(drawn["share"])])
         .mark_area(clip=True, opacity=0.9)
         .encode(
-            x=axes.steps(first, last, "step t"),
+            x=axes.steps(first, last, _("step t")),
             y=alt.Y(
                 "share:Q",
                 stack="zero",
                 scale=alt.Scale(domain=SHARES_SHOWN, nice=False),
-                axis=alt.Axis(title="share of ∂L/∂s", format="%", values=[0, 0.25, 0.5, 0.75, 1]),
+                axis=alt.Axis(title=_("share of ∂L/∂s"), format="%", values=[0, 0.25, 0.5, 0.75, 1]),
             ),
             color=alt.Color("path:N", scale=scale, legend=alt.Legend(title=None, symbolType="square", columns=3)),
             order=alt.Order("rank:Q"),
-            tooltip=[alt.Tooltip("path:N"), alt.Tooltip("lag:Q", format=",d"), alt.Tooltip("share:Q", format=".1%")],
+            tooltip=[
+                alt.Tooltip("path:N", title=_("path")),
+                alt.Tooltip("lag:Q", title=_("lag"), format=",d"),
+                alt.Tooltip("share:Q", title=_("share"), format=".1%"),
+            ],
         )
     )
     rule = alt.Chart(pd.DataFrame({"whole": [0.0, 1.0]})).mark_rule(color=colours.INKS[dark].text, strokeWidth=1)
@@ -92,7 +99,7 @@ def left(table: pd.DataFrame, *, relative: bool = True, title: str = "", subtitl
 
 
 def _by_hand(table: pd.DataFrame, *, dark: bool = False) -> Picture:
-    names = {"rnn_linear": "one weight", "gru": "behind a gate"}
+    names = {"rnn_linear": N_("one weight"), "gru": N_("behind a gate")}
     drawn = table.assign(path=table["cell"].map(names), layer=0, state="h")
     shown = {"one weight": colours.cell_colour("rnn", dark), "behind a gate": colours.cell_colour("gru", dark)}
     every = max(1, len(drawn) // 2 // 25)
@@ -137,21 +144,22 @@ def _lines(table: pd.DataFrame, names: list[str], shown: Mapping[str, str], stro
     table = table.reset_index(drop=True).assign(cell=table["path"].to_numpy(), layer=0, state="")  # lines are paths
     drawn = table[["cell", "layer", "state", "step", "lag", value]]
     few = _few(drawn[np.isneginf(drawn[value])])
+    few, table, drawn = (rows.assign(cell=rows["cell"].map(part_title)) for rows in (few, table, drawn))
     drawn = drawn.assign(**{value: drawn[value].where(np.isfinite(drawn[value]))})
     first, last = int(table["step"].min()), int(table["step"].max())
     lags = [int(table["lag"].min()), int(table["lag"].max())]
     widths = tuple(strokes.get(name, STROKE) for name in names)
-    own = {width: [name for name in names if strokes.get(name, STROKE) == width] for width in widths}
+    own = {width: [part_title(name) for name in names if strokes.get(name, STROKE) == width] for width in widths}
     rows = {f"lines {width}": drawn[drawn["cell"].isin(chosen)] for width, chosen in own.items()}
     rows |= {
-        "dots": pd.DataFrame({"path": [], "step": [], "log10_norm": []}) if dots is None else dots,
+        "dots": NO_DOTS if dots is None else dots.assign(path=dots["path"].map(part_title)),
         "zeros": annotations.zero_rows(few),
         "last zero": annotations.last_zero(few, last),
         "drawn": drawn,
         "hover": annotations.hover_rows(table, value),
         "lags": pd.DataFrame({"lag": lags}),
     }
-    look = Look(tuple(names), tuple(shown[name] for name in names), widths, relative, dark)
+    look = Look(tuple(map(part_title, names)), tuple(shown[name] for name in names), widths, relative, dark)
     domains = {"norms": axes.decades_domain([drawn[value]]), "steps": [first, last], "lags": lags}
     return Picture(_layers, look, rows, domains, dark, 380, held=("norms", "steps"), two_x_axes=True)
 
@@ -165,7 +173,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     key = alt.Legend(title=None, symbolOpacity=1, columns=columns, labelLimit=300)
     colour: Any = alt.Color("cell:N", scale=scale, legend=key)
     visible = alt.OpacityValue(theme.DIMMED, condition={"param": clicked.name, "value": 1})
-    y_title = ["norm of ∂L/∂s", "relative to the injected gradient"] if look.relative else ["norm of ∂L/∂s"]
+    y_title = [_("norm of ∂L/∂s"), *([_("relative to the injected gradient")] if look.relative else [])]
     layers = []
     for stroke in sorted(set(look.strokes), reverse=True):
         pale = 0.35 if stroke > 5 else 1
@@ -173,7 +181,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         line = alt.Chart(rows[f"lines {stroke}"]).mark_line(strokeWidth=stroke)
         layers.append(
             line.encode(
-                x=x if layers else axes.along(domains["steps"], "step t"),
+                x=x if layers else axes.along(domains["steps"], _("step t")),
                 y=axes.decades(value, domains["norms"], y_title),
                 color=colour,
                 opacity=opacity,

@@ -8,7 +8,7 @@ than the rows take, is made once for each look (`gradlab.charts.arriving`).
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ import pandas as pd
 
 from gradlab.charts import theme
 from gradlab.charts.axes import Domain
-from gradlab.words.languages import SOURCE, speaking
+from gradlab.words.languages import current, speaking
 
 F = TypeVar("F", bound=Callable[..., Any])
 Rows = Mapping[str, Any]  # tables by dataset, or names in their places
@@ -48,7 +48,7 @@ class Picture:
     two_y_axes: bool = False
     side: int | None = None  # pixels of a square one, which does not stretch
     of_window: str = ""  # its height on a page that follows, as Vega's expression of the window's size; "": `height`
-    language: str = SOURCE  # of the texts that the layers have
+    language: str = field(default_factory=current)  # of the texts that the layers have: that in which it was made
 
     def chart(
         self, title: str = "", subtitle: str = "", width: int | str = "container", height: int | None = None

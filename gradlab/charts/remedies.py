@@ -12,6 +12,7 @@ import pandas as pd
 
 from gradlab.charts import axes, theme
 from gradlab.charts.colours import INKS, cell_colour
+from gradlab.words.languages import _
 
 COLUMNS = ("cell", "line", "step", "lag", "log10_relative")
 
@@ -28,20 +29,22 @@ def before_and_after(
     """What is there now as a thin grey line, and what there is after the change in the colour of the cell."""
     theme.refuse_empty(table)
     finite = np.isfinite(table["log10_relative"])
-    drawn = table[list(COLUMNS)].assign(log10_relative=table["log10_relative"].where(finite))
+    drawn = table[list(COLUMNS)].assign(said=table["line"].map(_), log10_relative=table["log10_relative"].where(finite))
     domain = axes.decades_domain([drawn["log10_relative"]])
     names = list(dict.fromkeys(table["line"]))
     cell = str(table["cell"].iloc[0])
     colours = {"now": INKS[dark].muted}
     scale = alt.Scale(domain=names, range=[colours.get(name, cell_colour(cell, dark)) for name in names])
     widths = alt.Scale(domain=names, range=[2 if name == "now" else 4 for name in names])
-    x = axes.steps(int(table["step"].min()), int(table["step"].max()), axes.BACKWARDS)
-    y = axes.decades("log10_relative", domain, ["last loss's gradient in all states", "relative to its injection"])
-    legend = alt.Legend(title=None, symbolOpacity=1)
+    x = axes.steps(int(table["step"].min()), int(table["step"].max()), _(axes.BACKWARDS))
+    y = axes.decades(
+        "log10_relative", domain, [_("last loss's gradient in all states"), _("relative to its injection")]
+    )
+    legend = theme.named(names, symbolOpacity=1)
     hover = [
-        alt.Tooltip("line:N"),
-        alt.Tooltip("step:Q"),
-        alt.Tooltip("lag:Q", title="steps back"),
+        alt.Tooltip("said:N", title=_("line")),
+        alt.Tooltip("step:Q", title=_("step")),
+        alt.Tooltip("lag:Q", title=_("steps back")),
         alt.Tooltip("log10_relative:Q", title="log10", format=".2f"),
     ]
     line = (

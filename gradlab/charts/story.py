@@ -15,7 +15,7 @@ import pandas as pd
 
 from gradlab.charts import annotations, axes, colours, theme
 from gradlab.charts.picture import Domains, Picture, Rows, has, in_parts
-from gradlab.words.languages import N_, SOURCE, _, speaking
+from gradlab.words.languages import N_, _
 from gradlab.words.numbers import number
 
 COLUMNS = ("path", "step", "lag", "log10_relative")
@@ -74,7 +74,6 @@ def _curves(
     *,
     names: Mapping[str, str],
     span: Sequence[float],
-    language: str = SOURCE,
     dark: bool = False,
 ) -> Picture:
     theme.refuse_empty(table)
@@ -88,19 +87,17 @@ def _curves(
     first, last = int(table["step"].min()), int(table["step"].max())
     domain = axes.decades_domain([drawn["log10_relative"], np.array(span, float)])
     labels = ends[ends["path"].isin(names)]
-    with speaking(language):
-        said = {"limits": annotations.limit_rows(domain), "hover": _readings(drawn, names)}
     rows = {
         **{f"line {path}": drawn[drawn["path"] == path] for path in paths},
-        "limits": said["limits"],
+        "limits": annotations.limit_rows(domain),
         "zeros": annotations.zero_rows(zeros),
         "last zero": annotations.last_zero(zeros, last),
         "ends": labels[list(END_COLUMNS)].assign(label=annotations.broken(labels["path"].map(dict(names)))),
-        "hover": said["hover"],
+        "hover": _readings(drawn, names),
     }
     look = Look(tuple(paths), tuple(names.get(path, "") for path in paths), dark)
     domains = {"norms": domain, "steps": [first, last]}
-    return Picture(_layers, look, rows, domains, dark, HEIGHT, held=("norms",), of_window=OF_WINDOW, language=language)
+    return Picture(_layers, look, rows, domains, dark, HEIGHT, held=("norms",), of_window=OF_WINDOW)
 
 
 @in_parts(_curves)
@@ -110,7 +107,6 @@ def curves(
     *,
     names: Mapping[str, str],
     span: Sequence[float],
-    language: str = SOURCE,
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
@@ -119,12 +115,11 @@ def curves(
 ) -> alt.LayerChart:
     """One line per path, named at its left end.
 
-    ends       where the names stand: columns path, step, label_at
-    names      of the paths
-    span       decades that are always in view, so that a line that moves is seen to move
-    language   of the axes and of what stands beside the lines; `names` are in it already
+    ends     where the names stand: columns path, step, label_at
+    names    of the paths
+    span     decades that are always in view, so that a line that moves is seen to move
     """
-    picture = _curves(table, ends, names=names, span=span, language=language, dark=dark)
+    picture = _curves(table, ends, names=names, span=span, dark=dark)
     return picture.chart(title, subtitle, width, height)
 
 
@@ -176,9 +171,7 @@ class LossLook(NamedTuple):
     dark: bool
 
 
-def _losses(
-    table: pd.DataFrame, *, updates: int, level: float, name: str, language: str = SOURCE, dark: bool = False
-) -> Picture:
+def _losses(table: pd.DataFrame, *, updates: int, level: float, name: str, dark: bool = False) -> Picture:
     theme.refuse_empty(table)
     cells = theme.present(table["path"], ())
     rows = {
@@ -188,7 +181,7 @@ def _losses(
     }
     domains = {"updates": [0.0, float(updates)], "losses": [0.0, 1.25 * level]}
     look = LossLook(tuple(cells), dark)
-    return Picture(_loss_layers, look, rows, domains, dark, HEIGHT, of_window=OF_WINDOW, language=language)
+    return Picture(_loss_layers, look, rows, domains, dark, HEIGHT, of_window=OF_WINDOW)
 
 
 @in_parts(_losses)
@@ -198,18 +191,14 @@ def losses(
     updates: int,
     level: float,
     name: str,
-    language: str = SOURCE,
     title: str = "",
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
     height: int | None = None,
 ) -> alt.LayerChart:
-    """The loss of every cell by update, up to the last of `updates`; `level` is a rule with its name.
-
-    language   of the axes and the legend; `name` is in it already
-    """
-    picture = _losses(table, updates=updates, level=level, name=name, language=language, dark=dark)
+    """The loss of every cell by update, up to the last of `updates`; `level` is a rule with its name."""
+    picture = _losses(table, updates=updates, level=level, name=name, dark=dark)
     return picture.chart(title, subtitle, width, height)
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from gradlab.cells import CELLS, state_names
 from gradlab.charts.colours import INKS, cell_colour
-from gradlab.words.languages import _
+from gradlab.words.languages import SOURCE, _, current
 
 # The last name must be the generic one: a stack of fonts none of which is installed loses all text, digits too.
 FONT = "Source Sans, Source Sans Pro, Noto Sans CJK KR, Noto Sans KR, NanumGothic, DejaVu Sans, sans-serif"
@@ -52,6 +52,12 @@ def cells_encoding(table: pd.DataFrame, dark: bool, legend: bool = True) -> alt.
     return alt.Color("cell:N", scale=scale, legend=key if legend and len(cells) > 1 else None)
 
 
+def named(names: Iterable[str], title: str | None = None, **look: Any) -> alt.Legend:
+    """A legend of names that a table has in English, each in the language that is spoken."""
+    said = f"{json.dumps({name: _(name) for name in names}, ensure_ascii=False)}[datum.value]"
+    return alt.Legend(title=title, labelExpr=said, **look)
+
+
 def _columns(names: Iterable[str]) -> int:
     """How many names stand side by side in a legend on a phone."""
     longest = max(map(len, names))
@@ -71,7 +77,7 @@ def shade(layers: pd.Series, legend: bool, symbol: str = "stroke") -> alt.Opacit
     look = {"symbolType": symbol, "symbolDash": [1, 0]} | (
         {"symbolFillColor": "#888888", "symbolSize": 70} if symbol == "circle" else {}
     )
-    key = alt.Legend(title="layer", values=found, columns=4, **look) if legend and len(found) > 1 else None
+    key = alt.Legend(title=_("layer"), values=found, columns=4, **look) if legend and len(found) > 1 else None
     scale = alt.Scale(type="ordinal", domain=every, range=list(LAYER_SHADES))
     return alt.Opacity("layer:O", scale=scale, legend=key)
 
@@ -90,7 +96,7 @@ def dash(states: pd.Series, legend: bool) -> alt.StrokeDash:
     """Dash is the state."""
     shown = present(states, state_names())
     scale = alt.Scale(domain=shown, range=[state_dash(state) for state in shown])
-    key = alt.Legend(title="state", symbolOpacity=1) if legend and len(shown) > 1 else None
+    key = alt.Legend(title=_("state"), symbolOpacity=1) if legend and len(shown) > 1 else None
     return alt.StrokeDash("state:N", scale=scale, legend=key)
 
 
@@ -98,7 +104,7 @@ def line_names(table: pd.DataFrame) -> pd.Series:
     """What tells the lines of a table apart, in words: the cell, and layer and state where there are several."""
     parts = {
         "cell": table["cell"].map(cell_title),
-        "layer": "layer " + table["layer"].astype(str),
+        "layer": table["layer"].map(lambda layer: _("layer {layer}").format(layer=layer)),
         "state": table["state"],
     }
     varied = [name for name in parts if table[name].nunique() > 1] or ["cell"]
@@ -142,8 +148,10 @@ def finished(
 
 def configuration(dark: bool) -> dict[str, Any]:
     """The whole Vega-Lite configuration of a theme."""
-    ink = INKS[dark]
+    ink, is_high = INKS[dark], current() != SOURCE  # Hangul is higher than what Vega counts on
     label = {"labelColor": ink.muted, "labelFont": FONT, "labelFontSize": 12}
+    lines = {"titleLineHeight": 17} if is_high else {}
+    around = {"padding": 4} if is_high else {}  # else the tops of a legend's title are cut
     title = {"titleColor": ink.text, "titleFont": FONT, "titleFontSize": 12, "titleFontWeight": "normal"}
     return {
         "font": FONT,
@@ -167,6 +175,7 @@ def configuration(dark: bool) -> dict[str, Any]:
         },
         "axis": label
         | title
+        | lines
         | {
             "domain": False,
             "ticks": False,
@@ -189,6 +198,7 @@ def configuration(dark: bool) -> dict[str, Any]:
         },
         "legend": label
         | title
+        | around
         | {
             "orient": "top",
             "direction": "horizontal",

@@ -23,12 +23,15 @@ import pandas as pd
 from gradlab.cells import state_names
 from gradlab.charts import annotations, axes, ghosts, theme
 from gradlab.charts.picture import Domains, Picture, Rows, has, in_parts
+from gradlab.words.languages import N_, _
+from gradlab.words.numbers import listed
 
 KEYS = ("cell", "layer", "state", "step", "lag")
 RELATIVE = ("log10_relative", "log10_relative_min", "log10_relative_max")
 ABSOLUTE = ("log10_norm", "log10_norm_min", "log10_norm_max")
 COLUMNS = (*KEYS, *RELATIVE, *ABSOLUTE)
-PATH_DASHES = {"all losses": [1, 0], "last loss": [6, 4]}
+PATH_DASHES = {N_("all losses"): [1, 0], N_("last loss"): [6, 4]}
+STEP = N_("step t")
 NEAR_THE_TOP = 0.15  # of the drawn range: above a line there a name would stand on the axis
 MOST_NAMES = 6  # more names than this find no room at the ends of their lines, and legends take their place
 MOST_BANDS = 8  # bands over the batch of more lines than this would hide the lines
@@ -142,15 +145,16 @@ def propagation(
     drawn = drawn.assign(log10_norm=drawn["log10_norm"].where(np.isfinite(drawn["log10_norm"])))
     paths = list(PATH_DASHES)
     scale = alt.Scale(domain=paths, range=[PATH_DASHES[path] for path in paths])
+    key = theme.named(paths, _("gradient of"), symbolOpacity=1)
     domain = axes.decades_domain([drawn["log10_norm"]])
     line = (
         alt.Chart(drawn)
         .mark_line(strokeWidth=2)
         .encode(
-            x=axes.steps(int(table["step"].min()), int(table["step"].max()), "step t"),
-            y=axes.decades("log10_norm", domain, ["norm of the whole state's gradient"]),
+            x=axes.steps(int(table["step"].min()), int(table["step"].max()), _("step t")),
+            y=axes.decades("log10_norm", domain, [_("norm of the whole state's gradient")]),
             color=theme.cells_encoding(table, dark),
-            strokeDash=alt.StrokeDash("path:N", scale=scale, legend=alt.Legend(title="gradient of", symbolOpacity=1)),
+            strokeDash=alt.StrokeDash("path:N", scale=scale, legend=key),
             detail=[alt.Detail("cell:N"), alt.Detail("path:N")],
         )
     )
@@ -172,7 +176,8 @@ def _picture(
 ) -> Picture:
     """Every row that is drawn, the domains of its axes, and how. Raises ValueError for a table without rows."""
     theme.refuse_empty(table)
-    mean, *_ = names = RELATIVE if relative else ABSOLUTE
+    names = RELATIVE if relative else ABSOLUTE
+    mean = names[0]
     is_absolute = not relative or (table[mean] - table[ABSOLUTE[0]]).abs().max() < annotations.SAME
     table, others = ghosts.split(table)
     of_ghosts = names if spread else names[:1]
@@ -239,7 +244,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         alt.Chart(rows["lines"])
         .mark_line(strokeWidth=4.0 if look.first_picture else 2.0)
         .encode(
-            x=axes.along(domains["steps"], axes.BACKWARDS if look.first_picture else "step t", bool(look.pinned.names)),
+            x=axes.along(domains["steps"], _(axes.BACKWARDS if look.first_picture else STEP), bool(look.pinned.names)),
             y=axes.decades(mean, domains["norms"], _title(table, mean), offset=annotations.gutter(labels)),
             color=colour,
             opacity=_shade(table, shown, legend=not look.named),
@@ -290,8 +295,8 @@ def _promised(rows: Rows, mean: str, x: alt.X, colour: alt.Color) -> list[alt.Ch
 
 def _title(table: pd.DataFrame, mean: str) -> list[str]:
     states = theme.present(table["state"], state_names())
-    norm = "norm of " + " and ".join(f"∂L/∂{state}" for state in states)
-    return [norm, "relative to the injected gradient"] if mean in RELATIVE else [norm]
+    norm = _("norm of {gradients}").format(gradients=listed([f"∂L/∂{state}" for state in states]))
+    return [norm, _("relative to the injected gradient")] if mean in RELATIVE else [norm]
 
 
 def _when(shown: dict | None, value: float, otherwise: float) -> alt.OpacityValue:

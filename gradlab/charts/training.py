@@ -20,6 +20,7 @@ import pandas as pd
 
 from gradlab.charts import annotations, axes, colours, theme
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
+from gradlab.words.languages import _
 from gradlab.words.numbers import POWER_LABEL, number
 
 CURVE_COLUMNS = ("cell", "update", "log10_value", "log10_mean")
@@ -27,7 +28,7 @@ RULE_COLUMNS = ("log10_value", "label")
 REACH_COLUMNS = ("cell", "update", "update_end", "lag", "lag_end", "log10_relative")
 FLOW_COLUMNS = ("cell", "layer", "state", "step", "lag", "log10_relative")
 FEW_DECADES = 3  # in view, up to which the axis needs numbers between the powers of ten
-_VALUE = "(isValid(datum.log10_mean) ? format(pow(10, datum.log10_mean), '.3~g') : 'not finite')"
+_VALUE = "(isValid(datum.log10_mean) ? format(pow(10, datum.log10_mean), '.3~g') : {undefined})"
 CLOSE = 0.1  # of the decades shown: rules that are nearer have no room for a name between them
 PLAIN_LABEL = "format(pow(10, datum.value), '.2~g')"
 
@@ -100,12 +101,12 @@ def _curve_layers(
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     label = PLAIN_LABEL if high - low < FEW_DECADES else POWER_LABEL
     count = 5 if high - low < FEW_DECADES else axes.ticks("height", 45, high - low)
-    y = alt.Y("log10_value:Q", scale=scale, axis=alt.Axis(title=quantity, labelExpr=label, tickCount=count))
+    y = alt.Y("log10_value:Q", scale=scale, axis=alt.Axis(title=_(quantity), labelExpr=label, tickCount=count))
     mean = alt.Y("log10_mean:Q", scale=scale)
     x = alt.X(
         "update:Q",
         scale=alt.Scale(domain=[0, updates], nice=False),
-        axis=alt.Axis(title="update", format=",d", tickCount=axes.ticks("width", 75, updates)),
+        axis=alt.Axis(title=_("update"), format=",d", tickCount=axes.ticks("width", 75, updates)),
     )
     colour = theme.cells_encoding(pd.DataFrame({"cell": cells}), dark)
     rule_x = alt.XValue("width")
@@ -113,7 +114,9 @@ def _curve_layers(
     name["baseline"] = alt.ExprRef("datum.below ? 'top' : 'bottom'")
     name["dy"] = alt.ExprRef("datum.below ? 5 : -5")
     titles = json.dumps({cell: theme.cell_title(cell) for cell in cells})
-    says = f"{titles}[datum.cell] + ', update ' + format(datum.update, ',d') + ': {quantity.lower()} ' + {_VALUE}"
+    at, value = (json.dumps(text, ensure_ascii=False) for text in (_(", update "), f": {_(quantity)} "))
+    written = _VALUE.format(undefined=json.dumps(_("not finite"), ensure_ascii=False))
+    says = f"{titles}[datum.cell] + {at} + format(datum.update, ',d') + {value} + {written}"
     rules, curves, last = (
         alt.Chart(_named_apart(data["rules"], high - low)),
         alt.Chart(data["curves"]),
@@ -182,22 +185,22 @@ def reach(
     x = alt.X(
         "update:Q",
         scale=alt.Scale(domain=[0, last], nice=False),
-        axis=alt.Axis(title="update", format=",d", tickCount=axes.ticks("width", 75, last)),
+        axis=alt.Axis(title=_("update"), format=",d", tickCount=axes.ticks("width", 75, last)),
     )
     y = alt.Y(
         "lag:Q",
         scale=alt.Scale(domain=[-1, highest], nice=False),
-        axis=alt.Axis(title=axes.LAG, format=",d", tickCount=axes.ticks("height", 45, highest), grid=False),
+        axis=alt.Axis(title=_(axes.LAG), format=",d", tickCount=axes.ticks("height", 45, highest), grid=False),
     )
     legend = alt.Legend(
-        title=f"norm of ∂L/∂{state}, relative", labelExpr=POWER_LABEL, titleOrient="top",
+        title=_("norm of ∂L/∂{state}, relative").format(state=state), labelExpr=POWER_LABEL, titleOrient="top",
         tickCount=int(min(4, domain[1] - domain[0])), gradientLength=180, gradientThickness=10,
     )  # fmt: skip
     colour = alt.Color("log10_relative:Q", scale=alt.Scale(scheme="cividis", domain=domain, clamp=True), legend=legend)
     tips = [
-        alt.Tooltip("update:Q", format=",d"),
-        alt.Tooltip("lag:Q", title="up to lag", format=",d"),
-        alt.Tooltip("log10_relative:Q", title="log10 norm, relative", format=".2f"),
+        alt.Tooltip("update:Q", title=_("update"), format=",d"),
+        alt.Tooltip("lag:Q", title=_("up to lag"), format=",d"),
+        alt.Tooltip("log10_relative:Q", title=_("log10 norm, relative"), format=".2f"),
     ]
     finite = table.loc[np.isfinite(table["log10_relative"]), list(REACH_COLUMNS)]
     rects = alt.Chart(finite).mark_rect(x2Offset=1, y2Offset=1).encode(
@@ -256,9 +259,9 @@ def flow(
 def _flow_layers(rows: Rows, domains: Domains, look: FlowLook) -> list[alt.Chart]:
     table = look.table
     named = table["state"].iloc[0] if table["state"].nunique() == 1 else "s"
-    titles = [f"norm of ∂L/∂{named}", "relative to the injected gradient"]
+    titles = [_("norm of {gradients}").format(gradients=f"∂L/∂{named}"), _("relative to the injected gradient")]
     line = alt.Chart(rows["lines"]).mark_line(strokeWidth=2.5).encode(
-        x=axes.along(domains["steps"], axes.BACKWARDS),
+        x=axes.along(domains["steps"], _(axes.BACKWARDS)),
         y=axes.decades("log10_relative", domains["norms"], titles),
         strokeDash=theme.dash(table["state"], legend=True),
         color=theme.cells_encoding(table, look.dark),

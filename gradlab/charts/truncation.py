@@ -16,11 +16,12 @@ import pandas as pd
 from gradlab.charts import annotations, theme
 from gradlab.charts.colours import INKS
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
+from gradlab.words.languages import N_, _
 
 LOST_COLUMNS = ("cell", "window", "lost", "lost_min", "lost_max")
 ANGLE_COLUMNS = ("cell", "layer", "k1", "k2", "cosine", "relative_error")
 SAVING_COLUMNS = ("k2", "share_of_bytes", "share_of_multiply_adds")
-SAVED = {"share_of_bytes": "memory", "share_of_multiply_adds": "multiply-adds"}
+SAVED = {"share_of_bytes": N_("memory"), "share_of_multiply_adds": N_("multiply-adds")}
 ROOM = 1.12  # of the full height: above it stands the name of the chosen window
 TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1]
 
@@ -37,7 +38,9 @@ def _lost(table: pd.DataFrame, chosen: int, *, dark: bool = False) -> Picture:
     longest = int(table["window"].max())
     look = Look(tuple(dict.fromkeys(table["cell"])), longest, dark)
     named = table.assign(cell=table["cell"].map(theme.cell_title))
-    says = annotations.readings(named, "window", "cell", "lost", "{:.3%} missed".format)
+    says = annotations.readings(
+        named, "window", "cell", "lost", lambda share: _("{share} missed").format(share=f"{share:.3%}")
+    )
     rows = {"lines": table[list(LOST_COLUMNS)], "says": says, "chosen": _chosen_rows(chosen, longest)}
     return Picture(_lost_layers, look, rows, {}, dark, 340)
 
@@ -50,11 +53,11 @@ def lost(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "
 
 
 def _lost_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
-    x = _windows("window", look.longest, "window, steps")
-    y = _share("lost", "share of the gradient missed")
+    x = _windows("window", look.longest, _("window, steps"))
+    y = _share("lost", _(_("share of the gradient missed")))
     colour = theme.cells_encoding(pd.DataFrame({"cell": look.cells}), look.dark)
     chart = alt.Chart(rows["lines"])
-    low = _share("lost_min", "share of the gradient missed")
+    low = _share("lost_min", _(_("share of the gradient missed")))
     area = chart.mark_area(opacity=0.14).encode(x=x, y=low, y2="lost_max:Q", color=colour)
     line = chart.mark_line(strokeWidth=3).encode(x=x, y=y, color=colour)
     pointer = annotations.pointer(rows["says"], x, look.dark, "window")
@@ -65,18 +68,20 @@ def angle(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = 
           width: int | str = "container", height: int = 340) -> alt.LayerChart:  # fmt: skip
     """Cosine between truncated and full parameter gradient against the window, one line per cell and layer."""
     finite = table[np.isfinite(table["cosine"])]
-    x = _windows("k2", table["k2"].max(), "window k2, steps")
+    x = _windows("k2", table["k2"].max(), _(_("window k2, steps")))
     low = min(0.0, float(finite["cosine"].min())) if len(finite) else 0.0
-    y = alt.Y("cosine:Q", scale=alt.Scale(domain=[low, ROOM], nice=False), axis=alt.Axis(title="cosine", values=TICKS))
+    y = alt.Y(
+        "cosine:Q", scale=alt.Scale(domain=[low, ROOM], nice=False), axis=alt.Axis(title=_("cosine"), values=TICKS)
+    )
     colour = theme.cells_encoding(table, dark)
     lines = [alt.Detail("cell:N"), alt.Detail("layer:O")]
     tips = [
-        alt.Tooltip("cell:N"),
-        alt.Tooltip("layer:O"),
+        alt.Tooltip("cell:N", title=_("cell")),
+        alt.Tooltip("layer:O", title=_("layer")),
         alt.Tooltip("k1:Q", format=",d"),
         alt.Tooltip("k2:Q", format=",d"),
-        alt.Tooltip("cosine:Q", format=".6f"),
-        alt.Tooltip("relative_error:Q", title="relative error", format=".3g"),
+        alt.Tooltip("cosine:Q", title=_("cosine"), format=".6f"),
+        alt.Tooltip("relative_error:Q", title=_("relative error"), format=".3g"),
     ]
     shade = theme.shade(table["layer"], legend=True)
     line = alt.Chart(finite).mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour, opacity=shade, detail=lines)
@@ -96,21 +101,24 @@ def savings(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str 
             width: int | str = "container", height: int = 300) -> alt.LayerChart:  # fmt: skip
     """Memory and multiply-adds by count, as shares of full back-propagation, against the window."""
     ink = INKS[dark]
-    table = table[list(SAVING_COLUMNS)].rename(columns=SAVED).melt("k2", var_name="what", value_name="share")
-    x = _windows("k2", table["k2"].max(), "window k2, steps")
+    names = {column: _(name) for column, name in SAVED.items()}
+    table = table[list(SAVING_COLUMNS)].rename(columns=names).melt("k2", var_name="what", value_name="share")
+    x = _windows("k2", table["k2"].max(), _(_("window k2, steps")))
     y = alt.Y(
         "share:Q",
         scale=alt.Scale(domain=[0, ROOM * float(table["share"].max())], nice=False),
-        axis=alt.Axis(title="share of full", format=".0%", tickCount=5),
+        axis=alt.Axis(title=_("share of full"), format=".0%", tickCount=5),
     )
     dash = alt.StrokeDash(
         "what:N",
-        scale=alt.Scale(domain=[*SAVED.values()], range=[[1, 0], [6, 4]]),
+        scale=alt.Scale(domain=[*names.values()], range=[[1, 0], [6, 4]]),
         legend=alt.Legend(title=None, symbolStrokeColor=ink.text),
     )
     line = alt.Chart(table).mark_line(color=ink.text, strokeWidth=2.5).encode(x=x, y=y, strokeDash=dash)
     dots = alt.Chart(table).mark_point(filled=True, size=50, color=ink.text).encode(x=x, y=y)
-    says = annotations.readings(table, "k2", "what", "share", "{:.1%} of full".format)
+    says = annotations.readings(
+        table, "k2", "what", "share", lambda share: _("{share} of full").format(share=f"{share:.1%}")
+    )
     pointer = annotations.pointer(says, x, dark, "k2")
     layers = [line, dots, pointer, *_chosen(_chosen_rows(chosen, int(table["k2"].max())), x, dark)]
     return theme.finished(layers, title, subtitle, dark, width, height)

@@ -21,6 +21,7 @@ import pandas as pd
 
 from gradlab.charts import axes, colours, theme
 from gradlab.charts.picture import Domains, Picture, Rows, has, in_parts
+from gradlab.words.languages import N_, _
 from gradlab.words.numbers import POWER_LABEL, number
 
 COLUMNS = ("cell", "layer", "step", "lag", "edge", "state", "log10_relative")
@@ -32,9 +33,16 @@ LEVEL_PIXELS, FRAME_PIXELS = 78, 90
 NAME_PIXELS = 13  # a line of a layer's name: one more is the height of an edge beside it
 SMALL_LEVEL_PIXELS, SMALL_FRAME_PIXELS = 38, 14
 FILLED = {"input": 0.18, "hidden": 0.32, "loss": 1.0}
-WAYS = {
-    "loss": "From the loss", "vertical": "From the layer above", "recurrent": "Through U",
-    "direct": "By the direct path", "input": "Down",
+WAYS = {  # what the pointer says on an edge
+    "loss": N_("From the loss to {to}, step {step} (lag {lag}): {size} of the injected gradient"),
+    "vertical": N_("From the layer above to {to}, step {step} (lag {lag}): {size} of the injected gradient"),
+    "recurrent": N_("Through U to {to}, step {step} (lag {lag}): {size} of the injected gradient"),
+    "direct": N_("By the direct path to {to}, step {step} (lag {lag}): {size} of the injected gradient"),
+    "input": N_("Down to {to}, step {step} (lag {lag}): {size} of the injected gradient"),
+}
+BOXES = {
+    "input": N_("The input at step {step}"), "hidden": N_("Layer {layer} at step {step}"),
+    "loss": N_("The loss at step {step}"),
 }  # fmt: skip
 FIXED_DECADES = (-10.0, 2.0)  # log10: a scale of colours for pictures of several settings
 FEWEST_COLUMNS = 4  # of a picture's width
@@ -138,7 +146,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     says = alt.Tooltip("says:N")
     span = axes.span(domains["colours"])
     key = alt.Legend(
-        type="gradient", title="relative to the injected gradient", labelExpr=POWER_LABEL, titleOrient="top",
+        type="gradient", title=_("relative to the injected gradient"), labelExpr=POWER_LABEL, titleOrient="top",
         gradientLength=240, gradientThickness=10, tickCount=alt.ExprRef(f"max(1, min(3, floor({span})))"),
     )  # fmt: skip
     scheme = alt.SchemeParams(name="viridis" if look.dark else "cividis", extent=[0.2, 1] if look.dark else [0, 1])
@@ -203,7 +211,7 @@ def _frame(table: pd.DataFrame, steps: pd.DataFrame, small: bool) -> Frame:
     skipped = np.diff(step, prepend=step[0] - 1) > 1
     column = int(step[0]) + np.arange(len(step)) + np.cumsum(skipped)
     layers = int(table["layer"].max()) + 1
-    left_out = [f"⋯\n{count}\nsteps" for count in np.diff(step, prepend=step[0] - 1)[skipped] - 1]
+    left_out = [_("⋯\n{count}\nsteps").format(count=count) for count in np.diff(step, prepend=step[0] - 1)[skipped] - 1]
     gaps = pd.DataFrame({"x": column[skipped] - 1, "y": (layers - 1) // 2 + 0.5, "left_out": left_out})
     along = table["edge"].isin(["recurrent", "direct"])
     comes_in = bool((table.loc[along, "step"] == step[-1]).any())  # from a later step, which is not drawn
@@ -225,15 +233,17 @@ def _step_axis(steps: axes.Domain, names: Sequence[str]) -> alt.Axis:
     """The numbers of the steps, under their columns, the first and the last of which are given."""
     first, last = (end.expr if isinstance(end, alt.ExprRef) else end for end in axes.ends(steps))
     if not names:
-        return alt.Axis(title="step t", values=alt.ExprRef(f"sequence({first}, {last} + 1)"), format=",d")
+        return alt.Axis(title=_("step t"), values=alt.ExprRef(f"sequence({first}, {last} + 1)"), format=",d")
     label = f"{json.dumps([*names])}[datum.value - {first}]"
-    return alt.Axis(title="step t", values=alt.ExprRef(f"sequence({first}, {last} + 1)"), labelExpr=label)
+    return alt.Axis(title=_("step t"), values=alt.ExprRef(f"sequence({first}, {last} + 1)"), labelExpr=label)
 
 
 def _level_axis(layers: int, has_direct: bool) -> alt.Axis:
     """The names of input, layers and loss; beside each layer, those of its two edges, each at its height."""
-    names = [["direct" if has_direct else "", f"layer {layer}", "U"] for layer in range(layers)]
-    label = f"{json.dumps([['', 'input', ''], *names, ['', 'loss', '']])}[datum.value + 1]"
+    named, direct = _("layer {layer}"), _("direct") if has_direct else ""
+    names = [[direct, named.format(layer=layer), "U"] for layer in range(layers)]
+    names = [["", _("input"), ""], *names, ["", _("loss"), ""]]
+    label = f"{json.dumps(names, ensure_ascii=False)}[datum.value + 1]"
     return alt.Axis(
         title=None,
         values=list(range(-1, layers + 1)),
@@ -258,11 +268,18 @@ def _placed(table: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     x2 = column + np.where(along, HALF_WIDTH, 0.0)
     y = table["layer"] + np.where(along, offset, 1 - HALF_HEIGHT)
     y2 = table["layer"] + np.where(along, offset, HALF_HEIGHT)
+    ways, the_input, a_state = (
+        {kind: _(text) for kind, text in WAYS.items()},
+        _("the input"),
+        _("{state} of layer {layer}"),
+    )
     says = [
-        f"{WAYS[kind]} to {'the input' if kind == 'input' else f'{state} of layer {layer}'}, step {at:,} "
-        f"(lag {lag:,}): {number(log10)} of the injected gradient"
+        ways[kind].format(
+            to=the_input if kind == "input" else a_state.format(state=state, layer=layer),
+            step=f"{at:,}", lag=f"{lag:,}", size=number(log10),
+        )
         for layer, at, lag, kind, state, log10 in table[list(COLUMNS[1:])].itertuples(index=False, name=None)
-    ]
+    ]  # fmt: skip
     return table[list(COLUMNS)].assign(x=x, x2=x2, y=y, y2=y2, says=says)
 
 
@@ -297,8 +314,10 @@ def _boxes(steps: pd.DataFrame, edges: pd.DataFrame, frame: Frame) -> pd.DataFra
     middle = boxes["step"].map(frame.place)
     corners = {"x": middle - HALF_WIDTH, "x2": middle + HALF_WIDTH}
     corners |= {"y": boxes["level"] - HALF_HEIGHT, "y2": boxes["level"] + HALF_HEIGHT}
+    names = {box: _(text) for box, text in BOXES.items()}
+    names = {box: _(text) for box, text in BOXES.items()}
     says = [
-        "\n".join([f"{f'layer {level}' if box == 'hidden' else f'the {box}'} at step {step:,}".capitalize(), *arriving])
+        "\n".join([names[box].format(layer=level, step=f"{step:,}"), *arriving])
         for box, step, level in boxes[["box", "step", "level"]].itertuples(index=False, name=None)
         for arriving in [edges.loc[(edges["step"] == step) & (edges["layer"] == level), "says"]]
     ]

@@ -17,6 +17,7 @@ import pandas as pd
 
 from gradlab.charts import axes, colours, theme
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
+from gradlab.words.languages import _
 
 SINGULAR_COLUMNS = ("layer", "gate", "index", "singular_value")
 EIGEN_COLUMNS = ("layer", "gate", "real", "imaginary", "modulus")
@@ -45,7 +46,7 @@ def _look(table: pd.DataFrame, dark: bool) -> Look:
 def _singular_values(table: pd.DataFrame, *, scale_with: pd.DataFrame | None = None, dark: bool = False) -> Picture:
     look = _look(table, dark)._replace(last=int(table["index"].max()))
     domains = {"values": [0.0, max([1.1, *_both(table, scale_with, "singular_value")])]}
-    rows = {"values": table[list(SINGULAR_COLUMNS)], "one": pd.DataFrame({"singular_value": [1.0]})}
+    rows = {"values": _said(table, SINGULAR_COLUMNS), "one": pd.DataFrame({"singular_value": [1.0]})}
     return Picture(_singular_layers, look, rows, domains, dark, 340, held=("values",))
 
 
@@ -69,9 +70,9 @@ def singular_values(
 
 def _singular_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     tips = [
-        alt.Tooltip("gate:N"),
-        alt.Tooltip("layer:O"),
-        alt.Tooltip("index:Q", title="index k"),
+        alt.Tooltip("said:N", title=_("gate")),
+        alt.Tooltip("layer:O", title=_("layer")),
+        alt.Tooltip("index:Q", title=_("index k")),
         alt.Tooltip("singular_value:Q", title="σ", format=".4f"),
     ]
     chart, last = alt.Chart(rows["values"]), max(look.last, 1)
@@ -79,12 +80,12 @@ def _singular_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart
         x=alt.X(
             "index:Q",
             scale=alt.Scale(domain=[0, last], nice=False),
-            axis=alt.Axis(title="index k, largest first", format="d", tickCount=axes.ticks("width", 75, last)),
+            axis=alt.Axis(title=_("index k, largest first"), format="d", tickCount=axes.ticks("width", 75, last)),
         ),
         y=alt.Y(
             "singular_value:Q",
             scale=alt.Scale(domain=axes.ends(domains["values"]), nice=True),
-            axis=alt.Axis(title="singular value of U", tickCount=6),
+            axis=alt.Axis(title=_("singular value of U"), tickCount=6),
         ),
         color=_gates(look, "stroke"),
         opacity=theme.shade(pd.Series(look.layers), legend=True),
@@ -98,7 +99,7 @@ def _eigenvalues(
     table: pd.DataFrame, *, scale_with: pd.DataFrame | None = None, dark: bool = False, side: int = 270
 ) -> Picture:
     look, reach = _look(table, dark), 1.1 * max([1.0, *_both(table, scale_with, "modulus")])
-    rows = {"circle": UNIT_CIRCLE, "points": table[list(EIGEN_COLUMNS)]}
+    rows = {"circle": UNIT_CIRCLE, "points": _said(table, EIGEN_COLUMNS)}
     return Picture(_eigen_layers, look, rows, {"plane": [-reach, reach]}, dark, side, held=("plane",), side=side)
 
 
@@ -122,12 +123,12 @@ def eigenvalues(
 
 def _eigen_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     scale = alt.Scale(domain=axes.ends(domains["plane"]), nice=False)
-    real = alt.X("real:Q", scale=scale, axis=alt.Axis(title="real part of λ", tickCount=5, grid=True))
-    imaginary = alt.Y("imaginary:Q", scale=scale, axis=alt.Axis(title="imaginary part of λ", tickCount=5))
+    real = alt.X("real:Q", scale=scale, axis=alt.Axis(title=_("real part of λ"), tickCount=5, grid=True))
+    imaginary = alt.Y("imaginary:Q", scale=scale, axis=alt.Axis(title=_("imaginary part of λ"), tickCount=5))
     circle = alt.Chart(rows["circle"]).mark_line(color=colours.INKS[look.dark].rule, strokeWidth=1.2)
     tips = [
-        alt.Tooltip("gate:N"),
-        alt.Tooltip("layer:O"),
+        alt.Tooltip("said:N", title=_("gate")),
+        alt.Tooltip("layer:O", title=_("layer")),
         alt.Tooltip("real:Q", title="Re λ", format=".4f"),
         alt.Tooltip("imaginary:Q", title="Im λ", format=".4f"),
         alt.Tooltip("modulus:Q", title="|λ|", format=".4f"),
@@ -142,7 +143,7 @@ def _eigen_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
 
 def _gate_biases(table: pd.DataFrame, *, dark: bool = False) -> Picture:
     look = _look(table, dark)
-    return Picture(_bias_layers, look, {"biases": table[list(BIAS_COLUMNS)]}, {}, dark, 340)
+    return Picture(_bias_layers, look, {"biases": _said(table, BIAS_COLUMNS)}, {}, dark, 340)
 
 
 @in_parts(_gate_biases)
@@ -167,18 +168,28 @@ def _bias_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
             x=alt.X(
                 "effective_bias:Q",
                 bin=alt.Bin(maxbins=30),
-                axis=alt.Axis(title="effective bias b_W + b_U"),
+                axis=alt.Axis(title=_("effective bias b_W + b_U")),
             ),
-            y=alt.Y("count():Q", stack="zero", axis=alt.Axis(title="units", tickMinStep=1, format="d", tickCount=5)),
+            y=alt.Y("count():Q", stack="zero", axis=alt.Axis(title=_("units"), tickMinStep=1, format="d", tickCount=5)),
             color=_gates(look, "square"),
             tooltip=[
-                alt.Tooltip("gate:N"),
-                alt.Tooltip("effective_bias:Q", bin=alt.Bin(maxbins=30), title="effective bias"),
-                alt.Tooltip("count():Q", title="units", format="d"),
+                alt.Tooltip("said:N", title=_("gate")),
+                alt.Tooltip("effective_bias:Q", bin=alt.Bin(maxbins=30), title=_("effective bias")),
+                alt.Tooltip("count():Q", title=_("units"), format="d"),
             ],
         )
     )
     return [bars]
+
+
+def _said(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """These columns, and what the pointer calls the gate."""
+    return table[list(columns)].assign(said=table["gate"].map(_))
+
+
+def _said(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """These columns, and what the pointer calls the gate."""
+    return table[list(columns)].assign(said=table["gate"].map(_))
 
 
 def _both(table: pd.DataFrame, other: pd.DataFrame | None, column: str) -> list[float]:
@@ -191,7 +202,7 @@ def _gates(look: Look, symbol: str) -> alt.Color:
     gates = list(look.gates)
     scale = alt.Scale(domain=gates, range=[colours.gate_colour(gate, look.dark) for gate in gates])
     legend = (
-        alt.Legend(title="gate", symbolType=symbol, symbolOpacity=1, symbolSize=SYMBOL_SIZES[symbol], columns=2)
+        theme.named(gates, _("gate"), symbolType=symbol, symbolOpacity=1, symbolSize=SYMBOL_SIZES[symbol], columns=2)
         if len(gates) > 1
         else None
     )

@@ -19,6 +19,7 @@ import psutil
 
 from gradlab.cells import KNOWN
 from gradlab.engine.products import padded
+from gradlab.words.languages import _
 
 CHUNK_BYTES = 2**21  # of one layer's values in a chunk: about what the second-level cache holds
 STORE_BYTES = 2**27
@@ -115,9 +116,9 @@ def refuse_too_large(needed: float, what: str, to_lower: str, limit: float | Non
     """Raises TooLarge where more than `limit` bytes are needed (default: `memory_limit`) by `what`."""
     limit = memory_limit() if limit is None else limit
     if needed > limit:
-        raise TooLarge(
-            f"{what} need {needed / 2**30:.1f} GB; at most {limit / 2**30:.1f} GB are allowed: lower {to_lower}"
-        )
+        text = _("{what} need {needed} GB; at most {allowed} GB are allowed: lower {to_lower}")
+        needed, allowed = (f"{bytes_ / 2**30:.1f}" for bytes_ in (needed, limit))
+        raise TooLarge(text.format(what=_(what), needed=needed, allowed=allowed, to_lower=_(to_lower)))
 
 
 def memory_limit() -> int:

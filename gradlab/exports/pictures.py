@@ -20,6 +20,7 @@ from gradlab.exports.layout import SCREEN_PIXELS, Layout
 from gradlab.exports.record import TRACES, one_line, record
 from gradlab.exports.sheet import FONT, Sheet, sheet, wrapped
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import current
 from gradlab.words.letters import printable
 from gradlab.words.numbers import PLAIN_POWER_LABEL, POWER_LABEL, plain
 
@@ -192,6 +193,7 @@ def html(chart: Any, subjects: Sequence[Subject] = (), *, note: str = "", **opti
     # "<" is written as an escape, so that no text in the data can end the script.
     page = string.Template(PAGE).substitute(
         title=title or "gradlab",
+        language=current(),
         subtitle=subtitle,
         note=html_module.escape(note),
         paper=spec["background"],
@@ -205,7 +207,7 @@ def html(chart: Any, subjects: Sequence[Subject] = (), *, note: str = "", **opti
 
 
 PAGE = """<!DOCTYPE html>
-<html lang="en">
+<html lang="$language">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

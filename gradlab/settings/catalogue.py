@@ -16,15 +16,17 @@ from gradlab.network.readout import OBJECTIVES
 from gradlab.settings.initializations import INITIALIZATIONS
 from gradlab.settings.inputs import INPUTS
 from gradlab.settings.losses import LOSSES
+from gradlab.words.languages import N_, _
+from gradlab.words.languages.registries import paragraph
 
 Group = Literal["network", "sequence", "loss", "truncation", "numerics"]
 
 MOST_STEPS = 1_000_000
-DTYPES = {"float64": "double precision, about 16 digits", "float32": "single precision, about 7 digits"}
+DTYPES = {"float64": N_("double precision, about 16 digits"), "float32": N_("single precision, about 7 digits")}
 TRUNCATIONS = {
-    "full": "back-propagation through the whole sequence",
-    "chunks": "chunks of k2 steps: the state is carried on, the gradient is not",
-    "windows": "every k1 steps, back over k2 (Williams & Peng 1990)",
+    "full": N_("back-propagation through the whole sequence"),
+    "chunks": N_("chunks of k2 steps: the state is carried on, the gradient is not"),
+    "windows": N_("every k1 steps, back over k2 (Williams & Peng 1990)"),
 }
 CHOICES: dict[str, Mapping[str, Any]] = {
     "cell": CELLS,
@@ -76,115 +78,133 @@ class Fields(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cell: str = _setting("network", "lstm", "", "The recurrent cell of every layer.")
-    depth: int = _setting("network", 1, "layers", "Number of stacked layers, L.", (1, 8))
-    hidden_size: int = _setting("network", 64, "units", "Units in the hidden state of every layer, H.", (1, 1024))
+    cell: str = _setting("network", "lstm", "", N_("The recurrent cell of every layer."))
+    depth: int = _setting("network", 1, N_("layers"), N_("Number of stacked layers, L."), (1, 8))
+    hidden_size: int = _setting(
+        "network", 64, N_("units"), N_("Units in the hidden state of every layer, H."), (1, 1024)
+    )
     initialization: str = _setting(
         "network",
         "pytorch",
         "",
-        "How weights are drawn: unless stated, U one gate's block at a time, W and the biases as PyTorch does.",
+        N_("How weights are drawn: unless stated, U one gate's block at a time, W and the biases as PyTorch does."),
     )
-    gain: float = _setting("network", 1.0, "1", "Factor on the recurrent weight U after it is drawn.", (0, 10))
+    gain: float = _setting("network", 1.0, "1", N_("Factor on the recurrent weight U after it is drawn."), (0, 10))
     keep_bias: float | None = _setting(
         "network",
         None,
         "1",
-        "How open the gate that keeps the old state starts: 0 is half open, 3 is 95 %. It is the sum of PyTorch's two "
-        "biases, on every layer: of f in the LSTM, of z in the GRU, of such a gate in the other cells.",
+        N_(
+            "How open the gate that keeps the old state starts: 0 is half open, 3 is 95 %. It is the sum of "
+            "PyTorch's two biases, on every layer: of f in the LSTM, of z in the GRU, of such a gate in the other "
+            "cells."
+        ),
         (-20, 20),
-        "the initialization's own",
+        N_("the initialization's own"),
     )
     forget_bias: float | None = _setting(
         "network",
         None,
         "1",
-        "The same for cells whose gate is named forget alone; it leaves the GRU as it is. keep_bias takes its place.",
+        N_(
+            "The same for cells whose gate is named forget alone; it leaves the GRU as it is. keep_bias takes its "
+            "place."
+        ),
         (-20, 20),
-        "the initialization's own",
+        N_("the initialization's own"),
     )
 
-    steps: int = _setting("sequence", 200, "steps", "Length of the sequence, T.", (2, MOST_STEPS))
+    steps: int = _setting("sequence", 200, N_("steps"), N_("Length of the sequence, T."), (2, MOST_STEPS))
     batch_size: int = _setting(
-        "sequence", 8, "sequences", "Number of sequences, B; bands in the charts span them.", (1, 256)
+        "sequence", 8, N_("sequences"), N_("Number of sequences, B; bands in the charts span them."), (1, 256)
     )
-    inputs: str = _setting("sequence", "noise", "", "The input the network reads.")
+    inputs: str = _setting("sequence", "noise", "", N_("The input the network reads."))
     input_size: int = _setting(
         "sequence",
         16,
-        "channels",
-        "Channels of the input at each step, X; inputs = text has one per character of its vocabulary.",
+        N_("channels"),
+        N_("Channels of the input at each step, X; inputs = text has one per character of its vocabulary."),
         (1, 512),
     )
     text: str | None = _setting(
         "sequence",
         None,
         "characters",
-        "What inputs = text reads, one character per step.",
+        N_("What inputs = text reads, one character per step."),
         (1, 5000),
-        "the default English text",
+        N_("the default English text"),
     )
 
-    loss: str = _setting("loss", "last", "", "Loss placement: the steps at which the loss enters.")
+    loss: str = _setting("loss", "last", "", N_("Loss placement: the steps at which the loss enters."))
     loss_step: int | None = _setting(
-        "loss", None, "step", "The step at which loss = step enters.", (0, MOST_STEPS - 1), "the middle step"
+        "loss",
+        None,
+        N_("step"),
+        N_("The step at which loss = step enters."),
+        (0, MOST_STEPS - 1),
+        N_("the middle step"),
     )
     loss_steps: str | None = _setting(
         "loss",
         None,
         "characters",
-        "The steps at which loss = steps enters: steps and ranges.",
+        N_("The steps at which loss = steps enters: steps and ranges."),
         (1, 400),
-        "the ends of quarters",
+        N_("the ends of quarters"),
     )
     reads: int | None = _setting(
         "loss",
         None,
-        "steps",
-        "n: the delayed type reads n steps, then writes m.",
+        N_("steps"),
+        N_("n: the delayed type reads n steps, then writes m."),
         (1, MOST_STEPS - 1),
-        "what writes leaves",
+        N_("what writes leaves"),
     )
     writes: int | None = _setting(
         "loss",
         None,
-        "steps",
-        "m: the delayed type writes m steps, each with a loss.",
+        N_("steps"),
+        N_("m: the delayed type writes m steps, each with a loss."),
         (1, MOST_STEPS - 1),
-        "what reads leaves",
+        N_("what reads leaves"),
     )
     objective: str = _setting(
         "loss",
         "direction",
         "",
-        "Gradient injected at each loss step: a random unit vector, or that of a readout's loss.",
+        N_("Gradient injected at each loss step: a random unit vector, or that of a readout's loss."),
     )
     output_size: int = _setting(
         "loss",
         16,
-        "scores",
-        "Scores of the readout, Y; inputs = text has one per character of its vocabulary.",
+        N_("scores"),
+        N_("Scores of the readout, Y; inputs = text has one per character of its vocabulary."),
         (1, 512),
     )
 
-    truncation: str = _setting("truncation", "full", "", "Truncated back-propagation, compared with the full one.")
+    truncation: str = _setting("truncation", "full", "", N_("Truncated back-propagation, compared with the full one."))
     k1: int | None = _setting(
-        "truncation", None, "steps", "Steps between updates of truncation = windows.", (1, MOST_STEPS), "half of k2"
+        "truncation",
+        None,
+        N_("steps"),
+        N_("Steps between updates of truncation = windows."),
+        (1, MOST_STEPS),
+        N_("half of k2"),
     )
     k2: int | None = _setting(
         "truncation",
         None,
-        "steps",
-        "Truncation length: steps that the truncated gradient is propagated back.",
+        N_("steps"),
+        N_("Truncation length: steps that the truncated gradient is propagated back."),
         (1, MOST_STEPS),
-        "a tenth of the sequence",
+        N_("a tenth of the sequence"),
     )
 
     seed: int = _setting(
-        "numerics", 0, "1", "Seed of weights, inputs and loss, each drawn from a separate stream.", (0, 2**32 - 1)
+        "numerics", 0, "1", N_("Seed of weights, inputs and loss, each drawn from a separate stream."), (0, 2**32 - 1)
     )
     dtype: str = _setting(
-        "numerics", "float64", "", "Precision of the computation; both draw the same weights and inputs."
+        "numerics", "float64", "", N_("Precision of the computation; both draw the same weights and inputs.")
     )
 
 
@@ -221,12 +241,12 @@ def is_whole(name: str) -> bool:
 
 def if_none(name: str) -> str:
     """What None stands for; "" where a setting is never None."""
-    return about(name).none
+    return _(about(name).none)
 
 
 def description(name: str) -> str:
     """What a setting does, in a sentence or two."""
-    return Fields.model_fields[name].description or ""
+    return _(str(Fields.model_fields[name].description))
 
 
 def default(name: str) -> Any:
@@ -256,22 +276,24 @@ def meaning(name: str, choice: str) -> str:
     """The meaning of one choice of a setting: its sentence, a cell's title, or the first line of a docstring."""
     entry = CHOICES[name][choice]
     if isinstance(entry, str):
-        return entry
+        return _(entry)
     sentence = getattr(entry, "meaning", None) or getattr(entry, "title", None)
-    return sentence or entry.__doc__.splitlines()[0]
+    return _(sentence or paragraph(entry.__doc__))
 
 
 def allowed(name: str) -> str:
     """What a setting allows, as a phrase: "a whole number from 1 to 1024 (units)"."""
     if name in CHOICES:
-        return f"one of {', '.join(CHOICES[name])}"
+        return _("one of {options}").format(options=", ".join(CHOICES[name]))
     low, high = bounds(name)
-    or_none = f", or none for {if_none(name)}" if if_none(name) else ""
-    if name == "loss_steps":
-        return f"{low} to {high} characters naming steps and ranges, such as 9, 49, 90-99{or_none}"
-    if name == "text":
-        return f"{low} to {high} Unicode characters (no lone surrogates){or_none}"
     kinds = get_args(annotation := Fields.model_fields[name].annotation) or (annotation,)
-    kind = "a number" if float in kinds else "a whole number"
-    counted = "" if unit(name) == "1" else f" ({unit(name)})"
-    return f"{kind} from {low} to {high}{counted}{or_none}"
+    if name == "loss_steps":
+        text = _("{low} to {high} characters naming steps and ranges, such as 9, 49, 90-99")
+    elif name == "text":
+        text = _("{low} to {high} Unicode characters (no lone surrogates)")
+    else:
+        text = _("a number from {low} to {high}") if float in kinds else _("a whole number from {low} to {high}")
+    text = text.format(low=low, high=high)
+    if unit(name) not in ("1", "characters"):
+        text += f" ({_(unit(name))})"
+    return _("{some}, or none for {meaning}").format(some=text, meaning=if_none(name)) if if_none(name) else text

@@ -12,6 +12,7 @@ from gradlab.cells.contract import keep_gate_of
 from gradlab.settings.catalogue import Fields
 from gradlab.settings.losses import LOSSES, Placement, source
 from gradlab.settings.step_sets import StepSet
+from gradlab.words.languages import _
 
 
 def placement(e: Fields) -> Placement:
@@ -72,17 +73,22 @@ def conflict(e: Fields) -> tuple[str, str] | None:
 
 
 def _loss(e: Fields) -> tuple[str, str] | None:
-    use = f"use 0 to {e.steps - 1}, or raise steps"
     if e.loss_step is not None and e.loss_step >= e.steps:
-        return "loss_step", f"loss_step = {e.loss_step} lies beyond the sequence of steps = {e.steps}: {use}"
+        text = _("loss_step = {step} lies beyond the sequence of steps = {steps}: use 0 to {last}, or raise steps")
+        return "loss_step", text.format(step=e.loss_step, steps=e.steps, last=e.steps - 1)
     placed_by = LOSSES[e.loss].placed_by
     if "loss_steps" in placed_by and e.loss_steps is not None and (end := StepSet.parse(e.loss_steps).last) >= e.steps:
-        return "loss_steps", f"loss_steps names step {end}, which lies beyond the sequence of steps = {e.steps}: {use}"
-    if LOSSES[e.loss].needs_states and e.objective != "direction":
-        return "objective", (
-            f"objective = {e.objective} puts a readout on the network, and loss = {e.loss} is a loss of its own: "
-            "use objective = direction, or another loss"
+        text = _(
+            "loss_steps names step {step}, which lies beyond the sequence of steps = {steps}: use 0 to {last}, or "
+            "raise steps"
         )
+        return "loss_steps", text.format(step=end, steps=e.steps, last=e.steps - 1)
+    if LOSSES[e.loss].needs_states and e.objective != "direction":
+        text = _(
+            "objective = {objective} puts a readout on the network, and loss = {loss} is a loss of its own: use "
+            "objective = direction, or another loss"
+        )
+        return "objective", text.format(objective=e.objective, loss=e.loss)
     return None
 
 
@@ -91,29 +97,32 @@ def _delayed(e: Fields) -> tuple[str, str] | None:
     n, m = placed.reads, placed.writes
     for name, length in (("reads", n), ("writes", m)):
         if length is not None and length >= e.steps:
-            return name, (
-                f"{name} = {length} leaves nothing of steps = {e.steps} to the other side of the delayed type: "
-                f"use 1 to {e.steps - 1}, or raise steps"
+            text = _(
+                "{name} = {length} leaves nothing of steps = {steps} to the other side of the delayed type: use 1 to "
+                "{last}, or raise steps"
             )
+            return name, text.format(name=name, length=length, steps=e.steps, last=e.steps - 1)
     if n is not None and m is not None and n + m != e.steps:
-        return "writes", (
-            f"reads = {n} and writes = {m} make {n + m} steps, and steps = {e.steps}: "
-            "the delayed type reads n steps, then writes m, with n + m = steps; set one of them to none"
+        text = _(
+            "reads = {n} and writes = {m} make {sum} steps, and steps = {steps}: the delayed type reads n steps, then "
+            "writes m, with n + m = steps; set one of them to none"
         )
+        return "writes", text.format(n=n, m=m, sum=n + m, steps=e.steps)
     return None
 
 
 def _truncation(e: Fields) -> tuple[str, str] | None:
     if e.truncation != "full" and window(e) > e.steps:
-        return "k2", (
-            f"k2 = {e.k2} is a window longer than the sequence of steps = {e.steps}: "
-            f"use 1 to {e.steps}, or truncation = full"
+        text = _(
+            "k2 = {k2} is a window longer than the sequence of steps = {steps}: use 1 to {steps}, or truncation = full"
         )
+        return "k2", text.format(k2=e.k2, steps=e.steps)
     if e.truncation == "windows" and stride(e) > window(e):
-        return "k1", (
-            f"k1 = {e.k1} is more than k2 = {window(e)}: losses further back than the window would reach no state; "
-            f"use 1 to {window(e)}, or raise k2"
+        text = _(
+            "k1 = {k1} is more than k2 = {k2}: losses further back than the window would reach no state; use 1 to "
+            "{k2}, or raise k2"
         )
+        return "k1", text.format(k1=e.k1, k2=window(e))
     return None
 
 

@@ -25,8 +25,9 @@ from gradlab.settings import conflicts, drawing
 from gradlab.settings.catalogue import CHOICES, GROUPS, SETTINGS, Fields, allowed, default
 from gradlab.settings.initializations import INITIALIZATIONS
 from gradlab.settings.losses import LOSSES
-from gradlab.settings.meant import closest, did_you_mean
+from gradlab.settings.meant import closest
 from gradlab.settings.step_sets import StepSet
+from gradlab.words.languages import _
 
 MOST_REFUSALS = 40  # sentences of one error; a file may hold any number of names that are no settings
 TEXT_BYTES = 46_000  # of percent-encoded text; the whole address then stays below 48,000, which servers accept
@@ -96,15 +97,19 @@ class Experiment(Fields):
             if name in CHOICES and checked not in CHOICES[name]:
                 raise ValueError
         except ValueError:
-            raise _plain(name, f"{name} = {shown(value)} is not allowed: {_advice(name, value)}") from None
+            text = _("{setting} is not allowed: {advice}")
+            setting, advice = f"{name} = {shown(value)}", _advice(name, value)
+            raise _plain(name, text.format(setting=setting, advice=advice)) from None
         if name == "loss_steps" and checked is not None:
             try:
                 StepSet.parse(checked)
             except ValueError as error:
-                raise _plain(name, f"{name} = {shown(value)} is not allowed: {error}; use {allowed(name)}") from None
+                text = _("{setting} is not allowed: {error}; use {allowed}")
+                text = text.format(setting=f"{name} = {shown(value)}", error=error, allowed=allowed(name))
+                raise _plain(name, text) from None
         if name == "text" and checked is not None and (size := len(quote(checked, safe=""))) > TEXT_BYTES:
-            sentence = f"text = {shown(value)} takes {size} bytes in a link: at most {TEXT_BYTES} fit, shorten it"
-            raise _plain(name, sentence)
+            text = _("{setting} takes {size} bytes in a link: at most {most} fit, shorten it")
+            raise _plain(name, text.format(setting=f"text = {shown(value)}", size=size, most=TEXT_BYTES))
         return checked
 
     @model_validator(mode="after")
@@ -228,18 +233,25 @@ def shown(value: Any) -> str:
     if isinstance(value, str):
         return repr(value if len(value) <= 40 else value[:39] + "…")
     if isinstance(value, int) and value.bit_length() > 128:
-        return f"an integer of {value.bit_length()} bits"
+        return _("an integer of {count} bits").format(count=value.bit_length())
     return str(value) if value is None or isinstance(value, Number) else f"<{type(value).__name__}>"
 
 
 def unknown(name: Any, value: Any) -> str:
     """The sentence about a name that is no setting."""
-    return f"{shown(name)} = {shown(value)} is not a setting{did_you_mean(name, SETTINGS)}"
+    close = closest(name, SETTINGS)
+    text = (
+        _("{setting} is not a setting: did you mean {close}?")
+        if close
+        else _("{setting} is not a setting: use {names}")
+    )
+    return text.format(setting=f"{shown(name)} = {shown(value)}", close=close, names=", ".join(SETTINGS))
 
 
 def _advice(name: str, value: Any) -> str:
     close = closest(value, CHOICES.get(name, ()))
-    return f"did you mean {close}? Use {allowed(name)}" if close else f"use {allowed(name)}"
+    text = _("did you mean {close}? Use {allowed}") if close else _("use {allowed}")
+    return text.format(close=close, allowed=allowed(name))
 
 
 def _plain(setting: str, sentence: str) -> PydanticCustomError:
@@ -251,5 +263,5 @@ def _refusal_of(problem: Any) -> Refusal:
     if problem["type"] == "extra_forbidden":
         return Refusal(problem["loc"][0], unknown(problem["loc"][0], problem["input"]))
     if "setting" not in problem.get("ctx", {}):  # a name that is no Unicode text: pydantic names no place
-        return Refusal("", f"{shown(problem['input'])} is not a setting")
+        return Refusal("", _("{name} is not a setting").format(name=shown(problem["input"])))
     return Refusal(problem["ctx"]["setting"], problem["msg"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from gradlab.settings.catalogue import CHOICES, SETTINGS, called, default, if_none
 from gradlab.settings.experiment import Experiment, SettingsError, shown, unknown
+from gradlab.words.languages import _
 
 SEARCHED = 4  # names that are no settings, of which the sentence says what was meant: each search takes 0.5 ms
 LINK_VERSION = "1"  # raised when a link's settings change their meaning
@@ -41,13 +42,16 @@ def read_query(query: Mapping[Any, Any], ignore: Collection[str] = ()) -> tuple[
         if name in SETTINGS:
             settings[name] = parsed
         elif name == "version" and str(parsed) != LINK_VERSION:
-            sentences.append(f"version = {shown(parsed)} of the link is not known: it is read as {LINK_VERSION}.")
+            text = _("version = {version} of the link is not known: it is read as {used}.")
+            sentences.append(text.format(version=shown(parsed), used=LINK_VERSION))
         elif name != "version" and name not in ignore:
             strange.append((name, parsed))
     for name, parsed in strange[:SEARCHED]:
         sentence = unknown(name, parsed)
-        sentences.append(sentence + (" It is left out." if sentence.endswith("?") else "; it is left out."))
-    sentences += [f"{shown(name)} is not a setting; it is left out." for name, _ in strange[SEARCHED:]]
+        text = _("{sentence} It is left out.") if sentence.endswith("?") else _("{sentence}; it is left out.")
+        sentences.append(text.format(sentence=sentence))
+    text = _("{name} is not a setting; it is left out.")
+    sentences += [text.format(name=shown(name)) for name, _parsed_value in strange[SEARCHED:]]
     while True:  # every round drops at least one setting, so it ends
         try:
             return Experiment(**settings), sentences
@@ -55,7 +59,8 @@ def read_query(query: Mapping[Any, Any], ignore: Collection[str] = ()) -> tuple[
             for setting, sentence in error.refusals:
                 del settings[setting]
                 used = default(setting) if default(setting) is not None else if_none(setting)
-                sentences.append(f"{sentence}; the default, {used}, is used instead.")
+                text = _("{sentence}; the default, {used}, is used instead.")
+                sentences.append(text.format(sentence=sentence, used=used))
 
 
 def _parsed(name: Any, value: Any) -> Any:

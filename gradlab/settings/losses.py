@@ -20,6 +20,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from gradlab.settings.step_sets import StepSet
+from gradlab.words.languages import N_
 
 
 class Placement(NamedTuple):
@@ -131,39 +132,41 @@ def behind_the_source(steps: int, placement: Placement) -> Sequence[int]:
 
 
 LOSSES: dict[str, Loss] = {
-    "last": Loss(last, "A random direction of norm 1 at the last step: it isolates propagation."),
+    "last": Loss(last, N_("A random direction of norm 1 at the last step: it isolates propagation.")),
     "half_square": Loss(
         last,
-        "½‖h‖² of the top layer at the last step; the cotangent is that state itself.",
+        N_("½‖h‖² of the top layer at the last step; the cotangent is that state itself."),
         entries=last_state,
         needs_states=True,
     ),
-    "every": Loss(every, "An independent random unit vector at every step: gradient is injected everywhere."),
+    "every": Loss(every, N_("An independent random unit vector at every step: gradient is injected everywhere.")),
     "step": Loss(
         chosen_step,
-        "A random direction of norm 1 at one chosen step (the middle one unless chosen).",
+        N_("A random direction of norm 1 at one chosen step (the middle one unless chosen)."),
         placed_by=frozenset({"loss_step"}),
     ),
     "steps": Loss(
         chosen_steps,
-        "A random direction of norm 1 at each of any set of steps (the ends of the four quarters unless chosen).",
+        N_("A random direction of norm 1 at each of any set of steps (the ends of the four quarters unless chosen)."),
         placed_by=frozenset({"loss_steps"}),
     ),
     "one_to_one": Loss(
         first,
-        "One-to-one: one input and one output, both at the first step; the steps after it are idle.",
+        N_("One-to-one: one input and one output, both at the first step; the steps after it are idle."),
         reads=first_step,
     ),
     "one_to_many": Loss(
         every,
-        "One-to-many, as in captioning: input at the first step, then zeros of the same size; a loss at every step.",
+        N_(
+            "One-to-many, as in captioning: input at the first step, then zeros of the same size; a loss at every step."
+        ),
         reads=first_step,
     ),
-    "many_to_one": Loss(last, "Many-to-one, as in sentiment: input at every step, one loss at the last."),
-    "many_to_many": Loss(every, "Many-to-many, synchronous, as in frame labelling: input and loss at every step."),
+    "many_to_one": Loss(last, N_("Many-to-one, as in sentiment: input at every step, one loss at the last.")),
+    "many_to_many": Loss(every, N_("Many-to-many, synchronous, as in frame labelling: input and loss at every step.")),
     "many_to_many_delayed": Loss(
         behind_the_source,
-        "Many-to-many, delayed, as in translation: reads n steps, then writes m, with a loss at each of the m.",
+        N_("Many-to-many, delayed, as in translation: reads n steps, then writes m, with a loss at each of the m."),
         reads=source,
         placed_by=frozenset({"reads", "writes"}),
     ),

@@ -17,6 +17,7 @@ from gradlab.settings.catalogue import SETTINGS, default
 from gradlab.settings.experiment import TEXT_BYTES, Experiment, shown
 from gradlab.settings.links import read_query, to_query
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import _
 
 MOST = 4
 MOST_LETTERS = 24  # of a name
@@ -77,16 +78,18 @@ def read(text: str, taken: Iterable[str] = ()) -> tuple[Pin | None, list[str]]:
     words = listed.split(",") if listed else []
     cells = tuple(name for name in CELLS if name in words)
     if not cells:
-        return None, [f"pin = {shown(text)} names no cell: use cells = any of {', '.join(CELLS)}; it is left out."]
-    problems = [f"cells = {shown(word)} is not a cell; it is left out." for word in words if word not in CELLS]
+        refused = _("pin = {text} names no cell: use cells = any of {cells}; it is left out.")
+        return None, [refused.format(text=shown(text), cells=", ".join(CELLS))]
+    strange = _("cells = {word} is not a cell; it is left out.")
+    problems = [strange.format(word=shown(word)) for word in words if word not in CELLS]
     experiment, sentences = read_query(query)
     refused, name = why_not_called(given, taken), given
     if refused:
         name = next_name(taken)
-        problems.append(f"{refused} It is called {name}.")
-    where = f"In the pin {shown(name)}: "
+        problems.append(_("{refused} It is called {name}.").format(refused=refused, name=name))
+    where = _("In the pin {name}: {sentence}")
     return Pin.of(name, [experiment.replace(cell=cell) for cell in cells]), [
-        where + sentence for sentence in (*problems, *sentences)
+        where.format(name=shown(name), sentence=sentence) for sentence in (*problems, *sentences)
     ]
 
 
@@ -99,7 +102,8 @@ def read_all(texts: Sequence[str], beside: Experiment) -> tuple[tuple[Pin, ...],
         pins += [] if pin is None else [pin]
         problems += sentences
     if len(texts) > MOST:
-        problems.append(f"The link has {len(texts)} pins: at most {MOST} are kept, and the others are left out.")
+        text = _("The link has {count} pins: at most {most} are kept, and the others are left out.")
+        problems.append(text.format(count=len(texts), most=MOST))
     kept, sentences = fitting(pins, beside)
     return kept, problems + sentences
 
@@ -110,7 +114,8 @@ def fitting(pins: Sequence[Pin], beside: Experiment) -> tuple[tuple[Pin, ...], l
     sentences = []
     for pin in pins:
         if refused := why_not((*kept, pin), beside):
-            sentences.append(f"The pin {shown(pin.name)} is left out: {refused}")
+            text = _("The pin {name} is left out: {refused}")
+            sentences.append(text.format(name=shown(pin.name), refused=refused))
         else:
             kept.append(pin)
     return tuple(kept), sentences
@@ -119,11 +124,12 @@ def fitting(pins: Sequence[Pin], beside: Experiment) -> tuple[tuple[Pin, ...], l
 def why_not(pins: Sequence[Pin], beside: Experiment) -> str:
     """Why some pins cannot stand in a link beside the present settings; "" where they can."""
     if len(pins) > MOST:
-        return f"there are {MOST} pins already, and no more are kept: remove one."
+        return _("there are {most} pins already, and no more are kept: remove one.").format(most=MOST)
     needed, of_text = sum(pin.bytes for pin in pins), len(quote(beside.text or "", safe=""))
     most = min(MOST_BYTES, TEXT_BYTES - of_text)
     if needed > most:
-        return f"the pins take {needed} bytes in a link, and at most {max(most, 0)} fit: shorten text, or remove a pin."
+        text = _("the pins take {needed} bytes in a link, and at most {most} fit: shorten text, or remove a pin.")
+        return text.format(needed=needed, most=max(most, 0))
     return ""
 
 
@@ -133,10 +139,11 @@ def why_not_called(name: str, taken: Iterable[str] = ()) -> str:
     is_allowed = 0 < len(name) <= MOST_LETTERS and is_plain and unicodedata.category(name[0])[0] in "LN"
     if is_allowed and name == name.strip() and name != NOW and name not in set(taken):
         return ""
-    return (
-        f"name = {shown(name)} is not allowed for a pin: use 1 to {MOST_LETTERS} letters, digits, spaces and "
-        f"{PLAIN[1:]}, another name than {NOW} and than those of the other pins."
+    text = _(
+        "name = {name} is not allowed for a pin: use 1 to {most} letters, digits, spaces and {marks}, another name "
+        "than {now} and than those of the other pins."
     )
+    return text.format(name=shown(name), most=MOST_LETTERS, marks=PLAIN[1:], now=NOW)
 
 
 def next_name(taken: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -25,10 +26,11 @@ from torch import nn
 from gradlab.cells import CELLS
 from gradlab.cells.contract import keep_gate_of, without
 from gradlab.network.stack import Layer, Stack, gate_rows
+from gradlab.words.languages import N_, SOURCE, Title, _, current, said
 
 SEED = 0  # of what is drawn
 MODULES: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}  # that may take an RNN's place
-KEEPS = {"lstm": "Forget bias", "lstm_peephole": "Forget bias"}  # what the bias of the gate that keeps is called
+FORGETS = ("lstm", "lstm_peephole")  # whose gate that keeps is called by its usual name
 
 
 class Repair(NamedTuple):
@@ -60,7 +62,11 @@ def raised(stack: Stack, by: float) -> Repair:
         return layer._replace(b_W=b_W)
 
     of = f"bias[{_slice(rows)}].add_({sign * by!r})"
-    title = f"{KEEPS.get(stack.cell, f'Bias of the {gate} gate')} {'up' if sign > 0 else 'down'} by {by:g}"
+    if stack.cell in FORGETS:
+        text = N_("Forget bias up by {by}") if sign > 0 else N_("Forget bias down by {by}")
+    else:
+        text = N_("Bias of the {gate} gate up by {by}") if sign > 0 else N_("Bias of the {gate} gate down by {by}")
+    title = Title(text, gate=partial(_, gate), by=f"{by:g}")
     return Repair("bias", title, _with(stack, change), (NO_GRAD, _each(of, "bias", "bias_ih")), _width(stack))
 
 
@@ -92,7 +98,11 @@ def chrono(stack: Stack, steps: int) -> Repair:
         + _each("p[at].copy_(v * ('bias_ih' in name))", "p", "bias", f" for at, v in ({values},)").strip(),
     )
     return Repair(
-        "chrono", f"Chrono biases for {steps} steps", _with(stack, change), code, 2 * len(rows) * _width(stack)
+        "chrono",
+        Title(N_("Chrono biases for {steps} steps"), steps=steps),
+        _with(stack, change),
+        code,
+        2 * len(rows) * _width(stack),
     )
 
 
@@ -122,8 +132,20 @@ def orthogonal(stack: Stack, gates: Sequence[str]) -> Repair:
     named = [f"{gate} gate" if gate in CELLS[stack.cell].gates else gate for gate in gates]
     whole = len(gates) == len(recurrent_gates(stack.cell))
     one = len(gates) == len(CELLS[stack.cell].pre_activations) == 1
-    title = "Orthogonal U" + ("" if one else " of every gate" if whole else f" of the {' and '.join(named)} alone")
+    text = (
+        N_("Orthogonal U")
+        if one
+        else N_("Orthogonal U of every gate")
+        if whole
+        else N_("Orthogonal U of the {gates} alone")
+    )
+    title = Title(text, gates=partial(_gates, named, gates))
     return Repair("orthogonal", title, _with(stack, change), code, len(gates) * H * _width(stack))
+
+
+def _gates(named: Sequence[str], gates: Sequence[str]) -> str:
+    """Gates in a title: "input gate and reset gate"."""
+    return " and ".join(named) if current() == SOURCE else ", ".join(map(_, gates))
 
 
 def scaled(stack: Stack, by: float) -> Repair:
@@ -132,7 +154,7 @@ def scaled(stack: Stack, by: float) -> Repair:
     changed = _with(stack, lambda layer: layer._replace(U=layer.U * stack.dtype.type(factor)))
     code = (NO_GRAD, _each(f"U.mul_({factor!r})", "U", "weight_hh"))
     lost = sum(layer.U.size for layer in stack.layers)
-    return Repair("scale", f"U times {factor:.3g}", changed, code, lost)
+    return Repair("scale", Title(N_("U times {factor}"), factor=f"{factor:.3g}"), changed, code, lost)
 
 
 def replaced(stack: Stack, cell: str) -> Repair:
@@ -148,18 +170,26 @@ def replaced(stack: Stack, cell: str) -> Repair:
     code = (f"torch.manual_seed({SEED})", f"rnn = torch.nn.{module.__name__}({sizes}, dtype=torch.{dtype})")
     new = Stack.from_torch(drawn)
     assert isinstance(new, Stack)
-    return Repair("cell", f"{CELLS[cell].title} of the same size", new, code, stack.parameter_count)
+    return Repair(
+        "cell", Title(N_("{cell} of the same size"), cell=CELLS[cell].title), new, code, stack.parameter_count
+    )
 
 
 def both(first: Repair, second: Repair, kind: str) -> Repair:
     """One repair, then another, made of the stack that the first gives."""
     return Repair(
         kind,
-        f"{first.title}, {second.title[0].lower()}{second.title[1:]}",
+        Title(N_("{first}, {second}"), first=partial(said, first.title), second=partial(_within, second.title)),
         second.stack,
         first.code + second.code,
         first.lost + second.lost,
     )
+
+
+def _within(title: str) -> str:
+    """A title behind another one."""
+    text = said(title)
+    return f"{text[0].lower()}{text[1:]}" if current() == SOURCE else text
 
 
 NO_GRAD = "with torch.no_grad():"

@@ -12,6 +12,8 @@ from typing import Self
 import numpy as np
 from numpy import ndarray
 
+from gradlab.words.languages import _
+
 DIGITS = 7  # of a step; the longest sequence has fewer
 
 
@@ -66,10 +68,12 @@ def _range(part: str) -> range:
     part = part.strip()
     first, dash, end = part.partition("-")
     if not all(number.isascii() and number.isdigit() and len(number) <= DIGITS for number in (first, end or "0")):
-        raise ValueError(f"{_shortened(part)!r} is neither a step nor a range of steps such as 90-99")
+        text = _("{part} is neither a step nor a range of steps such as 90-99")
+        raise ValueError(text.format(part=repr(_shortened(part))))
     low, high = int(first), int(end) if end else int(first)
     if (dash and not end) or high < low:
-        raise ValueError(f"{_shortened(part)!r} is not a range from a lower to a higher step")
+        text = _("{part} is not a range from a lower to a higher step")
+        raise ValueError(text.format(part=repr(_shortened(part))))
     return range(low, high + 1)
 
 

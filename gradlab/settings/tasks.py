@@ -22,6 +22,8 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from gradlab.settings.inputs import default_text, vocabulary
+from gradlab.words.languages import N_, _
+from gradlab.words.languages.registries import paragraph
 
 HELLO = "hello"
 CLOSE = 0.04  # of a sum of two numbers up to 1 (Hochreiter & Schmidhuber 1997, section 5.4)
@@ -42,7 +44,12 @@ class Baseline(NamedTuple):
     """An expected loss that needs no learning, and what has it."""
 
     loss: float
-    of: str
+    text: str
+    among: int = 0  # characters
+
+    @property
+    def of(self) -> str:
+        return _(self.text).format(count=self.among)
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ class Task:
     @property
     def meaning(self) -> str:
         """What it asks, in a sentence."""
-        return (getattr(self.draw, "func", self.draw).__doc__ or "").split("\n\n")[0].replace("\n    ", " ")
+        return _(paragraph(str(getattr(self.draw, "func", self.draw).__doc__)))
 
 
 def adding(steps: int, batch_size: int, generator: Generator) -> Batch:
@@ -195,9 +202,11 @@ def characters(text: str | None = None) -> Task:
         raise ValueError(f"text = {text[:20]!r} has {len(symbols)} different characters: at least 2 are needed")
     single = _entropy(Counter(text))
     baselines = (
-        Baseline(_entropy(Counter(zip(text, text[1:] + text[0], strict=True))) - single, "knowing only one character"),
-        Baseline(single, "knowing how often each occurs"),
-        Baseline(math.log(len(symbols)), f"guessing among {len(symbols)} characters"),
+        Baseline(
+            _entropy(Counter(zip(text, text[1:] + text[0], strict=True))) - single, N_("knowing only one character")
+        ),
+        Baseline(single, N_("knowing how often each occurs")),
+        Baseline(math.log(len(symbols)), N_("guessing among {count} characters"), len(symbols)),
     )
     draw, V = partial(next_characters, text=text), len(symbols)
     return Task(
@@ -224,29 +233,33 @@ def _constant(loss: float, of: str) -> Callable[[int], tuple[Baseline, ...]]:
 
 
 def _copy_baseline(steps: int) -> tuple[Baseline, ...]:
-    return (Baseline(COPIED * math.log(ALPHABET) / steps, "guessing the symbols, right about the blanks"),)
+    return (Baseline(COPIED * math.log(ALPHABET) / steps, N_("guessing the symbols, right about the blanks")),)
 
 
 def _parity_baseline(steps: int) -> tuple[Baseline, ...]:
-    return (Baseline((steps - 1) / steps * math.log(2), "guessing, but for the first step"),)
+    return (Baseline((steps - 1) / steps * math.log(2), N_("guessing, but for the first step")),)
 
 
-_HELLO_BASELINES = (Baseline(2 * math.log(2) / 4, "without memory"), Baseline(math.log(4), "guessing among 4 letters"))
-_SUM, _CLASSES, _BITS = ("squared_error", "accuracy"), ("cross_entropy", "accuracy"), "bits per character"
+_HELLO_BASELINES = (
+    Baseline(2 * math.log(2) / 4, N_("without memory")),
+    Baseline(math.log(4), N_("guessing among 4 letters")),
+)
+_SUM, _CLASSES, _BITS = ("squared_error", "accuracy"), ("cross_entropy", "accuracy"), N_("bits per character")
+_GUESSING, _ZERO = N_("guessing"), N_("answering 0")
 _ORDERS = ("XX", "XY", "YX", "YY")
 
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
-        Task("adding", "Adding problem", *_SUM, 2, 1, adding, _constant(1 / 6, "always answering 1"), 0.06),
+        Task("adding", "Adding problem", *_SUM, 2, 1, adding, _constant(1 / 6, N_("always answering 1")), 0.06),
         Task("copy_memory", "Copy memory", *_CLASSES, 10, 9, copy_memory, _copy_baseline, fewest_steps=2 * COPIED + 1),
         Task(
-            "temporal_order", "Temporal order", *_CLASSES, 8, 4, temporal_order, _constant(math.log(4), "guessing"),
+            "temporal_order", "Temporal order", *_CLASSES, 8, 4, temporal_order, _constant(math.log(4), _GUESSING),
             fewest_steps=10, symbols=_ORDERS,
         ),
         Task("parity", "Parity", *_CLASSES, 1, 2, parity, _parity_baseline, symbols=("even", "odd")),
-        Task("delayed_recall", "Delayed recall", *_CLASSES, 9, 8, delayed_recall, _constant(math.log(8), "guessing")),
-        Task("sine_continuation", "Sine continuation", *_SUM, 1, 1, sine_continuation, _constant(0.5, "answering 0")),
+        Task("delayed_recall", "Delayed recall", *_CLASSES, 9, 8, delayed_recall, _constant(math.log(8), _GUESSING)),
+        Task("sine_continuation", "Sine continuation", *_SUM, 1, 1, sine_continuation, _constant(0.5, _ZERO)),
         Task(
             "hello", '"hello"', "cross_entropy", _BITS, 4, 4, hello, partial(_same, _HELLO_BASELINES),
             solved_share=0.1 / _HELLO_BASELINES[0].loss, own_steps=len(HELLO) - 1, text=HELLO,

@@ -20,6 +20,7 @@ from gradlab.settings.drawing import drawn_signal, drawn_targets_of, injected_by
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.losses import LOSSES
 from gradlab.settings.tasks import Batch, Task
+from gradlab.words.languages import _
 
 DECIDED = ("cell", "depth", "hidden_size", "inputs", "input_size", "text", "output_size")  # settings, by the weights
 OPEN = (  # settings that weights leave open
@@ -130,7 +131,8 @@ class Trained:
     @property
     def origin(self) -> str:
         """Where its weights come from, for a sentence."""
-        return f"update {self.weights.updates} of {self.weights.task.title}, on batches of the task"
+        text = _("update {update} of {task}, on batches of the task")
+        return text.format(update=self.weights.updates, task=self.weights.task.title)
 
     def shortened(self, steps: int) -> Self:
         return type(self)(self.weights, self.settings.shortened(steps))

@@ -23,6 +23,7 @@ from gradlab.settings.drawing import drawn_readout, drawn_targets_of, injected_b
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.losses import LOSSES
 from gradlab.settings.trained import OPEN, REPLACED
+from gradlab.words.languages import _
 
 DECIDED = ("cell", "depth", "hidden_size", "input_size", "dtype")
 UNUSED = REPLACED | {"inputs", "text"}
@@ -137,10 +138,8 @@ class Watched:
 
     @property
     def origin(self) -> str:
-        return (
-            self.recorded.origin
-            or f"update {self.recorded.update} of {self.recorded.part}, on the batch that was watched"
-        )
+        text = _("update {update} of {part}, on the batch that was watched")
+        return self.recorded.origin or text.format(update=self.recorded.update, part=self.recorded.part)
 
     @property
     def size(self) -> Size:

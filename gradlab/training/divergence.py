@@ -11,16 +11,17 @@ from torch import Tensor
 from gradlab.analyses.traces import trace
 from gradlab.settings.tasks import Task
 from gradlab.training.network import Network, Tensors, loss_of
+from gradlab.words.languages import N_, _
 
 PLACES = {
-    "state": "a state of layer {layer} overflows at step {step}",
-    "readout": "the readout's loss overflows at step {step}",
-    "readout's gradient": "what the readout passes down overflows at step {step}",
-    "gradient": "the gradient of layer {layer} overflows at step {step}",
-    "weights' gradient": "the gradient of the weights of layer {layer} overflows",
-    "readout's weights' gradient": "the gradient of the readout's weights overflows",
-    "weights": "the optimizer's step overflows the weights of layer {layer}",
-    "readout's weights": "the optimizer's step overflows the weights of the readout",
+    "state": N_("a state of layer {layer} overflows at step {step}"),
+    "readout": N_("the readout's loss overflows at step {step}"),
+    "readout's gradient": N_("what the readout passes down overflows at step {step}"),
+    "gradient": N_("the gradient of layer {layer} overflows at step {step}"),
+    "weights' gradient": N_("the gradient of the weights of layer {layer} overflows"),
+    "readout's weights' gradient": N_("the gradient of the readout's weights overflows"),
+    "weights": N_("the optimizer's step overflows the weights of layer {layer}"),
+    "readout's weights": N_("the optimizer's step overflows the weights of the readout"),
 }
 
 
@@ -44,8 +45,9 @@ class Diverged(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        place = PLACES[self.where].format(layer=self.layer, step=self.step)
-        return f"Training diverged at update {self.update}: {place}. Lower the learning rate or clip the gradient."
+        place = _(PLACES[self.where]).format(layer=self.layer, step=self.step)
+        text = _("Training diverged at update {update}: {place}. Lower the learning rate or clip the gradient.")
+        return text.format(update=self.update, place=place)
 
 
 def forward_divergence(update: int, network: Network, task: Task, batch: Tensors) -> Diverged:

@@ -15,6 +15,7 @@ from typing import Any
 from gradlab.engine import Progress
 from gradlab.engine.progress import stopped_by
 from gradlab.ui.kept import MISSING, MOST_BYTES, Kept, give_back
+from gradlab.words.languages import current, speaking
 
 POLL_SECONDS = 0.05  # at which a page that waits looks
 LARGE_SECONDS = 0.1  # work that takes longer may have freed much
@@ -36,7 +37,7 @@ class Work:
     """One computation under way."""
 
     def __init__(self, key: Hashable, make: Make):
-        self.key, self.make = key, make
+        self.key, self.make, self.language = key, make, current()
         self.waiting = 0
         self.abandoned = False
         self.fraction = 0.0
@@ -47,7 +48,7 @@ class Work:
     def run(self) -> None:
         begun = time.monotonic()
         try:
-            with stopped_by(self._stop):
+            with stopped_by(self._stop), speaking(self.language):
                 self.value = self.make(self._report)
             KEPT.put(self.key, self.value)
         except BaseException as error:  # raised again where it is waited for

@@ -10,10 +10,11 @@ from gradlab.analyses.batch import of_batch
 from gradlab.analyses.diagnosis import Diagnosis
 from gradlab.analyses.traces import ALL, LAST, GradientTrace, whole_state
 from gradlab.cells import CELLS
-from gradlab.words.numbers import counted, every, listed, number, rounded, signed
+from gradlab.words.languages import N_, _
+from gradlab.words.numbers import counted, every, listed, number, rounded, signed, states_called
 
 OTHER = 1.0  # decades: what a state holds is told apart from what all hold together
-NOTHING_INJECTED = "Nothing is injected: at these settings the loss has no gradient, so none arrives anywhere."
+NOTHING_INJECTED = N_("Nothing is injected: at these settings the loss has no gradient, so none arrives anywhere.")
 
 
 def title(trace: GradientTrace) -> str:
@@ -42,12 +43,12 @@ def remaining(traces: Sequence[GradientTrace], losses: str = ALL) -> str:
     for trace in traces:
         in_h, in_all = (arriving(trace, losses, state) for state in ("h", ALL))
         left = trace.at_start("h", losses)
-        whole = (
-            "" if math.isnan(in_all) or not in_all - in_h > OTHER else f"{whole_state(trace.cell)}: {number(in_all)}"
-        )
+        is_other = not math.isnan(in_all) and in_all - in_h > OTHER
+        whole = f"{states_called(whole_state(trace.cell))}: {number(in_all)}" if is_other else ""
+        text = _("{what} in {some} of {all} sequences")
         missing = (
-            f"{words} in {some.sum()} of {len(left)} sequences" if some.any() and not some.all() else ""
-            for words, some in (("exactly 0", np.isneginf(left)), ("not finite", np.isnan(left)))
+            text.format(what=what, some=some.sum(), all=len(left)) if some.any() and not some.all() else ""
+            for what, some in ((_("exactly 0"), np.isneginf(left)), (_("not finite"), np.isnan(left)))
         )
         aside = "; ".join(filter(None, (whole, *missing)))
         parts.append(f"{title(trace)} {number(in_h)}{f' ({aside})' if aside else ''}")
@@ -71,32 +72,35 @@ def _opening(loss_steps: Sequence[int], traces: Sequence[GradientTrace], is_all:
     """The sentence about cells into which the loss injects at the same steps."""
     if not loss_steps:
         return (
-            NOTHING_INJECTED
+            _(NOTHING_INJECTED)
             if is_all
-            else f"{names(traces)}: nothing is injected, since the loss has no gradient there."
+            else _("{cells}: nothing is injected, since the loss has no gradient there.").format(cells=names(traces))
         )
     first, last_loss = traces[0], loss_steps[-1]
-    place = "h of the bottom layer" if first.stack.depth > 1 else "h"
+    place = _("h of the bottom layer") if first.stack.depth > 1 else "h"
     if len(loss_steps) > 1:
-        return (
-            f"The loss enters at {len(loss_steps)} of {first.steps} steps. So much of the last loss's gradient, "
-            f"injected at step {last_loss}, is left in {place} at step 0: {remaining(traces, LAST)}. "
-            f"All losses together leave, relative to all that they inject: {remaining(traces)}."
+        text = _(
+            "The loss enters at {losses} of {steps} steps. So much of the last loss's gradient, injected at step "
+            "{last}, is left in {place} at step 0: {of_last}. All losses together leave, relative to all that they "
+            "inject: {of_all}."
         )
-    at = "the last step" if last_loss == first.steps - 1 else f"step {last_loss}"
+        kept = {"of_last": remaining(traces, LAST), "of_all": remaining(traces)}
+        return text.format(losses=len(loss_steps), steps=first.steps, last=last_loss, place=place, **kept)
     if last_loss == 0:
-        return (
-            "The loss enters at step 0 alone, so no gradient goes back through time. In "
-            f"{place} it is there: {remaining(traces)}."
+        text = _(
+            "The loss enters at step 0 alone, so no gradient goes back through time. In {place} it is there: {kept}."
         )
-    earlier = f"{counted(last_loss, 'step')} earlier"
-    return f"So much of the gradient injected at {at} remains in {place} {earlier}: {remaining(traces)}."
+        return text.format(place=place, kept=remaining(traces))
+    at = _("the last step") if last_loss == first.steps - 1 else _("step {step}").format(step=last_loss)
+    text = _("So much of the gradient injected at {at} remains in {place} {steps} earlier: {kept}.")
+    return text.format(at=at, place=place, steps=counted(last_loss, "step"), kept=remaining(traces))
 
 
 def without_state(state: str) -> str:
     """What is shown where no cell compared has the state that is asked for."""
     having = [cell.title for cell in CELLS.values() if state in cell.states]
-    return f"None of the cells compared has a state {state}, so h is shown: add the {having[0]} under Network."
+    text = _("None of the cells compared has a state {state}, so h is shown: add the {cell} under Network.")
+    return text.format(state=state, cell=having[0])
 
 
 def non_finite(traces: Sequence[GradientTrace]) -> list[str]:
@@ -107,7 +111,8 @@ def non_finite(traces: Sequence[GradientTrace]) -> list[str]:
 def marks(traces: Sequence[GradientTrace]) -> pd.DataFrame:
     """The steps at which a pass left the finite numbers, as marks: columns step and label."""
     overflowed = [trace for trace in traces if trace.non_finite]
-    labels = [f"{title(trace)}: {trace.non_finite.pass_} pass overflows" for trace in overflowed if trace.non_finite]
+    passes = {"forward": _("{cell}: forward pass overflows"), "adjoint": _("{cell}: adjoint pass overflows")}
+    labels = [passes[trace.non_finite.pass_].format(cell=title(trace)) for trace in overflowed if trace.non_finite]
     return pd.DataFrame({"step": [trace.non_finite.step for trace in overflowed if trace.non_finite], "label": labels})
 
 
@@ -115,22 +120,24 @@ def rate(diagnosis: Diagnosis) -> str:
     """Decades per 100 steps of propagation, for a card."""
     decades, margin = diagnosis.decades_per_100_steps, diagnosis.half_width
     if math.isnan(decades) or diagnosis.verdict == "zero":
-        return "no rate"
+        return _("no rate")
+    unit = _("decades per 100 steps")
     size = f"{margin:.1g}" if 1e-3 <= margin < 9.5 else rounded(round(margin) if margin >= 9.5 else margin)
     interval = f" ± {size}" if margin >= 0.05 * abs(decades) and margin > 0 else ""
-    return f"{signed(decades)}{interval} :small[decades per 100 steps]"
+    return f"{signed(decades)}{interval} :small[{unit}]"
 
 
 def half_life(diagnosis: Diagnosis) -> str:
     """How fast it halves or doubles, how little a steady one changes, or why that is not said, for a card."""
     length = diagnosis.half_life
     if diagnosis.verdict == "zero":
-        return "exactly 0 at step 0"
+        return _("exactly 0 at step 0")
     if math.isnan(length) or diagnosis.verdict == "undefined":
-        return "not known"
+        return _("not known")
     if math.isinf(length):
-        return "keeps its size"
+        return _("keeps its size")
     if diagnosis.verdict == "steady":
         factor = abs(diagnosis.decades_per_100_steps) / 100 * diagnosis.length
-        return f"within a factor of {number(factor)}"
-    return f"{'halves' if length > 0 else 'doubles'} {every(rounded(abs(length)), 'step')}"
+        return _("within a factor of {factor}").format(factor=number(factor))
+    text = _("halves {often}") if length > 0 else _("doubles {often}")
+    return text.format(often=every(rounded(abs(length)), "step"))

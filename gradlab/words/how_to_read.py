@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from gradlab.cells import SATURATED
-from gradlab.words.languages import N_, _
+from gradlab.words.languages import N_, SOURCE, _, current
 
 
 class Reading(NamedTuple):
@@ -29,8 +29,9 @@ class Words(NamedTuple):
 
     @property
     def called(self) -> str:
-        """The figure's name in the language that is spoken."""
-        return _(self.name)
+        """The figure's name in the language that is spoken: its title where that has none."""
+        name = _(self.name)
+        return name if current() == SOURCE or name != self.name else self.title.partition(":")[0]
 
 
 READINGS: dict[str, Reading] = {  # of figures that several pages show
@@ -45,166 +46,218 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
     "gradient norm": Reading(
         r"\lVert g \rVert_2,\qquad g \leftarrow g\,\frac{\theta}{\lVert g \rVert_2} "
         r"\;\text{ where }\; \lVert g \rVert_2 > \theta",
-        "Over all parameters, before clipping. Above the dashed line the gradient is scaled down to the "
-        "threshold θ, its direction unchanged (Pascanu et al. 2013).",
+        N_(
+            "Over all parameters, before clipping. Above the dashed line the gradient is scaled down to the "
+            "threshold θ, its direction unchanged (Pascanu et al. 2013)."
+        ),
     ),
     "reach": Reading(
         r"\log_{10} \left\lVert \frac{\partial L}{\partial h_{T-1-\text{lag}}} \right\rVert_2 "
         r"- \log_{10} \Big(\sum_t \lVert \bar y_t \rVert_2^2\Big)^{1/2}",
-        "Each column is one update; lag 0, at the bottom, is the last step. A column that is bright up "
-        "to its top has a gradient that reaches the first step. Measured on one fixed batch, in the layer chosen.",
+        N_(
+            "Each column is one update; lag 0, at the bottom, is the last step. A column that is bright up "
+            "to its top has a gradient that reaches the first step. Measured on one fixed batch, in the layer chosen."
+        ),
     ),
     "before and after": Reading(
         r"\log_{10} \left\lVert \frac{\partial L}{\partial s_t} \right\rVert_2 "
         r"- \log_{10} \Big(\sum_t \lVert \bar y_t \rVert_2^2\Big)^{1/2},\qquad s = h \text{ or } c",
-        "Two updates of one training run on one scale: where a line has risen, more gradient arrives after learning. "
-        "Move the slider for the updates between. Measured on one fixed batch; ȳ is the injected gradient.",
+        N_(
+            "Two updates of one training run on one scale: where a line has risen, more gradient arrives after "
+            "learning. Move the slider for the updates between. Measured on one fixed batch; ȳ is the injected "
+            "gradient."
+        ),
     ),
     "expectations": Reading(
         r"p(y \mid x_0 \dots x_t) = \operatorname{softmax}(V h_t + b_V)_y",
-        "Below each character read: the most likely next ones. The green bar is the character that actually follows; "
-        "learning makes the green bars long.",
+        N_(
+            "Below each character read: the most likely next ones. The green bar is the character that actually "
+            "follows; learning makes the green bars long."
+        ),
     ),
     "characters' gradients": Reading(
         r"\log_{10} \left\lVert \frac{\partial \ell_T}{\partial x_t} \right\rVert_2,"
         r"\qquad \ell_T = -\ln p(x_{T+1} \mid x_0 \dots x_T)",
-        "How much the loss ℓ of the prediction after the outlined character depends on each character before it. "
-        "Absolute shading uses one scale for every text and every update; relative shading runs from the smallest to "
-        "the largest value shown, and says nothing about their size.",
+        N_(
+            "How much the loss ℓ of the prediction after the outlined character depends on each character before it. "
+            "Absolute shading uses one scale for every text and every update; relative shading runs from the "
+            "smallest to the largest value shown, and says nothing about their size."
+        ),
     ),
     "unit": Reading(
         r"h_t[k] \quad\text{or}\quad c_t[k]",
-        "The value of one unit after each character: blue is negative, orange positive. Some units follow something "
-        "readable, such as spaces or the place in a line; most do not.",
+        N_(
+            "The value of one unit after each character: blue is negative, orange positive. Some units follow "
+            "something readable, such as spaces or the place in a line; most do not."
+        ),
     ),
     "gradient norms": Reading(
         r"\left\lVert \frac{\partial L}{\partial h_t} \right\rVert_2"
         r"\quad\text{and}\quad \left\lVert \frac{\partial L}{\partial c_t} \right\rVert_2,"
         r"\qquad \text{relative to}\quad \Big(\sum_t \lVert \bar y_t \rVert_2^2\Big)^{1/2}",
-        "From the loss, the gradient travels left; a straight line is exponential decay or growth, and its slope is "
-        "the rate. Derivatives are total: over all later steps, all higher layers, and for c also through h. ȳ is the "
-        "gradient injected into the top layer. Lines are means of log10 over the batch, bands its range; over several "
-        "seeds, of these means and over the seeds. Grey: pins, each at as many steps before the end.",
+        N_(
+            "From the loss, the gradient travels left; a straight line is exponential decay or growth, and its slope "
+            "is the rate. Derivatives are total: over all later steps, all higher layers, and for c also through h. ȳ "
+            "is the gradient injected into the top layer. Lines are means of log10 over the batch, bands its range; "
+            "over several seeds, of these means and over the seeds. Grey: pins, each at as many steps before the end."
+        ),
     ),
     "before and after a remedy": Reading(
         r"\log_{10} \left\lVert \frac{\partial \ell_{\text{last}}}{\partial (h_t, c_t)} \right\rVert_2 "
         r"- \log_{10} \lVert \bar y_{\text{last}} \rVert_2",
-        "Grey: the network as it is. In colour: the same inputs and the same injected gradient after it, before "
-        "any update. The layer is the one that is worst off, its states as one vector; mean of log10 over the batch.",
+        N_(
+            "Grey: the network as it is. In colour: the same inputs and the same injected gradient after it, before "
+            "any update. The layer is the one that is worst off, its states as one vector; mean of log10 over the "
+            "batch."
+        ),
     ),
     "propagation": Reading(
         r"\left\lVert \frac{\partial L}{\partial (h_t, c_t)} \right\rVert_2"
         r"\quad\text{and}\quad \left\lVert \frac{\partial \ell_{\text{last}}}{\partial (h_t, c_t)} \right\rVert_2",
-        "Solid: the gradient of all losses, which is what arrives. Dashed: that of the last loss alone, which shows "
-        "how one injection propagates; the verdict is about it. Bottom layer, all states of the cell as one vector; "
-        "mean of log10 over the batch.",
+        N_(
+            "Solid: the gradient of all losses, which is what arrives. Dashed: that of the last loss alone, which "
+            "shows how one injection propagates; the verdict is about it. Bottom layer, all states of the cell as one "
+            "vector; mean of log10 over the batch."
+        ),
     ),
     "layers and steps": Reading(
         r"\log_{10} \left\lVert \frac{\partial L}{\partial h_t^{(l)}} \right\rVert_2",
-        "Each row is a layer; the loss enters the top one at the right. The darker, the less gradient arrives.",
+        N_("Each row is a layer; the loss enters the top one at the right. The darker, the less gradient arrives."),
     ),
     "singular values": Reading(
         r"\sigma_k(U),\qquad \sigma_1 = \max_{\lVert v \rVert = 1} \lVert U v \rVert",
-        "How much U stretches each of its singular directions. The largest, the spectral norm, bounds each step.",
+        N_("How much U stretches each of its singular directions. The largest, the spectral norm, bounds each step."),
     ),
     "eigenvalues": Reading(
         r"U v = \lambda v",
-        "A linear network multiplies the gradient by Uᵀ at every step: an eigenvalue outside the unit circle makes it "
-        "grow eventually; with all of them inside it dies out.",
+        N_(
+            "A linear network multiplies the gradient by Uᵀ at every step: an eigenvalue outside the unit circle "
+            "makes it grow eventually; with all of them inside it dies out."
+        ),
     ),
     "gate biases": Reading(
         r"b_W + b_U",
-        "PyTorch keeps two biases per gate; only their sum, which is drawn here, matters to a gate.",
+        N_("PyTorch keeps two biases per gate; only their sum, which is drawn here, matters to a gate."),
     ),
     "unrolled network": Reading(
         r"\bar h_t = \underbrace{\bar y_t}_{\text{loss}} + \underbrace{W'^\top \bar a'_t}_{\text{layer above}}"
         r" + \underbrace{U^\top \bar a_{t+1} + \text{additive update}}_{\text{step } t+1}",
-        "Time runs to the right; the gradient comes down from the losses and runs to the left. Where a cell has an "
-        "additive update, the upper arrow is the additive path and the lower the one through U. Colour is the norm "
-        "flowing along an edge, relative to the injected gradient; a dotted edge carries nothing; an empty input box "
-        "reads zeros.",
+        N_(
+            "Time runs to the right; the gradient comes down from the losses and runs to the left. Where a cell has an "
+            "additive update, the upper arrow is the additive path and the lower the one through U. Colour is the norm "
+            "flowing along an edge, relative to the injected gradient; a dotted edge carries nothing; an empty input "
+            "box reads zeros."
+        ),
     ),
     "itemised matrix": Reading(
         r"\left\lVert \frac{\partial \ell_{t'}}{\partial h_t} \right\rVert_2,\qquad"
         r" \frac{\partial L}{\partial h_t} = \sum_{t' \ge t} \frac{\partial \ell_{t'}}{\partial h_t}",
-        "A row is one loss, a column one state: the gradient of that loss at that state. Right of the diagonal it is "
-        "exactly zero. Point at a row to see it below as a curve, beside the norm of the sum of all rows. Colours are "
-        "means of log10 over a bin and the batch, on one scale for all cells.",
+        N_(
+            "A row is one loss, a column one state: the gradient of that loss at that state. Right of the diagonal "
+            "it is exactly zero. Point at a row to see it below as a curve, beside the norm of the sum of all rows. "
+            "Colours are means of log10 over a bin and the batch, on one scale for all cells."
+        ),
     ),
     "sum of losses": Reading(
         r"\frac{\partial L}{\partial h_t} = \sum_{t' \ge t} \frac{\partial \ell_{t'}}{\partial h_t}",
-        "Thin lines are rows of the matrix, each falling from its loss step; the bold line is the norm of the vector "
-        "sum of all rows. Norms do not add.",
+        N_(
+            "Thin lines are rows of the matrix, each falling from its loss step; the bold line is the norm of the "
+            "vector sum of all rows. Norms do not add."
+        ),
     ),
     "truncation band": Reading(
         r"\ell_{t'} \text{ reaches } h_t \iff e - k_2 < t \le t' \le e,\qquad e = \text{end of its window}",
-        "Shaded pairs are dropped by the truncation; pairs inside keep their gradient exactly, since no path between "
-        "them leaves the window.",
+        N_(
+            "Shaded pairs are dropped by the truncation; pairs inside keep their gradient exactly, since no path "
+            "between them leaves the window."
+        ),
     ),
     "lost gradient": Reading(
         r"1 - \frac{\sum_{t' - t < K} \lVert \partial \ell_{t'} / \partial h_t \rVert}"
         r"{\sum_{t' \ge t} \lVert \partial \ell_{t'} / \partial h_t \rVert}",
-        "The share of the gradient norm that arrives K or more steps before its loss. Bands are over the batch. "
-        "Norms are summed, so parts that would cancel count in full.",
+        N_(
+            "The share of the gradient norm that arrives K or more steps before its loss. Bands are over the batch. "
+            "Norms are summed, so parts that would cancel count in full."
+        ),
     ),
     "angle": Reading(
         r"\cos\angle\big(\nabla_\theta^{\text{truncated}},\ \nabla_\theta^{\text{full}}\big)",
-        "1: the truncated gradient of a layer's weights points in the direction of the full one; 0: it is orthogonal "
-        "to it. Every window has the ratio k1 : k2 of the chosen one.",
+        N_(
+            "1: the truncated gradient of a layer's weights points in the direction of the full one; 0: it is "
+            "orthogonal to it. Every window has the ratio k1 : k2 of the chosen one."
+        ),
     ),
     "savings": Reading(
         r"\text{memory} \propto \max(\text{span}),\qquad \text{work} = T\,w_{\to} + \sum \text{span}\; w_{\leftarrow}",
-        "Counted, not timed. States are kept for the longest back-propagation; chunks cost as many multiply-adds as "
-        "full back-propagation, and overlapping windows go over the same steps several times.",
+        N_(
+            "Counted, not timed. States are kept for the longest back-propagation; chunks cost as many multiply-adds "
+            "as full back-propagation, and overlapping windows go over the same steps several times."
+        ),
     ),
     "one unit": Reading(
         r"\left|\frac{\partial h_T}{\partial h_t}\right| = |w|^{\,T-t}"
         r"\qquad\text{and}\qquad |z + (1-z)\,w|^{\,T-t}",
-        "Lines are the formulas, dots what the engine computes. A factor below 1 gives a line that falls to the left; "
-        "the gate adds a part z that does not pass through w.",
+        N_(
+            "Lines are the formulas, dots what the engine computes. A factor below 1 gives a line that falls to the "
+            "left; the gate adds a part z that does not pass through w."
+        ),
     ),
     "parts": Reading(
         r"\frac{\partial L}{\partial s_t} = \sum_{k=0}^{K} \big(\text{paths through } U \text{ exactly } k "
         r"\text{ times}\big) + \text{rest}",
-        "Every path from the loss back to the state passes through recurrent weights some number of times, in a stack "
-        "counted over all layers. Direct: never, only the additive update, input weights between layers, and "
-        "h → c. The parts add up, as vectors, to the pale line behind them; their norms do not. Shown: c of the bottom "
-        "layer, or h where the cell has no c.",
+        N_(
+            "Every path from the loss back to the state passes through recurrent weights some number of times, in a "
+            "stack counted over all layers. Direct: never, only the additive update, input weights between layers, and "
+            "h → c. The parts add up, as vectors, to the pale line behind them; their norms do not. Shown: c of the "
+            "bottom layer, or h where the cell has no c."
+        ),
     ),
     "shares": Reading(
         r"\frac{\langle \text{part}, \text{total} \rangle}{\langle \text{total}, \text{total} \rangle}",
-        "How much of the arriving gradient each order makes up: shares sum to 1 at every step; one below 0 points "
-        "against the total. Means over the batch. The cell's colour, at the right, is the part around U; the "
-        "others went through it, the darker the more often.",
+        N_(
+            "How much of the arriving gradient each order makes up: shares sum to 1 at every step; one below 0 points "
+            "against the total. Means over the batch. The cell's colour, at the right, is the part around U; the "
+            "others went through it, the darker the more often."
+        ),
     ),
     "cuts": Reading(
         r"\bar h_{t-1} = \underbrace{\bar s_{\text{direct}}}_{\text{cut?}} + "
         r"\underbrace{U^{\top} \bar a^h_t}_{\text{cut?}} + \dots",
-        "The forward pass is unchanged; one route is cut in the backward pass only. What remains came by the other "
-        "routes.",
+        N_(
+            "The forward pass is unchanged; one route is cut in the backward pass only. What remains came by the other "
+            "routes."
+        ),
     ),
     "units": Reading(
         r"\text{half-life of a unit} = \ln 2 \,\big/\, \overline{-\ln |\partial s'/\partial s|_{\text{direct}}}",
-        "Each row is a unit, the longest memory on top; each column a step of one sequence. Click a row to select its "
-        "unit. Gates run from 0 to 1, states are blue below 0 and orange above. The direct factor is the factor by "
-        "which one step of the additive update scales the unit's gradient; the log10 gradient is that of the single "
-        "unit.",
+        N_(
+            "Each row is a unit, the longest memory on top; each column a step of one sequence. Click a row to "
+            "select its unit. Gates run from 0 to 1, states are blue below 0 and orange above. The direct factor is "
+            "the factor by which one step of the additive update scales the unit's gradient; the log10 gradient is "
+            "that of the single unit."
+        ),
     ),
     "one of the units": Reading(
         r"s_t,\qquad \sigma(a_t),\qquad \frac{\partial s_{t+1}}{\partial s_t}\Big|_{\text{direct}},"
         r"\qquad \log_{10}\left|\frac{\partial L}{\partial s_t}\right|",
-        "One unit from the first to the last step: its state, its gates with the factor of its direct path, and its "
-        "gradient.",
+        N_(
+            "One unit from the first to the last step: its state, its gates with the factor of its direct path, and "
+            "its gradient."
+        ),
     ),
     "gates": Reading(
         rf"\sigma(a) < {SATURATED[0]:g} \quad\text{{or}}\quad \sigma(a) > {SATURATED[1]:g}",
-        "Line: median over all units and sequences; band: from the 5 % to the 95 % quantile. Beyond the dashed lines a "
-        "gate counts as saturated.",
+        N_(
+            "Line: median over all units and sequences; band: from the 5 % to the 95 % quantile. Beyond the dashed "
+            "lines a gate counts as saturated."
+        ),
     ),
     "unrolled": Reading(
         r"\bar h_{t} = U^{\top}\bar a^h_{t+1} + \text{direct} + W^{\top}\bar a^x_t[\text{layer above}] + "
         r"\text{loss}",
-        "The gradient flows down from the loss and left, back in time. Upper arrow: the additive path; lower arrow: "
-        "through U. The brighter, the larger; dotted: exactly zero.",
+        N_(
+            "The gradient flows down from the loss and left, back in time. Upper arrow: the additive path; lower "
+            "arrow: through U. The brighter, the larger; dotted: exactly zero."
+        ),
     ),
 }

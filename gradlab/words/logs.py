@@ -7,18 +7,19 @@ from typing import Any
 
 import pandas as pd
 
+from gradlab.words.languages import N_, _
 from gradlab.words.letters import printable
 from gradlab.words.numbers import counted
 
-NO_FOLDER = (
+NO_FOLDER = N_(
     "Logs are uploaded here. On your own machine `GRADLAB_LOGS=runs streamlit run app.py` follows those of the folder "
     "`runs` while they are written."
 )
-NO_NETWORK = (
+NO_NETWORK = N_(
     "No network lies beside this log: its sequences begin and end between others, its layers are not alike, or it was "
     "uploaded alone. Upload the `.safetensors` beside it to see what would help."
 )
-WAITING = "No record yet: the first one comes with the first update."
+WAITING = N_("No record yet: the first one comes with the first update.")
 QUIET = 120  # seconds without a record after which a training is not said to be under way
 
 
@@ -36,13 +37,19 @@ def latest(name: str, diagnoses: pd.DataFrame) -> str:
     """The latest record of the worst part."""
     last = diagnoses[diagnoses["update"] == diagnoses["update"].max()].iloc[-1]
     records = counted(len(diagnoses), "record")
-    return f"**{printable(name)}, update {int(last['update'])}** ({records}). {printable(str(last['sentence']))}"
+    text = _("**{log}, update {update}** ({records}). {sentence}")
+    said = printable(str(last["sentence"]))
+    return text.format(log=printable(name), update=int(last["update"]), records=records, sentence=said)
 
 
 def taken(update: int, part: str, newest: int) -> str:
     """Of which update the network below is."""
-    behind = "" if update >= newest else f" The training is at update {newest}."
-    return f"Below: {printable(part)} as it was at update {update}.{behind}"
+    text = (
+        _("Below: {part} as it was at update {update}.")
+        if update >= newest
+        else _("Below: {part} as it was at update {update}. The training is at update {newest}.")
+    )
+    return text.format(part=printable(part), update=update, newest=newest)
 
 
 def is_under_way(training: dict[str, Any], diagnoses: pd.DataFrame) -> bool:

@@ -4,12 +4,19 @@ import math
 import re
 from collections.abc import Sequence
 
-from gradlab.words.languages import _
+from gradlab.words.languages import N_, SOURCE, _, current
 
 SUPERSCRIPTS = dict(zip("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True))
 DIGITS = {superscript: digit for digit, superscript in SUPERSCRIPTS.items()}
 TIMES = "\u00a0×\u00a0"  # no line breaks there
 PLAIN_FROM, PLAIN_TO = -3, 4  # log10; between them a number is written out
+COUNTED = {  # by noun: a count of it, in languages that have no plural
+    "step": N_("{count} steps"), "layer": N_("{count} layers"), "unit": N_("{count} units"),
+    "update": N_("{count} updates"), "sequence": N_("{count} sequences"), "character": N_("{count} characters"),
+    "parameter": N_("{count} parameters"), "record": N_("{count} records"),
+    "recurrent part": N_("{count} recurrent parts"), "other training": N_("{count} other trainings"),
+}  # fmt: skip
+EVERY = {"step": N_("every step")}
 
 
 def _label(exponent: str) -> str:
@@ -78,16 +85,25 @@ def counted(count: float | str, noun: str) -> str:
         whole = f"{count:.0f}" if float(count).is_integer() else f"{count:g}"
         count = whole if count < 10**7 else rounded(count)
     text = count
+    if current() != SOURCE:
+        return _(COUNTED[noun]).format(count=text)
     return f"{text} {noun}" if text == "1" else f"{text} {noun}s"
 
 
 def every(count: float | str, noun: str) -> str:
     """How often: "every step", "every 3 steps"."""
     text = counted(count, noun)
-    return f"every {noun}" if text == f"1 {noun}" else f"every {text}"
+    if text == counted(1, noun):
+        return _(EVERY[noun])
+    return _("every {some}").format(some=text)
 
 
 def listed(names: Sequence[str]) -> str:
     """Names as a phrase: "RNN, LSTM and GRU"."""
     *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    return _("{first} and {last}").format(first=", ".join(first), last=last) if first else last
+
+
+def states_called(phrase: str) -> str:
+    """The states of a phrase of records, "h and c", in the language that is spoken."""
+    return listed(phrase.replace(" and ", ", ").split(", "))

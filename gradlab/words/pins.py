@@ -10,18 +10,19 @@ from gradlab.settings.catalogue import CHOICES, title
 from gradlab.settings.pins import Pin, differing
 from gradlab.settings.subject import Subject
 from gradlab.words import flow
+from gradlab.words.languages import N_, _
 from gradlab.words.numbers import counted, listed, number
 from gradlab.words.subjects import setting_name, setting_value
 
-SAME = "the same settings"
-PRESENT = "Now"
+SAME = N_("the same settings")
+PRESENT = N_("Now")
 ABOUT = math.log10(1.05)  # decades; nearer than this, a factor is written as 1
 
 
 def difference(pin: Pin, now: Sequence[Subject]) -> str:
     """What a pin's settings are where they differ from the present ones: "keep-gate bias default, gain 1.5"."""
     changed = differing(now, pin.subjects)
-    return ", ".join(f"{_name(name)} {_value(name, values[1])}" for name, values in changed.items()) or SAME
+    return ", ".join(f"{_name(name)} {_value(name, values[1])}" for name, values in changed.items()) or _(SAME)
 
 
 def label(pin: Pin, now: Sequence[Subject]) -> str:
@@ -39,7 +40,7 @@ def comparison(
     changed = differing(now, pin.subjects)
     is_drawn = all(subject is subject.settings for subject in now)  # and its weights are no training's
     if not changed and is_drawn:
-        return f"Compared with **{pin.name}**: {SAME}."
+        return _("Compared with **{pin}**: {what}.").format(pin=pin.name, what=_(SAME))
     return f"{_did(pin, traces, pinned)} {_differ(changed, pin, not is_drawn)}"
 
 
@@ -48,52 +49,68 @@ def _did(pin: Pin, traces: Sequence[GradientTrace], pinned: Sequence[GradientTra
     of_pin = dict(zip(pin.cells, pinned, strict=True))
     common = [(trace, of_pin[trace.cell]) for trace in traces if trace.cell in of_pin]
     if not common and len(traces) == len(pinned) == 1:
-        return f"Compared with **{pin.name}**{_where(traces[0], pinned[0])}: {_other_cell(traces[0], pinned[0])}."
+        return _compared(pin, _where(traces[0], pinned[0]), _other_cell(traces[0], pinned[0]))
     if not common:
-        return f"Compared with **{pin.name}**: none of its cells is shown now."
+        return _("Compared with **{pin}**: {what}.").format(pin=pin.name, what=_("none of its cells is shown now"))
     kept = ", ".join(f"{flow.title(trace)} {_change(trace, then, pin.name)}" for trace, then in common)
-    return f"Compared with **{pin.name}**{_where(*common[0])}: {kept}."
+    return _compared(pin, _where(*common[0]), kept)
+
+
+def _compared(pin: Pin, where: str, kept: str) -> str:
+    return _("Compared with **{pin}**, {where}: {what}.").format(pin=pin.name, where=where, what=kept)
 
 
 def _where(trace: GradientTrace, then: GradientTrace) -> str:
-    """ ", at step 0", with the ways back where they are not of equal length."""
+    """ "at step 0", with the ways back where they are not of equal length."""
     back, before = (int(one.last_loss.max(initial=0)) for one in (trace, then))
-    ways = "" if back == before else f" ({counted(back, 'step')} back now, {before} there)"
-    losses = ", of the last loss's gradient" if flow.several_losses([trace, then]) else ""
-    return f", at step 0{ways}{losses}"
+    text = _("at step 0") if back == before else _("at step 0 ({steps} back now, {before} there)")
+    where = text.format(steps=counted(back, "step"), before=before)
+    if flow.several_losses([trace, then]):
+        return _("{where}, of the last loss's gradient").format(where=where)
+    return where
 
 
 def _change(trace: GradientTrace, then: GradientTrace, name: str) -> str:
     """How many times more, or less, remains than in a pin."""
     kept, before = (flow.arriving(one, LAST) for one in (trace, then))
     if not (math.isfinite(kept) and math.isfinite(before)):
-        return f"{number(kept)}, as there" if kept == before else f"{number(kept)}, in {name} {number(before)}"
+        text = _("{now}, as there") if kept == before else _("{now}, in {pin} {before}")
+        return text.format(now=number(kept), pin=name, before=number(before))
     change = kept - before
     if abs(change) < ABOUT:
-        return "keeps the same" if change == 0 else "keeps about the same"
-    return f"keeps {number(abs(change))} times {'more' if change > 0 else 'less'}"
+        return _("keeps the same") if change == 0 else _("keeps about the same")
+    text = _("keeps {factor} times more") if change > 0 else _("keeps {factor} times less")
+    return text.format(factor=number(abs(change)))
 
 
 def _other_cell(trace: GradientTrace, then: GradientTrace) -> str:
     """The same where the two are of different cells."""
-    change = _change(trace, then, flow.title(then))
-    return f"{flow.title(trace)} {change}" + (f" than {flow.title(then)}" if "times" in change else "")
+    kept, before = (flow.arriving(one, LAST) for one in (trace, then))
+    is_factor = math.isfinite(kept) and math.isfinite(before) and abs(kept - before) >= ABOUT
+    text = _("{cell} {change} than {other}") if is_factor else "{cell} {change}"
+    return text.format(cell=flow.title(trace), change=_change(trace, then, flow.title(then)), other=flow.title(then))
 
 
 def _differ(changed: Mapping[str, tuple[Any, Any]], pin: Pin, is_trained: bool) -> str:
     """The sentence of what differs."""
+    training = [_("training")] if is_trained else []
+    if not changed:
+        return _("They differ in the {what} alone.").format(what=training[0])
+    is_one = len(changed) == 1 and not training
+    text = (
+        _("They differ in the {name} alone: now {now}, in {pin} {then}.")
+        if is_one
+        else _("{name} (now {now}, in {pin} {then})")
+    )
     texts = [
-        f"{_name(name)}{{}}now {_value(name, now)}, in {pin.name} {_value(name, then)}{{}}"
+        text.format(name=_name(name), now=_value(name, now), pin=pin.name, then=_value(name, then))
         for name, (now, then) in changed.items()
     ]
-    training = ["training"] if is_trained else []
-    if len(texts) + len(training) == 1:
-        return f"They differ in the {(texts + training)[0].format(' alone: ', '')}{'' if texts else ' alone'}."
-    return f"They differ in the {listed([*(text.format(' (', ')') for text in texts), *training])}."
+    return texts[0] if is_one else _("They differ in the {what}.").format(what=listed([*texts, *training]))
 
 
 def _name(name: str) -> str:
-    return name if name == "cells" else setting_name(name)
+    return _("cells") if name == "cells" else setting_name(name)
 
 
 def _value(name: str, value: Any) -> str:
@@ -101,5 +118,5 @@ def _value(name: str, value: Any) -> str:
     if name == "cells":
         return listed([CELLS[cell].title for cell in value])
     if value is None:
-        return "default"
+        return _("default")
     return title(value) if name in CHOICES else setting_value(value)

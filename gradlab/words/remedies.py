@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from gradlab.words.languages import _
+from gradlab.words.languages import N_, _
 from gradlab.words.numbers import number
 
-NAMES = {"keep_bias": "keep-gate bias", "initialization": "weights"}
-NONE = "None of the changes that are tried here applies to this network."
+NAMES = {"keep_bias": N_("keep-gate bias"), "initialization": N_("weights")}
+NONE = N_("None of the changes that are tried here applies to this network.")
 
 
 def before(why_not: str) -> str:
@@ -19,5 +19,6 @@ def before(why_not: str) -> str:
 def remedy(row: pd.Series) -> str:
     """One change in a line: "keep-gate bias 3: 0.36 is left, steady"."""
     pairs = zip(row["setting"].split(" and "), row["value"].split(" and "), strict=True)
-    change = ", ".join(f"{NAMES[setting]} {value}" for setting, value in pairs)
-    return f"{change}: {number(row['log10_left'])} is left, {row['verdict']}"
+    change = ", ".join(f"{_(NAMES[setting])} {value}" for setting, value in pairs)
+    text = _("{change}: {left} is left, {verdict}")
+    return text.format(change=change, left=number(row["log10_left"]), verdict=_(row["verdict"]))

@@ -6,13 +6,14 @@ import numpy as np
 
 from gradlab.analyses.seeds import OverSeeds
 from gradlab.cells import CELLS
+from gradlab.words.languages import _
 from gradlab.words.numbers import number
 
 
 def spread(found: Sequence[OverSeeds]) -> str:
     """The range over the seeds of what h at step 0 of the bottom layer keeps of the last loss's gradient."""
     kept = ", ".join(f"{_title(one)} {_range(one.arriving)}" for one in found)
-    return f"Over {_seeds(found[0])}, h at step 0 keeps: {kept}."
+    return _("Over {seeds}, h at step 0 keeps: {kept}.").format(seeds=_seeds(found[0]), kept=kept)
 
 
 def paired(name: str, now: Sequence[OverSeeds], pinned: Sequence[OverSeeds]) -> str:
@@ -20,11 +21,11 @@ def paired(name: str, now: Sequence[OverSeeds], pinned: Sequence[OverSeeds]) -> 
     of_pin = {one.cell: one for one in pinned}
     common = [(one, of_pin[one.cell]) for one in now if one.cell in of_pin]
     if not common:
-        return f"Paired with **{name}**: none of its cells is shown now."
+        return _("Paired with **{pin}**: none of its cells is shown now.").format(pin=name)
     one, then = common[0]
-    there = "" if one.seeds == then.seeds else f", there {_from_to(then.seeds)}"
+    there = "" if one.seeds == then.seeds else _(", there {seeds}").format(seeds=_from_to(then.seeds))
     said = ", ".join(f"{_title(one)} {_times(one.arriving, then.arriving)}" for one, then in common)
-    return f"Paired with **{name}** over {_seeds(one, there)}: {said}."
+    return _("Paired with **{pin}** over {seeds}: {said}.").format(pin=name, seeds=_seeds(one, there), said=said)
 
 
 def _times(now: np.ndarray, then: np.ndarray) -> str:
@@ -32,28 +33,32 @@ def _times(now: np.ndarray, then: np.ndarray) -> str:
     is_there = np.isfinite(now) & np.isfinite(then)
     changes = now[is_there] - then[is_there]
     absent = len(now) - len(changes)
-    aside = f" ({absent} of {len(now)} pairs left out: one of the two is exactly 0 or not finite)" if absent else ""
+    text = _("({few} of {all} pairs left out: one of the two is exactly 0 or not finite)")
+    aside = f" {text.format(few=absent, all=len(now))}" if absent else ""
     if not len(changes):
-        return f"no pair has a factor{aside}"
+        return _("no pair has a factor") + aside
     if not changes.any():
-        return f"keeps the same{aside}"
-    low, high = number(float(changes.min())), number(float(changes.max()))
-    factor = low if low == high else f"{low} to {high}"
-    return f"keeps {factor} times as much, more in {int((changes > 0).sum())} of {len(changes)}{aside}"
+        return _("keeps the same") + aside
+    factor = _span(number(float(changes.min())), number(float(changes.max())))
+    text = _("keeps {factor} times as much, more in {some} of {all}")
+    return text.format(factor=factor, some=int((changes > 0).sum()), all=len(changes)) + aside
 
 
 def _range(values: np.ndarray) -> str:
     """From the least to the most, exact zeros among them."""
-    low, high = number(float(values.min())), number(float(values.max()))
-    return low if low == high else f"{low} to {high}"
+    return _span(number(float(values.min())), number(float(values.max())))
+
+
+def _span(low: str, high: str) -> str:
+    return low if low == high else _("{low} to {high}").format(low=low, high=high)
 
 
 def _seeds(one: OverSeeds, there: str = "") -> str:
-    return f"{len(one.seeds)} seeds ({_from_to(one.seeds)}{there})"
+    return _("{count} seeds ({seeds})").format(count=len(one.seeds), seeds=f"{_from_to(one.seeds)}{there}")
 
 
 def _from_to(seeds: Sequence[int]) -> str:
-    return f"{seeds[0]} to {seeds[-1]}"
+    return _("{low} to {high}").format(low=seeds[0], high=seeds[-1])
 
 
 def _title(one: OverSeeds) -> str:

@@ -6,10 +6,18 @@ from typing import Any
 from gradlab.settings.catalogue import SETTINGS, default
 from gradlab.settings.subject import Subject
 from gradlab.settings.trained import Trained
+from gradlab.words.languages import N_, _
 from gradlab.words.letters import printable
 
 ALWAYS = ("hidden_size", "steps", "seed")  # said though they are at their defaults, which may change
-NAMES = {"keep_bias": "keep-gate bias", "forget_bias": "forget-gate bias", "dtype": "precision"}
+NAMES = {  # that are not as code has them, and those of all others
+    "keep_bias": N_("keep-gate bias"), "forget_bias": N_("forget-gate bias"), "dtype": N_("precision"),
+    "depth": N_("depth"), "hidden_size": N_("hidden size"), "initialization": N_("initialization"), "gain": N_("gain"),
+    "steps": N_("steps"), "batch_size": N_("batch size"), "inputs": N_("inputs"), "input_size": N_("input size"),
+    "text": N_("text"), "loss": N_("loss"), "loss_step": N_("loss step"), "loss_steps": N_("loss steps"),
+    "reads": N_("reads"), "writes": N_("writes"), "objective": N_("objective"), "output_size": N_("output size"),
+    "truncation": N_("truncation"), "seed": N_("seed"), "cell": N_("cell"),
+}  # fmt: skip
 MOST_LETTERS = 24  # of a text that is a setting
 
 
@@ -45,7 +53,8 @@ def _said(subject: Subject) -> dict[str, str]:
 
 
 def _with_own(subject: Subject, settings: list[str]) -> str:
-    trained = [f"trained {subject.weights.updates} updates"] if isinstance(subject, Trained) else []
+    is_trained = isinstance(subject, Trained)
+    trained = [_("trained {count} updates").format(count=subject.weights.updates)] if is_trained else []
     more = [*trained, *settings]
     return f"{subject.title} ({', '.join(more)})" if more else subject.title
 
@@ -56,7 +65,7 @@ def _setting(name: str, value: Any) -> str:
 
 def setting_name(name: str) -> str:
     """What a setting is called in a sentence: "keep-gate bias"."""
-    return NAMES.get(name, name.replace("_", " "))
+    return _(NAMES.get(name, name.replace("_", " ")))
 
 
 def setting_value(value: Any) -> str:

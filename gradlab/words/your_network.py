@@ -15,109 +15,132 @@ from gradlab.cells import CELLS
 from gradlab.cells.contract import additive_name, keep_gate_of
 from gradlab.settings.subject import Subject
 from gradlab.settings.trained import Trained
+from gradlab.words.languages import N_, SOURCE, _, current, speaking
+from gradlab.words.languages import said as in_words
 from gradlab.words.numbers import counted, every, number, rounded
 
 CARRIES = 0.5  # of the gradient, as norms: what the direct path brings is then most of it
-EXAMPLE = (
+EXAMPLE = N_(
     "An example, trained by gradlab itself when this page asked for it: {what}. Your own takes its place: open a file "
     "of weights, write a log with `gradlab.watch(model, every=50, log=path)`, or keep a run of the page *Training*."
 )
-NONE_HELPS = "Nothing that is tried here helps this network."
+NONE_HELPS = N_("Nothing that is tried here helps this network.")
 
 
 def example(subject: Trained) -> str:
     """What is shown where nothing was opened."""
     e = subject.settings
-    what = f"{subject.title}, {counted(e.depth, 'layer')} of {counted(e.hidden_size, 'unit')}, {subject.origin}"
-    return EXAMPLE.format(what=what)
+    what = _("{cell}, {layers} of {units}, {origin}")
+    sizes = {"layers": counted(e.depth, "layer"), "units": counted(e.hidden_size, "unit")}
+    return _(EXAMPLE).format(what=what.format(cell=subject.title, origin=subject.origin, **sizes))
 
 
 def name(subject: Subject, place: int) -> str:
-    """A network among several."""
-    of = getattr(subject, "origin", "").partition(",")[0]
+    """A network among several: an option in links, the same in every language."""
+    with speaking(SOURCE):
+        of = getattr(subject, "origin", "").partition(",")[0]
     return f"{place}: {subject.title}, {of}" if of else f"{place}: {subject.title}"
 
 
 def where(worst: Worst, depth: int) -> str:
     """Layer and step where the gradient is lost."""
     d = worst.diagnosis
-    layer = f"layer {d.layer}, of layers 0 to {depth - 1}" if depth > 1 else "its only layer"
-    network = CELLS[d.cell].title
+    layer = _("layer {layer}, of layers 0 to {last}") if depth > 1 else _("its only layer")
+    layer, network, steps = layer.format(layer=d.layer, last=depth - 1), CELLS[d.cell].title, counted(d.length, "step")
     if d.verdict == "steady":
-        return f"**The gradient of this {network} keeps its size** on its way back over {counted(d.length, 'step')}."
+        text = _("**The gradient of this {cell} keeps its size** on its way back over {steps}.")
+        return text.format(cell=network, steps=steps)
     if d.verdict == "zero":
-        return f"**No gradient arrives at step 0 of this {network}**, in {layer}: it is exactly zero there."
+        text = _("**No gradient arrives at step 0 of this {cell}**, in {layer}: it is exactly zero there.")
+        return text.format(cell=network, layer=layer)
     if d.verdict == "undefined":
-        return f"**How the gradient of this {network} propagates cannot be said.** {d.sentence}"
-    does = "dies" if d.verdict == "vanishing" else "explodes"
-    text = f"**The gradient of this {network} {does}, worst in {layer}:** it {_halves(d.half_life)}"
-    if worst.lag is None:
-        return f"{text}, and {number(d.log10_left)} of it is left {counted(d.length, 'step')} back."
-    size = (
-        "less than a thousandth is left of it"
+        text = _("**How the gradient of this {cell} propagates cannot be said.** {why}")
+        return text.format(cell=network, why=d.sentence)
+    text = (
+        _("**The gradient of this {cell} dies, worst in {layer}:** it {halves}")
         if d.verdict == "vanishing"
-        else "it is more than a thousand times as large"
+        else _("**The gradient of this {cell} explodes, worst in {layer}:** it {halves}")
     )
-    return (
-        f"{text}. From {counted(worst.lag, 'step')} behind the loss on, at step {worst.step} and before, {size}; "
-        f"at the first step {number(d.log10_left)}."
+    text, left = text.format(cell=network, layer=layer, halves=_halves(d.half_life)), number(d.log10_left)
+    if worst.lag is None:
+        return _("{text}, and {left} of it is left {steps} back.").format(text=text, left=left, steps=steps)
+    rest = (
+        _(
+            "{text}. From {steps} behind the loss on, at step {step} and before, less than a thousandth is left of "
+            "it; at the first step {left}."
+        )
+        if d.verdict == "vanishing"
+        else _(
+            "{text}. From {steps} behind the loss on, at step {step} and before, it is more than a thousand times as "
+            "large; at the first step {left}."
+        )
     )
+    return rest.format(text=text, steps=counted(worst.lag, "step"), step=worst.step, left=left)
 
 
 def _halves(half_life: float) -> str:
-    word = "halves" if half_life > 0 else "doubles"
-    return f"{word} {every(rounded(abs(half_life)), 'step')}"
+    text = _("halves {often}") if half_life > 0 else _("doubles {often}")
+    return text.format(often=every(rounded(abs(half_life)), "step"))
 
 
 def path(cell: str, direct: Summary) -> str:
     """By which path what is left came."""
     gate = keep_gate_of(CELLS[cell])
     if gate is None:
-        return "It has one way back alone, through U: every step multiplies by Uᵀ and by the slopes of the activation."
-    ratio, state = direct.norm_ratio, additive_name(CELLS[cell])
-    name = f"the direct path, the product of the {gate[0]} gates in {state} of the lowest layer,"
-    at = f"{counted(direct.lag, 'step')} back"
-    halves = ""
-    if direct.half_life is not None and math.isfinite(direct.half_life) and direct.half_life > 0:
-        every_so_many = every(rounded(direct.half_life), "step")
-        halves = f" The direct path halves {every_so_many}: a larger bias of that gate keeps it open."
+        return _(
+            "It has one way back alone, through U: every step multiplies by Uᵀ and by the slopes of the activation."
+        )
+    ratio, steps = direct.norm_ratio, counted(direct.lag, "step")
     if math.isnan(ratio):
-        return f"By which path it came cannot be said {at}: nothing arrives there, or a pass is not finite."
-    if ratio >= CARRIES:
-        return f"What is left {at} came by {name} and hardly through U.{halves}"
-    return (
-        f"Of what is left {at}, {name} alone would bring {rounded(ratio)} times as much: the gradient came through U."
-        f"{halves}"
+        text = _("By which path it came cannot be said {steps} back: nothing arrives there, or a pass is not finite.")
+        return text.format(steps=steps)
+    text = (
+        _(
+            "What is left {steps} back came by the direct path, the product of the {gate} gates in {state} of the "
+            "lowest layer, and hardly through U."
+        )
+        if ratio >= CARRIES
+        else _(
+            "Of what is left {steps} back, the direct path, the product of the {gate} gates in {state} of the lowest "
+            "layer, alone would bring {ratio} times as much: the gradient came through U."
+        )
     )
+    times = rounded(ratio) if ratio < CARRIES else ""
+    said = text.format(steps=steps, gate=_(gate[0]), state=additive_name(CELLS[cell]), ratio=times)
+    if direct.half_life is not None and math.isfinite(direct.half_life) and direct.half_life > 0:
+        text = _("The direct path halves {often}: a larger bias of that gate keeps it open.")
+        return f"{said} {text.format(often=every(rounded(direct.half_life), 'step'))}"
+    return said
 
 
 def of_remedies(found: Sequence[Remedy]) -> str:
     """How many help, and the first of them."""
     helping = [remedy for remedy in found if remedy.helps]
     if not helping:
-        return NONE_HELPS
+        return _(NONE_HELPS)
     first = helping[0]
-    return (
-        f"{len(helping)} of {len(found)} changes help, each computed on these weights and this data. First of them: "
-        f"{_lower(first.title)}. {first.reason}"
+    text = _(
+        "{some} of {all} changes help, each computed on these weights and this data. First of them: {title}. {reason}"
     )
+    title = _lower(first.title) if current() == SOURCE else in_words(first.title)
+    return text.format(some=len(helping), all=len(found), title=title, reason=first.reason)
 
 
 def remedy(found: Remedy) -> str:
     """What one of them does, and what it costs."""
-    return f"**{found.title}.** {found.reason} {found.cost}"
+    return f"**{in_words(found.title)}.** {found.reason} {found.cost}"
 
 
-def table(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary as people read it."""
-    names = dict(
-        zip(SUMMARY_COLUMNS, ("Kind", "Remedy", "Helps", "Before", "After", "Kept", "Lost", "Restart"), strict=True)
-    )
+def table(summary: pd.DataFrame, found: Sequence[Remedy]) -> pd.DataFrame:
+    """The summary of some remedies as people read it."""
+    titles = (_("Kind"), _("Remedy"), _("Helps"), _("Before"), _("After"), _("Kept"), _("Lost"), _("Restart"))
+    names, yes, no = dict(zip(SUMMARY_COLUMNS, titles, strict=True)), _("yes"), _("no")
     shown = summary.assign(
-        helps=summary["helps"].map({True: "yes", False: "no"}),
+        remedy=[in_words(remedy.title) for remedy in found],
+        helps=summary["helps"].map({True: yes, False: no}),
         log10_before=summary["log10_before"].map(number),
         log10_after=summary["log10_after"].map(number),
-        restart=summary["restart"].map({True: "yes", False: "no"}),
+        restart=summary["restart"].map({True: yes, False: no}),
     )
     return shown.drop(columns="kind").rename(columns=names)
 

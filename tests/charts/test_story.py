@@ -8,6 +8,7 @@ import pytest
 from gradlab.charts import annotations
 from gradlab.charts.picture import picture_of
 from gradlab.charts.story import curves, losses
+from gradlab.words.languages import speaking
 from gradlab.words.numbers import number
 
 TABLE = pd.DataFrame(
@@ -23,7 +24,8 @@ NAMES = {"exploding clipped": "line A", "vanishing": "line B"}
 
 
 def drawn(language):
-    return picture_of(curves, TABLE, ends=ENDS, names=NAMES, span=(-1.0, 1.0), language=language)
+    with speaking(language):
+        return picture_of(curves, TABLE, ends=ENDS, names=NAMES, span=(-1.0, 1.0))
 
 
 def strings(picture) -> str:
@@ -55,7 +57,8 @@ def test_a_picture_is_in_its_language_alone_and_its_key_says_so(english, korean)
 
 def test_the_losses_are_in_their_language():
     table = pd.DataFrame({"path": ["rnn", "lstm"], "update": [0, 0], "loss": [1.0, 1.2]})
-    korean = picture_of(losses, table, updates=10, level=1.0, name="x", language="ko")
+    with speaking("ko"):
+        korean = picture_of(losses, table, updates=10, level=1.0, name="x")
     assert {"갱신", "손실", "셀"} <= set(strings(korean).replace('"', " ").split())
     assert "update " not in strings(korean).replace("update:Q", "").replace('"update"', "")
 

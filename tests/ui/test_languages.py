@@ -109,12 +109,13 @@ def test_a_link_sets_the_same_control_in_every_language(open_app, scene):
 
 def shown_in(code: str, scene) -> tuple[str, str]:
     """The sentence and the words of a picture of a step."""
-    own = (("step", str(SCENES.index(scene) + 1)), ("lang", code))
-    view = story.view(Asked(ONE, own, False), answer)
-    drawn = view.figures[0]
-    picture = Drawing(drawn.draw, drawn.question, drawn.reduction, drawn.beside).in_parts(
-        drawn.question.rows(), dark=False
-    )
+    own = (("step", str(SCENES.index(scene) + 1)),)
+    with speaking(code):
+        view = story.view(Asked(ONE, own, False, code), answer)
+        drawn = view.figures[0]
+        picture = Drawing(drawn.draw, drawn.question, drawn.reduction, drawn.beside).in_parts(
+            drawn.question.rows(), dark=False
+        )
     document = picture.chart().to_dict(validate=False)
     return view.sentences[0], json.dumps([drawn.words.title, document], default=str, sort_keys=True)
 
@@ -156,10 +157,11 @@ def test_the_language_is_in_the_keys_of_what_is_kept():
         for code in codes():
             with speaking(code):
                 drawn, _sentence = story.shown(scene, scene.first, answer)
-            drawing = Drawing(drawn.draw, drawn.question, drawn.reduction, drawn.beside)
+                drawing = Drawing(drawn.draw, drawn.question, drawn.reduction, drawn.beside)
             documents.add(drawing.key(False))
             looks.add(drawing.in_parts(drawn.question.rows(), False).key)
-            assert f"language={code!r}" in drawing.code(False), "a program makes the same picture"
+            is_said = "gradlab.words.languages.speaking('ko')" in drawing.code(False)
+            assert is_said == (code == "ko"), "a program makes the same picture"
         assert len(documents) == len(looks) == len(codes())
 
 

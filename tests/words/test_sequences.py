@@ -88,7 +88,7 @@ def test_numbers_keep_the_digits_that_they_are_about(written, expected):
 @pytest.mark.parametrize(
     ("share", "written"),
     [
-        (float("nan"), "an undefined part"), (1.0, "all"), (1 - 1e-9, "more than 99.99 %"),
+        (float("nan"), "an undefined part"), (1.0, "all of it"), (1 - 1e-9, "more than 99.99 %"),
         (0.99995, "more than 99.99 %"),
         (0.9999, "99.99 %"), (0.99, "99 %"),
         (0.9998, "99.98 %"), (0.995, "99.50 %"), (0.989, "99 %"), (0.5, "50 %"), (0.104, "10 %"), (0.0996, "10 %"),

@@ -29,8 +29,9 @@ from gradlab.engine.progress import part_of
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import N_
 
-THROUGH, BY_ADDITION = "through U", "by addition"
+THROUGH, BY_ADDITION = N_("through U"), N_("by addition")
 WAY_COLUMNS = ("cell", "state", "lag", "way", "steps")
 PASSES_COLUMNS = ("cell", "layer", "step", "lag", "state", "passes", "passes_min", "passes_max", "left_out")
 

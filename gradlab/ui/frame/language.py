@@ -3,14 +3,25 @@
 It is in links wherever a browser that speaks English would show another one without it.
 """
 
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
 import streamlit as st
 
 from gradlab.settings.experiment import shown
 from gradlab.words import languages
 from gradlab.words.languages import SOURCE, _, name_of
 
+P = ParamSpec("P")
+R = TypeVar("R")
 NAME = "lang"  # in the address, and in the session
-WHOLE = ("story",)  # pages that have every text in every language; the others are in English
+STORY = "story"  # the page that has the switch at its top
+WHOLE = (  # pages that have every text in every language; the others are in English
+    "home", STORY, "gradient_flow", "one_unit", "why_addition", "gates", "unrolled", "jacobians", "weights",
+    "sequence_types", "itemised", "truncation", "training", "character_model",
+    "your_network",
+)  # fmt: skip
 ICON = ":material/translate:"
 
 
@@ -30,8 +41,8 @@ def begin() -> list[str]:
 
 
 def of_page(page: str) -> str:
-    """The language of a page's own texts, by its address."""
-    return st.session_state[NAME] if page in WHOLE else SOURCE
+    """The language of a page's own texts, by its address, which is "" of the first one."""
+    return st.session_state[NAME] if (page or "home") in WHOLE else SOURCE
 
 
 def in_links() -> dict[str, str]:
@@ -58,6 +69,17 @@ def switch() -> None:
                 name, key=f"speak {code}", icon=ICON, type="tertiary", on_click=_choose, args=(code,),
                 help=_("Language: {name}").format(name=name),
             )  # fmt: skip
+
+
+def spoken(callback: Callable[P, R]) -> Callable[P, R]:
+    """A widget's callback, which runs before its page and so before anything is spoken, in the visitor's language."""
+
+    @wraps(callback)
+    def called(*arguments: P.args, **options: P.kwargs) -> R:
+        with languages.speaking(st.session_state.get(NAME, SOURCE)):
+            return callback(*arguments, **options)
+
+    return called
 
 
 def _choose(code: str) -> None:

@@ -84,7 +84,7 @@ def read_first_address() -> None:
         if same:
             displayed[name] = same[0]
         else:
-            problems.append(f"{name} = {shown(query[name])} is not allowed: use one of {', '.join(options)}.")
+            problems.append(_not_one_of(name, query[name], options))
     report(problems + cell_problems)
     if "cell" in query and "one_cell" not in query:
         displayed["one_cell"] = CELLS[experiment.cell].title
@@ -156,7 +156,7 @@ def read(query: list[tuple[str, str]]) -> tuple[Settings, list[str]]:
     state = given.get("state", "h")
     problems += [_no_cell(word) for word in unknown]
     if state not in display()["state"]:
-        problems.append(f"state = {shown(state)} is not allowed: use one of {', '.join(display()['state'])}.")
+        problems.append(_not_one_of("state", state, display()["state"]))
     subjects = tuple(experiment.replace(cell=name) for name in names)
     examined = titles().get(given.get("one_cell", ""), subjects[0].cell)
     relative = given.get("relative", "true") == "true"
@@ -164,10 +164,19 @@ def read(query: list[tuple[str, str]]) -> tuple[Settings, list[str]]:
     return Settings(subjects, experiment.replace(cell=examined), state, relative, pins), problems + sentences
 
 
+def _not_one_of(name: str, asked: str, options: Iterable[str]) -> str:
+    text = _("{setting} is not allowed: use one of {options}.")
+    return text.format(setting=f"{name} = {shown(asked)}", options=", ".join(options))
+
+
 def _no_cell(word: str) -> str:
-    close, use = closest(word, titles()), f"se any of {', '.join(titles())}"
-    advice = f"did you mean {close}? U{use}" if close else f"u{use}"
-    return f"cells = {shown(word)} is not a cell: {advice}; it is left out."
+    close = closest(word, titles())
+    text = (
+        _("{setting} is not a cell: did you mean {close}? Use any of {cells}; it is left out.")
+        if close
+        else _("{setting} is not a cell: use any of {cells}; it is left out.")
+    )
+    return text.format(setting=f"cells = {shown(word)}", close=close, cells=", ".join(titles()))
 
 
 def as_widgets(settings: Mapping[str, Any]) -> dict[str, Any]:

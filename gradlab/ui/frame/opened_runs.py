@@ -15,6 +15,7 @@ from gradlab.settings.watched import Watched
 from gradlab.training import Run, example
 from gradlab.ui.frame import shelf, visit
 from gradlab.ui.kept import bytes_of
+from gradlab.words.languages import _
 from gradlab.words.numbers import listed
 
 Network = Trained | Watched
@@ -109,12 +110,11 @@ def notice(first: Any) -> None:
         return
     names, kept = listed([run.title for run in trained]), st.session_state.get("kept opened", shelf.SAID)
     with st.container(border=True, key="opened notice"):
-        st.markdown(
-            f"**Outside Train, every page shows the trained {names}**: {trained[0].origin}."
-            f"  \n:small[{kept} A copied link has the settings, not the "
-            "weights. A cell that was not trained beside them is shown with initial "
-            "weights.]"
+        text = _(
+            "**Outside Train, every page shows the trained {names}**: {origin}.  \n:small[{kept} A copied link has the "
+            "settings, not the weights. A cell that was not trained beside them is shown with initial weights.]"
         )
+        st.markdown(text.format(names=names, origin=trained[0].origin, kept=_(kept)))
         with st.container(horizontal=True, vertical_alignment="center"):
             st.page_link(first)
-            st.button("Back to the initial weights", key="close opened", on_click=close)
+            st.button(_("Back to the initial weights"), key="close opened", on_click=close)

@@ -8,11 +8,12 @@ import streamlit as st
 from gradlab.settings import pins
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.pins import Pin
-from gradlab.ui.frame import history, link
+from gradlab.ui.frame import history, language, link
 from gradlab.ui.frame.shown import Settings
+from gradlab.words.languages import N_, _
 
 NAME = link.PIN
-OF_WEIGHTS = "Weights that were trained or brought are in no link: pins keep settings, and their initial weights."
+OF_WEIGHTS = N_("Weights that were trained or brought are in no link: pins keep settings, and their initial weights.")
 
 
 def current(beside: Experiment) -> tuple[Pin, ...]:
@@ -36,7 +37,7 @@ def write() -> None:
 def why_not(shared: Settings) -> str:
     """Why the present settings cannot be pinned; "" where they can."""
     if not is_drawn(shared):
-        return OF_WEIGHTS
+        return _(OF_WEIGHTS)
     return pins.why_not((*shared.pins, _of_present(shared)), shared.subjects[0].settings)
 
 
@@ -74,6 +75,7 @@ def remove(number: int) -> None:
     _put([pin for n, pin in enumerate(_all()) if n != number])
 
 
+@language.spoken
 def rename(number: int, key: str) -> None:
     """A field's callback: the name that stands there, or a sentence why it cannot be one."""
     name, others = str(st.session_state[key]).strip(), [pin.name for n, pin in enumerate(_all()) if n != number]

@@ -15,6 +15,7 @@ from gradlab.ui.frame.presets import FIRST, PRESETS
 from gradlab.ui.frame.shown import DEFAULT_CELLS, EVERY_STATE, Settings
 from gradlab.ui.frame.widgets import widget
 from gradlab.words import subjects as words
+from gradlab.words.languages import N_, _
 from gradlab.words.numbers import listed
 
 AT_HAND = {  # settings that a page shows in its own column instead of the sidebar, by the page's address
@@ -35,10 +36,10 @@ AT_HAND = {  # settings that a page shows in its own column instead of the sideb
     "character_model": ("one_cell", "hidden_size", "keep_bias", "truncation", "k1", "k2"),
 }
 EXPANDERS = {  # of the sidebar; the cells compared stand for the setting `cell`
-    "Network": ("cells", *(name for name in (*GROUPS["network"], *GROUPS["numerics"]) if name != "cell")),
-    "Sequence": GROUPS["sequence"],
-    "Loss": (*GROUPS["loss"], *GROUPS["truncation"]),
-    "Display": ("state", "relative", "one_cell"),
+    N_("Network"): ("cells", *(name for name in (*GROUPS["network"], *GROUPS["numerics"]) if name != "cell")),
+    N_("Sequence"): GROUPS["sequence"],
+    N_("Loss"): (*GROUPS["loss"], *GROUPS["truncation"]),
+    N_("Display"): ("state", "relative", "one_cell"),
 }
 DRAWN = (*(name for name in (*GROUPS["network"], *GROUPS["numerics"]) if name != "cell"), *GROUPS["sequence"])
 INPUT = ("inputs", "input_size", "text")  # which decide how many columns W has
@@ -84,7 +85,7 @@ def layer(depth: int) -> int:
     if depth == 1:
         return 0
     st.session_state["layer"] = min(int(st.session_state.get("layer") or 0), depth - 1)
-    return linked.number_input("Layer", 0, depth - 1, step=1, key="layer", width=200)
+    return linked.number_input(_("Layer"), 0, depth - 1, step=1, key="layer", width=200)
 
 
 def aside() -> Any:
@@ -117,7 +118,7 @@ def draw(page: str, at_hand: Any) -> None:
             left_out = {*at_hand_names, *idle, *elsewhere}
             shown = [name for name in names if name in acts and name not in left_out]
             if shown:
-                with st.expander(group, expanded=page != "" and group != "Loss"):
+                with st.expander(_(group), expanded=page != "" and group != "Loss"):
                     for name in shown:
                         widget(name, _why_not(page, name))
     if at_hand_names:
@@ -165,7 +166,12 @@ def _why_not(page: str, name: str) -> str:
     if any(keep_gate_of(CELLS[cell]) for cell in shown):
         return ""
     names = listed([CELLS[cell].title for cell in shown])
-    return f"{names} {'has' if len(shown) == 1 else 'have'} no gate that keeps the old state."
+    text = (
+        _("{cells} has no gate that keeps the old state.")
+        if len(shown) == 1
+        else _("{cells} have no gate that keeps the old state.")
+    )
+    return text.format(cells=names)
 
 
 def _of_display(name: str) -> Any:
@@ -192,10 +198,11 @@ def first_presets() -> None:
     with st.container(horizontal=True, key="first presets"):
         for name in FIRST:
             kind = "primary" if name == _active() else "secondary"
-            st.button(name, key=f"preset {name}", on_click=link.apply, args=(PRESETS[name].settings,), type=kind)
+            args = (PRESETS[name].settings,)
+            st.button(_(name), key=f"preset {name}", on_click=link.apply, args=args, type=kind)
     with st.container():  # always there: what comes and goes before a chart would have the browser draw it anew
         if (name := _active()) is not None:
-            st.caption(PRESETS[name].why)
+            st.caption(_(PRESETS[name].why))
 
 
 def _active() -> str | None:
@@ -212,10 +219,10 @@ def _active() -> str | None:
 
 
 def _starting_points(page: str) -> None:
-    with st.expander("Presets"):
+    with st.expander(_("Presets")):
         for name, preset in PRESETS.items():
             if page == "" and name in FIRST:
                 continue
-            st.button(name, key=f"preset {name}", on_click=link.apply, args=(preset.settings,), width="stretch")
-            st.caption(preset.why)
-    st.button("Reset every setting", key="reset", on_click=link.apply, args=({},), width="stretch")
+            st.button(_(name), key=f"preset {name}", on_click=link.apply, args=(preset.settings,), width="stretch")
+            st.caption(_(preset.why))
+    st.button(_("Reset every setting"), key="reset", on_click=link.apply, args=({},), width="stretch")

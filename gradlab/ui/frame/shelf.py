@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
+from gradlab.words.languages import N_
+
 MOST_BYTES = 2**28  # of all visitors together
 SECONDS = 30 * 60.0  # since it was last used
-SAID = "Kept for this tab over a reload, for 30 minutes after it was last used."
-TOO_LARGE = "Too large to be kept over a reload of this tab: keep its runs as files."
+SAID = N_("Kept for this tab over a reload, for 30 minutes after it was last used.")
+TOO_LARGE = N_("Too large to be kept over a reload of this tab: keep its runs as files.")
 
 
 class Item(NamedTuple):

@@ -35,6 +35,8 @@ def draw(place: Any) -> None:
                 help=_(present.HELP),
                 on_click=present.begin,
             )
+            if st.session_state["drawn on"] != language.STORY:
+                language.switch()
         query = link.short_query(settings.current(), session)
         data = {"query": query, "measured": present.is_on(), "shelf": shelf.own()}
         data["language"] = language.of_page(st.session_state["drawn on"])

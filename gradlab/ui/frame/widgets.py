@@ -12,6 +12,7 @@ import streamlit as st
 from gradlab.cells import CELLS
 from gradlab.settings.catalogue import (
     CHOICES,
+    about,
     allowed,
     bounds,
     choices,
@@ -22,8 +23,9 @@ from gradlab.settings.catalogue import (
     title,
     unit,
 )  # fmt: skip
-from gradlab.ui.frame import link, linked
+from gradlab.ui.frame import language, link, linked
 from gradlab.ui.frame.shown import DEFAULT_CELLS, ONE_CELL, display, titles
+from gradlab.words.languages import N_, _
 
 
 def _rungs(*pieces: tuple[int, int, int]) -> tuple[int, ...]:
@@ -45,20 +47,33 @@ LADDERS: dict[str, tuple] = {
     "k2": (None, *_rungs((1, 3, 1), (4, 20, 2), (24, 60, 4), (80, 200, 20), (300, 1000, 100), (2000, 10000, 1000))),
 }
 LABELS = {
-    "depth": "Depth (layers)",
-    "hidden_size": "Hidden size (units)",
-    "input_size": "Input size (channels)",
-    "batch_size": "Batch (sequences)",
-    "keep_bias": "Keep-gate bias",
-    "forget_bias": "Forget-gate bias alone",
-    "inputs": "Input",
-    "loss": "Loss placement",
-    "k1": "k1: steps between updates",
-    "k2": "k2: truncation length",
-    "dtype": "Precision",
+    "depth": N_("Depth (layers)"),
+    "hidden_size": N_("Hidden size (units)"),
+    "input_size": N_("Input size (channels)"),
+    "batch_size": N_("Batch (sequences)"),
+    "keep_bias": N_("Keep-gate bias"),
+    "forget_bias": N_("Forget-gate bias alone"),
+    "inputs": N_("Input"),
+    "loss": N_("Loss placement"),
+    "k1": N_("k1: steps between updates"),
+    "k2": N_("k2: truncation length"),
+    "dtype": N_("Precision"),
+    "cell": N_("Cell"),
+    "steps": N_("Steps"),
+    "gain": N_("Gain"),
+    "initialization": N_("Initialization"),
+    "loss_step": N_("Loss step"),
+    "loss_steps": N_("Loss steps"),
+    "reads": N_("Reads"),
+    "writes": N_("Writes"),
+    "objective": N_("Objective"),
+    "output_size": N_("Output size"),
+    "truncation": N_("Truncation"),
+    "seed": N_("Seed"),
 }
 AS_DRAWN = "default"  # a bias that the initialization decides; PyTorch's is spread around 0, so it stands there
 MOST_TEXT = 5  # MB of an uploaded text
+ANY_SET = N_("Any set can be compared: all read the same input.")
 
 
 def widget(name: str, why_not: str = "") -> None:
@@ -66,7 +81,7 @@ def widget(name: str, why_not: str = "") -> None:
     if name in SPECIAL:
         SPECIAL[name]()
         return
-    label = LABELS.get(name, name.replace("_", " ").capitalize())
+    label = _(LABELS.get(name, name.replace("_", " ").capitalize()))
     if name in LADDERS:
         about, is_off = f"{why_not}\n\n{_help(name)}" if why_not else _help(name), bool(why_not)
         value = default(name)
@@ -93,8 +108,8 @@ def stops(name: str) -> list:
 
 
 def stop_text(name: str) -> Callable[[float | None], str]:
-    """How a slider writes its stops."""
-    none = AS_DRAWN if name in ("keep_bias", "forget_bias") else _if_none(name)
+    """How a slider writes its stops: as links have them, in every language."""
+    none = AS_DRAWN if name in ("keep_bias", "forget_bias") else about(name).none or None
     return lambda value: str(none if value is None else value)
 
 
@@ -109,29 +124,33 @@ def _help(name: str) -> str:
         meanings = [f"- **{title(choice)}**: {meaning(name, choice)}" for choice in choices(name)]
         return "\n".join([description(name), "", *meanings])
     is_typed = unit(name) == "characters"  # any other widget shows what is allowed
-    return f"{description(name)} Allowed: {allowed(name)}." if is_typed else description(name)
+    allows = _("{what} Allowed: {allowed}.").format(what=description(name), allowed=allowed(name))
+    return allows if is_typed else description(name)
 
 
 def _cells() -> None:
-    help_text = f"{description('cell')} Any set can be compared: all read the same input."
+    help_text = f"{description('cell')} {_(ANY_SET)}"
     standard = [CELLS[name].title for name in DEFAULT_CELLS]
-    linked.multiselect("Cells to compare", list(titles()), standard, key="cells", help=help_text)
+    linked.multiselect(_("Cells to compare"), list(titles()), standard, key="cells", help=help_text)
 
 
 def _text() -> None:
     most = int(bounds("text")[1])
-    kinds, hint = ["txt", "md"], "Empty: English prose from Python's own reference"
-    st.file_uploader("Upload a text (UTF-8)", kinds, key="upload", max_upload_size=MOST_TEXT, on_change=_take_upload)
-    linked.text_area("Text", max_chars=most, placeholder=hint, key="text", help=_help("text"))
+    kinds, hint = ["txt", "md"], _("Empty: English prose from Python's own reference")
+    label = _("Upload a text (UTF-8)")
+    st.file_uploader(label, kinds, key="upload", max_upload_size=MOST_TEXT, on_change=_take_upload)
+    linked.text_area(_("Text"), max_chars=most, placeholder=hint, key="text", help=_help("text"))
 
 
+@language.spoken
 def _take_upload() -> None:
     file = st.session_state["upload"]
     if file is None or (text := text_of(file)) is None:
         return
     most = int(bounds("text")[1])
     if len(text) > most:
-        link.report([f"{file.name} has {len(text)} characters: its first {most} are read."])
+        said = _("{file} has {count} characters: its first {most} are read.")
+        link.report([said.format(file=file.name, count=len(text), most=most)])
     st.session_state["text"] = text[:most]
 
 
@@ -140,24 +159,24 @@ def text_of(file: Any) -> str | None:
     try:
         return file.getvalue().decode("utf-8-sig")
     except UnicodeDecodeError:
-        link.report([f"{file.name} is not UTF-8 text: save it as UTF-8 and upload it again."])
+        link.report([_("{file} is not UTF-8 text: save it as UTF-8 and upload it again.").format(file=file.name)])
         return None
 
 
 def _state() -> None:
-    help_text = "h is the hidden state, c the cell state. Cells have different states; each has h."
+    help_text = _("h is the hidden state, c the cell state. Cells have different states; each has h.")
     states = list(display()["state"])
-    linked.segmented_control("State", states, default="h", required=True, key="state", help=help_text)
+    linked.segmented_control(_("State"), states, default="h", required=True, key="state", help=help_text)
 
 
 def _relative() -> None:
-    linked.toggle("Relative to the injected gradient", value=True, key="relative")
+    linked.toggle(_("Relative to the injected gradient"), value=True, key="relative")
 
 
 def _one_cell() -> None:
     names = list(titles())
-    help_text = "The cell of pictures that show a single network."
-    linked.selectbox("Cell", names, names.index(ONE_CELL), key="one_cell", help=help_text)
+    help_text = _("The cell of pictures that show a single network.")
+    linked.selectbox(_("Cell"), names, names.index(ONE_CELL), key="one_cell", help=help_text)
 
 
 SPECIAL: dict[str, Callable[[], None]] = {

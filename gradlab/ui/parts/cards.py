@@ -14,6 +14,8 @@ from gradlab.settings.subject import Subject
 from gradlab.ui.ask import result, results
 from gradlab.ui.frame.shown import EVERY_STATE
 from gradlab.words import flow
+from gradlab.words.languages import _
+from gradlab.words.numbers import states_called
 
 
 def traces_of(subjects: Sequence[Subject], beside: Sequence[Subject] = ()) -> list[GradientTrace]:
@@ -48,7 +50,7 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
 
 def face(diagnosis: Diagnosis) -> tuple[str, str, str]:
     """A card's label, value and line below it; the label in plain text, for it names the help beside it too."""
-    label = f"{CELLS[diagnosis.cell].title} {diagnosis.state}: {diagnosis.verdict}"
+    label = f"{CELLS[diagnosis.cell].title} {states_called(diagnosis.state)}: {_(diagnosis.verdict)}"
     return label, flow.rate(diagnosis), flow.half_life(diagnosis)
 
 

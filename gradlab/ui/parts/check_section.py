@@ -10,17 +10,19 @@ from gradlab.analyses.check import Checked, check
 from gradlab.cells import CELLS
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import result
+from gradlab.words.languages import _
 
 
 def draw(subjects: Sequence[Subject]) -> None:
     """A button, and after it the errors; the answer stays until a setting changes."""
-    st.header("Are these numbers right?", anchor=False)
-    st.markdown(
+    st.header(_("Are these numbers right?"), anchor=False)
+    text = _(
         "The engine's gradients are derived by hand. Here they are compared with PyTorch's autograd on the same "
         "network, and with finite differences of its loss."
     )
+    st.markdown(text)
     asked = {"checked": subjects}
-    st.button("Check the current settings", key="check", on_click=st.session_state.update, kwargs=asked)
+    st.button(_("Check the current settings"), key="check", on_click=st.session_state.update, kwargs=asked)
     if st.session_state.get("checked") != subjects:
         return
     results = [result(Call.of(check, subject)) for subject in subjects]
@@ -28,19 +30,26 @@ def draw(subjects: Sequence[Subject]) -> None:
     table = pd.concat(tables, ignore_index=True)
     failed = table[~table.passed]
     if failed.empty:
-        st.success(f"All {len(table)} comparisons pass. {_compared(results)}")
+        said = _("All {all} comparisons pass.").format(all=len(table))
+        st.success(f"{said} {_compared(results)}")
     else:
-        st.error(f"{len(failed)} of {len(table)} comparisons do not pass. {_compared(results)}")
-    verdict = table.passed.map({True: "passes", False: "does not pass"})
+        said = _("{few} of {all} comparisons do not pass.").format(few=len(failed), all=len(table))
+        st.error(f"{said} {_compared(results)}")
+    verdict = table.passed.map({True: _("passes"), False: _("does not pass")})
+    table["check"] = table["check"].map(_)
     st.dataframe(
         table.assign(passed=verdict)[["cell", "passed", "largest_error", "allowed", "check", "quantity", "compared"]],
         hide_index=True,
         column_config={
-            "check": "against",
-            "largest_error": st.column_config.NumberColumn("largest relative error", format="scientific"),
-            "allowed": st.column_config.NumberColumn(format="scientific"),
-            "compared": st.column_config.NumberColumn("vectors compared", help="Layers, steps and sequences together."),
-            "passed": "verdict",
+            "cell": _("cell"),
+            "check": _("against"),
+            "largest_error": st.column_config.NumberColumn(_("largest relative error"), format="scientific"),
+            "allowed": st.column_config.NumberColumn(_("allowed"), format="scientific"),
+            "quantity": _("quantity"),
+            "compared": st.column_config.NumberColumn(
+                _("vectors compared"), help=_("Layers, steps and sequences together.")
+            ),
+            "passed": _("verdict"),
         },
     )
 

@@ -9,7 +9,8 @@ from gradlab.analyses.call import Call, Table
 from gradlab.analyses.paths import cut, lowest, routes
 from gradlab.settings.subject import Subject
 from gradlab.ui.frame import linked
-from gradlab.words.routes import route_title
+from gradlab.words.languages import _
+from gradlab.words.routes import in_links
 
 
 def chosen(cell: str) -> tuple[str, ...]:
@@ -17,8 +18,8 @@ def chosen(cell: str) -> tuple[str, ...]:
     names = list(routes(cell))
     if (kept := st.session_state.get("cuts")) is not None:
         st.session_state["cuts"] = [name for name in kept if name in names]  # another cell has other gates
-    label = "Cut in the backward pass only"
-    several = partial(linked.pills, selection_mode="multi", format_func=route_title)
+    label = _("Cut in the backward pass only")
+    several = partial(linked.pills, selection_mode="multi", format_func=in_links)
     return tuple(several(label, names, default=names[:2], key="cuts"))
 
 

@@ -14,6 +14,7 @@ from gradlab.ui.ask import ask, result
 from gradlab.ui.parts.figure import figure
 from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 
 def orders(subject: Subject, relative: bool) -> None:
@@ -23,11 +24,11 @@ def orders(subject: Subject, relative: bool) -> None:
     st.markdown(sentence := sentences.of_parts(result(parts.then(summary))))
     if "keep_bias" not in subject.unused():
         st.markdown(sentences.at_biases(ask(Table.of(Call.of(direct_at_biases, subject)))))
-    words = Words("shares", "Shares of the gradient by path", sentence)
+    words = Words("shares", _("Shares of the gradient by path"), sentence)
     draw = partial(paths.shares, cell=subject.settings.cell)
     figure(draw, Table.of(parts, where="path != 'total'"), words, EvenSteps())
     lines = Lines(("log10_relative",), ("path",))
-    words = Words("parts", "The gradient by path", sentence)
+    words = Words("parts", _("The gradient by path"), sentence)
     figure(partial(paths.parts, relative=relative), Table.of(parts), words, lines)
 
 

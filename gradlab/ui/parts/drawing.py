@@ -4,7 +4,7 @@ It draws the screen's rows, a picture of every row, and writes itself as the lin
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.charts.picture import Picture, picture_of
 from gradlab.exports import experiments_code
 from gradlab.ui.ask import Rows, every_part
+from gradlab.words.languages import SOURCE, current, speaking
 
 Draw = Callable[..., Any]  # (rows, dark=…, and each name of `beside`) -> chart
 Beside = Mapping[str, Callable[[pd.DataFrame], Any] | Rows | Call]  # what is made of the rows, or of another question
@@ -30,6 +31,7 @@ class Drawing:
     beside      what the chart takes beside the rows: what a function makes of those drawn (the places of labels, say),
                 or of them and other `Rows` as a `partial`; the `Rows` of another question; the result of a call
     taken       what draws pictures that leave the screen, where that is not `draw`
+    language    of the chart's texts: that which is spoken where the drawing is made
     """
 
     draw: Draw
@@ -37,12 +39,13 @@ class Drawing:
     reduction: Reduction = field(default_factory=AllRows)
     beside: Beside = field(default_factory=dict)
     taken: Draw | None = None
+    language: str = field(default_factory=current)
 
     def key(self, dark: bool) -> str | None:
         """Equal for equal charts on the screen alone; None where the rows still change."""
         if (asked := self.question.key) is None:
             return None
-        drawn = Drawing(self.draw, self.question, self.reduction, self.beside)  # and not as it leaves the screen
+        drawn = replace(self, taken=None)  # and not as it leaves the screen
         return f"{asked}\n{drawn.code(dark)}"
 
     def on_screen(self, rows: pd.DataFrame, dark: bool) -> Any:
@@ -69,7 +72,8 @@ class Drawing:
                     return what.func(*map(value, what.args), rows, **what.keywords)
             return what(rows) if callable(what) else what
 
-        return draw(rows, dark=dark, **{name: value(what) for name, what in self.beside.items()})
+        with speaking(self.language):
+            return draw(rows, dark=dark, **{name: value(what) for name, what in self.beside.items()})
 
     def code(self, dark: bool) -> str:
         """Lines of Python that make `chart` of `table`, both as a program calls them."""
@@ -89,8 +93,10 @@ class Drawing:
             f"{name}={_applied(what, [rows], names) if callable(what) else _written(what, names)}"
             for name, what in self.beside.items()
         ]
-        lines.append(f"chart = {_applied(draw, [rows, f'dark={dark}', *beside], names)}")
-        return "\n".join(lines)
+        chart = f"chart = {_applied(draw, [rows, f'dark={dark}', *beside], names)}"
+        if self.language != SOURCE:
+            chart = f"with gradlab.words.languages.speaking({self.language!r}):\n    {chart}"
+        return "\n".join([*lines, chart])
 
 
 def _without(draw: Draw, names: Collection[str]) -> Draw:

@@ -35,7 +35,7 @@ from gradlab.ui.frame.again import run_again, session_id
 from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.parts.drawing import Drawing
 from gradlab.words.how_to_read import Words
-from gradlab.words.languages import N_, _
+from gradlab.words.languages import N_, _, speaking
 from gradlab.words.letters import without_markdown
 
 WIDTHS = {N_("screen"): SCREEN, "3.25 in": COLUMN, "6.75 in": PAGE}  # a screen's; a column and a page of a paper
@@ -153,24 +153,26 @@ def export_bar(drawing: Drawing, words: Words) -> None:
                         continue
                     target = file_name(subjects, words.name, kind.extension)
                     key, help_text = f"{name} {words.name}", _("Download {name}").format(name=name)
-                    make = partial(_told, make, words.name, failed, session_id())
+                    make = partial(_told, make, words.name, failed, session_id(), drawing.language)
                     st.download_button(name, make, target, kind.mime, key=key, help=help_text, on_click="ignore")
 
 
 def picture_of(kind: Format, drawing: Drawing, words: Words, picture: Picture) -> bytes:
     """One chart's picture as a file."""
     title, subtitle = words.title, without_markdown(words.sentence)
-    note = settings_line(drawing.question.subjects) if picture.note else ""
-    options = {"code": drawing.question.code, "title": title, "subtitle": subtitle, "note": note}
-    chart, subjects = drawing.picture(picture.dark), drawing.question.subjects
-    return kind.write(chart, subjects, **options, layout=picture.layout)
+    with speaking(drawing.language):
+        note = settings_line(drawing.question.subjects) if picture.note else ""
+        options = {"code": drawing.question.code, "title": title, "subtitle": subtitle, "note": note}
+        chart, subjects = drawing.picture(picture.dark), drawing.question.subjects
+        return kind.write(chart, subjects, **options, layout=picture.layout)
 
 
 def program_of(drawing: Drawing, words: Words, picture: Picture) -> bytes:
     """The Python program that computes one chart's table and makes its PNG, the same file as the button's."""
     subjects, code = drawing.question.subjects, drawing.question.code
     options = {"code": code, "title": words.title, "subtitle": without_markdown(words.sentence)}
-    options["note"] = settings_line(subjects) if picture.note else ""
+    with speaking(drawing.language):
+        options["note"] = settings_line(subjects) if picture.note else ""
     written = "".join(f"    {name}={value!r},\n" for name, value in options.items())
     written += f"    {picture.layout.changes},\n" if picture.layout.changes else ""
     target = file_name(subjects, words.name, PICTURES["PNG"].extension)
@@ -179,10 +181,11 @@ def program_of(drawing: Drawing, words: Words, picture: Picture) -> bytes:
     return python_code(subjects, code, f"{drawing.code(picture.dark)}\n{save}{written})")
 
 
-def _told(make: Callable[[], bytes], name: str, failed: dict[str, str], session: str) -> bytes:
+def _told(make: Callable[[], bytes], name: str, failed: dict[str, str], session: str, language: str) -> bytes:
     """What a button downloads; where it cannot be made, the page is run again to say why: Streamlit does not."""
     try:
-        return make()
+        with speaking(language):
+            return make()
     except (ValueError, NotConverted) as error:
         failed[name] = str(error)
         run_again(session)

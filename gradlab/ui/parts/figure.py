@@ -60,7 +60,8 @@ def figure(
     if followed is None or not followed():
         rows = ask(question, drawing.reduction)
         if rows.empty:
-            st.info(f"{words.title}: nothing to draw. {words.sentence or NOTHING_INJECTED}")
+            text, why = _("{title}: nothing to draw. {why}"), words.sentence or _(NOTHING_INJECTED)
+            st.info(text.format(title=words.title, why=why))
             return
         dark = settings.dark()
         chart = Shown(partial(drawing.on_screen, rows, dark), drawing.key(dark))
@@ -129,7 +130,7 @@ def how_to_read(words: Words) -> None:
     """How to read the chart in a line, and what it shows as a formula."""
     with tool(_("How to read {figure}").format(figure=words.called), ":material/help:", f"read {words.name}") as opened:
         if opened:
-            st.markdown(words.reading.text)
+            st.markdown(_(words.reading.text))
             st.latex(words.reading.formula)
 
 

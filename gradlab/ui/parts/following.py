@@ -27,7 +27,7 @@ from gradlab.engine import plan
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
 from gradlab.ui import ask
-from gradlab.ui.frame import link, present, settings, widgets
+from gradlab.ui.frame import language, link, present, settings, widgets
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.kept import MISSING
 from gradlab.ui.parts import (
@@ -52,6 +52,7 @@ from gradlab.ui.parts.figure import figure
 from gradlab.ui.parts.view import Answer, Asked, Figure, Follower, Sliders, View
 from gradlab.ui.work import KEPT, kept, kept_or_made
 from gradlab.words.following import NOT_ALLOWED, OTHER_PARTS, TOO_LONG
+from gradlab.words.languages import SOURCE, _, codes, current, speaking
 from gradlab.words.letters import without_markdown
 
 MOST_STOPS = 8  # of a request
@@ -211,7 +212,7 @@ def of(page: str) -> Followed:
     """What a page shows at the settings that the frame and its own widgets have."""
     chosen = ((name, st.session_state.get(name)) for name in PAGES[page].own)
     spelt = tuple((name, str(value)) for name, value in chosen if value is not None)
-    asked = Asked(settings.current(), spelt, settings.dark())
+    asked = Asked(settings.current(), spelt, settings.dark(), current())
     with st.container():  # always there: what comes and goes before a chart would have the browser draw it anew
         watched = partial(_watched, page, asked)
         if not follows(page, asked):
@@ -224,7 +225,7 @@ def of(page: str) -> Followed:
 def along(page: str, setting: str, views: Mapping[int, View], value: int) -> Followed:
     """What a page shows at one stop of a slider, where the browser is sent all its stops at once: of what is not in
     links, such as the updates of a training. `views` of finished questions alone."""
-    asked = Asked(settings.current(), (), settings.dark())
+    asked = Asked(settings.current(), (), settings.dark(), current())
     found = {stop: _kept_shown(view, asked.dark) for stop, view in views.items()}
     here = found[value]
     same = {stop: one for stop, one in found.items() if here and one and one.looks == here.looks}
@@ -240,7 +241,8 @@ def along(page: str, setting: str, views: Mapping[int, View], value: int) -> Fol
 
 def _kept_shown(view: View, dark: bool) -> Shown | None:
     drawn = [(figure.question.key, str(figure.draw), figure.words.title) for figure in view.figures]
-    return kept_or_made(("shown", *drawn, *view.sentences, dark), lambda progress: _in_json(view, dark))
+    key = ("shown", *drawn, *view.sentences, dark, current())
+    return kept_or_made(key, lambda progress: _in_json(view, dark))
 
 
 def follows(page: str, asked: Asked) -> bool:
@@ -254,7 +256,8 @@ def _view(page: str, asked: Asked, answer: Answer) -> View:
     """What a page shows, kept."""
     found = kept(("view", page, asked))
     if found is MISSING:  # not by `kept_or_made`: `answer` may draw, and stop this page alone
-        found = PAGES[page].view(asked, answer)
+        with speaking(asked.language):
+            found = PAGES[page].view(asked, answer)
         KEPT.put(("view", page, asked), found)
     return found
 
@@ -265,7 +268,9 @@ def shown(page: str, asked: Asked) -> Shown | None:
 
 
 def _shown(page: str, asked: Asked) -> Shown | None:
-    return _in_json(_view(page, asked, ask.answer), asked.dark)
+    view = _view(page, asked, ask.answer)
+    with speaking(asked.language):
+        return _in_json(view, asked.dark)
 
 
 def _in_json(view: View, dark: bool) -> Shown | None:
@@ -319,8 +324,11 @@ def _read(page: str, query: list[tuple[str, str]], dark: bool) -> tuple[Asked, l
     """What a link asks of a page, and what of it is not allowed."""
     shared, problems = link.read(query)
     given = dict(query)
+    spoken = given.get(language.NAME, SOURCE) if page in language.WHOLE else SOURCE
+    if spoken not in codes():
+        raise ValueError("language is not known here")
     own = tuple((name, given[name]) for name in PAGES[page].own if name in given)
-    return Asked(shared, own, dark), problems
+    return Asked(shared, own, dark, spoken), problems
 
 
 def _at(page: str, base: Asked, query: list[tuple[str, str]], setting: str) -> str:
@@ -329,12 +337,13 @@ def _at(page: str, base: Asked, query: list[tuple[str, str]], setting: str) -> s
     if setting in PAGES[page].own:
         allowed = PAGES[page].sliders(moved.settings).get(setting, ())
         problems = problems or [NOT_ALLOWED] * (dict(moved.own)[setting] not in map(str, allowed))
-    if problems:
-        return json.dumps(NOT_ALLOWED)
-    if milliseconds(page, base, moved) > BUDGET:
-        return json.dumps(TOO_LONG)
-    here, there = shown(page, base), shown(page, moved)
-    return there.frame(here) if here and there and here.looks == there.looks else json.dumps(OTHER_PARTS)
+    with speaking(base.language):
+        if problems:
+            return json.dumps(_(NOT_ALLOWED))
+        if milliseconds(page, base, moved) > BUDGET:
+            return json.dumps(_(TOO_LONG))
+        here, there = shown(page, base), shown(page, moved)
+        return there.frame(here) if here and there and here.looks == there.looks else json.dumps(_(OTHER_PARTS))
 
 
 def milliseconds(page: str, base: Asked, moved: Asked) -> float:

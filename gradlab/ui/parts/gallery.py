@@ -20,6 +20,7 @@ from gradlab.ui.parts.cards import state_of
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import flow
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 from gradlab.words.numbers import counted
 from gradlab.words.sequences import KINDS, Kind, kind_of, type_name, type_sentence
 
@@ -34,10 +35,12 @@ def view(asked: Asked, answer: Answer) -> View:
     traces, place = [answer(call) for call in calls], matrices.Place()
     sentence = type_sentence(one, answer(Call.of(trace, one)))
     rows = Table.of(calls, "table", settings.of_state(state_of(traces, shared.state)))
-    words = Words("gradient norms", f"Gradient norms: {flow.names(traces)}", flow.opening(traces))
+    title = _("Gradient norms: {cells}").format(cells=flow.names(traces))
+    words = Words("gradient norms", title, flow.opening(traces))
     norms = partial(lines, relative=shared.relative, marks=flow.marks(traces))
     answer(matrices.pairs_of(one))
-    one_at_a_time = Words("itemised matrix", f"One loss at a time: {one.title}", sentence)
+    title = _("One loss at a time: {cell}").format(cell=one.title)
+    one_at_a_time = Words("itemised matrix", title, sentence)
     figures = [
         *_small(one, answer),
         _chosen(one, sentence, answer),
@@ -52,10 +55,10 @@ def draw(figure: Callable[[int], None], subject: Subject) -> None:
     for number, (column, kind) in enumerate(zip(st.columns(len(KINDS)), KINDS, strict=True)):
         with column.container(border=True, height="stretch"):
             figure(number)
-            st.markdown(f"**{kind.name}**  \n:small[{kind.task}]")
+            st.markdown(f"**{_(kind.name)}**  \n:small[{_(kind.task)}]")
             is_shown = kind == kind_of(subject)
             st.button(
-                "Shown below" if is_shown else "Show",
+                _("Shown below") if is_shown else _("Show"),
                 key=f"show {kind.loss}",
                 disabled=is_shown,
                 on_click=st.session_state.update,
@@ -73,8 +76,8 @@ def _small(subject: Subject, answer: Answer) -> list[Figure]:
     domain = decades_domain([rows_on_screen(question, AllRows())["log10_relative"] for question in questions])
     figures = []
     for kind, example, drawing, question in zip(KINDS, short, drawings, questions, strict=True):
-        task = f"{kind.task}, over {counted(example.settings.steps, 'step')}"
-        words = Words(f"small {kind.loss}", kind.name, task, "unrolled network")
+        task = _("{task}, over {steps}").format(task=_(kind.task), steps=counted(example.settings.steps, "step"))
+        words = Words(f"small {kind.loss}", _(kind.name), task, "unrolled network")
         figures.append(Figure(partial(network, domain=domain, steps=drawing.steps, small=True), question, words))
     return figures
 

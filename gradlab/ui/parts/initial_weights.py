@@ -7,6 +7,7 @@ from gradlab.settings.subject import Subject
 from gradlab.ui.parts import pins
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 from gradlab.words.weights import of_weights
 
 PER_UNIT = 1.2e-5  # milliseconds of one recurrent weight's block, per cube of its units, as measured
@@ -27,9 +28,9 @@ def view(asked: Asked, answer: Answer) -> View:
     counts = Call.of(weights.parameter_counts, one)
     sentence = of_weights(one, answer(singular), answer(eigen), answer(counts))
     figures = [
-        Figure(singular_values, Table.of(singular), Words("singular values", "Singular values", sentence)),
-        Figure(gate_biases, Table.of(biases), Words("gate biases", "Gate biases", sentence)),
-        Figure(eigenvalues, Table.of(eigen), Words("eigenvalues", "Eigenvalues", sentence), width="content"),
+        Figure(singular_values, Table.of(singular), Words("singular values", _("Singular values"), sentence)),
+        Figure(gate_biases, Table.of(biases), Words("gate biases", _("Gate biases"), sentence)),
+        Figure(eigenvalues, Table.of(eigen), Words("eigenvalues", _("Eigenvalues"), sentence), width="content"),
     ]
     if (pinned := pins.of_one(asked.settings)) is None:
         return View(figures, [sentence])

@@ -12,13 +12,15 @@ from gradlab.settings.subject import Subject
 from gradlab.ui.parts.figure import figure
 from gradlab.words import flow
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 
 def draw(subjects: Sequence[Subject], traces: Sequence[GradientTrace], sentence: str) -> None:
     """The figure under its heading; nothing where the two are the same."""
     if not flow.several_losses(traces):
         return
-    st.header("What arrives, and how one injection propagates", anchor=False)
+    st.header(_("What arrives, and how one injection propagates"), anchor=False)
     rows = Table.of(each(trace, subjects), "propagation", "layer == 0")
-    words = Words("propagation", f"All losses and the last loss alone: {flow.names(traces)}", sentence)
+    title = _("All losses and the last loss alone: {cells}").format(cells=flow.names(traces))
+    words = Words("propagation", title, sentence)
     figure(propagation, rows, words, Lines(("log10_norm",), ("cell", "path")))

@@ -14,7 +14,7 @@ import streamlit as st
 
 from gradlab.charts.logs import by_update
 from gradlab.settings.watched import Watched
-from gradlab.ui.frame import opened_runs, settings
+from gradlab.ui.frame import language, opened_runs, settings
 from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.parts import uploads
 from gradlab.ui.parts.figure import show
@@ -22,6 +22,7 @@ from gradlab.watching import folder, network
 from gradlab.watching.log import Log, Records, log_of, records, records_of
 from gradlab.words import checkpoints
 from gradlab.words import logs as words
+from gradlab.words.languages import _, current, speaking
 
 EVERY = 2.0  # seconds
 BROKEN = (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError)  # of a file that anybody wrote
@@ -40,22 +41,22 @@ def choose() -> None:
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
         if where is None:
-            st.caption(words.NO_FOLDER)
+            st.caption(_(words.NO_FOLDER))
         else:
             listed, followed = folder.names(where), st.session_state.get(FOLLOWED, ())
             st.multiselect(
-                "Follow a log", listed, [name for name in followed if name in listed], key="logs chosen",
-                on_change=_follow, placeholder="none of the folder yet" if not listed else "choose a log",
+                _("Follow a log"), listed, [name for name in followed if name in listed], key="logs chosen",
+                on_change=_follow, placeholder=_("none of the folder yet") if not listed else _("choose a log"),
             )  # fmt: skip
-    with right, st.popover("Open weights, or a log", width="stretch"):
-        st.caption(checkpoints.HOW)
+    with right, st.popover(_("Open weights, or a log"), width="stretch"):
+        st.caption(_(checkpoints.HOW))
         st.file_uploader(
-            "Weights, or a log of gradlab.watch and the network beside it", ["jsonl", *uploads.WEIGHTS],
+            _("Weights, or a log of gradlab.watch and the network beside it"), ["jsonl", *uploads.WEIGHTS],
             accept_multiple_files=True, key="logs uploaded", on_change=_upload,
         )  # fmt: skip
         uploads.choose_data()
     if problem := st.session_state.pop(PROBLEM, ""):
-        refusal("This cannot be opened", problem)
+        refusal(_("This cannot be opened"), problem)
 
 
 def draw() -> None:
@@ -66,12 +67,15 @@ def draw() -> None:
     if not followed and not uploaded:
         return
 
+    spoken = current()
+
     def part() -> None:
         found = dict(uploaded)
         for name in followed:
             if (log := _read(where, name)) is not None:
                 found[name] = log
-        _show(found)
+        with speaking(spoken):  # a fragment is drawn again without its page
+            _show(found)
 
     st.fragment(part, run_every=EVERY if followed else None)()
 
@@ -80,14 +84,14 @@ def _show(found: dict[str, Log]) -> None:
     rows = []
     for name, log in found.items():
         if log.diagnoses.empty:
-            st.caption(f"{name}: {words.WAITING}")
+            st.caption(f"{name}: {_(words.WAITING)}")
             continue
         st.markdown(words.latest(name, log.diagnoses))
         _offer(name, log)
         rows.append(log.diagnoses.assign(run=words.run_names(log.diagnoses, name)))
     if rows:
         chart = by_update(pd.concat(rows, ignore_index=True), dark=settings.dark())
-        show(chart, f"Rate of the gradient by update: {', '.join(found)}")
+        show(chart, _("Rate of the gradient by update: {logs}").format(logs=", ".join(found)))
 
 
 def _offer(name: str, log: Log) -> None:
@@ -98,13 +102,14 @@ def _offer(name: str, log: Log) -> None:
     if name not in st.session_state.get(FOLLOWED, ()):
         return
     if not of_log:
-        st.caption(words.NO_NETWORK)
+        st.caption(_(words.NO_NETWORK))
     for one in of_log:
         st.caption(words.taken(one.recorded.update, one.recorded.part, newest))
     if any(one.recorded.update < newest for one in of_log) or not of_log:
-        st.button(f"Take the network of update {newest}", key=f"take {name}", on_click=_take)
+        st.button(_("Take the network of update {update}").format(update=newest), key=f"take {name}", on_click=_take)
 
 
+@language.spoken
 def _follow() -> None:
     st.session_state[FOLLOWED] = tuple(st.session_state["logs chosen"])
     _take()
@@ -125,6 +130,7 @@ def _take() -> None:
     opened_runs.take(networks)
 
 
+@language.spoken
 def _upload() -> None:
     logs, networks = dict(st.session_state.get(UPLOADED, {})), []
     for file in st.session_state["logs uploaded"] or ():
@@ -146,7 +152,7 @@ def _tried(make: Callable[[], Any]) -> Any:
     try:
         return make()
     except BROKEN as error:
-        sentence = str(error) if isinstance(error, ValueError) else "its records are not those of gradlab.watch"
+        sentence = str(error) if isinstance(error, ValueError) else _("its records are not those of gradlab.watch")
         st.session_state[PROBLEM] = sentence
         return None
 

@@ -20,13 +20,14 @@ from gradlab.ui.frame.shown import EVERY_STATE, Settings
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import sequences
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import N_, _
 
 V = TypeVar("V")
 ROWS = Lines(("log10_norm",), ("loss_step",))
 A_ROW = 3  # charts side by side, at most
 PER_MILLISECOND = 14e6  # of the multiply-adds of the pairs, as measured
-MATRIX = ("matrix", "One loss at a time", "itemised matrix")  # name, title, how to read
-SUM = ("sum", "Individual losses and their sum", "sum of losses")
+MATRIX = ("matrix", N_("One loss at a time"), "itemised matrix")  # name, title, how to read
+SUM = ("sum", N_("Individual losses and their sum"), "sum of losses")
 
 
 class Place(NamedTuple):
@@ -155,7 +156,7 @@ def milliseconds(subject: Subject) -> float:
 def _words(subject: Subject, kind: tuple[str, str, str], sentence: str, pin: Pin | None = None) -> Words:
     name, title, how = kind
     of = f" {pin.name}" if pin else ""
-    return Words(f"{subject.title} {name}{of}", f"{title}: {subject.title}{of and f',{of}'}", sentence, how)
+    return Words(f"{subject.title} {name}{of}", f"{_(title)}: {subject.title}{of and f',{of}'}", sentence, how)
 
 
 def _total(subject: Subject, at: Place) -> Rows:

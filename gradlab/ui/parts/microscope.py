@@ -19,6 +19,7 @@ from gradlab.ui.parts.figure import Chosen, figure
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 COLUMNS_TAKEN = 16_000  # steps of a map in a picture that leaves the screen; browsers take none much wider
 LETTERS_SHOWN = 80  # more would lie on each other
@@ -29,11 +30,11 @@ def choose(subject: Subject) -> None:
     if (clicked := st.session_state.pop("clicked unit", None)) is not None:
         st.session_state["unit"] = clicked
     asked, columns = subject.settings, st.columns(3)
-    _number(columns[0], "Unit (or click a row of a picture)", "unit", asked.hidden_size - 1, None)
-    _number(columns[1], "Sequence of the batch", "sequence", asked.batch_size - 1)
-    _number(columns[2], "Layer", "layer", asked.depth - 1)
+    _number(columns[0], _("Unit (or click a row of a picture)"), "unit", asked.hidden_size - 1, None)
+    _number(columns[1], _("Sequence of the batch"), "sequence", asked.batch_size - 1)
+    _number(columns[2], _("Layer"), "layer", asked.depth - 1)
     if len(names := pieces(subject)) > 1:
-        label = f"Characters shown: {LETTERS_SHOWN} can be read on an axis"
+        label = _("Characters shown: {count} can be read on an axis").format(count=LETTERS_SHOWN)
         linked.select_slider(label, list(names), key="characters")
 
 
@@ -42,7 +43,7 @@ def _number(column: Any, label: str, key: str, most: int, standard: int | None =
         st.session_state[key] = min(int(st.session_state[key]), most)
     with column:
         return linked.number_input(
-            label, 0, max(most, 1), standard, step=1, key=key, disabled=most == 0, placeholder="the longest memory"
+            label, 0, max(most, 1), standard, step=1, key=key, disabled=most == 0, placeholder=_("the longest memory")
         )
 
 
@@ -55,7 +56,7 @@ def maps(at: "Place", scope: paths.Microscope, unit: int) -> None:
     if (pinned := pins.of_one(shared)) is None:
         for quantity, column in _in_pairs(tuple(scope.values)):
             with column:
-                st.markdown(f"**{quantity}**")
+                st.markdown(f"**{_(quantity)}**")
                 _map(at, quantity, scope, order, unit)
         return
     other = at.of(pinned.subject)
@@ -63,7 +64,7 @@ def maps(at: "Place", scope: paths.Microscope, unit: int) -> None:
     is_alike = len(there.by_memory) == len(scope.by_memory)  # then a row is the same unit in both
     its_order = other.within(Wide((scope if is_alike else there).by_memory))
     for quantity in scope.values:
-        st.markdown(f"**{quantity}**")
+        st.markdown(f"**{_(quantity)}**")
         of_pin, now = pins.columns(shared)
         with now:
             _map(at, quantity, scope, order, unit, Rows(other.rows(quantity), its_order))
@@ -81,7 +82,7 @@ def _map(
     pinned: pins.Beside | None = None,
 ) -> None:
     """One of them; of a pin's network where there is one, which answers no click."""
-    name, title = f"units {quantity}", f"Units × steps: {quantity}"
+    name, title = f"units {quantity}", _("Units × steps: {quantity}").format(quantity=_(quantity))
     if pinned is not None:
         name, title = f"{name} {pinned.pin.name}", f"{title}, {pinned.label}"
     draw = partial(heat_map, quantity=quantity, chosen=unit, letters=at.letters(result))
@@ -104,7 +105,7 @@ def _take_unit(picked: list[dict[str, Any]]) -> None:
 
 def _in_pairs(quantities: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """Each with a separate column, two per row, so that a phone shows them in order."""
-    rows = [st.columns(2) for _ in range(-(-len(quantities) // 2))]
+    rows = [st.columns(2) for _row in range(-(-len(quantities) // 2))]
     return zip(quantities, (column for row in rows for column in row), strict=False)
 
 
@@ -168,7 +169,8 @@ def view(asked: Asked, answer: Answer) -> View:
     about, figures = sentences.of_unit(scope, unit), []
     for axis, quantities in scope.panels.items():
         rows = Table.of(at.call.then(paths.unit_values, quantities=quantities, unit=unit))
-        words = Words(f"unit {axis}", f"Unit {unit}: {axis}", about, "one of the units")
+        title = _("Unit {unit}: {axis}").format(unit=unit, axis=_(axis))
+        words = Words(f"unit {axis}", title, about, "one of the units")
         lines = at.within(Lines(("value",), ("quantity",), points=3000))
         figures.append(Figure(partial(one_unit, axis=axis, letters=letters), rows, words, lines))
     return View(figures, [sentences.of_units(scope), about])

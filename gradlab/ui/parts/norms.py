@@ -19,6 +19,7 @@ from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import flow
 from gradlab.words import seeds as words
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 SEEDS = "gradient_flow_seeds"  # the page's setting
 COUNTS = (1, 5, 10, 20)
@@ -26,8 +27,8 @@ COUNTS = (1, 5, 10, 20)
 
 def ask_seeds() -> None:
     """How many seeds the picture spans."""
-    help_text = "The line is the mean over so many seeds, from the one that is set on; the band is their range."
-    linked.segmented_control("Seeds", COUNTS, default=1, required=True, key=SEEDS, help=help_text)
+    help_text = _("The line is the mean over so many seeds, from the one that is set on; the band is their range.")
+    linked.segmented_control(_("Seeds"), COUNTS, default=1, required=True, key=SEEDS, help=help_text)
 
 
 def times(asked: Asked) -> int:
@@ -49,8 +50,9 @@ def view(asked: Asked, answer: Answer) -> View:
     rows = pins.traces(shared, settings.of_state(state_of(traces, shared.state)), seeds)
     sentence = flow.opening(traces)
     compared = pins.sentences(shared, traces, answer)
-    over = f" over {seeds} seeds" if seeds > 1 else ""
-    said = Words("gradient norms", f"Gradient norms{over}: {flow.names(traces)}", " ".join([sentence, *compared[:1]]))
+    title = _("Gradient norms over {seeds} seeds: {cells}") if seeds > 1 else _("Gradient norms: {cells}")
+    title = title.format(seeds=seeds, cells=flow.names(traces))
+    said = Words("gradient norms", title, " ".join([sentence, *compared[:1]]))
     draw = partial(lines, relative=shared.relative, marks=flow.marks(traces), spread=seeds > 1)
     faces = [face(answer(call.then(diagnose))) for call in calls]
     sentences = [sentence, *compared, *_of_seeds(shared, seeds, answer)]

@@ -13,6 +13,7 @@ from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 WEIGHTS = [n / 20 for n in range(-30, 31)]
 GATES = [*(n / 20 for n in range(1, 20)), 0.99, 0.999]
@@ -24,11 +25,11 @@ def choose() -> None:
     """The weight, the gate and the number of steps."""
     first, second, third = st.columns(3)
     with first:
-        linked.select_slider("Weight w", WEIGHTS, WEIGHT, key="weight", help="h′ = w h")
+        linked.select_slider(_("Weight w"), WEIGHTS, WEIGHT, key="weight", help="h′ = w h")
     with second:
-        linked.select_slider("Gate z", GATES, GATE, key="gate", help="h′ = z h + (1 − z) tanh(w h)")
+        linked.select_slider(_("Gate z"), GATES, GATE, key="gate", help="h′ = z h + (1 − z) tanh(w h)")
     with third:
-        linked.select_slider("Steps", STEPS, AT_FIRST, key="lags")
+        linked.select_slider(_("Steps"), STEPS, AT_FIRST, key="lags")
 
 
 def sliders(shared: Settings) -> Mapping[str, Sequence[Any]]:

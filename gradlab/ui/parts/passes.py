@@ -10,6 +10,7 @@ from gradlab.ui.parts.totals import totals
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 
 def compared(shared: Settings) -> list[Subject]:
@@ -38,7 +39,7 @@ def view(asked: Asked, answer: Answer) -> View:
     calls = [Call.of(mean_passes, subject, losses=LAST) for subject in explained(shared)]
     sentence = sentences.of_passes([answer(call.then(passes_at)) for call in calls])
     rows = Table.of(call.then(steps_by_way) for call in calls)
-    drawn = Figure(bars, rows, Words("passes", "How the gradient came back", sentence, sentences.HOW_TO_READ_PASSES))
+    drawn = Figure(bars, rows, Words("passes", _("How the gradient came back"), sentence, sentences.HOW_TO_READ_PASSES))
     networks = totals(compared(shared), shared.relative, "totals", answer)
     gate = sentences.resting_gate(shared.one, answer(direct(shared.one)))
     return View([drawn, networks], [sentence, networks.words.sentence, gate])

@@ -25,6 +25,7 @@ from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts.view import Answer, Figure
 from gradlab.words import pins as words
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 HERE = Path(__file__)
 HTML = '<button type="button" hidden></button>'
@@ -52,15 +53,18 @@ def _row(compares: bool, holds: bool) -> None:
     shared, key = settings.current(), "pins_below" if compares else "pins"
     why_not = pinned.why_not(shared)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=key):
-        help_text = f"Not possible: {why_not}" if why_not else "Keep the present curves beside what comes next (p)"
-        st.button("Pin", key="pin", icon=":material/keep:", on_click=pinned.add, help=help_text, disabled=bool(why_not))
+        help_text = _("Keep the present curves beside what comes next (p)")
+        if why_not:
+            help_text = _("Not possible: {why}").format(why=why_not)
+        label, icon = _("Pin"), ":material/keep:"
+        st.button(label, key="pin", icon=icon, on_click=pinned.add, help=help_text, disabled=bool(why_not))
         for number, pin in enumerate(shared.pins):
             _chip(number, pin, shared)
         if shared.pins:
             first = shared.pins[0].name
-            swap = f"Swap the present settings and {first} (x)"
+            swap = _("Swap the present settings and {pin} (x)").format(pin=first)
             is_off, icon = not pinned.is_drawn(shared), ":material/swap_horiz:"
-            st.button("Swap", key="swap_pin", icon=icon, on_click=pinned.swap, help=swap, disabled=is_off)
+            st.button(_("Swap"), key="swap_pin", icon=icon, on_click=pinned.swap, help=swap, disabled=is_off)
         data = {"alone": shared.pins[0].name if shared.pins and holds else ""}
         _keys()(key="pin_keys", data=data)
 
@@ -94,7 +98,7 @@ def columns(shared: Settings) -> tuple[Any, Any]:
     assert found is not None
     of_pin, now = st.columns(2)
     for column, text in zip((of_pin, now), (found.label, words.PRESENT), strict=True):
-        column.caption(f"**{text}**")
+        column.caption(f"**{_(text)}**")
     return of_pin, now
 
 
@@ -109,12 +113,11 @@ def _chip(number: int, pin: Pin, shared: Settings) -> None:
     short = label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
     with st.popover(short, key=f"pin_{number}", help=None if short == label else label):
         key = f"pin_name_{number}_{pin.name}"
-        st.text_input("Name", pin.name, MOST_LETTERS, key=key, on_change=pinned.rename, args=(number, key))
+        st.text_input(_("Name"), pin.name, MOST_LETTERS, key=key, on_change=pinned.rename, args=(number, key))
         is_off = not pinned.is_drawn(shared)
-        st.button(
-            f"Swap with {pin.name}", key=f"pin_swap_{number}", on_click=pinned.swap, args=(number,), disabled=is_off
-        )
-        st.button(f"Remove {pin.name}", key=f"pin_remove_{number}", on_click=pinned.remove, args=(number,))
+        swap, remove = _("Swap with {pin}").format(pin=pin.name), _("Remove {pin}").format(pin=pin.name)
+        st.button(swap, key=f"pin_swap_{number}", on_click=pinned.swap, args=(number,), disabled=is_off)
+        st.button(remove, key=f"pin_remove_{number}", on_click=pinned.remove, args=(number,))
 
 
 def both(

@@ -7,7 +7,8 @@ from gradlab.settings.subject import Subject
 from gradlab.ui.parts import pins
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words.how_to_read import Words
-from gradlab.words.jacobians import BLOCKS, HOW_TO_READ, of_singular_values, size_of_block
+from gradlab.words.jacobians import BLOCKS, HOW_TO_READ, TITLES, of_singular_values, size_of_block
+from gradlab.words.languages import _
 
 OF = "jacobians_of"  # the page's setting
 PER_MILLISECOND = 5e6  # of the multiply-adds that are counted of the singular values, as measured
@@ -23,7 +24,7 @@ def view(asked: Asked, answer: Answer) -> View:
     one, name = asked.settings.one, asked.one_of(OF, list(BLOCKS), next(iter(BLOCKS)))
     call = Call.of(singular_values_by_lag, one, of=BLOCKS[name])
     sentence = of_singular_values(one, BLOCKS[name], answer(call.then(farthest)))
-    words = Words("product Jacobians", f"Product Jacobians of the {name}", sentence, HOW_TO_READ)
+    words = Words("product Jacobians", _(TITLES[BLOCKS[name]]), sentence, HOW_TO_READ)
     figures, sentences = [Figure(stretches, Table.of(call), words)], [sentence, size_of_block(one, BLOCKS[name])]
     if (pinned := pins.of_one(asked.settings)) is None:
         return View(figures, sentences)

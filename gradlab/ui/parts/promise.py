@@ -9,6 +9,7 @@ from gradlab.cells import CELLS
 from gradlab.settings.conflicts import bias_to_keep
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import Rows
+from gradlab.words.languages import _
 
 BIAS = 3.0
 
@@ -20,6 +21,7 @@ def promised(subjects: Sequence[Subject], where: str) -> Rows | None:
         if "keep_bias" in subject.unused() or (bias is not None and bias >= BIAS):
             continue
         opened = subject.replace(keep_bias=BIAS, forget_bias=None)
-        label = f"{CELLS[opened.settings.cell].title} at keep-gate bias {BIAS:g}"
+        text = _("{cell} at keep-gate bias {bias}")
+        label = text.format(cell=CELLS[opened.settings.cell].title, bias=f"{BIAS:g}")
         return Rows(Table.of(Call.of(trace, opened), "table", where), Lines(), (("label", label),))
     return None

@@ -13,6 +13,7 @@ from gradlab.settings.subject import Subject
 from gradlab.ui.ask import result
 from gradlab.ui.frame import pinned, settings
 from gradlab.ui.parts.section import section
+from gradlab.words.languages import _
 from gradlab.words.remedies import NONE, before, remedy
 
 
@@ -23,12 +24,12 @@ def draw(subjects: Sequence[Subject], places: Sequence[Any], page: str) -> None:
         if result(Call.of(trace, subject).then(diagnose)).verdict != "vanishing":
             continue
         cell = subject.settings.cell
-        with place, section("Try on this network", f"{page}_remedies_{cell}") as is_open:
+        with place, section(_("Try on this network"), f"{page}_remedies_{cell}") as is_open:
             if not is_open:
                 continue
             found = result(Call.of(changes, subject))
             if found.empty:
-                st.caption(NONE)
+                st.caption(_(NONE))
             for number, row in found.iterrows():
                 key, act, said = f"{page} remedy {cell} {number}", pinned.change, before(why_not)
                 st.button(remedy(row), key=key, on_click=act, args=(row["change"],), help=said, width="stretch")

@@ -26,7 +26,7 @@ from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.ui.work import kept
 from gradlab.words import story as words
 from gradlab.words.how_to_read import Words
-from gradlab.words.languages import SOURCE, _, codes, current, speaking
+from gradlab.words.languages import SOURCE, _, current, speaking
 from gradlab.words.letters import without_markdown
 
 DEFAULT = "default"  # a bias that the initialization decides
@@ -128,7 +128,7 @@ SCENES: tuple[Scene, ...] = (
     ),
 )  # fmt: skip
 STEPS = [*range(1, len(SCENES) + 1)]
-KEYS = ("step", *(scene.key for scene in SCENES), language.NAME)
+KEYS = ("step", *(scene.key for scene in SCENES))
 
 
 def sliders(shared: Settings) -> Mapping[str, Sequence[Any]]:
@@ -140,8 +140,7 @@ def view(asked: Asked, answer: Answer) -> View:
     """The picture and the sentence of the step that the link names."""
     scene = SCENES[asked.one_of("step", STEPS, 1) - 1]
     stop = asked.one_of(scene.key, scene.stops, scene.first)
-    with speaking(asked.one_of(language.NAME, codes(), SOURCE)):
-        drawn, sentence = shown(scene, stop, answer)
+    drawn, sentence = shown(scene, stop, answer)
     return View([drawn], [sentence])
 
 
@@ -152,9 +151,9 @@ def shown(scene: Scene, stop: Any, answer: Answer) -> tuple[Figure, str]:
     table, text = Table.of(call, "table"), Words(scene.name, lesson.title, sentence, lesson.how)
     if scene.name == "learning":
         level = baseline(LEARNS)
-        draw = partial(losses, updates=RECIPE.updates, level=level, name=words.guessing(level), language=current())
+        draw = partial(losses, updates=RECIPE.updates, level=level, name=words.guessing(level))
         return Figure(draw, table, text), sentence
-    draw = partial(curves, names=words.names_of(scene.name), span=scene.span, language=current())
+    draw = partial(curves, names=words.names_of(scene.name), span=scene.span)
     return Figure(draw, table, text, beside={"ends": partial(story.named_ends, span=scene.span)}), sentence
 
 

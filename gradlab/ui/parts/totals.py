@@ -17,6 +17,7 @@ from gradlab.ui.parts.promise import promised
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import flow
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 WHERE = "layer == 0 and state == 'h'"
 
@@ -25,7 +26,8 @@ def totals(subjects: Sequence[Subject], relative: bool, name: str, answer: Answe
     """The figure, its sentence how much of the gradient arrives; where it promises, with another line beside."""
     calls = [*each(trace, subjects)]
     traces = [answer(call) for call in calls]
-    words = Words(name, f"Gradient norms: {flow.names(traces)}", flow.opening(traces), "gradient norms")
+    title = _("Gradient norms: {cells}").format(cells=flow.names(traces))
+    words = Words(name, title, flow.opening(traces), "gradient norms")
     other = promised(subjects, WHERE) if promises else None
     draw = partial(opening, relative=relative, marks=flow.marks(traces))
     heights = annotations.heights(subject.settings.cell for subject in subjects)

@@ -15,9 +15,10 @@ import streamlit as st
 from gradlab.checkpoints import AmbiguousError, Checkpoint, load
 from gradlab.checkpoints.data import SCALINGS, Data, SeveralArraysError, read
 from gradlab.network.stack import Stack
-from gradlab.ui.frame import opened_runs
+from gradlab.ui.frame import language, opened_runs
 from gradlab.ui.frame.refusal import refusal
 from gradlab.words import checkpoints as words
+from gradlab.words.languages import _
 
 WEIGHTS = ("pt", "pth", "bin", "ckpt", "safetensors", "npz", "onnx", "keras", "h5", "hdf5")
 DATA = ("npy", "npz", "csv", "parquet", "txt")
@@ -47,7 +48,7 @@ class Upload:
 
 def choose_data() -> None:
     """The place to upload data."""
-    st.file_uploader("Data that it reads, if wanted", DATA, key="data uploaded", on_change=_take_data)
+    st.file_uploader(_("Data that it reads, if wanted"), DATA, key="data uploaded", on_change=_take_data)
 
 
 def draw() -> None:
@@ -56,7 +57,7 @@ def draw() -> None:
     if upload is None:
         return
     if upload.problem:
-        refusal("This cannot be opened", upload.problem)
+        refusal(_("This cannot be opened"), upload.problem)
     if upload.asked is not None:
         _ask(upload.asked)
     if upload.checkpoint is None:
@@ -67,11 +68,11 @@ def draw() -> None:
     names = [part.name for part in checkpoint.parts]
     if len(names) > 1:
         st.selectbox(
-            "Part looked at", names, names.index(upload.part), format_func=words.part, key="part uploaded",
+            _("Part looked at"), names, names.index(upload.part), format_func=words.part, key="part uploaded",
             on_change=_choose, args=("part", "part uploaded"),
         )  # fmt: skip
     _draw_data(upload)
-    st.caption(words.LOSS)
+    st.caption(_(words.LOSS))
 
 
 def _ask(asked: AmbiguousError) -> None:
@@ -79,29 +80,29 @@ def _ask(asked: AmbiguousError) -> None:
         st.text(str(asked))
         st.selectbox(
             words.question(asked.part), asked.answers, None, format_func=words.answer, key=f"cell of {asked.part}",
-            placeholder="choose a cell", on_change=_answer, args=(asked.part,),
+            placeholder=_("choose a cell"), on_change=_answer, args=(asked.part,),
         )  # fmt: skip
 
 
 def _draw_data(upload: Upload) -> None:
     if upload.arrays:
         st.selectbox(
-            f"Array of {upload.data_name} that it reads", upload.arrays, None, key="array uploaded",
-            placeholder="choose an array", on_change=_choose, args=("array", "array uploaded"),
+            _("Array of {file} that it reads").format(file=upload.data_name), upload.arrays, None, key="array uploaded",
+            placeholder=_("choose an array"), on_change=_choose, args=("array", "array uploaded"),
         )  # fmt: skip
     if upload.data is None:
         if not upload.data_name:
-            st.caption(words.NO_DATA)
+            st.caption(_(words.NO_DATA))
         return
     st.text(f"{upload.data_name}: {upload.data.read_as}")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
-            "Scaling", list(SCALINGS), list(SCALINGS).index(upload.scaling), format_func=words.SCALINGS.__getitem__,
+            _("Scaling"), list(SCALINGS), list(SCALINGS).index(upload.scaling), format_func=words.scaling,
             key="scaling uploaded", on_change=_choose, args=("scaling", "scaling uploaded"),
         )  # fmt: skip
         if upload.data.axes == 3:
             st.toggle(
-                "Sequences first", upload.batch_first, key="batch first uploaded",
+                _("Sequences first"), upload.batch_first, key="batch first uploaded",
                 on_change=_choose, args=("batch_first", "batch first uploaded"),
             )  # fmt: skip
     st.dataframe(words.data_table(upload.data.table), hide_index=True)
@@ -116,6 +117,7 @@ def take_weights(name: str, content: bytes) -> None:
         _look_at(fresh)
 
 
+@language.spoken
 def _take_data() -> None:
     before: Upload = st.session_state.get(UPLOAD, Upload())
     file = st.session_state["data uploaded"]
@@ -123,6 +125,7 @@ def _take_data() -> None:
     _look_at(replace(before, data_name=name, data_content=content, array=None, batch_first=False, scaling="none"))
 
 
+@language.spoken
 def _answer(part: str) -> None:
     before: Upload = st.session_state[UPLOAD]
     chosen = st.session_state[f"cell of {part}"]
@@ -130,6 +133,7 @@ def _answer(part: str) -> None:
         _look_at(replace(before, cells={**before.cells, part: chosen}))
 
 
+@language.spoken
 def _choose(option: str, key: str) -> None:
     before: Upload = st.session_state[UPLOAD]
     chosen: dict[str, Any] = {option: st.session_state[key]}

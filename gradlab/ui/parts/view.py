@@ -13,6 +13,7 @@ from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts.drawing import Beside, Draw
 from gradlab.ui.parts.figure import Width
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import SOURCE
 
 V = TypeVar("V")
 Answer = Callable[[Call], Any]  # what a call gives: `ask.result` in a page, `ask.answer` outside of one
@@ -24,6 +25,7 @@ class Asked(NamedTuple):
     settings: Settings
     own: tuple[tuple[str, str], ...]  # settings of this page alone, as its link spells them
     dark: bool
+    language: str = SOURCE
 
     def one_of(self, name: str, options: Sequence[V], standard: V) -> V:
         """A setting of the page that is one of several values; the standard one where the link says another."""

@@ -20,6 +20,7 @@ from gradlab.ui.parts.drawing import Beside
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 STEPS_SHOWN = 30
 FIXED, THESE, ALL = RANGES = ("fixed", "these steps", "the whole sequence")
@@ -30,9 +31,9 @@ def choose(steps: int) -> None:
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
         if len(lags(steps)) > 1:
-            linked.select_slider("Lag on the right edge: walk back from the loss", lags(steps), 0, key="lag")
+            linked.select_slider(_("Lag on the right edge: walk back from the loss"), lags(steps), 0, key="lag")
     with right:
-        linked.segmented_control("Colour range", RANGES, default=FIXED, required=True, key="colours")
+        linked.segmented_control(_("Colour range"), RANGES, default=FIXED, required=True, key="colours")
 
 
 def lags(steps: int) -> list[int]:
@@ -53,10 +54,10 @@ def view(asked: Asked, answer: Answer) -> View:
     subjects = [one] if pinned is None else [one, pinned.subject]
     calls, traced = [_edges(subject, lag) for subject in subjects], [Call.of(trace, subject) for subject in subjects]
     said = [sentences.of_edges(answer(call), answer(of).loss_steps) for call, of in zip(calls, traced, strict=True)]
-    titles = [Words("unrolled", "The unrolled network", said[0])]
+    titles = [Words("unrolled", _("The unrolled network"), said[0])]
     if pinned is not None:
         name = pinned.pin.name
-        titles.append(Words(f"unrolled {name}", f"The unrolled network, {pinned.label}", said[1], "unrolled"))
+        titles.append(Words(f"unrolled {name}", f"{_('The unrolled network')}, {pinned.label}", said[1], "unrolled"))
         said[1] = f"**{name}**: {said[1]}"
     figures = []
     for call, words in zip(calls, titles, strict=True):

@@ -31,13 +31,14 @@ from gradlab.ui.parts.figure import figure
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import sequences
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 
 def choose(asked: Subject) -> None:
     """Where nothing is truncated yet: windows, a click away."""
     if asked.settings.truncation == "full":
         kwargs = {"truncation": "windows"}
-        label = "Choose the window: k1 and k2"
+        label = _("Choose the window: k1 and k2")
         st.button(label, key="choose window", on_click=st.session_state.update, kwargs=kwargs)
 
 
@@ -67,7 +68,7 @@ def work(shared: Settings) -> list[Subject]:
 
 def of_window(before: Settings, after: Settings) -> list[Subject]:
     """The same where the truncation is another: lengths are needed again only if k1 : k2 is."""
-    (_, one), (subjects, other) = truncated(before), truncated(after)
+    one, (subjects, other) = truncated(before)[1], truncated(after)
     ratios = {Schedule.of(subject.settings).in_lowest_terms for subject in (one, other)}
     return (3 if len(ratios) == 1 else 30) * subjects if one != other else []
 
@@ -90,7 +91,7 @@ def _band(subject: Subject, at: matrices.Place, schedule: Schedule, sentence: st
 def _lost(subjects: Sequence[Subject], at: matrices.Place, schedule: Schedule, sentence: str) -> Figure:
     """What each subject's gradient loses by windows of every length."""
     rows = Table.of(matrices.pairs_of(subject).then(beyond, at.layer, at.state) for subject in subjects)
-    words = Words("lost gradient", "Share of the gradient that a window of K steps misses", sentence)
+    words = Words("lost gradient", _("Share of the gradient that a window of K steps misses"), sentence)
     return Figure(partial(truncation.lost, chosen=schedule.k2), rows, words)
 
 
@@ -98,7 +99,7 @@ def angle(subjects: Sequence[Subject], schedule: Schedule, sentence: str) -> Non
     """The angle of each subject's truncated gradient to the full one, for windows of other lengths."""
     windows = windows_of(schedule, subjects[0].settings.steps)
     rows = Table.of(each(bias, subjects, schedules=windows), where="parameter == 'all'")
-    words = Words("angle", "Cosine to the full parameter gradient", sentence)
+    words = Words("angle", _("Cosine to the full parameter gradient"), sentence)
     _headed(partial(truncation.angle, chosen=schedule.k2), rows, words)
 
 

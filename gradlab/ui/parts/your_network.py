@@ -23,6 +23,8 @@ from gradlab.ui.parts import passes
 from gradlab.ui.parts.figure import figure
 from gradlab.words import your_network as words
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
+from gradlab.words.languages import said as in_words
 
 CHOSEN = "your_network_remedy"
 OTHERS = ("gradient_flow", "why_addition", "gates", "unrolled", "jacobians", "weights", "itemised", "truncation")
@@ -35,7 +37,7 @@ def network(subjects: Sequence[Subject]) -> Subject:
     titles = [words.name(subject, number) for number, subject in enumerate(subjects, 1)]
     if len(subjects) == 1:
         return subjects[0]
-    chosen = linked.segmented_control("Network", titles, default=titles[0], required=True, key="your_network_shown")
+    chosen = linked.segmented_control(_("Network"), titles, default=titles[0], required=True, key="your_network_shown")
     return subjects[titles.index(chosen)]
 
 
@@ -48,8 +50,9 @@ def diagnosis(one: Subject) -> Worst:
         st.caption(where.diagnosis.sentence)
     marks = pd.DataFrame({"step": [], "label": []})
     if where.step is not None:
-        marks = pd.DataFrame({"step": [where.step], "label": ["a thousandth is left, or less"]})
-    said = Words("gradient norms", f"Where the gradient dies: {one.title}", words.where(where, one.settings.depth))
+        marks = pd.DataFrame({"step": [where.step], "label": [_("a thousandth is left, or less")]})
+    title = _("Where the gradient dies: {cell}").format(cell=one.title)
+    said = Words("gradient norms", title, words.where(where, one.settings.depth))
     figure(partial(charts.lines, marks=marks), Table.of(Call.of(trace, one), "table"), said, Lines())
     return where
 
@@ -62,14 +65,15 @@ def helps(one: Subject, where: Worst) -> None:
     remedy = _chosen(found)
     left, right = st.columns([3, 2])
     with left:
-        said = Words("before and after a remedy", f"Now and after: {remedy.title}", words.remedy(remedy))
+        title = _("Now and after: {remedy}").format(remedy=in_words(remedy.title))
+        said = Words("before and after a remedy", title, words.remedy(remedy))
         rows = Table.of(call.then(repaired.lines, title=remedy.title))
         figure(before_and_after, rows, said, Lines(("log10_relative",), ("line",)))
     with right:
         st.markdown(words.remedy(remedy))
         if remedy.code:
             st.code(remedy.code, language="python", wrap_lines=True)
-    st.dataframe(words.table(result(call.then(repaired.summary))), hide_index=True)
+    st.dataframe(words.table(result(call.then(repaired.summary)), found), hide_index=True)
 
 
 def _chosen(found: Sequence[Remedy]) -> Remedy:
@@ -77,7 +81,7 @@ def _chosen(found: Sequence[Remedy]) -> Remedy:
     titles = [remedy.title for remedy in found]
     if st.session_state.get(CHOSEN) not in titles:
         st.session_state.pop(CHOSEN, None)
-    chosen = linked.selectbox("Remedy", titles, key=CHOSEN)
+    chosen = linked.selectbox(_("Remedy"), titles, key=CHOSEN)
     return repaired.called(found, chosen)
 
 
@@ -85,7 +89,7 @@ def everywhere() -> None:
     """Every analysis page on this network and this data."""
     if tuple(st.session_state.get("opened", ())) != opened_runs.networks(opened_runs.YOURS):
         brought = opened_runs.networks(opened_runs.YOURS)
-        label = "Show this network on every page"
+        label = _("Show this network on every page")
         st.button(label, key="open yours", on_click=opened_runs.open_networks, args=(brought,))
         return
     with st.container(horizontal=True):

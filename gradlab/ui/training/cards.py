@@ -7,6 +7,7 @@ import streamlit as st
 from gradlab.charts.colours import CARD_COLOURS
 from gradlab.ui.training.job import Job
 from gradlab.words import training as words
+from gradlab.words.languages import _
 
 
 def cards(job: Job) -> None:
@@ -15,7 +16,7 @@ def cards(job: Job) -> None:
     for column, run, table in zip(st.columns(len(tables)), job.runs, tables, strict=True):
         colour: Any = CARD_COLOURS.get(run.experiment.cell, "gray")
         column.metric(
-            f":{colour}[**{run.experiment.title}**] loss",
+            _("{cell} loss").format(cell=f":{colour}[**{run.experiment.title}**]"),
             words.recent_loss(table),
             words.recent_metric(run.task, table),
             delta_color=colour,

@@ -15,7 +15,7 @@ from gradlab.settings.tasks import HELLO, TASKS, characters
 from gradlab.training import Recipe, Run
 from gradlab.training.replay import Reading, Snapshot
 from gradlab.ui.ask import ask
-from gradlab.ui.frame import linked, settings, shelf
+from gradlab.ui.frame import language, linked, settings, shelf
 from gradlab.ui.frame.widgets import MOST_TEXT, text_of
 from gradlab.ui.kept import bytes_of
 from gradlab.ui.parts.figure import figure
@@ -23,6 +23,7 @@ from gradlab.ui.training import job_controls, training_page
 from gradlab.ui.training.job import Job
 from gradlab.words import characters as words
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import N_, _
 from gradlab.words.letters import printable
 from gradlab.words.training import description, loss_levels, result
 
@@ -48,10 +49,10 @@ def choose() -> Choice:
     left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
     with left:
         reads = linked.segmented_control(
-            "What it learns", READS, default=HELLO, required=True, key="reads_text",
+            _("What it learns"), READS, default=HELLO, required=True, key="reads_text",
         )  # fmt: skip
     with middle:
-        updates = linked.select_slider("Updates", UPDATES, 300, key="text_updates")
+        updates = linked.select_slider(_("Updates"), UPDATES, 300, key="text_updates")
     network = settings.current().one.settings
     if reads == "text":
         with right:
@@ -64,23 +65,26 @@ def choose() -> Choice:
 
 def _text_to_learn(shared: str | None) -> str:
     """What is to be learned: typed, pasted or uploaded; else the shared text, else the default English one."""
-    with st.expander("Text to learn"):
+    with st.expander(_("Text to learn")):
         st.file_uploader(
-            "Upload a text (UTF-8)", ["txt", "md"], key="learned_file", max_upload_size=MOST_TEXT,
+            _("Upload a text (UTF-8)"), ["txt", "md"], key="learned_file", max_upload_size=MOST_TEXT,
             on_change=_take_upload,
         )  # fmt: skip
         typed = linked.text_area(
-            "or type or paste it", max_chars=int(bounds("text")[1]), key="learned_text",
-            placeholder="Empty: English prose from Python's own reference",
+            _("or type or paste it"), max_chars=int(bounds("text")[1]), key="learned_text",
+            placeholder=_("Empty: English prose from Python's own reference"),
         )  # fmt: skip
         if (kept := st.session_state.get(UPLOADED)) is not None:
             for_how_long = st.session_state.get("kept text", shelf.SAID)
-            st.caption(f"An uploaded text of {len(kept):,} characters is learned. {for_how_long}")
-            st.button("Forget the uploaded text", key="forget_upload", on_click=shelf.forget, args=(UPLOADED,))
+            text = _("An uploaded text of {count} characters is learned. {how_long}")
+            st.caption(text.format(count=f"{len(kept):,}", how_long=_(for_how_long)))
+            label = _("Forget the uploaded text")
+            st.button(label, key="forget_upload", on_click=shelf.forget, args=(UPLOADED,))
             return kept
     return typed or shared or default_text()
 
 
+@language.spoken
 def _take_upload() -> None:
     """The uploaded text becomes the session's; taken out of the uploader, it is no more."""
     if (file := st.session_state["learned_file"]) is None:
@@ -122,8 +126,8 @@ def text_to_read(job: Job) -> str:
         return HELLO
     standard = text[:STANDARD]
     typed = linked.text_input(
-        "Text it reads here", placeholder=standard, max_chars=LONGEST, key="shown_text",
-        help="Characters that the training text does not have are left out.",
+        _("Text it reads here"), placeholder=standard, max_chars=LONGEST, key="shown_text",
+        help=_("Characters that the training text does not have are left out."),
     )  # fmt: skip
     known = snapshot(job).model.knows(typed or standard)
     return known if len(known) > 1 else standard
@@ -136,22 +140,22 @@ def learning(job: Job, text: str) -> None:
     with left:
         _loss(job)
     with right:
-        st.markdown("**It writes**")
-        temperature = linked.slider("Temperature", 0.0, 2.0, 0.8, 0.1, key="temperature")
+        st.markdown(_("**It writes**"))
+        temperature = linked.slider(_("Temperature"), 0.0, 2.0, 0.8, 0.1, key="temperature")
         st.code(printable(_written(job, temperature)), None, wrap_lines=True)
-        st.markdown("**It expects** :small[(green: the character that follows)]")
+        st.markdown(_("**It expects** :small[(green: the character that follows)]"))
         most = max(len(text) - 1 - charts.MOST_STEPS, 0)
-        first = _place("From character", most, 0, "first_shown") if most else 0
+        first = _place(_("From character"), most, 0, "first_shown") if most else 0
         draw = partial(charts.expectations, first=first)
         question = _reading(job, predictions, text)
-        _figure(job, draw, question, "expectations", words.expectations(ask(question)))
+        _figure(job, draw, question, N_("expectations"), words.expectations(ask(question)))
 
 
 def _loss(job: Job) -> None:
     run, last = job.runs[0], job.records[0][-1]
     loss, bits = st.columns(2)
-    loss.metric("Loss (nats per character)", f"{last.loss:.4f}", border=True)
-    bits.metric("Bits per character", f"{last.metric:.4f}", border=True)
+    loss.metric(_("Loss (nats per character)"), f"{last.loss:.4f}", border=True)
+    bits.metric(_("Bits per character"), f"{last.metric:.4f}", border=True)
     sentence = result(job.runs, job.histories(), job.done)
     training_page.curve(job, "loss", loss_levels(run.task, run.experiment.steps), "loss", sentence)
 
@@ -168,16 +172,16 @@ def looking_back(job: Job, text: str) -> None:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     last = len(text) - 2
     with left:
-        at = _place("The prediction after character", last, last, "prediction_at") if last > 1 else last
+        at = _place(_("The prediction after character"), last, last, "prediction_at") if last > 1 else last
     with right:
         domain = _shading()
     question = _reading(job, reach, text, at)
     sentence = words.reach(ask(question))
     st.markdown(sentence)
     draw = partial(
-        charts.shaded, value="log10_gradient", quantity="norm of ∂ℓ/∂x", log10=True, domain=domain, marked=at
+        charts.shaded, value="log10_gradient", quantity=N_("norm of ∂ℓ/∂x"), log10=True, domain=domain, marked=at
     )
-    _figure(job, draw, question, "characters' gradients", sentence)
+    _figure(job, draw, question, N_("characters' gradients"), sentence)
 
 
 def _place(label: str, most: int, standard: int, key: str) -> int:
@@ -188,9 +192,11 @@ def _place(label: str, most: int, standard: int, key: str) -> int:
 def _shading() -> tuple[float, float] | None:
     """The decades from dark to bright: fixed ones, or None for those of the text itself."""
     chosen = linked.segmented_control(
-        "Shade", SHADINGS, default=SHADINGS[0], required=True, key="shading",
-        help="Absolute: the same colour is the same gradient on every text and at every update. Relative: from the "
-        "smallest to the largest value shown.",
+        _("Shade"), SHADINGS, default=SHADINGS[0], required=True, key="shading",
+        help=_(
+            "Absolute: the same colour is the same gradient on every text and at every update. Relative: from the "
+            "smallest to the largest value shown."
+        ),
     )  # fmt: skip
     return None if chosen == SHADINGS[1] else charts.ABSOLUTE
 
@@ -200,17 +206,17 @@ def one_unit(job: Job, text: str) -> None:
     experiment = job.runs[0].experiment
     first, second, third = st.columns(3)
     with first:
-        unit = _index("Unit", experiment.hidden_size - 1, "watched_unit")
+        unit = _index(_("Unit"), experiment.hidden_size - 1, "watched_unit")
     with second:
-        layer = _index("Layer", experiment.depth - 1, "watched_layer")
+        layer = _index(_("Layer"), experiment.depth - 1, "watched_layer")
     with third:
         state = linked.segmented_control(
-            "Of state", CELLS[experiment.cell].states, default="h", required=True, key="watched_state",
+            _("Of state"), CELLS[experiment.cell].states, default="h", required=True, key="watched_state",
         )  # fmt: skip
     state = state or "h"
     draw = partial(charts.shaded, value="value", quantity=f"{state}[{unit}]", log10=False)
     question = _reading(job, activity, text, unit, layer, state)
-    _figure(job, draw, question, "unit", words.unit(unit, layer, ask(question)))
+    _figure(job, draw, question, N_("unit"), words.unit(unit, layer, ask(question)))
 
 
 def _index(label: str, most: int, key: str) -> int:
@@ -222,7 +228,7 @@ def _reading(job: Job, function: Any, *arguments: Any) -> Reading:
 
 
 def _figure(job: Job, draw: Any, question: Reading, name: str, sentence: str) -> None:
-    heading = f"{name.capitalize()}: {description(job.runs[0])}"
+    heading = f"{_(name).capitalize()}: {description(job.runs[0])}"
     figure(draw, question, Words(name, heading, sentence), export=not job.running)
 
 
@@ -232,5 +238,5 @@ def numbers(job: Job) -> None:
     small = [name for name in table.columns if name.startswith(("p(", "−ln"))]
     formats: dict[str, Any] = dict.fromkeys(small, lambda value: f"{value:.4f}" if value >= 1e-3 else f"{value:.0e}")
     formats |= dict.fromkeys([name for name in table.columns if name.startswith("score")], "{:.3f}")
-    h = st.column_config.BarChartColumn("h, every unit", y_min=-1, y_max=1, color="auto")
+    h = st.column_config.BarChartColumn(_("h, every unit"), y_min=-1, y_max=1, color="auto")
     st.dataframe(table.style.format(formats), hide_index=True, column_config={"h": h})

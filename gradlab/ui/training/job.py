@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from operator import attrgetter
 from typing import Any
 
@@ -21,6 +22,7 @@ from gradlab.training.replay import Measured, Replay
 from gradlab.training.worker import Begin, Ended, News, Stopping
 from gradlab.ui.training.places import KEPT_BYTES, PLACES, Places
 from gradlab.words import training as words
+from gradlab.words.languages import _
 
 HEAR_EVERY = 0.1  # seconds: how long it may take until an end is heard
 GRACE = 0.3  # seconds for the updates that are being made, then the process is ended in the middle of them
@@ -157,7 +159,9 @@ class Job:
             is_alive = self._thread is not None and self._thread.is_alive()
             if self.running and not is_alive:
                 self._ending = threading.Event()
-                self._thread = threading.Thread(target=self._work, args=(self._ending,), name="training", daemon=True)
+                self._thread = threading.Thread(
+                    target=copy_context().run, args=(self._work, self._ending), name="training", daemon=True
+                )
                 self._thread.start()
 
     def left(self) -> None:
@@ -172,7 +176,8 @@ class Job:
             try:
                 process = self._places.enter(self, is_over)
             except OSError as error:  # the page shows it
-                self.error = f"No process could be started to train in: {error}"
+                text = _("No process could be started to train in: {error}")
+                self.error = text.format(error=error)
                 return
             if process is None:
                 return

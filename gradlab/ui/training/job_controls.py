@@ -12,13 +12,14 @@ from gradlab.settings.catalogue import default
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.trained import kept_as
 from gradlab.training import OPTIMIZERS, Recipe, Run, checkpoints
-from gradlab.ui.frame import linked, opened_runs, shelf
+from gradlab.ui.frame import language, linked, opened_runs, shelf
 from gradlab.ui.frame.again import is_connected, session_id
 from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.frame.settings import OF_THE_TASK
 from gradlab.ui.training.job import Job
 from gradlab.ui.training.places import PLACES
 from gradlab.words import training as words
+from gradlab.words.languages import _, current, speaking
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 CLIPS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, "none")
@@ -31,11 +32,11 @@ ADDRESSES = {"training": "training", "characters": "character_model"}  # of the 
 
 def recipe(updates: int, rate_key: str, rate: float) -> Recipe:
     """How it is trained; the learning rate is asked for under a key of the page's own, since tasks need their own."""
-    with st.popover("Optimizer", width="stretch"):
-        optimizer = linked.selectbox("Optimizer", list(OPTIMIZERS), key="optimizer")
-        learning_rate = _stops("Learning rate", RATES, rate, rate_key)
-        clip_norm = _stops("Clip the gradient's norm at", CLIPS, 1.0, "clip_norm")
-        clip_value = _stops("Clip every entry at", CLIPS, "none", "clip_value")
+    with st.popover(_("Optimizer"), width="stretch"):
+        optimizer = linked.selectbox(_("Optimizer"), list(OPTIMIZERS), key="optimizer")
+        learning_rate = _stops(_("Learning rate"), RATES, rate, rate_key)
+        clip_norm = _stops(_("Clip the gradient's norm at"), CLIPS, 1.0, "clip_norm")
+        clip_value = _stops(_("Clip every entry at"), CLIPS, "none", "clip_value")
     return Recipe(
         updates=updates,
         optimizer=optimizer,
@@ -90,10 +91,10 @@ def job_of(page: str, choice: Hashable, make: Callable[[], Job]) -> Job:
     if kept is not None:
         kept[1].pause()
     try:
-        with st.spinner("Preparing the networks …"):
+        with st.spinner(_("Preparing the networks …")):
             job = make()
     except ValueError as error:
-        refusal("This cannot be trained", str(error))
+        refusal(_("This cannot be trained"), str(error))
         st.stop()
     return _kept(page, (choice, job))
 
@@ -114,16 +115,16 @@ def buttons(page: str, job: Job) -> None:
     """Start, pause, discard: a paused run is kept and can be continued, a discarded one starts from update 0 again."""
     with st.container(horizontal=True):
         if job.running:
-            st.button("Pause", key=f"pause {page}", on_click=job.pause, type="primary")
+            st.button(_("Pause"), key=f"pause {page}", on_click=job.pause, type="primary")
         elif not job.finished:
-            word = "Continue" if job.done else "Start training"
-            st.button(word, key=f"start {page}", on_click=job.start, type="primary")
+            word = _("Continue") if job.done else _("Start training")
+            st.button(word, key=f"start {page}", on_click=language.spoken(job.start), type="primary")
         if job.done:
-            st.button("Discard and restart", key=f"discard {page}", on_click=_discard, args=(page, job))
+            st.button(_("Discard and restart"), key=f"discard {page}", on_click=_discard, args=(page, job))
         if job.done and not all(run.diverged for run in job.runs):
-            st.button("Show these weights on the other pages", key=f"show {page}", on_click=_show, args=(job,))
+            st.button(_("Show these weights on the other pages"), key=f"show {page}", on_click=_show, args=(job,))
     if job.done:
-        st.caption(st.session_state.get(f"kept {page}", shelf.SAID))
+        st.caption(_(st.session_state.get(f"kept {page}", shelf.SAID)))
 
 
 def _show(job: Job) -> None:
@@ -138,11 +139,12 @@ def _discard(page: str, job: Job) -> None:
 
 def redraw_while_running(job: Job, draw: Callable[[], None], every: float) -> None:
     """Draws, and draws again while the job runs; when it has ended the whole page is drawn once more."""
-    running = job.running
+    running, spoken = job.running, current()
 
     def part() -> None:
         job.attended()
-        draw()
+        with speaking(spoken):  # a fragment is drawn again without its page
+            draw()
         if running and not job.running:
             st.rerun()
 
@@ -152,15 +154,15 @@ def redraw_while_running(job: Job, draw: Callable[[], None], every: float) -> No
 def progress_bar(job: Job) -> None:
     """How far, how fast, how long still; and which runs diverged, or what ended them all."""
     if job.error is not None:
-        refusal("The training ended with an error", job.error)
+        refusal(_("The training ended with an error"), job.error)
     pace = job.pace if job.running else 0.0
     text = words.under_way(job.done, job.updates, pace, job.seconds_left)
     if (ahead := job.ahead) is not None:
         text = words.waiting(ahead)
     elif job.is_starting:
-        text = words.STARTING
+        text = _(words.STARTING)
     if job.finished:
-        text += f", done in {job.seconds:.1f} s"
+        text += _(", done in {seconds} s").format(seconds=f"{job.seconds:.1f}")
     st.progress(min(job.done / job.updates, 1.0), text)
     for run in job.runs:
         if run.diverged is not None:
@@ -179,19 +181,19 @@ def keep_and_open(page: str, job: Job, make: Callable[[Run], Job]) -> None:
 
     What is opened stays until another setting of the page is chosen.
     """
-    with st.popover("Keep or open a run"):
+    with st.popover(_("Keep or open a run")):
         if job.running:
-            st.caption("Pause the training to keep its runs.")
+            st.caption(_("Pause the training to keep its runs."))
         for run in () if job.running else job.runs:
             name = kept_as(run.task, run.experiment, run.done)
-            label = f"{run.experiment.title}, {run.done} updates"
+            label = _("{cell}, {count} updates").format(cell=run.experiment.title, count=run.done)
             st.download_button(
                 label, partial(checkpoints.save, run), name, "application/octet-stream", on_click="ignore",
                 key=f"keep {name}",
             )  # fmt: skip
-        file = st.file_uploader("Open a kept run", ["safetensors"], key=f"open {page}")
+        file = st.file_uploader(_("Open a kept run"), ["safetensors"], key=f"open {page}")
         if file is not None:
-            st.button("Open", key=f"opened {page}", on_click=_open, args=(page, job, make, file))
+            st.button(_("Open"), key=f"opened {page}", on_click=_open, args=(page, job, make, file))
             st.text(st.session_state.get(f"refused {page}", {}).get(file.file_id, ""))
 
 

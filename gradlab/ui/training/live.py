@@ -20,6 +20,7 @@ from gradlab.charts.polled import polled
 from gradlab.training.tables import curve_at, extremes
 from gradlab.ui.frame import settings
 from gradlab.ui.training.job import Job
+from gradlab.words.languages import _, current
 
 COLUMNS = ("loss", "gradient_norm")
 BUCKETS = 30  # of a curve, each with its least and largest value: the browser redraws them at every poll
@@ -76,15 +77,18 @@ def draw(job: Job, column: str, rules: pd.DataFrame, quantity: str, pins: pd.Dat
     levels = tuple(rules.itertuples(index=False, name=None))
     dark = settings.dark()
     ghosts = () if pins is None else tuple(pins[list(PIN_COLUMNS)].itertuples(index=False, name=None))
-    specification = _compiled(names, domain, levels, job.updates, quantity, dark, address(job, column), ghosts)
+    at = address(job, column)
+    specification = _compiled(names, domain, levels, job.updates, quantity, dark, at, ghosts, current())
     # The browser keeps the chart that it has for the same specification and description.
-    st.vega_lite_chart(specification, theme=None, width="stretch", alt=f"{quantity} by update")
+    st.vega_lite_chart(
+        specification, theme=None, width="stretch", alt=_("{quantity} by update").format(quantity=_(quantity))
+    )
 
 
 @lru_cache(maxsize=60)  # compiling takes some 80 ms; Streamlit's cache would make a copy every time
 def _compiled(
     cells: tuple[str, ...], domain: tuple[float, float], levels: tuple, updates: int, quantity: str, dark: bool,
-    address: str, ghosts: tuple,
+    address: str, ghosts: tuple, language: str,
 ) -> dict:  # fmt: skip
     rules = pd.DataFrame(levels, columns=list(training.RULE_COLUMNS))
     pins = pd.DataFrame(ghosts, columns=list(PIN_COLUMNS)) if ghosts else None

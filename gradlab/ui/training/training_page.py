@@ -25,6 +25,7 @@ from gradlab.ui.training.pinned_runs import OfPin
 from gradlab.ui.work import kept_or_made
 from gradlab.words import training as words
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import N_, _, current
 from gradlab.words.numbers import counted
 
 LENGTHS = (10, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500)
@@ -53,16 +54,16 @@ def choose() -> Choice:
     with columns[0]:
         task = _task()
     with columns[1]:
-        steps = _stops("Length (steps)", LENGTHS, 50, "task_steps")
+        steps = _stops(_("Length (steps)"), LENGTHS, 50, "task_steps")
     with columns[2]:
-        batch_size = _stops("Batch (sequences)", BATCHES, 64, "task_batch")
+        batch_size = _stops(_("Batch (sequences)"), BATCHES, 64, "task_batch")
     with columns[3]:
-        updates = _stops("Updates", UPDATES, 1000, "updates")
+        updates = _stops(_("Updates"), UPDATES, 1000, "updates")
     with columns[4]:
         recipe = job_controls.recipe(updates, "learning_rate", 3e-3)
     differ = WHERE_CELLS_DIFFER.get(task, {})
     if any(st.session_state[name] != value for name, value in differ.items()):
-        label = "Use settings where the cells differ"
+        label = _("Use settings where the cells differ")
         st.button(label, key="differ", on_click=st.session_state.update, kwargs=differ)
     networks = [subject.settings for subject in settings.current().subjects]
     experiments = tuple(job_controls.sized(network, steps=steps, batch_size=batch_size) for network in networks)
@@ -73,7 +74,7 @@ def _task() -> str:
     """The name of the task chosen by its title."""
     titles = {name: TASKS[name].title for name in TASKS if TASKS[name].text is None}
     help_text = "\n".join(f"- **{title}**: {TASKS[name].meaning}" for name, title in titles.items())
-    return linked.selectbox("Task", list(titles), key="task", help=help_text, format_func=titles.__getitem__)
+    return linked.selectbox(_("Task"), list(titles), key="task", help=help_text, format_func=titles.__getitem__)
 
 
 def _stops(label: str, stops: tuple[int, ...], standard: int, key: str) -> int:
@@ -120,12 +121,12 @@ def curves(job: Job, pins: Sequence[OfPin] = ()) -> None:
     job_controls.progress_bar(job)
     left, right = st.columns(2)
     with left:
-        st.markdown("**Loss**")
+        st.markdown(_("**Loss**"))
         curve(job, "loss", words.loss_levels(first.task, first.experiment.steps), "loss", sentence, pins)
     with right:
-        st.markdown("**Gradient norm**")
+        st.markdown(_("**Gradient norm**"))
         clipped = words.clipped(job.runs, tables)
-        curve(job, "gradient_norm", words.clip_levels(first.recipe), "gradient norm", clipped, pins)
+        curve(job, "gradient_norm", words.clip_levels(first.recipe), N_("gradient norm"), clipped, pins)
         st.caption(clipped)
 
 
@@ -135,7 +136,7 @@ def curve(job: Job, column: str, rules: pd.DataFrame, quantity: str, sentence: s
         live.draw(job, column, rules, quantity, pinned_runs.curves(pins, column))
         return
     draw = partial(training.curve, rules=rules, updates=job.updates, quantity=quantity)
-    said = Words(quantity, f"{quantity.capitalize()}: {words.description(job.runs[0])}", sentence)
+    said = Words(quantity, f"{_(quantity).capitalize()}: {words.description(job.runs[0])}", sentence)
     figure(draw, History(job.measured()), said, Curve(column), beside=pinned_runs.beside_curves(pins, column))
 
 
@@ -148,7 +149,7 @@ def maps(job: Job, layer: int, state: str) -> None:
             title = run.experiment.title
             st.markdown(words.reach(run.experiment))
             draw = partial(training.reach, domain=domain, state=question.state)
-            heading = f"Gradient by update and lag, {title}: {words.description(run)}"
+            heading = _("Gradient by update and lag, {cell}: {what}").format(cell=title, what=words.description(run))
             said = Words(f"{title} reach", heading, words.reached(question.rows(), question.state), "reach")
             figure(draw, question, said, export=not job.running)
 
@@ -160,23 +161,24 @@ def before_and_after(job: Job, layer: int, state: str) -> None:
     updates = traced_updates(run.records for run in measured)
     chosen, key = updates[-1], f"shown_of_{len(updates)}"
     if len(updates) > 1:
-        chosen = st.select_slider("Update shown on the right", updates, chosen, key=key)
+        chosen = st.select_slider(_("Update shown on the right"), updates, chosen, key=key)
 
     def at(update: int, word: str) -> View:
-        heading = f"{word}: gradient norms at update {update}, {words.description(job.runs[0])}"
+        heading = _("{word}: gradient norms at update {update}, {what}")
+        heading = heading.format(word=_(word), update=update, what=words.description(job.runs[0]))
         question = Traces(measured, update)
         said = Words(f"traces {word.lower()}", heading, _arriving(question, state), "before and after")
         draw = partial(training.flow, domain=domain, state=state)
-        return View([Figure(draw, question, said)], [f"**{word}: {counted(update, 'update')}**"])
+        return View([Figure(draw, question, said)], [f"**{_(word)}: {counted(update, 'update')}**"])
 
     left, right = st.columns(2)
     with left:
-        _drawn(at(updates[0], "Before"), job)
+        _drawn(at(updates[0], N_("Before")), job)
     with right:
         if job.running:
-            _drawn(at(chosen, "After"), job)
+            _drawn(at(chosen, N_("After")), job)
         else:
-            shown = following.along("training", key, {update: at(update, "After") for update in updates}, chosen)
+            shown = following.along("training", key, {update: at(update, N_("After")) for update in updates}, chosen)
             shown.sentence()
             shown.figure()
 
@@ -186,7 +188,7 @@ def _arriving(question: Traces, state: str) -> str:
     if question.key is None:
         return words.arriving(question.rows(), state)
     return kept_or_made(
-        ("arriving", question.key, state), lambda progress: words.arriving(question.rows(progress), state)
+        ("arriving", question.key, state, current()), lambda progress: words.arriving(question.rows(progress), state)
     )
 
 

@@ -12,15 +12,17 @@ language by name.
 
 import gettext
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 SOURCE = "en"
 FOLDER = Path(__file__).parent
 
+F = TypeVar("F", bound=Callable[..., Any])
 _spoken: ContextVar[str] = ContextVar("language", default=SOURCE)
 
 
@@ -32,6 +34,37 @@ def _(text: str) -> str:
 def N_(text: str) -> str:
     """The text itself, which is said later: the mark by which it is found."""
     return text
+
+
+def says(function: F) -> F:
+    """Marks a function whose result has sentences, so that it is kept in each language by itself."""
+    function.says = True
+    return function
+
+
+class Title(str):
+    """A text that is a key in English, in links and records, and that every language can say.
+
+    values    of the text's fields; a function is called for its value, in the language of who asks
+    """
+
+    def __new__(cls, text: str, **values: Any) -> "Title":
+        with speaking(SOURCE):
+            title = super().__new__(cls, _filled(text, values))
+        title.text, title.values = text, values
+        return title
+
+    text: str
+    values: dict[str, Any]
+
+
+def said(title: str) -> str:
+    """A title in the language that is spoken; any other text as it stands."""
+    return _filled(_(title.text), title.values) if isinstance(title, Title) else title
+
+
+def _filled(text: str, values: dict[str, Any]) -> str:
+    return text.format(**{name: value() if callable(value) else value for name, value in values.items()})
 
 
 def current() -> str:
