@@ -75,7 +75,7 @@ def left(url_path: str) -> None:
             kept[1].left()
 
 
-def current(page: str) -> Job | None:
+def present(page: str) -> Job | None:
     """The session's job of a page, where it has one."""
     kept = st.session_state.get(f"job {page}")
     return None if kept is None else kept[1]

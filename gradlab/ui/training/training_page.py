@@ -83,7 +83,7 @@ def _stops(label: str, stops: tuple[int, ...], standard: int, key: str) -> int:
 
 def training_job(choice: Choice) -> Job:
     """The session's job: all networks on the same batches. What was measured of the one before stays for pins."""
-    before = job_controls.current("training")
+    before = job_controls.present("training")
     job = job_controls.job_of("training", choice, lambda: job_controls.job(_runs(choice)))
     for known in (before, job):
         if known is not None:
