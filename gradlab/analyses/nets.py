@@ -411,8 +411,8 @@ def _outputs(part: Part, x: ndarray, states: tuple[ndarray, ...], episodes: Epis
 
 def _undefined(entering: Scaled, spread: bool) -> ndarray:
     """Where a gradient depends on values from above that are not finite, [T, N]; `spread` to all steps before them."""
-    undefined = ~np.isfinite(entering.values).all(axis=2)
-    return np.logical_or.accumulate(undefined[::-1])[::-1] if spread else undefined
+    undefined: ndarray = np.any(~np.isfinite(entering.values), axis=2)
+    return np.maximum.accumulate(undefined[::-1])[::-1] if spread else undefined
 
 
 def _without(swept: Swept, undefined: ndarray, episodes: Episodes | None) -> Swept:

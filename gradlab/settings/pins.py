@@ -75,7 +75,7 @@ def read(text: str, taken: Iterable[str] = ()) -> tuple[Pin | None, list[str]]:
     query = dict(parse_qsl(text[: TEXT_BYTES + MOST_BYTES], keep_blank_values=True))
     given, listed = query.pop("name", ""), query.pop("cells", "")
     query.pop("cell", None)
-    words = listed.split(",") if listed else []
+    words = listed.split(",")
     cells = tuple(name for name in CELLS if name in words)
     if not cells:
         refused = _("pin = {text} names no cell: use cells = any of {cells}; it is left out.")

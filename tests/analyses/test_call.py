@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -234,20 +235,25 @@ def test_every_analysis_takes_settings_a_run_a_stack_and_a_problem(function):
         assert called(function, arguments) is not None
 
 
-@pytest.mark.parametrize("name", [name for name in OF_STEPS if name not in OF_SOME])
-def test_a_problem_with_resets_lengths_or_final_cotangents_is_refused_by_all_that_would_not_see_them(name):
+@cache
+def problems_that_are_not_plain():
+    """Of a stack with resets, with lengths, and with cotangents of its last states."""
     stack, random = Stack.from_experiment(LSTM), np.random.default_rng(0)
     inputs, cotangents = random.standard_normal((12, 2, 3)), np.zeros((12, 2, 4))
     cotangents[2] = 1
     last = tuple(random.standard_normal((2, stack.depth, 2, 4)))
-    for options in ({"resets": np.eye(12, 2, -5)}, {"lengths": [12, 7]}, {"final_cotangents": last}):
-        problem = trace(stack, inputs, cotangents, **options).problem
-        if name in ("trace", "cost"):  # which see them, and which counts sizes alone
+    options = ({"resets": np.eye(12, 2, -5)}, {"lengths": [12, 7]}, {"final_cotangents": last})
+    return [trace(stack, inputs, cotangents, **some).problem for some in options]
+
+
+@pytest.mark.parametrize("name", [name for name in OF_STEPS if name not in OF_SOME])
+def test_a_problem_with_resets_lengths_or_final_cotangents_is_refused_by_all_that_would_not_see_them(name):
+    for problem in problems_that_are_not_plain():
+        if name in ("trace", "cost"):  # which sees them, and which counts sizes alone
             assert called(OF_STEPS[name], (problem,)) is not None
             continue
         with pytest.raises(ValueError, match=f"{name} knows no resets, no lengths and no final_cotangents"):
             called(OF_STEPS[name], (problem,))
-    assert called(OF_STEPS[name], (trace(stack, inputs, cotangents).problem,)) is not None
 
 
 @pytest.fixture

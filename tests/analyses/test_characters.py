@@ -64,6 +64,7 @@ def test_a_sample_is_the_same_for_the_same_seed(model):
     assert len(sample(model, 20, seed=1)) == 20
     assert sample(model, 200, seed=1) == sample(model, 200, 1.0, seed=1), "drawn from the probabilities themselves"
     assert sample(model, 20, seed=1) != sample(model, 20, seed=2)
+    assert sample(model, 20) == sample(model, 20, seed=0)
 
 
 def test_a_sample_without_a_start_begins_with_any_symbol(model):
@@ -74,6 +75,7 @@ def test_a_sample_without_a_start_begins_with_any_symbol(model):
 
 def test_temperature_flattens_and_zero_takes_the_largest():
     values = np.array([1.0, 3.0, 2.0])
+    assert softmax(values) == pytest.approx(torch.softmax(torch.from_numpy(values), dim=0).numpy())
     assert softmax(values, 0).tolist() == [0, 1, 0]
     assert softmax(values, 1e6) == pytest.approx([1 / 3] * 3, abs=1e-5)
     assert softmax(values, 1e-300).tolist() == [0, 1, 0]
@@ -107,6 +109,8 @@ def test_the_activity_of_a_unit_is_its_state_after_every_character(run, model):
     assert activity(model, "not", 2, layer=1, state="c").value.iloc[-1] == pytest.approx(
         float(c[1, 0, 2].detach()), rel=1e-12
     )
+    lowest = activity(model, "not", 2)
+    assert lowest.equals(activity(model, "not", 2, layer=0, state="h"))
     h, _ = module(torch.from_numpy(model.one_hot("not")))
     assert activity(model, "not", 4, layer=1).value.to_numpy() == pytest.approx(h[:, 0, 4].tolist(), rel=1e-12)
 

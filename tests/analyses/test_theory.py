@@ -1,6 +1,7 @@
 """Predictions against known figures and against simulation of what they are about."""
 
 import inspect
+import math
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
 from gradlab.network.stack import Layer, Stack, gate_rows
 from gradlab.settings.experiment import Experiment
+from tests.networks import drawn_case
 
 PUBLIC = [
     name
@@ -101,6 +103,17 @@ def test_a_drawn_network_is_read_as_its_gain_and_what_enters(gain):
     by_hand = theory.mean_field_of(stack, e.sequence(), sequence=1)
     assert by_hand == predicted
     assert theory.mean_field_of(e, sequence=0) != predicted  # another sequence enters
+
+
+def test_a_network_s_gain_and_strength_are_the_sizes_of_its_weights_and_of_what_enters():
+    case = drawn_case("rnn", H=5, T=7, B=2, gain=3.0)
+    W, U, b_W, b_U = case.stack.layers[0]
+    for sequence in (0, 1):
+        entering = [W @ x + b_W + b_U for x in case.inputs[:, sequence]]
+        expected = theory.mean_field(np.linalg.norm(U) / np.sqrt(5), np.linalg.norm(entering) / np.sqrt(35))
+        assert theory.mean_field_of(case.stack, case.inputs, sequence=sequence) == pytest.approx(expected)
+    assert theory.mean_field_of(case.stack, case.inputs) != theory.mean_field_of(case.stack, case.inputs, sequence=1)
+    assert theory.mean_field_of(case.stack, case.inputs) == theory.mean_field_of(case.stack, case.inputs, sequence=0)
 
 
 def test_small_networks_scatter_as_they_are_known_to():
@@ -240,6 +253,25 @@ def test_the_engine_measures_the_curse_of_memory():
     assert set(table["quantity"]) == {VARIANCE, SENSITIVITY}
 
 
+def test_the_measured_curse_is_the_mean_of_as_many_recurrences_as_are_asked_for():
+    """h' = λ h + x and its derivative s' = λ s + h, step by step, over 12 memories of the longest λ, of either sign."""
+    values, random = np.array([0.3, -0.65]), np.random.default_rng(5)
+    steps = math.ceil(12 / 0.35)
+    inputs = np.concatenate([random.standard_normal((steps, B, 1)) for B in (8, 2)], axis=1)  # eight at a time
+    h, slope = np.zeros((2, 10, 2))
+    for x in inputs:
+        h, slope = values * h + x, values * slope + h
+    table = curse_of_memory([0.3, -0.65], sequences=10, seed=5)
+    for quantity, samples in (("E h²", h**2), ("E (dh/dλ)²", slope**2)):
+        rows = table[table["quantity"] == quantity]
+        assert rows["eigenvalue"].tolist() == values.tolist()
+        assert rows["measured"].to_numpy() == pytest.approx(samples.mean(axis=0))
+        assert rows["standard_error"].to_numpy() == pytest.approx(samples.std(axis=0, ddof=1) / np.sqrt(10))
+    assert len(curse_of_memory([0.3], sequences=2)) == 2
+    with pytest.raises(ValueError, match="sequences = 1"):
+        curse_of_memory([0.3], sequences=1)
+
+
 def test_its_slope_is_the_difference_of_two_networks():
     """dh_T/dλ of each sequence by finite differences of a loop."""
     x = np.random.default_rng(3).standard_normal((24, 8, 1))  # 12 / (1 - .5) steps, the first sequences of the seed
@@ -262,6 +294,7 @@ def test_its_slope_is_the_difference_of_two_networks():
         (lambda: theory.mean_field(1.0, np.inf), "strength = inf"),
         (lambda: theory.critical_gain(1e9), "lower it"),
         (lambda: theory.log_spectral_radius(np.ones((2, 3))), r"U has shape \(2, 3\)"),
+        (lambda: theory.log_spectral_norm(np.array([[1.0, np.nan], [0.0, 1.0]])), "use a square matrix of finite"),
         (lambda: theory.mean_field_of(Experiment(cell="lstm", steps=5)), "one layer of the tanh RNN"),
         (lambda: theory.mean_field_of(Experiment(cell="rnn", depth=2, steps=5)), "one layer of the tanh RNN"),
         (lambda: theory.ring_moment(3, 0.9, 0.5), "use 0 ≤ low < high"),

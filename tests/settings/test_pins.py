@@ -57,7 +57,10 @@ def test_a_pin_says_what_is_not_at_its_default_and_a_link_within_the_link_what_a
         ("cells=lstm", "name = '' is not allowed for a pin"),
         ("name=now&cells=lstm", "name = 'now' is not allowed for a pin"),
         ("name=**b**&cells=lstm", "name = '**b**' is not allowed for a pin"),
-        ("name=www.x.org&cells=lstm", "is not allowed for a pin: use 1 to 24 letters"),
+        (
+            "name=www.x.org&cells=lstm",
+            "for a pin: use 1 to 24 letters, digits, spaces and -+=, another name",
+        ),
         ("name=%2B1&cells=lstm", "name = '+1' is not allowed for a pin"),
         (f"name={'n' * 25}&cells=lstm", "is not allowed for a pin"),
     ],
@@ -106,9 +109,11 @@ def test_pins_take_a_bounded_part_of_a_link_which_they_share_with_the_text():
     short = Pin.of("A", [BASE])
     full = Experiment(inputs="text", text="a" * 5000)
     assert fitting([short], full) == ((short,), [])
-    brim = "😀" * (TEXT_BYTES // 12)
-    assert len(quote(brim)) > TEXT_BYTES - short.bytes
-    assert fitting([short], Experiment(inputs="text", text=brim))[0] == ()
+    brim = "😀" * (TEXT_BYTES // 12) + "a" * (TEXT_BYTES % 12)
+    assert len(quote(brim)) == TEXT_BYTES
+    kept, (sentence,) = fitting([short], Experiment(inputs="text", text=brim))
+    assert kept == ()
+    assert "at most 0 fit" in sentence
 
 
 def test_a_link_with_the_longest_text_and_pins_stays_below_what_servers_accept():
