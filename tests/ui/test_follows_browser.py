@@ -93,6 +93,7 @@ def settled(page: Page) -> list[str]:
     before = look(page)
     for _ in range(50):
         page.wait_for_function("window.asked === 0", timeout=WAIT)  # a busy server answers late
+        page.wait_for_timeout(200)  # what it was too busy for is asked again within 300 ms
         if (now := look(page)) == before and page.evaluate("window.asked") == 0:
             return now
         before = now
