@@ -202,32 +202,25 @@ def _axes(chart) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_every_picture_says_something_computed_of_its_own_to_those_who_do_not_see_it(open_app, drawn, page):
-    said = [(words.title, words.sentence) for _, words in visited(open_app, drawn, page, {}).exported]
+def test_every_picture_speaks_of_what_it_shows_answers_the_pointer_and_has_its_axes(open_app, drawn, page):
+    pictures = visited(open_app, drawn, page, {})
+    holds_a_computed_sentence_each([(words.title, words.sentence) for _, words in pictures.exported])
+    kind = SimpleNamespace(write=lambda chart, subjects, **options: [options["title"], options["subtitle"]])
+    taken = [picture_of(kind, *one, Picture(Layout(), False, True)) for one in pictures.exported]
+    for text in [*pictures.alts, *itertools.chain(*taken)]:
+        assert not re.search(r"\*\*|:[a-z]+\[", text), f"markdown: {text}"
+    for chart, alt in zip(pictures.charts, pictures.alts, strict=True):
+        document = chart if isinstance(chart, dict) else chart.to_dict()
+        assert '"tooltip"' in json.dumps([document.get("layer"), document.get("marks")]), alt
+        if page not in ("training", "character_model"):
+            axes = _axes(chart)
+            if axes or page != "sequence_types":  # the small networks of its gallery have none
+                assert axes == {"x", "y"}, alt
+
+
+def holds_a_computed_sentence_each(said):
+    """Every picture says something computed of its own to those who do not see it."""
     assert said
     assert len(said) == len(set(said))
     for title, sentence in said:
         assert any(letter.isdigit() for letter in sentence), title
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES)
-def test_a_picture_says_nothing_in_markdown_and_answers_the_pointer(open_app, drawn, page):
-    pictures = visited(open_app, drawn, page, {})
-    kind = SimpleNamespace(write=lambda chart, subjects, **options: [options["title"], options["subtitle"]])
-    taken = [picture_of(kind, *one, Picture(Layout(), False, True)) for one in pictures.exported]
-    for text in [*pictures.alts, *itertools.chain(*taken)]:
-        assert not re.search(r"\*\*|:[a-z]+\[", text), text
-    for chart, alt in zip(pictures.charts, pictures.alts, strict=True):
-        document = chart if isinstance(chart, dict) else chart.to_dict()
-        assert '"tooltip"' in json.dumps([document.get("layer"), document.get("marks")]), alt
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in ("training", "character_model")])
-def test_every_picture_has_both_its_axes(open_app, drawn, page):
-    pictures = visited(open_app, drawn, page, {})
-    for chart, alt in zip(pictures.charts, pictures.alts, strict=True):
-        axes = _axes(chart)
-        if axes or page != "sequence_types":  # the small networks of its gallery have none
-            assert axes == {"x", "y"}, alt
