@@ -56,6 +56,7 @@ def test_unusual_settings_are_said_in_words(open_app, query, sentence):
     assert sentence in said(open_app("spectrum", **(SMALL | CLOSED | query)))
 
 
+@pytest.mark.slow
 def test_each_demonstration_says_what_it_computes(open_app):
     left = number(100 * np.log10(2) - np.log10(2) / 2)  # of (1, 1)/√2, whose first entry doubles at each step
     for name, claim in {
