@@ -8,7 +8,18 @@ import pytest
 
 from gradlab.analyses import theory
 from gradlab.analyses.jacobians import lyapunov_exponents, step_jacobians
-from gradlab.analyses.remembering import CURSE_COLUMNS, SENSITIVITY, VARIANCE, curse_of_memory
+from gradlab.analyses.remembering import (
+    BOTH_COLUMNS,
+    CURSE_COLUMNS,
+    NAIVE,
+    NORMALISED,
+    REMEDY,
+    SENSITIVITY,
+    VARIANCE,
+    curse_and_remedy,
+    curse_of_memory,
+    normalised_memory,
+)
 from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
 from gradlab.network.stack import Layer, Stack, gate_rows
@@ -287,6 +298,34 @@ def test_its_slope_is_the_difference_of_two_networks():
     assert table["measured"].tolist() == pytest.approx([np.mean(last(0.5) ** 2), np.mean(slope**2)], rel=1e-6)
 
 
+def test_the_normalised_unit_s_slope_is_the_difference_of_two_networks_whose_input_keeps_its_factor():
+    """dh_T/dν of each sequence by finite differences of a loop, γ held."""
+    eigenvalue, x = 0.6, np.random.default_rng(4).standard_normal((30, 6, 1))  # 12 / (1 - .6) steps
+    nu, factor = np.log(-np.log(eigenvalue)), np.sqrt(1 - eigenvalue**2)
+
+    def last(at):
+        h = 0
+        for step in x[:, :, 0]:
+            h = np.exp(-np.exp(at)) * h + factor * step
+        return h
+
+    slope = (last(nu + 1e-6) - last(nu - 1e-6)) / 2e-6
+    table = normalised_memory([eigenvalue], sequences=6, seed=4)
+    assert table["measured"].tolist() == pytest.approx([np.mean(last(nu) ** 2), np.mean(slope**2)], rel=1e-6)
+    assert table["quantity"].tolist() == [VARIANCE, NORMALISED]
+    assert table["predicted"].tolist() == [1.0, theory.normalised_sensitivity(eigenvalue)]
+
+
+def test_curse_and_remedy_are_those_of_each_eigenvalue_alone():
+    both = curse_and_remedy([0.5, 0.9], sequences=20, seed=1)
+    assert tuple(both.columns) == BOTH_COLUMNS
+    for name, of_one in ((NAIVE, curse_of_memory), (REMEDY, normalised_memory)):
+        for eigenvalue in (0.5, 0.9):
+            rows = both[(both["parametrization"] == name) & (both["eigenvalue"] == eigenvalue)]
+            alone = of_one([eigenvalue], sequences=20, seed=1)
+            assert rows[list(CURSE_COLUMNS)].reset_index(drop=True).equals(alone)
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
@@ -303,6 +342,8 @@ def test_its_slope_is_the_difference_of_two_networks():
         (lambda: theory.memory_variance(1.0), "eigenvalue = 1.0"),
         (lambda: theory.normalised_sensitivity(-0.5), "eigenvalue = -0.5"),
         (lambda: curse_of_memory([1.0]), "use numbers between -1 and 1"),
+        (lambda: normalised_memory([-0.5]), "use numbers between 0 and 1"),
+        (lambda: curse_and_remedy([]), "eigenvalues is empty"),
         (lambda: curse_of_memory([]), "use numbers between -1 and 1"),
         (lambda: curse_of_memory([1 - 1e-9]), "at most 1000000 are allowed"),
     ],

@@ -6,6 +6,7 @@ import pytest
 
 from gradlab import Experiment, trace
 from gradlab.analyses import jacobians, weights
+from gradlab.analyses.paths import edges
 from gradlab.analyses.seeds import over_seeds
 from gradlab.settings.pins import Pin
 from gradlab.ui.parts import following, norms
@@ -22,7 +23,7 @@ def pictures(app) -> list[dict]:
     return sent(app)["frame"]["pictures"]
 
 
-@pytest.mark.parametrize("page", ["jacobians", "weights"])
+@pytest.mark.parametrize("page", ["jacobians", "weights", "spectrum"])
 def test_a_pin_s_picture_stands_beside_the_present_one_on_the_same_scale(open_app, page):
     alone, both = pictures(open_app(page, **SMALL)), pictures(open_app(page, **SMALL, pin=PIN))
     assert len(both) == 2 * len(alone)
@@ -51,6 +52,26 @@ def test_one_network_s_page_shows_the_pin_with_the_cell_that_is_examined(open_ap
     said = [part.value for part in app.caption]
     assert "**A: initialization gaussian, gain 2.5, keep-gate bias 1, steps 40**" in said
     assert "**Now**" in said
+
+
+def test_an_unrolled_pin_stands_below_at_the_same_lag_and_in_the_same_colours(open_app):
+    app = open_app("unrolled", **SMALL, pin=PIN, lag="0", colours="the whole sequence")
+    now, then = pictures(app)
+    assert then["rows"]["some"]["lag"] == edges(THERE, first=10, last=39).query("log10_relative > -inf")["lag"].tolist()
+    assert now["domains"]["colours"] == then["domains"]["colours"]
+    norms_of = [trace(e).table["log10_relative"] for e in (app.session_state["settings"].one, THERE)]
+    assert now["domains"]["colours"][0] <= min(norms.min() for norms in norms_of)
+
+
+def test_single_losses_of_a_pin_stand_below_on_the_same_scale(open_app):
+    app = open_app("itemised", **SMALL, cells=["RNN", "LSTM"], pin=PIN)
+    found = pictures(app)
+    assert len(found) == 2 * 2 + 2, "a matrix and a sum for each cell, and for the pin's one"
+    scales = {tuple(picture["domains"]["colours"]) for picture in (*found[:2], found[4])}
+    assert len(scales) == 1
+    said = [part.value for part in app.markdown]
+    assert any(text.startswith("**A**: The gradient at step 0, of the last loss alone") for text in said)
+    assert "A: LSTM" in [part.value for part in app.header]
 
 
 @pytest.mark.slow

@@ -60,7 +60,8 @@ STOPS += [
     ("why_addition", "steps", "60"),
     ("gates", "steps", "60"),
 ]
-STOPS += [(page, "keep_bias", "3.0") for page in ("sequence_types", "itemised", "jacobians")]
+STOPS += [(page, "keep_bias", "3.0") for page in ("sequence_types", "itemised", "jacobians", "spectrum")]
+STOPS += [("memory", "memory_eigenvalue", "0.9")]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradlab import Experiment, diagnose, trace
+from gradlab.settings.pins import Pin
 from gradlab.ui.frame.presets import FIRST, PRESETS
 from gradlab.ui.parts.promise import BIAS, promised
 from gradlab.words.numbers import number
@@ -21,6 +22,35 @@ def test_a_click_on_a_remedy_applies_it_and_what_it_said_is_what_is_left(open_ap
     (now,) = app.session_state["settings"].subjects
     assert (now.keep_bias, now.forget_bias) == (3.0, None)
     assert f": {number(diagnose(trace(now)).log10_left)} is left" in said.label
+
+
+def test_a_remedy_pins_the_settings_before_and_one_undo_takes_both_away(open_app):
+    app = open_app("home", **SMALL, cells=["LSTM"], home_remedies_lstm="true")
+    first = app.session_state["settings"]
+    button = next(button for button in app.button if button.key.startswith("home remedy"))
+    assert button.help == "Pins the settings before the change, so that both lie on the chart."
+    button.click().run()
+    shown = app.session_state["settings"]
+    assert shown.pins == (Pin.of("before", first.subjects),)
+    assert shown.subjects != first.subjects
+    app.button(key="undo").click().run()
+    assert app.session_state["settings"] == first
+    app.button(key="redo").click().run()
+    assert app.session_state["settings"] == shown
+
+
+def test_a_remedy_pins_nothing_that_is_pinned_already_or_has_no_room_and_its_help_says_so(open_app):
+    pin = Pin.of("A", [Experiment(**{name: int(value) for name, value in SMALL.items()})])
+    others = [pin._replace(name=name, experiment=pin.experiment.replace(gain=0.5 + n / 10)).text for n, name in
+              enumerate("BCDE")]  # fmt: skip
+    for pins, why in ([pin.text], "the pin A has them already."), (others, "there are 4 pins already"):
+        app = open_app("home", **SMALL, cells=["LSTM"], home_remedies_lstm="true", pin=pins)
+        before = app.session_state["settings"].pins
+        button = next(button for button in app.button if button.key.startswith("home remedy"))
+        assert f"The settings before are not pinned: {why}" in button.help
+        button.click().run()
+        assert app.session_state["settings"].pins == before
+        assert app.session_state["settings"].subjects[0] != pin.experiment
 
 
 def test_a_network_that_does_not_vanish_is_offered_nothing(open_app):

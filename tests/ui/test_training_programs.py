@@ -1,13 +1,16 @@
 """Every figure of the training pages: its Python program, run, gives the rows of its CSV to the bit."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from gradlab import exports
 from gradlab.settings.experiment import Experiment
-from gradlab.training import Recipe, Run, checkpoints
+from gradlab.training import Recipe, Run, checkpoints, history
 from gradlab.ui.parts import figure
+from gradlab.ui.parts.export_bar import picture_of, program_of
 from tests.ui.jobs import train
+from tests.ui.test_programs import PAPER
 
 TINY = {"hidden_size": "6", "cells": ["RNN", "LSTM"], "task_steps": "12", "task_batch": "4", "updates": "20"}
 LEARNED = ["loss", "gradient norm", "RNN reach", "LSTM reach", "traces before", "traces after"]
@@ -106,3 +109,36 @@ def test_a_program_of_runs_that_diverged_ends_where_they_did(open_app, exported)
     job = trained(app, "training")
     assert [run.diverged is not None for run in job.runs] == [False, True]
     hold(exported, ["loss", "gradient norm", "RNN (linear) reach", "GRU reach", "traces before", "traces after"])
+
+
+@pytest.mark.slow
+def test_a_pin_has_the_curves_that_this_visit_trained_and_says_where_there_are_none(
+    open_app, drawn, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    app = open_app("training", **TINY | {"cells": ["LSTM"]})
+    before = trained(app, "training").runs[0]
+    app.button(key="pin").click().run()
+    app.select_slider(key="keep_bias").set_value(3.0).run()
+    assert not app.exception
+    said = next(text.value for text in app.markdown if text.value.startswith("**A**"))
+    run = Run(before.experiment, "adding", before.recipe)
+    table = history(run.records(), "lstm")
+    assert (
+        said
+        == f"**A** (keep-gate bias default), grey: a loss of LSTM {table['loss'][-10:].mean():.3g} after 20 updates."
+    )
+    for seen in drawn:
+        seen.clear()
+    app.run()
+    drawing, words = next(pair for pair in drawn.exported if pair[1].name == "loss")
+    made = dict(drawing.beside)["pins"]
+    assert len(made.args) == 1
+    rows = made.args[0].on_screen()
+    assert rows["pin"].unique().tolist() == ["A"]
+    np.testing.assert_array_equal(rows["log10_value"], np.log10(table["loss"]))
+    exec(program_of(drawing, words, PAPER), {})
+    (file,) = tmp_path.iterdir()
+    assert file.read_bytes() == picture_of(exports.PICTURES["PNG"], drawing, words, PAPER)
+    app.select_slider(key="updates").set_value(100).run()  # another recipe: the pin was not trained so
+    assert any("**A** (keep-gate bias default) has no curves yet" in text.value for text in app.markdown)

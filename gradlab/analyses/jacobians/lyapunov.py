@@ -176,8 +176,8 @@ def step_logarithms(
     determinants, diagonals = np.empty(len(x)), np.empty((len(x), numbers_of(problem.size)))
     for steps, jacobians, _ in steps_at(problem.stack, x, before):
         jacobians = jacobians.astype(np.float64)
-        determinants[steps] = np.linalg.slogdet(jacobians).logabsdet
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):  # where the step itself overflows
+            determinants[steps] = np.linalg.slogdet(jacobians).logabsdet
             diagonals[steps] = np.log(np.abs(np.diagonal(jacobians, axis1=1, axis2=2)))
     determinants[undefined], diagonals[undefined] = np.nan, np.nan
     return StepLogarithms(determinants, diagonals)
