@@ -26,13 +26,14 @@ MORE = {  # settings at which a page shows more of what it can
     "gates": {"inputs": "text", "unit": "3", "sequence": "1", "layer": "1"},
     "sequence_types": {"loss": "many_to_many"},
     "itemised": {"state": "c", "layer": "1"},
+    "phase_map": {"one_cell": "RNN", "phase_map_of": "steps", "phase_map_seeds": "3"},
     "truncation": {"state": "c", "truncation": "windows", "k1": "2", "k2": "5"},
     "training": {"truncation": "chunks", "k2": "4", "state": "c"},
 }
 
 
 PINS = {"pin": ["name=A&cells=rnn,lstm&keep_bias=2.0&steps=30&hidden_size=5&input_size=3&batch_size=2"]}
-PINNED = dict.fromkeys(("home", "gradient_flow", "jacobians", "weights", "gates"), PINS)
+PINNED = dict.fromkeys(("home", "gradient_flow", "initializations", "jacobians", "weights", "gates"), PINS)
 PINNED["gradient_flow"] = PINS | {"gradient_flow_seeds": "5", "state": "all"}
 
 
