@@ -186,7 +186,7 @@ def _levels(count: int, low: float, high: float, ink: colours.Ink) -> list[alt.C
     ends = (min(powers), 0)  # which have room in a low panel too
     labels = pd.DataFrame(
         [
-            (place, at, number(p) if p else "1", p in ends)
+            (place, at, number(float(p)) if p else "1", p in ends)
             for place in range(count)
             for p, at in zip(powers, share, strict=True)
         ],

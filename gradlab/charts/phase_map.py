@@ -60,7 +60,7 @@ def phase_map(
     drawn = table[[x, y]].assign(**_edges(table, x, y, places), **_says(table))
     rate = table["median"].to_numpy(float)
     drawn["shade"] = np.where(np.isfinite(rate), _shade(rate), np.nan)
-    most = float(np.nanmax(np.abs(drawn["shade"]), initial=_shade(1.0)))
+    most = max([float(_shade(1.0)), *drawn["shade"].dropna().abs()])
     channels: dict[str, Any] = {
         "x": _axis(x, places[x], names, alt.X, "left"),
         "x2": alt.X2("right"),

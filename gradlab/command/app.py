@@ -17,7 +17,7 @@ import click
 
 LOCAL = "127.0.0.1"
 START_SECONDS = 120  # that a server may take to answer
-LOGS = "GRADLAB_LOGS"
+LOGS, CLUSTER = "GRADLAB_LOGS", "GRADLAB_CLUSTER"
 EXAMPLES = """\b
 Examples:
   gradlab app
@@ -40,11 +40,14 @@ Examples:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of logs of gradlab.watch that the page Your network lists.",
 )
+@click.option("--cluster", metavar="ADDRESS", help="A dask scheduler that measures phase maps, as tcp://host:8786.")
 @click.option("--browser/--no-browser", default=True, help="Whether a browser opens.")
-def app(port: int, address: str, workers: int, logs: Path | None, browser: bool) -> None:
+def app(port: int, address: str, workers: int, logs: Path | None, cluster: str | None, browser: bool) -> None:
     """Start the app: http://127.0.0.1:8501."""
     if logs is not None:
         os.environ[LOGS] = str(logs.resolve())
+    if cluster is not None:
+        os.environ[CLUSTER] = cluster
     import webbrowser
 
     if workers == 1:

@@ -38,7 +38,7 @@ class Pool(Executor):
 
     def __init__(self, size: int, niceness: int = 0):
         self.size, self.niceness = size, niceness
-        self._calls: queue.SimpleQueue[tuple[Future[Any], bytes]] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[tuple[Future[Any], bytes] | None] = queue.SimpleQueue()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -59,33 +59,53 @@ class Pool(Executor):
 
     def end(self) -> None:
         """Ends the processes in the middle of what they do; calls that have not begun are cancelled."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._calls.get_nowait()[0].cancel()
-        for process in [*self._processes]:
-            process.kill()
+        with self._lock:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    if (call := self._calls.get_nowait()) is not None:
+                        call[0].cancel()
+            for process in [*self._processes]:
+                process.kill()
+            for _ in self._threads:
+                self._calls.put(None)
+            self._threads.clear()
 
     def _serve(self) -> None:
         """One process and its calls, one after the other."""
         process, replies = None, iter(())
-        while True:
-            future, call = self._calls.get()
+        while (asked := self._calls.get()) is not None:
+            future, call = asked
             if not future.set_running_or_notify_cancel():
                 continue
             if process is None or process.poll() is not None:
+                self._close(process)
                 process = self._begun()
                 replies = self._replies(process)
             with contextlib.suppress(OSError, ValueError):  # it has died, which the missing reply says
                 write(cast(Any, process.stdin), cast(Any, call))
             reply = next(replies, None)
             if reply is None:
-                self._processes.remove(process)
                 future.set_exception(KilledWorker(f"the process ended with status {process.wait()}"))
+                self._close(process)
                 process = None
             elif reply[0]:
                 future.set_result(reply[1])
             else:
                 future.set_exception(reply[1])
+
+        self._close(process)
+
+    def _close(self, process: subprocess.Popen[bytes] | None) -> None:
+        """Lets go of a process that has ended."""
+        if process is None:
+            return
+        self._processes.remove(process)
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):  # what was written and never read
+                if stream is not None:
+                    stream.close()
 
     def _begun(self) -> subprocess.Popen[bytes]:
         environment = environment_of_this_process() | {"GRADLAB_THREADS": "1"}

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from gradlab.survival import SUMMARY_COLUMNS, TABLE_COLUMNS, every_initialization
 
 from gradlab import INITIALIZATIONS, Experiment, diagnose, trace
+from gradlab.analyses.survival import SUMMARY_COLUMNS, TABLE_COLUMNS, every_initialization
 
 SMALL = Experiment(cell="rnn", hidden_size=6, input_size=3, steps=30, batch_size=2, seed=4)
 

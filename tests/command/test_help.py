@@ -49,7 +49,9 @@ def test_a_setting_is_an_option_and_means_what_the_experiment_means(name):
 
 def _needed(one):
     """Arguments that a command does not do without."""
-    return {"train": ["adding"], "export": ["layers", "--out", "a.svg"]}.get(one.name, [])
+    return {"train": ["adding"], "sweep": ["--over", "gain=1"], "export": ["layers", "--out", "a.svg"]}.get(
+        one.name, []
+    )
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

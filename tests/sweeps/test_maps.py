@@ -10,7 +10,8 @@ import pytest
 
 from gradlab import Experiment
 from gradlab.settings.initializations import INITIALIZATIONS
-from gradlab.sweeps import points, sweep
+from gradlab.sweeps import MEASURES, points, sweep
+from gradlab.sweeps.grid import Grid
 from gradlab.sweeps.maps import Measured, Plan, border, critical_gain, law_of, phase_map, place_of
 from gradlab.sweeps.pool import KilledWorker, Pool
 from gradlab.sweeps.running import Answer
@@ -65,7 +66,7 @@ def test_a_place_without_an_answer_has_the_colour_of_the_nearest_coarser_one():
             measured.take(point, answer)
 
     with ThreadPoolExecutor(1) as executor:
-        points(plan.base, plan.axes, measures.of_settings, plan.seeds, executor, on_point=first_four)
+        points(plan.base, plan.axes, measures.of_settings, plan.seeds, executor, in_flight=1, on_point=first_four)
     assert measured.count == 4
     gains, biases = plan.axes["gain"], plan.axes["keep_bias"]
     assert set(told) == {(g, b) for g in (gains[0], gains[4]) for b in (biases[0], biases[4])}
@@ -81,16 +82,10 @@ def test_a_point_that_could_not_be_measured_is_counted_with_its_reason():
     measured = Measured(plan)
     with ThreadPoolExecutor(1) as executor:
         points(plan.base, plan.axes, measures.of_settings, plan.seeds, executor, on_point=measured.take)
-        point = next(iter_of(plan))
+    point = Grid.of(plan.base, plan.axes, plan.seeds, "rate").point([0.0, -4.0], plan.seeds[0])
     measured.take(point, Answer("failed", float("nan"), "too much", 0.0))
     row = measured.table.iloc[0]
     assert (row["not_measured"], row["reason"], measured.table["count"].tolist()) == (1, "too much", [1, 2, 2, 2])
-
-
-def iter_of(plan):
-    from gradlab.sweeps.grid import Grid
-
-    return Grid.of(plan.base, plan.axes, plan.seeds, "rate").in_order()
 
 
 def test_the_border_of_the_lstm_is_that_of_its_linearized_step():
@@ -112,19 +107,18 @@ def test_the_border_of_the_lstm_is_that_of_its_linearized_step():
 def test_the_border_of_the_rnn_is_where_its_measured_rate_passes_0():
     e = Experiment(cell="rnn", hidden_size=128, batch_size=2, steps=400)
     gain = critical_gain(e)
-    from gradlab.sweeps import MEASURES
-
     assert MEASURES["rate"](e.replace(gain=0.85 * gain)) < 0 < MEASURES["rate"](e.replace(gain=1.2 * gain))
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_the_border_over_biases_is_the_critical_gain_at_each(cell):
-    plan = Plan.of_settings(SMALL.replace(cell=cell, hidden_size=32), "keep_bias", 5, 1)
+    settings = SMALL.replace(cell=cell, hidden_size=32, initialization="gaussian")
+    plan = Plan.of_settings(settings, "keep_bias", 5, 1)
     line = border(plan)
     assert len(line) > 10
     for gain, bias in line.iloc[::20].itertuples(index=False):
-        settings = plan.base.replace(seed=plan.seeds[0], keep_bias=bias)
-        assert gain == pytest.approx(critical_gain(settings))
+        there = plan.base.replace(seed=plan.seeds[0], keep_bias=bias)
+        assert gain == pytest.approx(critical_gain(there))
     assert line["x"].between(0, 3).all()
 
 

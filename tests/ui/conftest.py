@@ -18,10 +18,12 @@ PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 SMALL = {"steps": "30", "hidden_size": "8", "input_size": "4", "batch_size": "2"}
 FIGURES = {"steps": "24", "hidden_size": "6", "input_size": "3", "batch_size": "2", "depth": "2"}
 FIGURES |= {"task_steps": "12", "task_batch": "4", "updates": "20", "text_updates": "20"}
-SECTIONS = {  # of pages, all open
+SECTIONS = {  # of pages, all open, and what keeps tests of them short
     "why_addition": {"why_addition_cuts": "true", "why_addition_orders": "true"},
     "gates": {"gates_units": "true", "gates_spread": "true"},
     "spectrum": {"spectrum_claims": "true", "spectrum_newton": "true", "spectrum_lags": "true"},
+    "initializations": {"initializations_seeds": "3"},
+    "phase_map": {"phase_map_size": "5", "phase_map_seeds": "1"},  # measured at once, and not beside the page
 }
 PROBES = ("/_stcore/health", "/_stcore/host-config")  # below a page's address Streamlit looks for its server, in vain
 

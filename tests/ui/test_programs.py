@@ -28,6 +28,7 @@ MORE = {  # settings at which a page shows more of what it can
     "itemised": {"state": "c", "layer": "1"},
     "spectrum": {"one_cell": "RNN", "depth": "1", "spectrum_shows": "Input calms chaos"},
     "memory": {"memory_eigenvalue": "0.9"},
+    "phase_map": {"one_cell": "RNN", "phase_map_of": "steps", "phase_map_seeds": "3"},
     "truncation": {"state": "c", "truncation": "windows", "k1": "2", "k2": "5"},
     "training": {"truncation": "chunks", "k2": "4", "state": "c"},
 }
@@ -35,7 +36,8 @@ MORE = {  # settings at which a page shows more of what it can
 
 PINS = {"pin": ["name=A&cells=rnn,lstm&keep_bias=2.0&steps=30&hidden_size=5&input_size=3&batch_size=2"]}
 PINNED = dict.fromkeys(
-    ("home", "gradient_flow", "jacobians", "weights", "spectrum", "gates", "unrolled", "itemised"), PINS
+    ("home", "gradient_flow", "initializations", "jacobians", "weights", "spectrum", "gates", "unrolled", "itemised"),
+    PINS,
 )
 PINNED["gradient_flow"] = PINS | {"gradient_flow_seeds": "5", "state": "all"}
 

@@ -1,7 +1,8 @@
-"""A session from outside its page's run: whether it is still there, and running its page once more."""
+"""A session from outside its page's run: whether it is still there, running its page once more; and another page."""
 
+import streamlit as st
 from streamlit import runtime
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
 
 
 def session_id() -> str:
@@ -26,3 +27,23 @@ def run_again(session_id: str) -> None:
     if info is not None:
         session = info.session
         session._call_soon_on_event_loop(lambda: session.request_rerun(session._client_state))
+
+
+def go_to(script: str) -> None:
+    """Ends the run and runs another page, by its file, with every setting as it is.
+
+    `st.switch_page` empties the address, which it refuses where widgets are bound to it, as all of ours are.
+    """
+    context = get_script_run_ctx()
+    if context is None or context.script_requests is None:
+        return
+    pages = {page["script_path"]: page["page_script_hash"] for page in context.pages_manager.get_pages().values()}
+    context.script_requests.request_rerun(
+        RerunData(
+            query_string=context.query_string,
+            page_script_hash=pages[script],
+            cached_message_hashes=context.cached_message_hashes,
+            context_info=context.context_info,
+        )
+    )
+    st.stop()

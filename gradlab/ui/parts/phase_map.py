@@ -24,7 +24,7 @@ from gradlab.sweeps.maps import MAPS, PhaseMap, Plan, border, phase_map, place_o
 from gradlab.ui import pace
 from gradlab.ui.ask import Rows, result
 from gradlab.ui.frame import linked
-from gradlab.ui.frame.again import is_connected, session_id
+from gradlab.ui.frame.again import go_to, is_connected, session_id
 from gradlab.ui.frame.link import PAGES
 from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.frame.shown import Settings
@@ -60,7 +60,7 @@ def choose() -> None:
 def draw(shared: Settings) -> None:
     """The map where it is measured; else what there is of it, while it is measured."""
     if st.session_state.pop(OPENING, False):
-        st.switch_page(EXPLORER)
+        go_to(EXPLORER)
     settings = shared.one.settings
     call = call_of(settings)
     try:
