@@ -126,7 +126,6 @@ def _matrix_layers(rows: Rows, domains: Domains, look: MatrixLook) -> list[alt.C
 def _saying(bins: pd.DataFrame, state: str) -> pd.DataFrame:
     """The bins, each with what the pointer says there."""
     text = _("From the loss at step {loss} to {state} at step {step}: {size}")
-    text = _("From the loss at step {loss} to {state} at step {step}: {size}")
     says = [
         text.format(loss=f"{loss:,}", state=state, step=f"{step:,}", size=number(log10))
         for loss, step, log10 in bins[["loss_step", "step", "log10_norm"]].itertuples(index=False, name=None)

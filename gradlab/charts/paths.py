@@ -32,7 +32,6 @@ ORDERS = {
 }
 STROKE = 1.8  # of most lines
 NO_DOTS = pd.DataFrame({"path": [], "step": [], "log10_norm": []})
-NO_DOTS = pd.DataFrame({"path": [], "step": [], "log10_norm": []})
 # Of lines after a cut: colours of none of the cells that stand on the same page.
 CUTS = {False: ("#8F7A00", "#3D3D3D", "#8A5A3C", "#4F8078"), True: ("#E0CC4A", "#E8E8E8", "#D2A27E", "#9FC3CC")}
 

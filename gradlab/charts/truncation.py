@@ -54,10 +54,10 @@ def lost(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = "
 
 def _lost_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     x = _windows("window", look.longest, _("window, steps"))
-    y = _share("lost", _(_("share of the gradient missed")))
+    y = _share("lost", _("share of the gradient missed"))
     colour = theme.cells_encoding(pd.DataFrame({"cell": look.cells}), look.dark)
     chart = alt.Chart(rows["lines"])
-    low = _share("lost_min", _(_("share of the gradient missed")))
+    low = _share("lost_min", _("share of the gradient missed"))
     area = chart.mark_area(opacity=0.14).encode(x=x, y=low, y2="lost_max:Q", color=colour)
     line = chart.mark_line(strokeWidth=3).encode(x=x, y=y, color=colour)
     pointer = annotations.pointer(rows["says"], x, look.dark, "window")
@@ -68,7 +68,7 @@ def angle(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = 
           width: int | str = "container", height: int = 340) -> alt.LayerChart:  # fmt: skip
     """Cosine between truncated and full parameter gradient against the window, one line per cell and layer."""
     finite = table[np.isfinite(table["cosine"])]
-    x = _windows("k2", table["k2"].max(), _(_("window k2, steps")))
+    x = _windows("k2", table["k2"].max(), _("window k2, steps"))
     low = min(0.0, float(finite["cosine"].min())) if len(finite) else 0.0
     y = alt.Y(
         "cosine:Q", scale=alt.Scale(domain=[low, ROOM], nice=False), axis=alt.Axis(title=_("cosine"), values=TICKS)
@@ -103,7 +103,7 @@ def savings(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str 
     ink = INKS[dark]
     names = {column: _(name) for column, name in SAVED.items()}
     table = table[list(SAVING_COLUMNS)].rename(columns=names).melt("k2", var_name="what", value_name="share")
-    x = _windows("k2", table["k2"].max(), _(_("window k2, steps")))
+    x = _windows("k2", table["k2"].max(), _("window k2, steps"))
     y = alt.Y(
         "share:Q",
         scale=alt.Scale(domain=[0, ROOM * float(table["share"].max())], nice=False),

@@ -315,7 +315,6 @@ def _boxes(steps: pd.DataFrame, edges: pd.DataFrame, frame: Frame) -> pd.DataFra
     corners = {"x": middle - HALF_WIDTH, "x2": middle + HALF_WIDTH}
     corners |= {"y": boxes["level"] - HALF_HEIGHT, "y2": boxes["level"] + HALF_HEIGHT}
     names = {box: _(text) for box, text in BOXES.items()}
-    names = {box: _(text) for box, text in BOXES.items()}
     says = [
         "\n".join([names[box].format(layer=level, step=f"{step:,}"), *arriving])
         for box, step, level in boxes[["box", "step", "level"]].itertuples(index=False, name=None)

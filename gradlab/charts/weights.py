@@ -187,11 +187,6 @@ def _said(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
     return table[list(columns)].assign(said=table["gate"].map(_))
 
 
-def _said(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
-    """These columns, and what the pointer calls the gate."""
-    return table[list(columns)].assign(said=table["gate"].map(_))
-
-
 def _both(table: pd.DataFrame, other: pd.DataFrame | None, column: str) -> list[float]:
     """The largest value of a column here, and in a picture beside this one."""
     return [float(rows[column].max()) for rows in (table, other) if rows is not None and len(rows)]

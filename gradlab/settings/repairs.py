@@ -235,5 +235,5 @@ def drawn_states(stack: Stack, states: Sequence[ndarray], count: int) -> tuple[n
     """States [L, B, H] for a cell with `count` of them: those that it has beyond them are zeros."""
     if not states:
         return ()
-    more = [np.zeros_like(states[0]) for _ in range(count - len(states))]
+    more = [np.zeros_like(states[0]) for _state in range(count - len(states))]
     return (*states[:count], *more)

@@ -53,7 +53,7 @@ class Diverged(NamedTuple):
 def forward_divergence(update: int, network: Network, task: Task, batch: Tensors) -> Diverged:
     """Of a loss that is not finite: the first state that is not, or else the first step whose loss is not."""
     with torch.no_grad():
-        h, _ = network.recurrent(batch.inputs)
+        h, _state = network.recurrent(batch.inputs)
         first = trace(network.recurrent.stack, batch.inputs, torch.zeros_like(h)).non_finite
         if first is not None:
             return Diverged(update, first.layer, first.step, "state")

@@ -194,7 +194,7 @@ def _arriving(question: Traces, state: str) -> str:
 
 def _drawn(view: View, job: Job) -> None:
     """A view of one figure and its heading that follows no slider."""
-    (drawn,), (heading,), _ = view
+    (drawn,), (heading,) = view[:2]
     st.markdown(heading)
     figure(drawn.draw, drawn.question, drawn.words, export=not job.running)
 
