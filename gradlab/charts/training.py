@@ -150,7 +150,7 @@ def _pinned(pins: pd.DataFrame, updates: int) -> tuple[pd.DataFrame, pd.DataFram
     """Running means of other runs, as far as the picture goes, and a place for the name of each, apart from others."""
     named = pins["pin"] + " " + pins["cell"].map(theme.cell_title)
     drawn = pins[list(CURVE_COLUMNS)].assign(name=named)[pins["update"] <= updates]
-    lines = [line for _, line in drawn.groupby("name", sort=False)]
+    lines = list(dict(iter(drawn.groupby("name", sort=False))).values())
     places = [line.iloc[[int((0.2 + 0.15 * (n % 5)) * (len(line) - 1))]] for n, line in enumerate(lines)]
     return drawn, pd.concat(places, ignore_index=True)
 

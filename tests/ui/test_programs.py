@@ -39,7 +39,6 @@ PINNED = dict.fromkeys(
     ("home", "gradient_flow", "initializations", "jacobians", "weights", "spectrum", "gates", "unrolled", "itemised"),
     PINS,
 )
-)
 PINNED["gradient_flow"] = PINS | {"gradient_flow_seeds": "5", "state": "all"}
 
 

@@ -29,11 +29,10 @@ PARTICLE = re.compile(
 
 def texts_of_the_code() -> list[str]:
     asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["babel"]["mappings"]
-    methods, marks, found = [(one["pattern"], one["method"]) for one in asked], {"_": None, "N_": None}, []
-    for method in methods:  # one file may have texts in two ways
-        found += [message for file, _line, message, _notes, _context in extract_from_dir(
-            ROOT, method_map=[method], keywords=marks, directory_filter=is_of_the_app
-        ) if Path(file).parts[0] in ROOMS]  # fmt: skip
+    methods = [(one["pattern"], one["method"]) for one in asked]
+    found = [message for file, _line, message, _notes, _context in extract_from_dir(
+        ROOT, method_map=methods, keywords={"_": None, "N_": None}, directory_filter=is_of_the_app
+    ) if Path(file).parts[0] in ROOMS]  # fmt: skip
     return list(dict.fromkeys(found))
 
 

@@ -54,10 +54,11 @@ def view(asked: Asked, answer: Answer) -> View:
     subjects = [one] if pinned is None else [one, pinned.subject]
     calls, traced = [_edges(subject, lag) for subject in subjects], [Call.of(trace, subject) for subject in subjects]
     said = [sentences.of_edges(answer(call), answer(of).loss_steps) for call, of in zip(calls, traced, strict=True)]
-    titles = [Words("unrolled", _("The unrolled network"), said[0])]
+    title = _("The unrolled network")
+    titles = [Words("unrolled", title, said[0])]
     if pinned is not None:
         name = pinned.pin.name
-        titles.append(Words(f"unrolled {name}", f"{_('The unrolled network')}, {pinned.label}", said[1], "unrolled"))
+        titles.append(Words(f"unrolled {name}", f"{title}, {pinned.label}", said[1], "unrolled"))
         said[1] = f"**{name}**: {said[1]}"
     figures = []
     for call, words in zip(calls, titles, strict=True):

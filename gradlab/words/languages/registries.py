@@ -12,9 +12,14 @@ from typing import Any
 
 def extract(
     file: Any, keywords: Collection[str], comment_tags: Collection[str], options: Mapping[str, Any]
-) -> Iterator[tuple[int, None, str, list[str]]]:
-    """As babel calls it: line, function, text and comments of each."""
+) -> Iterator[tuple[int, Any, Any, list[str]]]:
+    """As babel calls it, which asks one method of a file: line, function, text and comments of each, the marked ones
+    among them."""
+    from babel.messages.extract import extract_python
+
     module = ast.parse(file.read())
+    file.seek(0)
+    yield from extract_python(file, keywords, comment_tags, options)
     named = _named(module)
     for node in module.body:
         is_named = isinstance(node, ast.FunctionDef) and node.name in named
