@@ -1,8 +1,8 @@
 """Phase maps and sweeps: how long the default map takes, and what the coordinator spends on a point.
 
-    python -m benchmarks.sweeps               the default map (LSTM, H = 64, T = 200, B = 4; 21 × 21, 3 seeds), its first
-                                              colours, and 10,000 points of no work
-    python -m benchmarks.sweeps --million     the coordinator's share of a million points too, which takes minutes
+    python -m benchmarks.sweeps              the default map (LSTM, H = 64, T = 200, B = 4; 21 × 21, 3 seeds), its first
+                                             colours, and 10,000 points of no work
+    python -m benchmarks.sweeps --million    the coordinator's share of a million points too, which takes minutes
 
 The coordinator's own cost is the processor time of this process beside points that are measured at once; memory is the
 growth of the process.
