@@ -138,8 +138,8 @@ def _place(law: OfLaw) -> tuple[bool, float]:
 
 def _said(law: OfLaw) -> tuple[str, int, int, float, float, float, float]:
     verdict, count = Counter(law.verdicts).most_common(1)[0]
-    of_left = (_quantile(law.log10_left, q) for q in (0.5, 0.0, 1.0))
-    return verdict, count, len(law.verdicts), *of_left, _quantile(law.rates, 0.5)
+    median, least, most = (_quantile(law.log10_left, q) for q in (0.5, 0.0, 1.0))
+    return verdict, count, len(law.verdicts), median, least, most, _quantile(law.rates, 0.5)
 
 
 def _quantile(values: ndarray, q: float) -> float:

@@ -235,7 +235,8 @@ def _feet(count: int, last: int, ink: colours.Ink) -> list[alt.Chart]:
         columns=["place", "at", "zero", "label"],
     )
     found = []
-    for at, align in ((0.0, "left"), (1.0, "right")):
+    sides: tuple[tuple[float, Any], ...] = ((0.0, "left"), (1.0, "right"))
+    for at, align in sides:
         text = alt.Chart(ends[ends["at"] == at]).mark_text(
             align=align, baseline="top", dy=3, fontSize=11, color=ink.muted
         )

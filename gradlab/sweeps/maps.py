@@ -126,12 +126,13 @@ class Measured:
     def take(self, point: Point, answer: Answer) -> None:
         """A point's answer: `on_point` of `points`."""
         values = (point.axes[self.plan.x], point.axes[self.plan.y], point.seed)
-        place = tuple(places[value] for places, value in zip(self._places, values, strict=True))
+        i, j, n = (places[value] for places, value in zip(self._places, values, strict=True))
+        place = i, j, n
         self.count += not self._answered[place]
         self._answered[place], self._done[place] = True, answer.status == DONE
         self._values[place] = answer.value
         if answer.reason:
-            self._reasons.setdefault(place[:2], answer.reason)
+            self._reasons.setdefault((i, j), answer.reason)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -149,9 +150,9 @@ class Measured:
     @property
     def coarse(self) -> pd.DataFrame:
         """`table`, where places that no seed has been measured at have the median of the nearest coarser one."""
-        table, there = self.table, self._answered.any(axis=2)
+        table, there = self.table, np.asarray(self._answered.any(axis=2))
         median = table["median"].to_numpy().reshape(there.shape).copy()
-        step, (columns, rows) = 1, there.shape
+        step, (columns, rows, _) = 1, self.plan.shape
         while not there.all() and step < 2 * max(columns, rows):
             step *= 2
             x, y = (np.arange(count) // step * step for count in (columns, rows))

@@ -56,11 +56,11 @@ def headline(found: Survival) -> str:
 def of_defaults(found: Survival, in_use: str) -> str:
     """What the frameworks' defaults leave, which initialization varies most over the seeds, and the one in use."""
     rows = found.summary.set_index("initialization")
-    left = listed([f"{rows.at[name, 'title']} {_left(rows.loc[name])}" for name in DEFAULTS])
+    left = listed([f"{rows.at[name, 'title']} {_left(rows, name)}" for name in DEFAULTS])
     said = f"At step 0 is left: {left}."
     width = (rows["log10_left_max"] - rows["log10_left_min"]).replace([np.inf, -np.inf], np.nan)
     if len(found.seeds) > 1 and width.max() > 0:
-        widest = rows.loc[width.idxmax()]
+        widest = rows.loc[str(width.idxmax())]
         low, high = number(widest["log10_left_min"]), number(widest["log10_left_max"])
         said += f" Widest over the seeds: {widest['title']}, {low} to {high}."
     return f"{said} In use: {rows.at[in_use, 'title']}, number {rows.at[in_use, 'rank']} of {len(rows)}."
@@ -86,8 +86,8 @@ def paired(found: Survival, pinned: Survival, name: str) -> str:
     )
 
 
-def _left(row: pd.Series) -> str:
-    return f"**{number(row['log10_left'])}**"
+def _left(rows: pd.DataFrame, name: str) -> str:
+    return f"**{number(float(rows['log10_left'][name]))}**"
 
 
 def _median(values: Sequence[float] | np.ndarray) -> float:

@@ -118,7 +118,7 @@ def _spread(found: PhaseMap) -> str:
     width = (found.table["highest"] - found.table["lowest"]).dropna()
     if width.empty:
         return ""
-    place = found.table.loc[width.idxmax()]
+    place = found.table.loc[int(str(width.idxmax()))]
     at = listed([_said(name, place[name]) for name in (found.plan.x, found.plan.y)])
     seeds = counted(found.plan.shape[2], "seed")
     return (

@@ -46,4 +46,4 @@ def go_to(script: str) -> None:
             context_info=context.context_info,
         )
     )
-    st.stop()
+    st.empty()  # at the next element the run gives way to the one that was asked for

@@ -1,6 +1,5 @@
 """The page of every initialization: the gallery of one cell, and a click that uses one everywhere."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -55,7 +54,7 @@ def _call(subject: Subject) -> Call:
     return Call.of(every_initialization, subject, seeds=st.session_state[SEEDS])
 
 
-def _use(picked: list[Mapping[str, Any]]) -> None:
+def _use(picked: list[dict[str, Any]]) -> None:
     """The initialization of the panel that was clicked is that of every page from the next run on."""
     if picked:
         st.session_state["initialization"] = str(picked[0]["initialization"])

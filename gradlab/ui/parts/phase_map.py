@@ -1,10 +1,10 @@
 """The page of the phase map: which map, what is measured of it so far, the whole, and a click that opens a place."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import streamlit as st
@@ -51,7 +51,7 @@ def choose() -> None:
     """Which map, how fine, over how many seeds."""
     with st.container(horizontal=True, gap="medium"):
         linked.segmented_control(
-            "Map", [*MAPS], default="keep_bias", required=True, format_func=sentences.TITLES.get, key=OF
+            "Map", [*MAPS], default="keep_bias", required=True, format_func=sentences.TITLES.__getitem__, key=OF
         )
         linked.segmented_control("Places a side", SIZES, default=21, required=True, key=SIZE)
         linked.segmented_control("Seeds", SEED_COUNTS, default=3, required=True, key=SEEDS)
@@ -68,7 +68,8 @@ def draw(shared: Settings) -> None:
     except TooLarge as error:
         refusal(_("This does not fit into memory"), str(error))
         return
-    plan = Plan.of_settings(call.arguments[0], **dict(call.options))
+    options: dict[str, Any] = dict(call.options)
+    plan = Plan.of_settings(cast(Experiment, call.arguments[0]), **options)
     if kept(("result", call.key)) is MISSING and len(plan) > AT_ONCE:
         _measure(call, plan, settings)
         return
@@ -157,7 +158,7 @@ def _so_far(call: Call, one: Map, settings: Experiment, asked: Any) -> None:
     so_far = Growing(one, call)
     if one.measured.count:
         words = _words(plan, text)
-        figure(_chart(plan, settings), so_far, words, beside={"border": line}, export=False)
+        figure(_chart(plan, settings), so_far, words, beside=cast(Any, {"border": line}), export=False)
         _below(plan, line)
 
 
@@ -166,7 +167,7 @@ def _cancel(one: Map, asked: Any) -> None:
     st.session_state[STOPPED] = asked
 
 
-def _open(cell: str, picked: list[Mapping[str, Any]]) -> None:
+def _open(cell: str, picked: list[dict[str, Any]]) -> None:
     """The settings of the place that was clicked, for every page; the page then goes to the explorer."""
     if not picked:
         return
