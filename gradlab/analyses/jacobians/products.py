@@ -192,7 +192,7 @@ def steps_at(stack: Stack, x: ndarray, before: ndarray) -> Iterator[tuple[slice,
     Jacobians [count, n, n] and the states after them [count, n]."""
     T, n = len(x), before[:, 0].size
     final = _unit_rows(stack)
-    block = max(1, BLOCK_BYTES // (stack.dtype.itemsize * n * n * (2 + len(CELLS[stack.cell].pre_activations))))
+    block = block_steps(stack.cell, n, stack.dtype.itemsize)
     for begin in range(0, T, block):
         checkpoint()
         # the steps of a block are sequences of length 1
@@ -206,6 +206,11 @@ def steps_at(stack: Stack, x: ndarray, before: ndarray) -> Iterator[tuple[slice,
         sweep.close()
         bars = bars.reshape(stack.depth, n, count, *bars.shape[2:])  # [L, n, count, S, H]
         yield steps, bars.transpose(2, 1, 0, 3, 4).reshape(count, n, n), after
+
+
+def block_steps(cell: str, n: int, item: int) -> int:
+    """How many step Jacobians [n, n] are made at a time, of numbers of so many bytes."""
+    return max(1, BLOCK_BYTES // (item * n * n * (2 + len(CELLS[cell].pre_activations))))
 
 
 def _need_by_lag(problem: Problem, sequence: int = 0, of: str = "state", most: int = 48, seed: int = 0) -> Need:
