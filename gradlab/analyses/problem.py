@@ -375,15 +375,11 @@ def _with_final(loss: Cotangents) -> ndarray:
     return np.zeros(loss.rows, bool) if loss.final is None else np.any(loss.final != 0, axis=(0, 2, 3))
 
 
-def last_losses(cotangents: Cotangents, spans: Spans | None = None) -> ndarray:
-    """Which entries are the last of their row, or of their span, in order.
+def last_losses(cotangents: Cotangents, spans: Spans) -> ndarray:
+    """Which entries are the last of their span, in order.
 
     Where a span ends with a state that has a cotangent itself, these are the entries at its last step alone.
     """
-    if spans is None:
-        latest = np.full(cotangents.rows, -1)
-        np.maximum.at(latest, cotangents.at, np.arange(len(cotangents.at)))
-        return np.sort(latest[latest >= 0])
     latest = np.full(len(spans.begin), -1)
     np.maximum.at(latest, spans.at(cotangents), np.arange(len(cotangents.at)))
     has = latest >= 0
@@ -400,8 +396,8 @@ def last_loss_steps(last: Cotangents, spans: Spans) -> ndarray:
     return steps
 
 
-def of_last_loss(cotangents: Cotangents, spans: Spans | None = None) -> Cotangents:
-    """What the last loss of each row, or of each span, injects, alone."""
+def of_last_loss(cotangents: Cotangents, spans: Spans) -> Cotangents:
+    """What the last loss of each span injects, alone."""
     last = last_losses(cotangents, spans)
     exponents = None if cotangents.exponents is None else cotangents.exponents[last]
     return cotangents._replace(

@@ -7,6 +7,7 @@ from gradlab import Experiment
 from gradlab.analyses.arguments import sparse, whole_number
 from gradlab.analyses.memory import screen_bytes
 from gradlab.analyses.problem import injection_steps, last_losses, of_last_loss, problem_of, without_loss, work_of
+from gradlab.analyses.spans import Spans
 from gradlab.engine import buffers, plan, plan_in_slices
 from tests.networks import drawn_case
 
@@ -32,13 +33,18 @@ def test_entries_are_the_steps_and_sequences_at_which_something_enters(share):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_last_loss_of_each_sequence_is_its_latest_entry(seed):
     dense = some_cotangents(0.25, seed)
-    last = of_last_loss(sparse(dense))
+    dense[:, seed] = 0  # one has none
+    dense[1:, 3] = 0
+    dense[0] = 0
+    dense[0, 3] = 1  # and one the first of all
+    spans = Spans.of(None, T, B)
+    last = of_last_loss(sparse(dense), spans)
     expected = {}
     for t in range(T):
         expected |= {b: t for b in range(B) if dense[t, b].any()}
-    assert dict(zip(last.at.tolist(), last.steps.tolist(), strict=True)) == expected
+    assert sorted(zip(last.at.tolist(), last.steps.tolist(), strict=True)) == sorted(expected.items())
     assert all(np.array_equal(value, dense[t, b]) for t, b, value in zip(last.steps, last.at, last.values, strict=True))
-    assert (np.diff(last_losses(sparse(dense))) > 0).all()
+    assert (np.diff(last_losses(sparse(dense), spans)) > 0).all()
 
 
 @pytest.mark.parametrize(("steps", "sequences"), [(1, 1), (4, 3), (7, 2), (9, 4), (20, 20)])

@@ -125,6 +125,8 @@ def test_a_network_s_gain_and_strength_are_the_sizes_of_its_weights_and_of_what_
         assert theory.mean_field_of(case.stack, case.inputs, sequence=sequence) == pytest.approx(expected)
     assert theory.mean_field_of(case.stack, case.inputs) != theory.mean_field_of(case.stack, case.inputs, sequence=1)
     assert theory.mean_field_of(case.stack, case.inputs) == theory.mean_field_of(case.stack, case.inputs, sequence=0)
+    with pytest.raises(ValueError, match="sequence = 2 is not allowed: use a whole number from 0 to 1"):
+        theory.mean_field_of(case.stack, case.inputs, sequence=2)
 
 
 def test_small_networks_scatter_as_they_are_known_to():

@@ -53,4 +53,4 @@ def loss_of(problem: Problem, losses: str) -> Cotangents:
     """The problem's whole loss ("all"), or each sequence's last one alone ("last"); ValueError for another name."""
     if losses not in (ALL, LAST):
         raise ValueError(f"losses = {losses!r} is not allowed: use {ALL} or {LAST}")
-    return problem.loss if losses == ALL else of_last_loss(problem.loss)
+    return problem.loss if losses == ALL else of_last_loss(problem.loss, problem.spans)
