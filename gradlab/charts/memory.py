@@ -15,10 +15,11 @@ import pandas as pd
 
 from gradlab.charts import axes, colours, theme
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
+from gradlab.words.languages import N_, _
 
 COLUMNS = ("parametrization", "quantity", "eigenvalue", "measured", "standard_error", "predicted")
 NAIVE, REMEDY = "as it stands", "normalised"
-NAMES = {NAIVE: "as it stands: E (dh/dλ)²", REMEDY: "normalised: E (dh/dν)²"}
+NAMES = {NAIVE: N_("as it stands: E (dh/dλ)²"), REMEDY: N_("normalised: E (dh/dν)²")}
 ERRORS = 2.0  # standard errors that a bar spans to each side
 LOWEST = 1e-3  # of the mean, where a bar would reach below 0
 
@@ -34,7 +35,7 @@ def _sensitivities(table: pd.DataFrame, *, at: float, dark: bool = False) -> Pic
     theme.refuse_empty(table)
     drawn = pd.DataFrame(
         {
-            "name": table["parametrization"].map(NAMES),
+            "name": table["parametrization"].map(_names()),
             "eigenvalue": table["eigenvalue"],
             "length": _length(table["eigenvalue"]),
             "log10_predicted": np.log10(table["predicted"]),
@@ -66,23 +67,28 @@ def sensitivities(
     return _sensitivities(table, at=at, dark=dark).chart(title, subtitle, width, height)
 
 
+def _names() -> dict[str, str]:
+    """The names of the lines in the language that is spoken."""
+    return {parametrization: _(name) for parametrization, name in NAMES.items()}
+
+
 def _length(eigenvalue: float | pd.Series) -> float | pd.Series:
     """Steps of memory."""
     return 1 / (1 - eigenvalue)
 
 
 def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
-    ink, names = colours.INKS[look.dark], list(NAMES.values())
+    ink, names = colours.INKS[look.dark], list(_names().values())
     scale = alt.Scale(domain=names, range=[ink.alarm, colours.cell_colour("lstm", look.dark)])
     colour = alt.Color("name:N", scale=scale, legend=alt.Legend(title=None, symbolOpacity=1, columns=1, labelLimit=300))
     x = _along(look.lengths)
-    y = axes.decades("log10_predicted", domains["squares"], ["mean square of the sensitivity"])
+    y = axes.decades("log10_predicted", domains["squares"], [_("mean square of the sensitivity")])
     tips = [
-        alt.Tooltip("name:N", title="parametrization"),
+        alt.Tooltip("name:N", title=_("parametrization")),
         alt.Tooltip("eigenvalue:Q", title="λ", format="~g"),
-        alt.Tooltip("length:Q", title="memory, steps", format=",.0f"),
-        alt.Tooltip("log10_measured:Q", title="measured, log10", format=".3f"),
-        alt.Tooltip("log10_predicted:Q", title="formula, log10", format=".3f"),
+        alt.Tooltip("length:Q", title=_("memory, steps"), format=",.0f"),
+        alt.Tooltip("log10_measured:Q", title=_("measured, log10"), format=".3f"),
+        alt.Tooltip("log10_predicted:Q", title=_("formula, log10"), format=".3f"),
     ]
     rule = alt.Chart(rows["at"]).mark_rule(color=ink.rule, strokeWidth=1.4)
     lines = alt.Chart(rows["lines"]).mark_line(strokeWidth=2.6)
@@ -99,5 +105,5 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
 
 def _along(lengths: Sequence[float]) -> alt.X:
     scale = alt.Scale(type="log", domain=[min(lengths), max(lengths)], nice=False, padding=8)
-    axis = alt.Axis(title="length of memory, 1/(1 − λ) steps", values=[*lengths], format=",.0f")
+    axis = alt.Axis(title=_("length of memory, 1/(1 − λ) steps"), values=[*lengths], format=",.0f")
     return alt.X("length:Q", scale=scale, axis=axis)

@@ -18,14 +18,20 @@ import pandas as pd
 
 from gradlab.charts import axes, colours, theme
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
+from gradlab.words.languages import N_, _
 
 SPECTRUM_COLUMNS = ("cell", "quantity", "index", "exponent")
 NEWTON_COLUMNS = ("cell", "factor", "iterations", "steps", "exponent")
 CALMING_COLUMNS = ("quantity", "strength", "seed", "exponent")
 MEASURED, MEAN_FIELD = "measured", "mean field"
-EXPONENT = "Lyapunov exponent, nats a step"
 ABOUT_ZERO = (-0.1, 0.1)  # nats a step, always in view
-NAMED = f"datum.label == '{MEAN_FIELD}' ? '{MEAN_FIELD}, λ₁ alone: the diamond' : datum.label"
+NAMES = {
+    MEASURED: N_("measured"),
+    "eigenvalues of U": N_("eigenvalues of U"),
+    "each unit alone": N_("each unit alone"),
+    MEAN_FIELD: N_("mean field"),
+}
+ALONE = {MEAN_FIELD: N_("mean field, λ₁ alone: the diamond")}
 HEIGHT = 340
 
 
@@ -40,7 +46,7 @@ class Look(NamedTuple):
 
 def _exponents(table: pd.DataFrame, *, scale_with: pd.DataFrame | None = None, dark: bool = False) -> Picture:
     theme.refuse_empty(table)
-    drawn = table[list(SPECTRUM_COLUMNS)].assign(exponent=_finite(table["exponent"]))
+    drawn = table[list(SPECTRUM_COLUMNS)].assign(exponent=_finite(table["exponent"]), said=_said(table))
     names = theme.present(table["quantity"], (MEASURED,))
     others = [] if scale_with is None else [_finite(scale_with["exponent"])]
     last = int(max([table["index"].max(), *([] if scale_with is None else [scale_with["index"].max()])]))
@@ -73,7 +79,7 @@ def _exponent_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart
     ink, names = colours.INKS[look.dark], list(look.quantities)
     shown = dict.fromkeys(names, ink.muted) | {MEASURED: colours.cell_colour(look.cell, look.dark)}
     shown[MEAN_FIELD] = ink.text
-    key = alt.Legend(title=None, symbolOpacity=1, columns=1, labelExpr=NAMED)
+    key = theme.named({name: (NAMES | ALONE)[name] for name in names}, symbolOpacity=1, columns=1)
     colour = alt.Color("quantity:N", scale=alt.Scale(domain=names, range=[shown[name] for name in names]), legend=key)
     dashes = [[1, 0] if name == MEASURED else [6, 4] for name in names]
     dash = alt.StrokeDash("quantity:N", scale=alt.Scale(domain=names, range=dashes), legend=key)
@@ -81,13 +87,13 @@ def _exponent_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart
     x = alt.X(
         "index:Q",
         scale=alt.Scale(domain=axes.ends(domains["indices"]), nice=False, padding=6),
-        axis=alt.Axis(title="index i, largest first", format="d", tickCount=ticks),
+        axis=alt.Axis(title=_("index i, largest first"), format="d", tickCount=ticks),
     )
-    y = _y(domains["exponents"])
+    y = _y(domains["exponents"], _("Lyapunov exponent, nats a step"))
     tips = [
-        alt.Tooltip("quantity:N"),
-        alt.Tooltip("index:Q", title="index i", format="d"),
-        alt.Tooltip("exponent:Q", title="nats a step", format=".4f"),
+        alt.Tooltip("said:N", title=_("quantity")),
+        alt.Tooltip("index:Q", title=_("index i"), format="d"),
+        alt.Tooltip("exponent:Q", title=_("nats a step"), format=".4f"),
     ]
     layers = [alt.Chart(rows["zero"]).mark_rule(color=ink.rule, strokeDash=[2, 3]).encode(y=y)]
     for name in names:
@@ -120,20 +126,22 @@ def newton(
     x = alt.X(
         "factor:Q",
         scale=across,
-        axis=alt.Axis(title="factor on U (1: the network shown)", values=[*map(float, factors)], format="~g"),
+        axis=alt.Axis(title=_("factor on U (1: the network shown)"), values=[*map(float, factors)], format="~g"),
     )
     tips = [
-        alt.Tooltip("factor:Q", title="factor on U", format="~g"),
-        alt.Tooltip("iterations:Q", title="iterations", format="d"),
-        alt.Tooltip("exponent:Q", title="λ₁, nats a step", format=".4f"),
+        alt.Tooltip("factor:Q", title=_("factor on U"), format="~g"),
+        alt.Tooltip("iterations:Q", title=_("iterations"), format="d"),
+        alt.Tooltip("exponent:Q", title=_("λ₁, nats a step"), format=".4f"),
     ]
     most = alt.Y(
         "iterations:Q",
         scale=alt.Scale(domain=[0, steps], nice=False),
-        axis=alt.Axis(title=f"Newton iterations for {steps} steps", titleColor=cell, format="d", tickCount=5),
+        axis=alt.Axis(
+            title=_("Newton iterations for {steps} steps").format(steps=steps), titleColor=cell, format="d", tickCount=5
+        ),
     )
     across_zero = alt.Scale(domain=_about_zero([drawn["exponent"]]), nice=False, padding=8)
-    axis = alt.Axis(title="λ₁, nats a step (dashed)", orient="right", grid=False, tickCount=5)
+    axis = alt.Axis(title=_("λ₁, nats a step (dashed)"), orient="right", grid=False, tickCount=5)
     rate = alt.Y("exponent:Q", scale=across_zero, axis=axis)
     on_rate = alt.Y("exponent:Q", scale=across_zero, axis=None)
     shade = alt.Chart(_growing(drawn)).mark_rect(color=ink.rule, opacity=0.14)
@@ -179,27 +187,32 @@ def calming(
     """A dot for each network, and the line that theory has for infinite size; above 0 the network is chaotic."""
     theme.refuse_empty(table)
     ink = colours.INKS[dark]
-    drawn = table[list(CALMING_COLUMNS)].assign(exponent=_finite(table["exponent"]))
+    drawn = table[list(CALMING_COLUMNS)].assign(exponent=_finite(table["exponent"]), said=_said(table))
     names = theme.present(table["quantity"], (MEASURED,))
     shown = {MEASURED: colours.cell_colour("rnn", dark), MEAN_FIELD: ink.text}
     scale = alt.Scale(domain=names, range=[shown[name] for name in names])
-    colour = alt.Color("quantity:N", scale=scale, legend=alt.Legend(title=None, symbolOpacity=1))
+    colour = alt.Color("quantity:N", scale=scale, legend=theme.named(names, symbolOpacity=1))
     x = alt.X(
         "strength:Q",
-        axis=alt.Axis(title="strength s of the input", tickCount=7),
+        axis=alt.Axis(title=_("strength s of the input"), tickCount=7),
         scale=alt.Scale(nice=False, padding=8),
     )
-    y = _y(_about_zero([drawn["exponent"]]), "λ₁, nats a step")
+    y = _y(_about_zero([drawn["exponent"]]), _("λ₁, nats a step"))
     tips = [
-        alt.Tooltip("quantity:N"),
-        alt.Tooltip("strength:Q", title="strength s"),
-        alt.Tooltip("exponent:Q", title="λ₁, nats a step", format=".4f"),
+        alt.Tooltip("said:N", title=_("quantity")),
+        alt.Tooltip("strength:Q", title=_("strength s")),
+        alt.Tooltip("exponent:Q", title=_("λ₁, nats a step"), format=".4f"),
     ]
     zero = alt.Chart(pd.DataFrame({"exponent": [0.0]})).mark_rule(color=ink.rule, strokeDash=[2, 3])
     line = alt.Chart(drawn[drawn["quantity"] == MEAN_FIELD]).mark_line(strokeWidth=1.8, strokeDash=[6, 4])
     dots = alt.Chart(drawn[drawn["quantity"] == MEASURED]).mark_point(filled=True, size=42, opacity=0.75)
     layers = [zero.encode(y=y), *(mark.encode(x=x, y=y, color=colour, tooltip=tips) for mark in (line, dots))]
     return theme.finished(layers, title, subtitle, dark, width, height)
+
+
+def _said(table: pd.DataFrame) -> pd.Series:
+    """What the pointer calls each quantity."""
+    return table["quantity"].map({name: _(text) for name, text in NAMES.items()})
 
 
 def _finite(values: pd.Series) -> pd.Series:
@@ -215,6 +228,6 @@ def _about_zero(columns: list[pd.Series]) -> list[float]:
     ]
 
 
-def _y(domain: axes.Domain, title: str = EXPONENT) -> alt.Y:
+def _y(domain: axes.Domain, title: str) -> alt.Y:
     scale = alt.Scale(domain=axes.ends(domain), nice=False, zero=False, padding=8)
     return alt.Y("exponent:Q", scale=scale, axis=alt.Axis(title=title, tickCount=6))

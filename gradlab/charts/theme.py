@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import altair as alt
@@ -52,9 +52,11 @@ def cells_encoding(table: pd.DataFrame, dark: bool, legend: bool = True) -> alt.
     return alt.Color("cell:N", scale=scale, legend=key if legend and len(cells) > 1 else None)
 
 
-def named(names: Iterable[str], title: str | None = None, **look: Any) -> alt.Legend:
-    """A legend of names that a table has in English, each in the language that is spoken."""
-    said = f"{json.dumps({name: _(name) for name in names}, ensure_ascii=False)}[datum.value]"
+def named(names: Iterable[str] | Mapping[str, str], title: str | None = None, **look: Any) -> alt.Legend:
+    """A legend of names that a table has in English, each, or the text that it has here, in the language that is
+    spoken."""
+    texts = names if isinstance(names, Mapping) else dict(zip(names, names, strict=True))
+    said = f"{json.dumps({name: _(text) for name, text in texts.items()}, ensure_ascii=False)}[datum.value]"
     return alt.Legend(title=title, labelExpr=said, **look)
 
 

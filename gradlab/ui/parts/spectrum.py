@@ -39,10 +39,10 @@ def view(asked: Asked, answer: Answer) -> View:
     one = asked.settings.one
     eigen, found = Call.of(weights.eigenvalues, one), Call.of(spectra.spectrum, one)
     sentence, law = words.of_spectrum(one, answer(found)), words.of_determinants(answer(found))
-    text = Words("Lyapunov spectrum", "Lyapunov spectrum", sentence, words.HOW_TO_READ)
+    text = Words("Lyapunov spectrum", _("Lyapunov spectrum"), sentence, words.HOW_TO_READ)
     figures = [
         Figure(exponents, Table.of(found, "table"), text),
-        Figure(eigenvalues, Table.of(eigen), Words("eigenvalues", "Eigenvalues of U", sentence), width="content"),
+        Figure(eigenvalues, Table.of(eigen), Words("eigenvalues", _("Eigenvalues of U"), sentence), width="content"),
     ]
     if (pinned := pins.of_one(asked.settings)) is None:
         return View(figures, [sentence, law])
@@ -57,7 +57,7 @@ def by_lag(one: Subject) -> None:
     call = Call.of(singular_values_by_lag, one)
     sentence = of_singular_values(one, "state", result(call.then(farthest)))
     st.markdown(sentence)
-    figure(stretches, Table.of(call), Words("product Jacobians", "Product Jacobians", sentence, HOW_TO_READ))
+    figure(stretches, Table.of(call), Words("product Jacobians", _("Product Jacobians"), sentence, HOW_TO_READ))
 
 
 def by_newton(one: Subject) -> None:
@@ -65,7 +65,7 @@ def by_newton(one: Subject) -> None:
     rows = Table.of(Call.of(spectra.newton_by_factor, one))
     sentence = words.of_newton(ask(rows))
     st.markdown(sentence)
-    figure(newton, rows, Words("Newton iterations", "Newton iterations and λ₁", sentence, words.HOW_TO_READ_NEWTON))
+    figure(newton, rows, Words("Newton iterations", _("Newton iterations and λ₁"), sentence, words.HOW_TO_READ_NEWTON))
 
 
 def demonstration() -> None:
@@ -82,4 +82,4 @@ def demonstration() -> None:
     rows = Table.of(Call.of(spectra.calming, GAIN, hidden_size=UNITS))
     sentence = words.of_calming(ask(rows), GAIN, UNITS)
     st.markdown(sentence)
-    figure(calming, rows, Words("calming", "Input calms chaos", sentence, words.HOW_TO_READ_CALMING))
+    figure(calming, rows, Words("calming", _("Input calms chaos"), sentence, words.HOW_TO_READ_CALMING))
