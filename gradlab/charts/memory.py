@@ -37,7 +37,7 @@ def _sensitivities(table: pd.DataFrame, *, at: float, dark: bool = False) -> Pic
         {
             "name": table["parametrization"].map(_names()),
             "eigenvalue": table["eigenvalue"],
-            "length": _length(table["eigenvalue"]),
+            "length": 1 / (1 - table["eigenvalue"]),  # steps of memory
             "log10_predicted": np.log10(table["predicted"]),
             "log10_measured": np.log10(table["measured"]),
         }
@@ -46,7 +46,7 @@ def _sensitivities(table: pd.DataFrame, *, at: float, dark: bool = False) -> Pic
     drawn["log10_low"] = drawn["log10_measured"] + np.log10((1 - reach).clip(lower=LOWEST))
     drawn["log10_high"] = drawn["log10_measured"] + np.log10(1 + reach)
     here = drawn[drawn["eigenvalue"] == at]
-    rows = {"lines": drawn, "here": here, "at": pd.DataFrame({"length": [float(_length(at))]})}
+    rows = {"lines": drawn, "here": here, "at": pd.DataFrame({"length": [1 / (1 - at)]})}
     domains = {"squares": axes.decades_domain([drawn["log10_low"], drawn["log10_high"]])}
     lengths = tuple(float(length) for length in dict.fromkeys(drawn["length"].round(6)))
     return Picture(_layers, Look(lengths, dark), rows, domains, dark, 400, held=("squares",))
@@ -70,11 +70,6 @@ def sensitivities(
 def _names() -> dict[str, str]:
     """The names of the lines in the language that is spoken."""
     return {parametrization: _(name) for parametrization, name in NAMES.items()}
-
-
-def _length(eigenvalue: float | pd.Series) -> float | pd.Series:
-    """Steps of memory."""
-    return 1 / (1 - eigenvalue)
 
 
 def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:

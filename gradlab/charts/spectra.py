@@ -49,7 +49,8 @@ def _exponents(table: pd.DataFrame, *, scale_with: pd.DataFrame | None = None, d
     drawn = table[list(SPECTRUM_COLUMNS)].assign(exponent=_finite(table["exponent"]), said=_said(table))
     names = theme.present(table["quantity"], (MEASURED,))
     others = [] if scale_with is None else [_finite(scale_with["exponent"])]
-    last = int(max([table["index"].max(), *([] if scale_with is None else [scale_with["index"].max()])]))
+    tables = (table,) if scale_with is None else (table, scale_with)
+    last = max(int(one["index"].max()) for one in tables)
     rows = {name: drawn[drawn["quantity"] == name] for name in names}
     rows["zero"] = pd.DataFrame({"exponent": [0.0]})
     domains = {"exponents": _about_zero([drawn["exponent"], *others]), "indices": [1, max(last, 2)]}

@@ -172,3 +172,9 @@ def test_four_pins_are_no_more_than_four_and_a_pin_that_just_fits_is_kept(monkey
     kept, (sentence,) = fitting(found, BASE)
     assert kept == found[:-1]
     assert f"take {needed} bytes in a link, and at most {needed - 1} fit" in sentence
+
+
+def test_a_name_that_is_taken_gets_the_first_number_that_is_free():
+    assert pins.free_name("before", []) == "before"
+    assert pins.free_name("before", ["before", "before 3", "A"]) == "before 2"
+    assert pins.why_not_called(pins.free_name("before", ["before", "before 2"])) == ""
