@@ -33,6 +33,7 @@ ROOMS_OF_UI = [
     ["gradlab.ui.training"],
     ["gradlab.ui.parts"],
     ["gradlab.ui.ask", "gradlab.ui.frame"],
+    ["gradlab.ui.maps"],
     ["gradlab.ui.pace", "gradlab.ui.work"],
     ["gradlab.ui.kept", "gradlab.ui.place"],
 ]

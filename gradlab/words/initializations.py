@@ -60,9 +60,9 @@ def of_defaults(found: Survival, in_use: str) -> str:
     said = f"At step 0 is left: {left}."
     width = (rows["log10_left_max"] - rows["log10_left_min"]).replace([np.inf, -np.inf], np.nan)
     if len(found.seeds) > 1 and width.max() > 0:
-        widest = rows.loc[str(width.idxmax())]
-        low, high = number(widest["log10_left_min"]), number(widest["log10_left_max"])
-        said += f" Widest over the seeds: {widest['title']}, {low} to {high}."
+        widest = str(width.idxmax())
+        low, high = (number(float(rows[f"log10_left_{end}"][widest])) for end in ("min", "max"))
+        said += f" Widest over the seeds: {rows['title'][widest]}, {low} to {high}."
     return f"{said} In use: {rows.at[in_use, 'title']}, number {rows.at[in_use, 'rank']} of {len(rows)}."
 
 
