@@ -25,7 +25,7 @@ from gradlab.analyses.problem import Need, Problem, problem_of
 from gradlab.engine import Progress, refuse_too_large
 from gradlab.settings.meant import refuse_unknown_options
 from gradlab.settings.subject import Subject, is_subject
-from gradlab.words.languages import current
+from gradlab.words.languages import N_, _, current
 
 P = ParamSpec("P")
 COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
@@ -271,11 +271,11 @@ class Compared:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        return tuple(call for _, table in self.tables for call in table.calls)
+        return tuple(call for _name, table in self.tables for call in table.calls)
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
-        return tuple(dict.fromkeys(subject for _, table in self.tables for subject in table.subjects))
+        return tuple(dict.fromkeys(subject for _name, table in self.tables for subject in table.subjects))
 
     def rows(self, progress: Progress | None = None) -> pd.DataFrame:
         count = len(self.calls)
@@ -287,7 +287,7 @@ class Compared:
         return [
             replace(part, columns=(*part.columns, self.column), same={**part.same, self.column: name})
             for name, table in self.tables
-            for part in table.parts_of([next(remaining) for _ in table.calls])
+            for part in table.parts_of([next(remaining) for _call in table.calls])
         ]
 
     def refuse(self) -> None:
@@ -320,8 +320,9 @@ def refuse_together(calls: Sequence[Call]) -> None:
     needs = [need for call in calls if (need := call.need) is not None]
     if len(needs) > 1:
         most = sum(need.kept for need in needs) + max(need.bytes - need.kept for need in needs)
-        what = f"{len(needs)} networks beside each other, those of pins among them,"
-        refuse_too_large(most, what, "steps, batch_size or depth, compare fewer cells, or remove a pin")
+        what = _("{count} networks beside each other, those of pins among them,").format(count=len(needs))
+        to_lower = N_("steps, batch_size or depth, compare fewer cells, or remove a pin")
+        refuse_too_large(most, what, to_lower)
 
 
 def chosen(table: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -341,7 +342,7 @@ def chosen_parts(parts: Sequence[Part], where: str) -> list[Part] | None:
     if not where:
         return list(parts)
     comparisons = _comparisons(where)
-    if comparisons is None or not all(name in part.same for part in parts for name, *_ in comparisons):
+    if comparisons is None or not all(name in part.same for part in parts for name, *_rest in comparisons):
         return None
     kept = [part for part in parts if all(compare(part.same[name], value) for name, compare, value in comparisons)]
     return kept or None

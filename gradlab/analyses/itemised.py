@@ -28,6 +28,7 @@ from gradlab.engine.progress import part_of
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import N_
 
 TABLE_COLUMNS = ("cell", "loss_step", "step", "layer", "state", "log10_norm")
 MOST_PAIRS = 200_000  # of a matrix that is looked at: all loss steps of 400 steps, some of more
@@ -107,7 +108,7 @@ def _need(problem: Problem, most: int | None = None, loss_steps: Sequence[int] |
     passes = parallel * plan(group).bytes
     drawn = 0 if numbers else rows * size.steps * PAIR_ROW
     what = f"{rows} loss steps × {size.steps} steps of {size.sequences} sequences"
-    to_lower = "the number of loss_steps, steps, batch_size or depth"
+    to_lower = N_("the number of loss_steps, steps, batch_size or depth")
     work = max(1, -(-rows // of_group)) * work_of(plan(group))
     return Need(result + dense_bytes(size) + max(passes, drawn), what, to_lower, work)
 

@@ -38,11 +38,12 @@ from gradlab.settings.catalogue import GROUPS
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.meant import knows_its_options, refuse_unknown_options
 from gradlab.settings.subject import Subject, is_subject
+from gradlab.words.languages import N_
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-SIZES_TO_LOWER = "steps, batch_size, hidden_size or depth"
+SIZES_TO_LOWER = N_("steps, batch_size, hidden_size or depth")
 STEP_WORK = 5000
 ALL_GROUPS = ("network", "sequence", "loss", "numerics")
 

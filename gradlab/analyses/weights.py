@@ -26,6 +26,7 @@ from gradlab.engine import Progress
 from gradlab.engine.progress import silent
 from gradlab.network.stack import Layer, Stack, gate_rows
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import N_
 
 SPECTRUM_WORK = 60  # multiply-adds, times hidden_size³: what a spectrum takes at the pace of a sweep
 READS = ("network", "inputs", "input_size", "text", "numerics")  # a text's vocabulary decides how many inputs there are
@@ -37,7 +38,7 @@ def _need(problem: Problem) -> Need:
     gates = len(CELLS[size.cell].pre_activations)
     peak = 2 * weights_bytes(size) + 6 * 8 * size.hidden_size**2
     work = SPECTRUM_WORK * size.depth * gates * size.hidden_size**3
-    return Need(peak, f"hidden_size = {size.hidden_size}, depth = {size.depth}", "hidden_size or depth", work)
+    return Need(peak, f"hidden_size = {size.hidden_size}, depth = {size.depth}", N_("hidden_size or depth"), work)
 
 
 @analysis(_need, reads=READS)

@@ -35,6 +35,7 @@ from gradlab.engine.progress import part_of, silent
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import N_
 
 SINGULAR_COLUMNS = ("cell", "step", "lag", "index", "log10_singular_value", "resolved")
 LAG_COLUMNS = ("cell", "step", "lag", "quantity", "index", "log10_value", "resolved")
@@ -44,7 +45,7 @@ BLOCKS = ("state", "h")
 STEEPEST = {"rnn": 1.0, "rnn_relu": 1.0, "rnn_linear": 1.0}
 LOG10_2 = np.log10(2.0)
 BLOCK_BYTES = 2**24  # of step Jacobians in the making
-TO_LOWER = "steps, hidden_size or depth"
+TO_LOWER = N_("steps, hidden_size or depth")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

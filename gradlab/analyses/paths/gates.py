@@ -24,6 +24,7 @@ from gradlab.network.stack import Stack
 from gradlab.settings.inputs import vocabulary
 from gradlab.settings.meant import knows_its_options
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import _
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 QUANTILE_WORK, MICROSCOPE_WORK = 1000, 3000  # multiply-adds a number
@@ -45,7 +46,7 @@ def _need_of_statistics(problem: Problem) -> Need:
     planned, numbers = plan(size), rows * size.sequences * size.hidden_size
     peak = planned.bytes + values_bytes(size) + rows * TABLE_ROW
     work = work_of(planned) + QUANTILE_WORK * numbers
-    return Need(peak, f"all states and gates of {sizes(size)}", SIZES_TO_LOWER, work)
+    return Need(peak, _("all states and gates of {sizes}").format(sizes=sizes(size)), SIZES_TO_LOWER, work)
 
 
 @analysis(_need_of_statistics, reads=("network", "sequence", "numerics"))
@@ -70,7 +71,7 @@ def gate_statistics(
         return pd.DataFrame(columns=list(STATISTICS_COLUMNS))
     report = progress or silent
     sweep = forward(problem, slice(None), problem.size.sequences, part_of(report, 0, 0.2))
-    _, saved = sweep.values(part_of(report, 0.2, 0.3))
+    _states, saved = sweep.values(part_of(report, 0.2, 0.3))
     parts = []
     for layer in range(problem.size.depth):
         for name in names:
@@ -193,7 +194,10 @@ def _need_of_letters(problem: Problem, sequence: int = 0) -> Need:
     size = problem.size
     drawn = 8 * size.steps * (1.3 * size.sequences * size.input_size)
     return Need(
-        int(drawn), f"the input of {sizes(size)}", SIZES_TO_LOWER, size.steps * size.sequences * size.input_size
+        int(drawn),
+        _("the input of {sizes}").format(sizes=sizes(size)),
+        SIZES_TO_LOWER,
+        size.steps * size.sequences * size.input_size,
     )
 
 
@@ -217,7 +221,9 @@ def _need_of_sequence(problem: Problem, layer: int = 0, sequence: int = 0) -> Ne
     planned, cell = plan(size), CELLS[size.cell]
     made = values_bytes(size) + kept_bytes(size, len(cell.states)) + dense_bytes(problem.size) + 10 * of_layer
     work = work_of(planned) + MICROSCOPE_WORK * size.steps * size.hidden_size
-    return Need(planned.bytes + made, f"all units of one sequence: {sizes(size)}", SIZES_TO_LOWER, work)
+    return Need(
+        planned.bytes + made, _("all units of one sequence: {sizes}").format(sizes=sizes(size)), SIZES_TO_LOWER, work
+    )
 
 
 @analysis(_need_of_sequence)

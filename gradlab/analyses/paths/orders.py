@@ -17,6 +17,7 @@ from gradlab.engine.progress import part_of
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import N_, _
 
 SHARE_COLUMNS = ("share", "share_min", "share_max")  # mean, min and max over the sequences that have a share
 MOST_ORDERS = 64
@@ -33,7 +34,7 @@ class Split(NamedTuple):
     def shares(self, layer: int) -> ndarray:
         """⟨part, total⟩ / ⟨total, total⟩, [P, T, B, S]; NaN where the total is zero or not finite."""
         total, parts = self.total.adjoints[layer], self.parts.adjoints[layer]
-        T, B, S, _ = total.totals.shape
+        T, B, S = total.totals.shape[:3]
         shares = np.empty((len(self.names), T, B, S))
         for begin in range(0, T, STEPS_AT_ONCE):
             checkpoint()
@@ -61,8 +62,9 @@ def _need(problem: Problem, orders: int = 8, losses: str = ALL) -> Need:
     shares = 8 * parts * size.steps * size.sequences * S * size.depth
     tables = shares + size.depth * S * size.steps * (parts + 1) * TABLE_ROW
     total = copies(grouped) * kept_bytes(size, S) + result_bytes(size)
-    what, work = f"{parts} parts of {sizes(size)}", work_of(plan(size)) + work_of(plan(grouped))
-    to_lower = "orders, steps, batch_size, hidden_size or depth"
+    what = _("{count} parts of {sizes}").format(count=parts, sizes=sizes(size))
+    work = work_of(plan(size)) + work_of(plan(grouped))
+    to_lower = N_("orders, steps, batch_size, hidden_size or depth")
     return Need(keeping(grouped, S, tables) + total, what, to_lower, work)
 
 

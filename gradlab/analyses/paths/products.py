@@ -17,6 +17,7 @@ from gradlab.engine.scaling import NOTHING
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Stack
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import N_
 
 
 def _need(problem: Problem) -> Need:
@@ -24,7 +25,7 @@ def _need(problem: Problem) -> Need:
     numbers = 3 * size.steps * size.sequences * size.depth * (2 * len(cell.states) + len(cell.saved)) * size.hidden_size
     table = size.depth * len(cell.states) * size.steps * TABLE_ROW
     what = f"all gates of steps = {size.steps}, batch_size = {size.sequences}"
-    return Need(8 * numbers + table, what, "steps, batch_size or hidden_size")
+    return Need(8 * numbers + table, what, N_("steps, batch_size or hidden_size"))
 
 
 @analysis(_need)

@@ -23,6 +23,7 @@ from gradlab.engine.progress import part_of, silent
 from gradlab.network.arrays import ArrayLike, StatesLike
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import _
 
 BIAS_COLUMNS = ("cell", "k1", "k2", "layer", "parameter", "relative_error", "cosine", "log10_norm_full")
 BATCH_BYTES = 2**26  # of one sweep over spans laid side by side
@@ -47,7 +48,12 @@ def _need(
     losses = int(dense_bytes(size) * (1 + 3 * problem.losses / size.steps))
     left = 0 if whole_first else min(sum(laid), buffers.MOST_BYTES)  # when the whole is swept
     peak = states + max(planned.bytes + values_bytes(size), losses + max(whole + left, laid_down + planned.held))
-    return Need(peak, f"all states of {sizes(size)}", SIZES_TO_LOWER, work_of(planned) * (3 + len(schedules)))
+    return Need(
+        peak,
+        _("all states of {sizes}").format(sizes=sizes(size)),
+        SIZES_TO_LOWER,
+        work_of(planned) * (3 + len(schedules)),
+    )
 
 
 def _side_by_side_plan(problem: Problem, schedule: Schedule) -> Plan:
@@ -150,7 +156,7 @@ def departure(
     before = _states_before(problem, part_of(report, 0, 0.3))
     truncated = _gradient(problem, before, schedule, part_of(report, 0.3, 0.6))
     full = _gradient(problem, before, Schedule("full"), part_of(report, 0.6, 1))
-    error, cosine, _ = _compared(_whole(truncated), _whole(full))
+    error, cosine, _norm = _compared(_whole(truncated), _whole(full))
     return Departure(error, cosine)
 
 
@@ -189,7 +195,7 @@ def window_for(
         return None
 
     def is_enough(k2: int, progress: Progress) -> bool:
-        found, *_ = _compared(_whole(_gradient(problem, before, schedule.of_length(k2), progress)), full)
+        found, *_rest = _compared(_whole(_gradient(problem, before, schedule.of_length(k2), progress)), full)
         return found <= error
 
     short, long, done = 0, T, 2 * share
@@ -203,7 +209,7 @@ def _states_before(problem: Problem, progress: Progress) -> ndarray:
     """Every state before every step, [L, T, B, S, H]."""
     run = Sweep(problem.stack, problem.inputs, problem.initial_state)
     run.forward(part_of(progress, 0, 0.7))
-    after, _ = run.values(part_of(progress, 0.7, 1))
+    after, _saved = run.values(part_of(progress, 0.7, 1))
     run.close()
     before = np.zeros_like(after)
     before[:, 1:] = after[:, :-1]
