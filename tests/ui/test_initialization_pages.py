@@ -116,8 +116,12 @@ def test_a_clicked_place_sets_its_settings_and_the_cell_for_every_page(monkeypat
 @pytest.mark.usefixtures("quiet")
 def test_a_click_on_a_place_opens_its_network_in_the_explorer(page, app_url):
     visit(page, f"{app_url}/phase_map?one_cell=GRU&steps=30&hidden_size=8&phase_map_size=5&phase_map_seeds=1")
-    box = page.locator(CHART).first.bounding_box()
-    page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"])
+    chart = page.locator(CHART).first
+    box = chart.bounding_box()
+    at = {"x": 0.6 * box["width"], "y": 0.5 * box["height"]}
+    chart.hover(position=at)
+    page.locator("#vg-tooltip-element.visible").wait_for(timeout=WAIT)  # the chart listens
+    chart.click(position=at)
     page.get_by_role("heading", name="Gradient flow").wait_for(timeout=WAIT)
     idle(page)
     expect(page.get_by_text("remains in h 29 steps earlier: GRU")).to_be_visible()
