@@ -117,8 +117,8 @@ def refuse_too_large(needed: float, what: str, to_lower: str, limit: float | Non
     limit = memory_limit() if limit is None else limit
     if needed > limit:
         text = _("{what} need {needed} GB; at most {allowed} GB are allowed: lower {to_lower}")
-        needed, allowed = (f"{bytes_ / 2**30:.1f}" for bytes_ in (needed, limit))
-        raise TooLarge(text.format(what=_(what), needed=needed, allowed=allowed, to_lower=_(to_lower)))
+        gigabytes = {"needed": f"{needed / 2**30:.1f}", "allowed": f"{limit / 2**30:.1f}"}
+        raise TooLarge(text.format(what=_(what), to_lower=_(to_lower), **gigabytes))
 
 
 def memory_limit() -> int:
