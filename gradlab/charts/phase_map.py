@@ -185,8 +185,7 @@ def _legend(most: float) -> alt.Legend:
         titleOrient="top",
         titleLimit=400,
         values=[shade for shade, _rate in shown],
-        labelExpr=f"{json.dumps(texts)}[format(datum.value, '.3f')] || {json.dumps(texts)}"
-        "[replace(format(datum.value, '.3f'), '−', '-')]",
+        labelExpr=f"{json.dumps(texts)}[replace(format(datum.value, '.3f'), '−', '-')]",
         gradientLength=alt.ExprRef("min(340, width - 40)"),
         gradientThickness=10,
     )
