@@ -127,6 +127,7 @@ def test_a_korean_page_says_nothing_in_english_and_the_same_numbers(page, state)
     assert {text: found for text in texts if (found := english(text))} == {}
     for korean, text in zip(views["ko"].sentences, views["en"].sentences, strict=True):
         assert numbers(korean) == numbers(text), korean
+        assert korean.count("~") < 2, f"markdown strikes through what lies between: {korean}"
     assert any(english(text) for text in views["en"].sentences), "the test sees English"
 
 
@@ -197,6 +198,7 @@ def test_the_gallery_and_the_phase_map_say_nothing_in_english_and_the_same_numbe
     assert {text: found for text in said["ko"] if (found := english(text))} == {}
     for korean, text in zip(said["ko"], said["en"], strict=True):
         assert numbers(korean) == numbers(text), korean
+        assert korean.count("~") < 2, f"markdown strikes through what lies between: {korean}"
     assert sum(bool(english(text)) for text in said["en"]) > 40, "the test sees English"
     assert not [text for text in said["en"] if HANGUL.search(text)]
 
