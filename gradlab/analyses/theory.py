@@ -30,6 +30,7 @@ from gradlab.engine.progress import part_of, silent
 from gradlab.network.arrays import ArrayLike
 from gradlab.network.stack import Layer, Stack
 from gradlab.settings.subject import Subject
+from gradlab.words.languages import N_
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -158,7 +159,7 @@ def _first_above(excess: Callable[[float], float], high: float) -> float:
     return low
 
 
-@_law("as `mean_field`; without input it is 1", "Molgedey et al. 1992: input suppresses chaos")
+@_law(N_("as `mean_field`; without input it is 1"), N_("Molgedey et al. 1992: input suppresses chaos"))
 def critical_gain(strength: float = 0.0) -> float:
     """The gain at which λ_1 of `mean_field` is 0, for a strength of what enters; ValueError beyond a gain of 100."""
     _not_negative("strength", strength)
@@ -218,8 +219,8 @@ def band(
 
 
 @_law(
-    "H → ∞, no input, h = c = 0, biases the same for all units: beyond it the origin is unstable",
-    "linearization: c' = (σ(b_f) + σ(b_i) σ(b_o) U_g) c; Can et al. 2020",
+    N_("H → ∞, no input, h = c = 0, biases the same for all units: beyond it the origin is unstable"),
+    N_("linearization: c' = (σ(b_f) + σ(b_i) σ(b_o) U_g) c; Can et al. 2020"),
 )
 def critical_gain_lstm(forget_bias: float, input_bias: float = 0.0, output_bias: float = 0.0) -> float:
     """Gain of the candidate's U at which an LSTM's origin loses its stability: 4 (1 - σ(b_f)) at other biases of 0."""
@@ -227,8 +228,8 @@ def critical_gain_lstm(forget_bias: float, input_bias: float = 0.0, output_bias:
 
 
 @_law(
-    "H → ∞, no input, h = 0, biases the same for all units: beyond it the origin is unstable, whatever keeps",
-    "linearization: h' = (z + (1 - z) σ(b_r) U_n) h; Can et al. 2020",
+    N_("H → ∞, no input, h = 0, biases the same for all units: beyond it the origin is unstable, whatever keeps"),
+    N_("linearization: h' = (z + (1 - z) σ(b_r) U_n) h; Can et al. 2020"),
 )
 def critical_gain_gru(reset_bias: float = 0.0) -> float:
     """Gain of the candidate's U at which the origin of a GRU loses its stability, 1/σ(b_r): 2 at a bias of 0."""

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import colours, theme
+from gradlab.words.languages import _
 from gradlab.words.numbers import number, signed
 
 COLUMNS = (
@@ -135,6 +136,7 @@ def _inside(column: str, channel: Any) -> Any:
 def _frames(summary: pd.DataFrame, in_use: str, ink: colours.Ink) -> alt.Chart:
     """What a click chooses and the pointer reads: the whole of a panel."""
     left, least, most = (summary[f"log10_left{end}"].map(number) for end in ("", "_min", "_max"))
+    judged, between = _("{verdict}, {some} of {all} seeds"), _("{low} to {high}")
     rows = pd.DataFrame(
         {
             "place": summary["rank"] - 1,
@@ -142,11 +144,14 @@ def _frames(summary: pd.DataFrame, in_use: str, ink: colours.Ink) -> alt.Chart:
             "name": summary["title"],
             "is_default": summary["is_default"],
             "in_use": summary["initialization"] == in_use,
-            "verdict": [f"{v}, {n} of {of} seeds" for v, n, of in summary[["verdict", "seeds", "of_seeds"]].to_numpy()],
+            "verdict": [
+                judged.format(verdict=_(verdict), some=some, all=every)
+                for verdict, some, every in summary[["verdict", "seeds", "of_seeds"]].to_numpy()
+            ],
             "left": left,
-            "range": [f"{a} to {b}" for a, b in zip(least, most, strict=True)],
+            "range": [between.format(low=a, high=b) for a, b in zip(least, most, strict=True)],
             "rate": [
-                "none" if np.isnan(rate) else f"{signed(rate)} decades per 100 steps"
+                _("no rate") if np.isnan(rate) else _("{rate} decades per 100 steps").format(rate=signed(rate))
                 for rate in summary["decades_per_100_steps"]
             ],
             "zero": 0.0, "one": 1.0,
@@ -163,11 +168,11 @@ def _frames(summary: pd.DataFrame, in_use: str, ink: colours.Ink) -> alt.Chart:
             stroke=alt.condition("datum.in_use", alt.value(ink.text), alt.value(ink.rule)),
             strokeWidth=alt.condition("datum.in_use", alt.value(2), alt.value(0.5)),
             tooltip=[
-                alt.Tooltip("name:N", title="initialization"),
-                alt.Tooltip("verdict:N", title="gradient"),
-                alt.Tooltip("left:N", title="left at step 0"),
-                alt.Tooltip("range:N", title="over the seeds"),
-                alt.Tooltip("rate:N", title="rate"),
+                alt.Tooltip("name:N", title=_("initialization")),
+                alt.Tooltip("verdict:N", title=_("gradient")),
+                alt.Tooltip("left:N", title=_("left at step 0")),
+                alt.Tooltip("range:N", title=_("over the seeds")),
+                alt.Tooltip("rate:N", title=_("rate")),
             ],
         )
         .add_params(pick)
@@ -231,7 +236,7 @@ def _names(summary: pd.DataFrame, in_use: str, ink: colours.Ink) -> list[alt.Cha
 def _feet(count: int, last: int, ink: colours.Ink) -> list[alt.Chart]:
     """The first and the last step below the lowest panel of every column."""
     ends = pd.DataFrame(
-        [(place, at, 0.0, text) for place in range(count) for at, text in ((0.0, "step 0"), (1.0, f"{last:,}"))],
+        [(place, at, 0.0, text) for place in range(count) for at, text in ((0.0, _("step 0")), (1.0, f"{last:,}"))],
         columns=["place", "at", "zero", "label"],
     )
     found = []

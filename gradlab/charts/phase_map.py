@@ -20,17 +20,18 @@ import numpy as np
 import pandas as pd
 
 from gradlab.charts import axes, colours, raster, theme
-from gradlab.words.numbers import signed
+from gradlab.words.languages import N_, _
+from gradlab.words.numbers import counted, signed
 
 COLUMNS = ("median", "lowest", "highest", "count", "not_measured")
 BORDER_COLUMNS = ("x", "y")
 CHOSEN = "place_chosen"  # the selection by a click
-TITLES = {"gain": "gain", "keep_bias": "keep-gate bias", "steps": "steps T", "depth": "depth (layers)",
+TITLES = {"gain": N_("gain"), "keep_bias": N_("keep-gate bias"), "steps": N_("steps T"), "depth": N_("depth (layers)"),
           "initialization": ""}  # fmt: skip
 LABELLED = (0, 1, 3, 10, 30, 100, 300, 1000, 3000)  # rates of the legend, either way
 HEIGHT, ROW = 460, 24  # pixels of a map, and at least of a row with a name
 SEAM = 1  # pixel by which a place reaches into the next, so that no paper shines through between them
-NO_RATE = "no rate: exactly 0, or not finite"
+NO_RATE = N_("no rate: exactly 0, or not finite")
 
 
 def phase_map(
@@ -67,8 +68,8 @@ def phase_map(
         "y": _axis(y, places[y], names, alt.Y, "low"),
         "y2": alt.Y2("high"),
     }
-    says = [alt.Tooltip(f"{name}:N", title=TITLES[name] or name) for name in (x, y)]
-    says += [alt.Tooltip(f"{name}:N", title=name.replace("_", " ")) for name in ("rate", "over_seeds")]
+    says = [alt.Tooltip(f"{name}:N", title=_(TITLES[name] or name)) for name in (x, y)]
+    says += [alt.Tooltip("rate:N", title=_("rate")), alt.Tooltip("over_seeds:N", title=_("over seeds"))]
     pick = alt.selection_point(name=CHOSEN, fields=[x, y], on="click", empty=False)
     colour = alt.Color(
         "shade:Q",
@@ -148,14 +149,18 @@ def _says(table: pd.DataFrame) -> dict[str, list[str]]:
     """What the pointer says of every place."""
     rates, spreads = [], []
     for median, lowest, highest, count, missing in table[list(COLUMNS)].itertuples(index=False, name=None):
-        rates.append(f"{signed(median)} decades per 100 steps" if np.isfinite(median) else NO_RATE)
-        spread = f"{signed(lowest)} to {signed(highest)} over {count} seeds" if count > 1 else f"{count} seeds"
-        spreads.append(spread.replace("1 seeds", "1 seed") + (f", {missing} could not be measured" if missing else ""))
+        rate = _("{rate} decades per 100 steps").format(rate=signed(median)) if np.isfinite(median) else _(NO_RATE)
+        spread, lost = counted(count, "seed"), _("{spread}, {missing} could not be measured")
+        if count > 1:
+            text = _("{low} to {high} over {seeds}")
+            spread = text.format(low=signed(lowest), high=signed(highest), seeds=spread)
+        rates.append(rate)
+        spreads.append(lost.format(spread=spread, missing=missing) if missing else spread)
     return {"rate": rates, "over_seeds": spreads}
 
 
 def _axis(name: str, places: _Places, names: Mapping[str, str], channel: Any, column: str) -> Any:
-    options: dict[str, Any] = {"title": TITLES[name] or None, "grid": False}
+    options: dict[str, Any] = {"title": _(TITLES[name]) or None, "grid": False}
     if places.is_named:
         called = {str(int(place)): names.get(value, value) for value, place in places.items()}
         options |= {"values": sorted(places.values()), "labelLimit": 130, "labelSeparation": 0}
@@ -176,12 +181,11 @@ def _legend(most: float) -> alt.Legend:
     shown = sorted({round(float(_shade(rate)), 6): rate for rate in marks}.items())
     texts = {f"{shade:.3f}": ("0" if not rate else f"{rate:+d}".replace("-", "−")) for shade, rate in shown}
     return alt.Legend(
-        title="decades per 100 steps: − vanishes, + explodes",
+        title=_("decades per 100 steps: − vanishes, + explodes"),
         titleOrient="top",
         titleLimit=400,
-        values=[shade for shade, _ in shown],
-        labelExpr=f"{json.dumps(texts)}[format(datum.value, '.3f')] || {json.dumps(texts)}"
-        "[replace(format(datum.value, '.3f'), '−', '-')]",
+        values=[shade for shade, _rate in shown],
+        labelExpr=f"{json.dumps(texts)}[replace(format(datum.value, '.3f'), '−', '-')]",
         gradientLength=alt.ExprRef("min(340, width - 40)"),
         gradientThickness=10,
     )

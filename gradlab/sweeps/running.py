@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from gradlab.settings.experiment import Experiment
 from gradlab.sweeps.grid import Point
 from gradlab.sweeps.measures import Measure
+from gradlab.words.languages import SOURCE, speaking
 
 DONE, FAILED, KILLED = "done", "failed", "killed"
 POLL_SECONDS = 0.1
@@ -35,10 +36,11 @@ class Answer(NamedTuple):
 
 
 def measured(settings: dict[str, Any], measure: Measure) -> Answer:
-    """In the worker: the measure of an Experiment; what it raises is an answer too."""
+    """In the worker: the measure of an Experiment; what it raises is an answer too, in English wherever it is made."""
     begun = time.perf_counter()
     try:
-        value = float(measure(Experiment(**settings)))
+        with speaking(SOURCE):
+            value = float(measure(Experiment(**settings)))
     except Exception as error:
         return Answer(FAILED, float("nan"), f"{type(error).__name__}: {error}", time.perf_counter() - begun)
     return Answer(DONE, value, "", time.perf_counter() - begun)

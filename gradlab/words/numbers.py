@@ -15,6 +15,8 @@ COUNTED = {  # by noun: a count of it, in languages that have no plural
     "update": N_("{count} updates"), "sequence": N_("{count} sequences"), "character": N_("{count} characters"),
     "parameter": N_("{count} parameters"), "record": N_("{count} records"),
     "recurrent part": N_("{count} recurrent parts"), "other training": N_("{count} other trainings"),
+    "seed": N_("{count} seeds"), "initialization": N_("{count} initializations"), "worker": N_("{count} workers"),
+    "process": N_("{count} processes"), "other map": N_("{count} other maps"),
 }  # fmt: skip
 EVERY = {"step": N_("every step")}
 
@@ -87,7 +89,7 @@ def counted(count: float | str, noun: str) -> str:
     text = count
     if current() != SOURCE:
         return _(COUNTED[noun]).format(count=text)
-    return f"{text} {noun}" if text == "1" else f"{text} {noun}s"
+    return f"{text} {noun}" if text == "1" else f"{text} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def every(count: float | str, noun: str) -> str:

@@ -11,105 +11,134 @@ from gradlab.settings.catalogue import CHOICES, title
 from gradlab.settings.experiment import Experiment
 from gradlab.sweeps.maps import PhaseMap, Plan, law_of
 from gradlab.words.how_to_read import Reading
+from gradlab.words.initializations import aside
+from gradlab.words.languages import N_, _
 from gradlab.words.numbers import counted, listed, rounded, signed
 from gradlab.words.subjects import setting_name, setting_value
 
 HOW_TO_READ = Reading(
     r"\text{rate} = 100\,\frac{d}{d\,\text{lag}} \log_{10} \left\lVert \frac{\partial L}{\partial s_t} \right\rVert_2"
     r"\qquad\text{the last loss's gradient in the bottom layer, by a straight line}",
-    "Each place is a network with its two settings, drawn at several seeds; its colour is the median rate. Blue: the "
-    "gradient vanishes on its way back; orange: it explodes; pale, between them, is where it keeps its size. Crosses "
-    "have no rate. The ring is the present network. The dashed line is theory's border, of an infinitely large network "
-    "near its origin, without a fit: what a network of this size with input does is the colour.",
+    N_(
+        "Each place is a network with its two settings, drawn at several seeds; its colour is the median rate. Blue: "
+        "the gradient vanishes on its way back; orange: it explodes; pale, between them, is where it keeps its size. "
+        "Crosses have no rate. The ring is the present network. The dashed line is theory's border, of an infinitely "
+        "large network near its origin, without a fit: what a network of this size with input does is the colour."
+    ),
 )
-TITLES = {"keep_bias": "gain × keep-gate bias", "steps": "gain × steps", "depth": "depth × initialization"}
-CLICK = "Click a place to open its network in Gradient flow. With the keyboard: choose its settings above, and open"
-NO_LAW = "Theory has no border for {what}: what is drawn is measured alone."
-FULL = "This server measures as many maps as it takes at once. Try it again in a minute."
+TITLES = {
+    "keep_bias": N_("gain × keep-gate bias"),
+    "steps": N_("gain × steps"),
+    "depth": N_("depth × initialization"),
+}
+CLICK = N_("Click a place to open its network in Gradient flow. With the keyboard: choose its settings above, and open")
+FULL = N_("This server measures as many maps as it takes at once. Try it again in a minute.")
+
+
+def called(of: str) -> str:
+    """A map's name, by that of MAPS."""
+    return _(TITLES[of])
 
 
 def headline(found: PhaseMap) -> str:
     """At how many places the gradient keeps its size, vanishes, explodes."""
     plan, median = found.plan, found.table["median"].to_numpy(float)
     columns, rows, seeds = plan.shape
-    rated = median[np.isfinite(median)]
-    kept, lost, grown = np.abs(rated) <= DECADES, rated < -DECADES, rated > DECADES
-    parts = [f"it vanishes at {_share(lost, median)}", f"explodes at {_share(grown, median)}"]
-    if none := len(median) - len(rated):
-        parts.append(f"has no rate at {_share(np.ones(none, bool), median)}")
+    is_rated = np.isfinite(median)
+    rate = np.where(is_rated, median, np.nan)
+    shares = {"lost": _share(rate < -DECADES), "grown": _share(rate > DECADES), "none": _share(~is_rated)}
+    if is_rated.all():
+        others = _("it vanishes at {lost} and explodes at {grown}")
+    else:
+        others = _("it vanishes at {lost}, explodes at {grown} and has no rate at {none}")
+    text = _(
+        "{cell}, {spans} ({columns} × {rows} networks at {seeds}): **the gradient keeps its size at {kept}** of the "
+        "places, within a factor of 10 per 100 steps; {others}."
+    )
     spans = " × ".join(_span(plan, name) for name in (plan.x, plan.y))
-    how_many = f"{columns} × {rows} networks at {counted(seeds, 'seed')}"
-    return (
-        f"{plan.base.title}, {spans} ({how_many}): **the gradient keeps its size at {_share(kept, median)}** of the "
-        f"places, within a factor of 10 per 100 steps; {listed(parts)}."
+    size = {"columns": columns, "rows": rows, "seeds": counted(seeds, "seed")}
+    return text.format(
+        cell=plan.base.title, spans=spans, kept=_share(np.abs(rate) <= DECADES), others=others.format(**shares), **size
     )
 
 
 def crossing(found: PhaseMap, settings: Experiment) -> str:
     """Between which two values the rate passes 0 beside the present network, and how far seeds differ."""
+    first = _of_depth(found) if found.plan.of == "depth" else _crossing(found, settings)
+    return " ".join(filter(None, (first, _spread(found))))
+
+
+def _crossing(found: PhaseMap, settings: Experiment) -> str:
     plan, table = found.plan, found.table
-    said = f"{_of_depth(found)} {_spread(found)}" if plan.of == "depth" else _spread(found)
-    if plan.of == "depth":
-        return said
     along, fixed = (plan.y, plan.x) if plan.of == "keep_bias" else (plan.x, plan.y)
     present = getattr(settings, fixed)
     beside = min(plan.axes[fixed], key=lambda value: abs(value - present))
     line = table[table[fixed] == beside]
     at, rate = line[along].to_numpy(float), line["median"].to_numpy(float)
     signs = [n for n in range(len(rate) - 1) if rate[n] < 0 <= rate[n + 1] or rate[n + 1] < 0 <= rate[n]]
-    where = f"At {_said(fixed, beside)}"
-    if not signs:
-        side = "nowhere" if not np.isfinite(rate).any() else f"stays {'below' if np.nanmax(rate) < 0 else 'above'} 0"
-        return f"{where} the rate {side if side.startswith('stays') else 'is defined nowhere'}. {said}"
-    low, high = at[signs[0]], at[signs[0] + 1]
-    return f"{where} **the rate passes 0 between {_said(along, low)} and {setting_value(float(high))}**. {said}"
+    if signs:
+        text = _("At {place} **the rate passes 0 between {low} and {high}**.")
+        low, high = at[signs[0]], at[signs[0] + 1]
+        return text.format(place=_said(fixed, beside), low=_said(along, low), high=_plain(float(high)))
+    if not np.isfinite(rate).any():
+        text = _("At {place} the rate is defined nowhere.")
+    elif np.nanmax(rate) < 0:
+        text = _("At {place} the rate stays below 0.")
+    else:
+        text = _("At {place} the rate stays above 0.")
+    return text.format(place=_said(fixed, beside))
 
 
 def here(settings: Experiment, plan: Plan, diagnosis: Diagnosis) -> str:
     """The present network's own rate."""
-    values = [_said(name, getattr(settings, name)) for name in (plan.x, plan.y)]
+    values = listed([_said(name, getattr(settings, name)) for name in (plan.x, plan.y)])
     rate = diagnosis.decades_per_100_steps
-    said = "no rate" if math.isnan(rate) else f"{signed(rate)} decades per 100 steps ({diagnosis.verdict})"
-    return f"The present network, {listed(values)}: {said}."
+    if math.isnan(rate):
+        return _("The present network, {values}: no rate.").format(values=values)
+    text = _("The present network, {values}: {rate} decades per 100 steps ({verdict}).")
+    return text.format(values=values, rate=signed(rate), verdict=_(diagnosis.verdict))
 
 
 def of_theory(plan: Plan, border: pd.DataFrame) -> str:
     """What the dashed line is, and where it holds; or that there is none."""
     law = law_of(plan.base.cell)
     if law is None:
-        return NO_LAW.format(what=f"the {plan.base.title}")
+        text = _("Theory has no border for the {cell}: what is drawn is measured alone.")
+        return text.format(cell=plan.base.title)
     if plan.of == "depth":
-        return NO_LAW.format(what="stacks of layers")
+        return _("Theory has no border for stacks of layers: what is drawn is measured alone.")
     if border.empty:
-        return "Theory's border lies beyond this map, or the biases of a gate differ between units, where it has none."
-    return f"Dashed: theory's border. It holds for: {law.holds} ({law.source})."
+        return _(
+            "Theory's border lies beyond this map, or the biases of a gate differ between units, where it has none."
+        )
+    text = _("Dashed: theory's border. It holds for: {where} ({source}).")
+    return text.format(where=_(law.holds), source=_(law.source))
 
 
 def where(workers: int | None, processes: int, no_cluster: bool) -> str:
     """Where a map is measured."""
     if workers is not None:
-        return f"Measured on a cluster of {counted(workers, 'worker')}."
-    lost = "The cluster of this server does not answer. " if no_cluster else ""
-    return f"{lost}Measured by {counted(processes, 'process').replace('processs', 'processes')} of this server."
+        return _("Measured on a cluster of {workers}.").format(workers=counted(workers, "worker"))
+    here = _("Measured by {processes} of this server.").format(processes=counted(processes, "process"))
+    return " ".join([_("The cluster of this server does not answer."), here]) if no_cluster else here
 
 
 def waiting(ahead: int) -> str:
     """Of a map whose turn it is not."""
-    return f"waits for {counted(ahead, 'other map')}"
+    return _("waits for {maps}").format(maps=counted(ahead, "other map"))
 
 
 def _of_depth(found: PhaseMap) -> str:
     """How many initializations keep the gradient at the least depth and at the largest."""
     table, depths = found.table, found.plan.axes["depth"]
-    kept = {
-        depth: list(table.loc[(table["depth"] == depth) & (table["median"].abs() <= DECADES), "initialization"])
-        for depth in (depths[0], depths[-1])
-    }
-    said = []
-    for depth, names in kept.items():
-        some = f" ({listed([title(name) for name in names])})" if 0 < len(names) <= 4 else ""
-        said.append(f"at a depth of {depth} by {counted(len(names), 'initialization')}{some}")
-    return f"The gradient is kept {listed(said)}."
+
+    def keep(depth: int) -> str:
+        kept = table.loc[(table["depth"] == depth) & (table["median"].abs() <= DECADES), "initialization"]
+        return counted(len(kept), "initialization") + aside([title(name) for name in kept])
+
+    text = _("The gradient is kept at a depth of {first} by {shallow} and at a depth of {last} by {deep}.")
+    first, last = depths[0], depths[-1]
+    return text.format(first=first, shallow=keep(first), last=last, deep=keep(last))
 
 
 def _spread(found: PhaseMap) -> str:
@@ -119,30 +148,31 @@ def _spread(found: PhaseMap) -> str:
     if width.empty:
         return ""
     place = found.table.loc[int(str(width.idxmax()))]
-    at = listed([_said(name, place[name]) for name in (found.plan.x, found.plan.y)])
-    seeds = counted(found.plan.shape[2], "seed")
-    return (
-        f"Over {seeds} the rate of a place differs by {rounded(float(width.median()))} decades in the median, by "
-        f"{rounded(float(width.max()))} at most ({at})."
+    text = _("Over {seeds} the rate of a place differs by {median} decades in the median, by {most} at most ({place}).")
+    return text.format(
+        seeds=counted(found.plan.shape[2], "seed"),
+        median=rounded(float(width.median())),
+        most=rounded(float(width.max())),
+        place=listed([_said(name, place[name]) for name in (found.plan.x, found.plan.y)]),
     )
 
 
-def _share(chosen: np.ndarray, of: np.ndarray) -> str:
-    share = chosen.sum() / len(of)
-    return "less than 1%" if 0 < share < 0.005 else f"{share:.0%}"
+def _share(chosen: np.ndarray) -> str:
+    share = chosen.mean()
+    return _("less than 1%") if 0 < share < 0.005 else f"{share:.0%}"
 
 
 def _span(plan: Plan, name: str) -> str:
     values = plan.axes[name]
     if isinstance(values[0], str):
-        return f"{len(values)} {setting_name(name)}s"
-    return f"{setting_name(name)} {_plain(values[0])} to {_plain(values[-1])}"
+        return counted(len(values), name)
+    span = _("{low} to {high}").format(low=_plain(values[0]), high=_plain(values[-1]))
+    return f"{setting_name(name)} {span}"
 
 
 def _said(name: str, value: object) -> str:
-    if value is None:
-        return f"{setting_name(name)} default"
-    return f"{setting_name(name)} {title(str(value)) if name in CHOICES else _plain(value)}"
+    called = _("default") if value is None else title(str(value)) if name in CHOICES else _plain(value)
+    return f"{setting_name(name)} {called}"
 
 
 def _plain(value: object) -> str:
@@ -151,4 +181,5 @@ def _plain(value: object) -> str:
 
 def cell_without_gate(cell: str) -> str:
     """Why the map of gain × steps is drawn instead of that of the bias."""
-    return f"{CELLS[cell].title} has no gate that keeps its old state, so its map is gain × steps."
+    text = _("{cell} has no gate that keeps its old state, so its map is gain × steps.")
+    return text.format(cell=CELLS[cell].title)

@@ -18,8 +18,8 @@ R = TypeVar("R")
 NAME = "lang"  # in the address, and in the session
 STORY = "story"  # the page that has the switch at its top
 WHOLE = (  # pages that have every text in every language; the others are in English
-    "home", STORY, "gradient_flow", "one_unit", "why_addition", "gates", "unrolled", "jacobians", "weights",
-    "spectrum", "memory", "sequence_types", "itemised", "truncation", "training",
+    "home", STORY, "gradient_flow", "one_unit", "why_addition", "gates", "unrolled", "jacobians", "initializations",
+    "phase_map", "weights", "spectrum", "memory", "sequence_types", "itemised", "truncation", "training",
     "character_model", "your_network",
 )  # fmt: skip
 ICON = ":material/translate:"

@@ -5,7 +5,7 @@ container that is open (`with column:`); the key is the name in the address bar.
 what the widget does not have, the widget stands at its default, and a sentence says so and what is allowed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from inspect import signature
 from typing import Any, ParamSpec, TypeVar
@@ -14,7 +14,7 @@ import streamlit as st
 
 from gradlab.settings.experiment import shown
 from gradlab.ui.frame import history, link
-from gradlab.words.languages import _
+from gradlab.words.languages import _, codes, speaking
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,7 +31,7 @@ def _linked(widget: Callable[P, R], allowed: Callable[[Mapping[str, Any]], str])
         name, spell = str(options.get("key")), options.get("format_func")
         asked = link.asked_of_page(name)
         if asked is not None and spell is not None:
-            _by_name(name, asked, arguments[1], several=options.get("selection_mode") == "multi")
+            _by_name(name, asked, arguments[1], _spellings(spell), options.get("selection_mode") == "multi")
         value: Any = bound(*arguments, **options)
         named = form.bind(*arguments, **options)
         named.apply_defaults()
@@ -63,18 +63,30 @@ def _default(arguments: Mapping[str, Any]) -> Any:
     return arguments["min_value"] if arguments["value"] == "min" else arguments["value"]
 
 
-def _by_name(name: str, asked: str, options: Any, several: bool) -> None:
-    """Chooses options by their names, which a copied link has where a bound widget reads their titles alone."""
-    named = {str(option): option for option in options}
-    chosen = [named[part] for part in asked.split(",") if part in named]
-    if chosen and len(chosen) == len(asked.split(",")):
+def _by_name(name: str, asked: str, options: Any, spellings: Sequence[Callable[[Any], str]], several: bool) -> None:
+    """Chooses options by their names, or by their titles in any language, which a link has: a bound widget reads the
+    titles that it shows alone."""
+    named = {spell(option): option for spell in reversed(spellings) for option in options}
+    parts = asked.split(",") if several else [asked]
+    chosen = [named[part] for part in parts if part in named]
+    if chosen and len(chosen) == len(parts):
         st.session_state[name] = chosen if several else chosen[0]
+
+
+def _spellings(format_func: Any) -> list[Callable[[Any], str]]:
+    """Every way to write an option: its name, which goes first, and its title in each language."""
+
+    def spell(option: Any, code: str) -> str:
+        with speaking(code):
+            return format_func(option)
+
+    return [str, *(partial(spell, code=code) for code in codes() if format_func)]
 
 
 def _is_spelt(value: Any, asked: str, format_func: Any) -> bool:
     """Whether the text of a link is a way to write a widget's value."""
     values = value if isinstance(value, list | tuple) else [value]
-    for spell in (str, format_func) if format_func else (str,):
+    for spell in _spellings(format_func):
         if sorted(asked.lower().split(",")) == sorted(",".join(map(spell, values)).lower().split(",")):
             return True
     try:

@@ -18,6 +18,7 @@ from gradlab.ui.parts import pins
 from gradlab.ui.parts.figure import Chosen, figure
 from gradlab.words import initializations as sentences
 from gradlab.words.how_to_read import Words
+from gradlab.words.languages import _
 
 SEEDS = "initializations_seeds"
 COUNTS = (1, 3, 5, 10, 20)
@@ -26,7 +27,7 @@ THINNED = Lines(("log10_relative", "log10_relative_min", "log10_relative_max"), 
 
 def ask_seeds() -> None:
     """Over how many seeds."""
-    linked.segmented_control("Seeds", COUNTS, default=5, required=True, key=SEEDS)
+    linked.segmented_control(_("Seeds"), COUNTS, default=5, required=True, key=SEEDS)
 
 
 def draw(shared: Settings) -> None:
@@ -40,14 +41,16 @@ def draw(shared: Settings) -> None:
     beside: dict[str, Any] = {"summary": Rows(Table.of(call, "summary"))}
     if pinned is not None:
         other = _call(pinned.subject)
-        st.caption(f"Grey: **{pinned.label}**. {sentences.paired(found, result(other), pinned.pin.name)}")
+        grey = _("Grey: **{pin}**.").format(pin=pinned.label)
+        st.caption(f"{grey} {sentences.paired(found, result(other), pinned.pin.name)}")
         beside["pinned"] = Rows(Table.of(other, "table"), THINNED)
     chart = partial(panels, cell=shared.one.settings.cell, in_use=in_use)
-    words = Words("initializations", f"Every initialization: {shared.one.title}", sentence, sentences.HOW_TO_READ)
+    title = _("Every initialization: {cell}").format(cell=shared.one.title)
+    words = Words("initializations", title, sentence, sentences.HOW_TO_READ)
     is_drawn = is_drawn_anew(shared)
     chosen = Chosen("initializations gallery", CHOSEN, _use) if is_drawn else None
     figure(chart, Table.of(call, "table"), words, THINNED, beside=beside, chosen=chosen)
-    st.caption(sentences.CLICK if is_drawn else sentences.OF_TRAINED)
+    st.caption(_(sentences.CLICK if is_drawn else sentences.OF_TRAINED))
 
 
 def _call(subject: Subject) -> Call:

@@ -35,7 +35,7 @@ from gradlab.ui.parts.figure import Chosen, figure
 from gradlab.ui.work import kept
 from gradlab.words import phase_map as sentences
 from gradlab.words.how_to_read import Words
-from gradlab.words.languages import _
+from gradlab.words.languages import N_, _, current, speaking
 from gradlab.words.waiting import takes_long, under_way
 
 OF, SIZE, SEEDS = "phase_map_of", "phase_map_size", "phase_map_seeds"
@@ -51,10 +51,10 @@ def choose() -> None:
     """Which map, how fine, over how many seeds."""
     with st.container(horizontal=True, gap="medium"):
         linked.segmented_control(
-            "Map", [*MAPS], default="keep_bias", required=True, format_func=sentences.TITLES.__getitem__, key=OF
+            _("Map"), [*MAPS], default="keep_bias", required=True, format_func=sentences.called, key=OF
         )
-        linked.segmented_control("Places a side", SIZES, default=21, required=True, key=SIZE)
-        linked.segmented_control("Seeds", SEED_COUNTS, default=3, required=True, key=SEEDS)
+        linked.segmented_control(_("Places a side"), SIZES, default=21, required=True, key=SIZE)
+        linked.segmented_control(_("Seeds"), SEED_COUNTS, default=3, required=True, key=SEEDS)
 
 
 def draw(shared: Settings) -> None:
@@ -102,12 +102,13 @@ def _whole(call: Call, found: PhaseMap, settings: Experiment) -> None:
 def _below(plan: Plan, line: pd.DataFrame) -> None:
     st.caption(sentences.of_theory(plan, line))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(sentences.CLICK, width="content")
+        st.caption(_(sentences.CLICK), width="content")
         st.page_link(EXPLORER)
 
 
 def _words(plan: Plan, sentence: str) -> Words:
-    return Words("phase map", f"{plan.base.title}: {sentences.TITLES[plan.of]}", sentence, sentences.HOW_TO_READ)
+    title = f"{plan.base.title}: {sentences.called(plan.of)}"
+    return Words(N_("phase map"), title, sentence, sentences.HOW_TO_READ)
 
 
 def _chart(plan: Plan, settings: Experiment) -> Any:
@@ -121,7 +122,7 @@ def _measure(call: Call, plan: Plan, settings: Experiment) -> None:
     asked = (call.key, session_id())
     if st.session_state.get(STOPPED) == asked:
         with st.container(border=True):
-            st.text("Stopped. What was measured is kept, and is not measured again.")
+            st.text(_("Stopped. What was measured is kept, and is not measured again."))
             st.button(
                 _("Continue"), key="phase map continue", on_click=st.session_state.pop, args=(STOPPED,), type="primary"
             )
@@ -134,18 +135,24 @@ def _measure(call: Call, plan: Plan, settings: Experiment) -> None:
         return
     one = SERVER.of(("result", call.key), plan, session_id(), partial(is_connected, session_id()))
     if one is None:
-        st.info(sentences.FULL)
+        st.info(_(sentences.FULL))
         return
     every = 0.7 if len(plan) < 5000 else 2.0
-    st.fragment(partial(_so_far, call, one, settings, asked), run_every=every)()
+    st.fragment(partial(_so_far, call, one, settings, asked, current()), run_every=every)()
 
 
-def _so_far(call: Call, one: Map, settings: Experiment, asked: Any) -> None:
+def _so_far(call: Call, one: Map, settings: Experiment, asked: Any, language: str) -> None:
+    """What there is so far: a fragment, which is told the language."""
+    with speaking(language):
+        _drawn_so_far(call, one, settings, asked)
+
+
+def _drawn_so_far(call: Call, one: Map, settings: Experiment, asked: Any) -> None:
     plan = one.plan
     if one.is_over and not one.error:
         st.rerun()
     if one.error:
-        refusal("The map could not be measured", one.error)
+        refusal(_("The map could not be measured"), one.error)
         return
     text = under_way(call.title, one.fraction, one.seconds_left)
     if one.ahead:
