@@ -155,8 +155,9 @@ def _need_of_newton(problem: Problem, factors: Sequence[float] = FACTORS, sequen
     newton = parallel.needs(few, most=USUAL, sequence=sequence)  # pyright: ignore[reportFunctionMemberAccess]
     largest = lyapunov_exponents.needs(problem, sequence, 1)  # pyright: ignore[reportFunctionMemberAccess]
     weights = 3 * 8 * problem.size.depth * n**2
+    drawn = 8 * problem.size.steps * problem.size.sequences * problem.size.input_size
     work = len(factors) * (newton.work + largest.work + work_of(plan(problem.size)))
-    return newton._replace(bytes=max(newton.bytes, largest.bytes) + weights, work=work)
+    return newton._replace(bytes=max(newton.bytes, largest.bytes) + weights + drawn, work=work)
 
 
 @analysis(_need_of_newton, reads=("network", "sequence", "numerics"))

@@ -217,13 +217,14 @@ def called(function, arguments):
 
 
 OF_A_SUBJECT = {name: f for name, f in ANALYSES.items() if next(iter(inspect.signature(f).parameters)) == "subject"}
-OF_SOME = {"direct_at_biases", "changes", "letters", "over_seeds"}  # they speak of settings: of biases, a text, seeds
+OF_SOME = {"direct_at_biases", "changes", "letters", "over_seeds", "every_initialization"}  # they speak of settings
 OF_STEPS = {name: function for name, function in OF_A_SUBJECT.items() if "steps" in function.reads}  # not weights alone
 BY_THE_STEP = [
     name
     for name in OF_STEPS
     if name
     not in ("trace", "cut", "detached", "check", "itemised", "pairs", "cost", "letters", "changes", "over_seeds")
+    and name != "every_initialization"
 ]  # all of every step
 LARGE = Experiment(cell="lstm", steps=1_000_000, batch_size=256, hidden_size=1024, depth=8, objective="cross_entropy")
 LONG = Experiment(cell="lstm", steps=1_000_000, objective="cross_entropy")  # of which a trace fits

@@ -99,7 +99,7 @@ def test_pages_draw_a_readouts_gradient_too(open_app, name, objective):
 
 @pytest.mark.parametrize(
     ("share", "told"),
-    [(1.0, "all"), (0.99995, "more than 99.99 %"), (0.9987, "99.87 %"), (0.41, "41 %"), (0.012, "1.2 %")],
+    [(1.0, "all of it"), (0.99995, "more than 99.99 %"), (0.9987, "99.87 %"), (0.41, "41 %"), (0.012, "1.2 %")],
 )
 def test_a_share_is_told_with_the_digits_it_needs(share, told):
     assert percent(share) == told

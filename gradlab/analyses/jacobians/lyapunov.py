@@ -25,8 +25,8 @@ import pandas as pd
 from numpy import ndarray
 
 from gradlab.analyses.arguments import whole_number
+from gradlab.analyses.jacobians import products
 from gradlab.analyses.jacobians.products import (
-    BLOCK_BYTES,
     TO_LOWER,
     at_the_end,
     block_steps,
@@ -151,7 +151,9 @@ class StepLogarithms(NamedTuple):
 def _need_of_logarithms(problem: Problem, sequence: int = 0) -> Need:
     size, n = problem.size._replace(sequences=1, rows=1), numbers_of(problem.size)
     block = block_steps(size.cell, n, item_of(size))
-    at_once = plan(size._replace(steps=1, sequences=block, rows=n * block)).bytes + 3 * BLOCK_BYTES // 2 + 16 * n**2
+    at_once = (
+        plan(size._replace(steps=1, sequences=block, rows=n * block)).bytes + 3 * products.BLOCK_BYTES // 2 + 16 * n**2
+    )
     peak = plan(size).bytes + 2 * values_bytes(size) + 16 * size.steps * n + at_once
     what = f"steps = {size.steps}, hidden_size = {size.hidden_size}, depth = {size.depth}: determinants of {n} × {n}"
     work = work_of(plan(size._replace(rows=n))) + SPECTRUM_WORK * size.steps * n**3 / 30
