@@ -114,9 +114,9 @@ def _curve_layers(
     name["baseline"] = alt.ExprRef("datum.below ? 'top' : 'bottom'")
     name["dy"] = alt.ExprRef("datum.below ? 5 : -5")
     titles = json.dumps({cell: theme.cell_title(cell) for cell in cells})
-    at, value = (json.dumps(text, ensure_ascii=False) for text in (_(", update "), f": {_(quantity)} "))
+    when, what = (json.dumps(text, ensure_ascii=False) for text in (_(", update "), f": {_(quantity)} "))
     written = _VALUE.format(undefined=json.dumps(_("not finite"), ensure_ascii=False))
-    says = f"{titles}[datum.cell] + {at} + format(datum.update, ',d') + {value} + {written}"
+    says = f"{titles}[datum.cell] + {when} + format(datum.update, ',d') + {what} + {written}"
     rules, curves, last = (
         alt.Chart(_named_apart(data["rules"], high - low)),
         alt.Chart(data["curves"]),

@@ -5,14 +5,14 @@ The first paragraph of a function that a module's registry names (`INITIALIZATIO
 """
 
 import ast
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from inspect import cleandoc
 from typing import Any
 
 
 def extract(
-    file: Any, keywords: Collection[str], comment_tags: Collection[str], options: Mapping[str, Any]
-) -> Iterator[tuple[int, Any, Any, list[str]]]:
+    file: Any, keywords: Any, comment_tags: Collection[str], options: Any
+) -> Iterator[tuple[int, Any, Any, Any]]:
     """As babel calls it, which asks one method of a file: line, function, text and comments of each, the marked ones
     among them."""
     from babel.messages.extract import extract_python
