@@ -105,7 +105,8 @@ def _need(problem: Problem, most: int | None = None, loss_steps: Sequence[int] |
     pair = item_of(size) * size.hidden_size * numbers if numbers else 8 * states
     result = rows * size.depth * size.steps * size.sequences * pair
     group = size._replace(rows=of_group * size.sequences, keep=numbers > 0)
-    unscaled = item_of(size) * group.rows * size.steps * size.hidden_size * numbers  # of a layer; threads seldom do so at once
+    # what is made of a layer; threads seldom do so at once
+    unscaled = item_of(size) * group.rows * size.steps * size.hidden_size * numbers
     passes = parallel * plan(group).bytes + unscaled
     drawn = 0 if numbers else rows * size.steps * PAIR_ROW
     what = f"{rows} loss steps × {size.steps} steps of {size.sequences} sequences"
