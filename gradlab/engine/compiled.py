@@ -13,6 +13,10 @@ The folder is `GRADLAB_CACHE`, else `gradlab` in the user's cache folder, else i
 can be written, belongs to this user and is closed to others, since what lies in it is run; else one of this process
 alone. What cannot be read in it is compiled again.
 
+A kernel calls functions by names that numba numbers from 1 in every process. Two kernels that two processes made would
+bring a third the same name for two functions, of which the first would be called for both: so each process numbers from
+a random place. And numba tells named tuples, as cells are, apart by the names of their classes alone (`told_apart`).
+
 Processes that begin with an empty folder share the work: who begins a kernel claims it, and others wait for its file.
 A claim is a lock that the system takes from a process that ends; from a process that stands still it is not awaited for
 ever.
@@ -21,10 +25,13 @@ ever.
 import atexit
 import contextlib
 import hashlib
+import itertools
 import os
 import pickle
+import secrets
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -36,6 +43,7 @@ import llvmlite
 import numba
 from numba import types
 from numba.core import config
+from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import Cache, CompileResultCacheImpl, UserProvidedCacheLocator
 from numba.core.serialize import dumps
 from numpy import ndarray
@@ -60,6 +68,11 @@ SOURCES = (
     "engine/scaling.py",
 )
 
+FunctionIdentity._unique_ids = itertools.count(secrets.randbits(48))
+
+_known: dict[str, type[Any]] = {}
+_knowing = threading.Lock()
+
 
 @cache
 def source_hash(package: Path = PACKAGE) -> str:
@@ -81,6 +94,15 @@ def cell_hash(cell: type[Any]) -> str:
         for part in _parts_of(function, seen):
             digest.update(part.encode() + b"\0")
     return digest.hexdigest()[:20]
+
+
+def told_apart(cell: type[Any]) -> type[Any]:
+    """The cell; where another class has its name, as after an edit, the name gets the hash of what it computes."""
+    with _knowing:
+        if _known.setdefault(cell.__name__, cell) is not cell:
+            cell.__name__ = f"{cell.__qualname__} {cell_hash(cell)}"
+            _known[cell.__name__] = cell
+    return cell
 
 
 def _parts_of(function: FunctionType, seen: set[FunctionType]) -> Iterator[str]:

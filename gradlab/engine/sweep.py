@@ -15,6 +15,7 @@ from numpy import ndarray
 from gradlab.cells import KNOWN
 from gradlab.engine.adjoint_pass import AdjointPass
 from gradlab.engine.buffers import acquire, release
+from gradlab.engine.compiled import told_apart
 from gradlab.engine.kernels import affine, forward
 from gradlab.engine.packing import packed, rows_of
 from gradlab.engine.plan import Size, plan, refuse_too_large
@@ -49,7 +50,7 @@ class Sweep:
         H, dtype = stack.hidden_size, stack.dtype
         G, S, V = len(cell.pre_activations), len(cell.states), len(cell.saved)
         self.dimensions = Dimensions(stack.depth, T, B, X, G, S, V, H, padded(H, dtype), dtype)
-        self.cell, self.inputs = cell(), inputs
+        self.cell, self.inputs = told_apart(cell)(), inputs
         self.weights = [packed(layer, G) for layer in stack.layers]
         breaks = () if episodes is None else episodes.breaks
         size = Size(stack.cell, stack.depth, H, X, T, B, rows or B, dtype, False, parts, with_inputs, breaks)

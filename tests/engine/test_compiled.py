@@ -309,6 +309,34 @@ def test_a_users_cell_follows_its_edits_and_leaves_other_processes_alone(tmp_pat
     assert run("rnn", paths=str(ROOT)) == [rnn]
 
 
+REDEFINED = """
+import sys
+import gradlab
+for text in sys.argv[1:]:
+    module = {"__name__": "notebook"}
+    exec(text, module)
+    gradlab.CELLS["mine"] = module["RNN"]
+    found = gradlab.check(gradlab.Experiment(cell="mine", hidden_size=3, input_size=2, steps=5, batch_size=2))
+    print(found.table.passed.all())
+"""
+
+
+@pytest.mark.slow
+def test_a_cell_may_be_redefined_and_have_another_s_name(tmp_path):
+    """As in a notebook. Against autograd over the cell's present formula; numba knows a cell by its name alone."""
+    mine = MINE.replace("class Mine", "class RNN")
+    edited = mine.replace("tanh(a_x[0] + a_h[0])", "tanh(a_x[0] + a_h[0] + 0.5)")
+    environment = os.environ | QUICKLY | {"GRADLAB_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", REDEFINED, mine, edited, mine],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout.split() == ["True"] * 3, done.stderr
+
+
 def test_a_folder_that_others_can_write_into_or_own_is_not_used(tmp_path, monkeypatch):
     folder = compiled.cache_folder.__wrapped__
     monkeypatch.setattr(compiled.tempfile, "gettempdir", lambda: str(tmp_path))

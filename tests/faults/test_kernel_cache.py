@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IS_ROOT = os.getuid() == 0
 # A stranger can be had by root alone, and where the interpreter is not in a home that is closed to others.
 HAS_STRANGER = IS_ROOT and all(above.stat().st_mode & 0o001 for above in Path(sys.executable).resolve().parents)
+QUICKLY = {"NUMBA_OPT": "0"}  # compiles in half the time; and no function is inlined, whose name could be another's
 STRANGER = 54321  # a user without a home and without an entry in the list of users, as a container may run
 TRACE = """
 import gradlab
@@ -34,7 +35,7 @@ def traced(environment: dict[str, str], cwd: Path = ROOT, **options) -> tuple[st
     """The cache's folder and a trace's norms, of a new process."""
     done = subprocess.run(
         [sys.executable, "-c", TRACE], cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(cwd)} | environment, **options,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(cwd)} | QUICKLY | environment, **options,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     folder, norms = done.stdout.splitlines()
@@ -137,7 +138,7 @@ print(sum(sum(kernel._cache_misses.values()) for kernel in used))
 
 
 def sharing(cache: Path, seconds: float, *cells: str) -> subprocess.Popen:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "GRADLAB_CACHE": str(cache)}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "GRADLAB_CACHE": str(cache)} | QUICKLY
     return subprocess.Popen(
         [sys.executable, "-c", SHARE, str(seconds), *cells], env=environment, stdout=subprocess.PIPE, text=True
     )  # fmt: skip
@@ -186,7 +187,7 @@ else:
 def beside(cache: Path, cells: str, *stays: str) -> subprocess.Popen[str]:
     """A process that begins to compile the cells' kernels in another."""
     command = [sys.executable, "-c", BESIDE, cells, *stays]
-    environment = os.environ | {"GRADLAB_CACHE": str(cache)}
+    environment = os.environ | QUICKLY | {"GRADLAB_CACHE": str(cache)}
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 
 
