@@ -70,7 +70,7 @@ SOURCES = (
 
 FunctionIdentity._unique_ids = itertools.count(secrets.randbits(48))
 
-_known: dict[str, type[Any]] = {}
+_known: dict[str, Any] = {}
 _knowing = threading.Lock()
 
 
@@ -96,7 +96,7 @@ def cell_hash(cell: type[Any]) -> str:
     return digest.hexdigest()[:20]
 
 
-def told_apart(cell: type[Any]) -> type[Any]:
+def told_apart(cell: Any) -> Any:
     """The cell; where another class has its name, as after an edit, the name gets the hash of what it computes."""
     with _knowing:
         if _known.setdefault(cell.__name__, cell) is not cell:
