@@ -9,7 +9,7 @@ import streamlit as st
 
 from gradlab.ui import maps
 from gradlab.ui.ask import place_bars
-from gradlab.ui.frame import hidden, language, link, opened_runs, pinned, present, settings, tools
+from gradlab.ui.frame import again, hidden, language, link, opened_runs, pinned, present, settings, tools
 from gradlab.ui.frame.again import session_id
 from gradlab.ui.frame.link import PAGES
 from gradlab.ui.parts import phase_map
@@ -59,6 +59,7 @@ st.html(STYLE)
 st.logo(ICON, size="large")
 page = st.navigation(SECTIONS, position="top")
 link.read_first_address()
+again.arrive()
 present.frame()
 hidden.frame()
 language.frame()

@@ -127,6 +127,9 @@ def test_a_click_on_a_place_opens_its_network_in_the_explorer(page, app_url):
     expect(page.get_by_text("remains in h 29 steps earlier: GRU")).to_be_visible()
     gain = page.get_by_role("slider", name="Gain").get_attribute("aria-valuetext")
     assert gain in ("0.75", "1.5", "2.25")
+    page.reload()  # the address has it all
+    expect(page.get_by_text("remains in h 29 steps earlier: GRU")).to_be_visible()
+    expect(page.get_by_role("slider", name="Gain")).to_have_attribute("aria-valuetext", gain)
 
 
 def test_a_map_that_takes_long_is_begun_by_a_button_alone(open_app, monkeypatch):

@@ -4,6 +4,8 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
 
+ADDRESS = "address of the page left"  # in the session
+
 
 def session_id() -> str:
     """The session whose page is being run; "" where there is none, as in a notebook."""
@@ -29,15 +31,19 @@ def run_again(session_id: str) -> None:
         session._call_soon_on_event_loop(lambda: session.request_rerun(session._client_state))
 
 
-def go_to(script: str) -> None:
+def go_to(script: str, **drawn_there: list[str]) -> None:
     """Ends the run and runs another page, by its file, with every setting as it is.
 
-    `st.switch_page` empties the address, which it refuses where widgets are bound to it, as all of ours are.
+    drawn_there    settings that the other page draws and this one does not, as links have them
+
+    `st.switch_page` empties the address, which it refuses where widgets are bound to it, as all of ours are. So does
+    this, and the page that is run writes it again (`arrive`).
     """
     context = get_script_run_ctx()
     if context is None or context.script_requests is None:
         return
     pages = {page["script_path"]: page["page_script_hash"] for page in context.pages_manager.get_pages().values()}
+    st.session_state[ADDRESS] = {name: st.query_params.get_all(name) for name in st.query_params} | drawn_there
     context.script_requests.request_rerun(
         RerunData(
             query_string=context.query_string,
@@ -47,3 +53,9 @@ def go_to(script: str) -> None:
         )
     )
     st.empty()  # at the next element the run gives way to the one that was asked for
+
+
+def arrive() -> None:
+    """The address that a page had which `go_to` left, before a widget is bound to it."""
+    if address := st.session_state.pop(ADDRESS, None):
+        st.query_params.from_dict(address)

@@ -60,7 +60,7 @@ def choose() -> None:
 def draw(shared: Settings) -> None:
     """The map where it is measured; else what there is of it, while it is measured."""
     if st.session_state.pop(OPENING, False):
-        go_to(EXPLORER)
+        go_to(EXPLORER, cells=st.session_state["cells"])
     settings = shared.one.settings
     call = call_of(settings)
     try:
