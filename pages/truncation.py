@@ -11,7 +11,7 @@ from gradlab.words import sequences
 shared = settings.current()
 subjects, one = windows.truncated(shared)
 layer, state = matrices.place(shared)
-schedule, computed = Schedule.of(one.settings), [result(matrices.pairs_of(one))]
+schedule, computed = Schedule.of(one.settings), [result(windows.pairs_of(one))]
 shown = following.of("truncation")
 sentence = shown.view.sentences[0]
 

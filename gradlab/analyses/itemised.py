@@ -33,6 +33,7 @@ from gradlab.words.languages import N_
 TABLE_COLUMNS = ("cell", "loss_step", "step", "layer", "state", "log10_norm")
 MOST_PAIRS = 200_000  # of a matrix that is looked at: all loss steps of 400 steps, some of more
 FEWEST_ROWS = 40
+MOST_DRAWN = 100  # rows of a matrix; a picture has no room for more
 GROUP_ROWS = 128  # loss steps × sequences of one adjoint; more leave the cache, fewer leave the matrix product idle
 
 
@@ -283,6 +284,11 @@ def most_rows(subject: Subject) -> int:
     """How many rows of a subject's matrix are worth looking at: `MOST_PAIRS` pairs, `FEWEST_ROWS` rows at least."""
     steps = subject.settings.steps
     return min(max(FEWEST_ROWS, MOST_PAIRS // steps), steps)
+
+
+def drawn_rows(subject: Subject) -> int:
+    """How many rows of a subject's matrix are drawn where nothing is computed from the others."""
+    return min(most_rows(subject), MOST_DRAWN)
 
 
 def individual_losses(pairs: Pairs, most: int = 8) -> pd.DataFrame:

@@ -37,6 +37,8 @@ def rows(now: pd.DataFrame, pins: pd.DataFrame, columns: Sequence[str]) -> pd.Da
     columns    the norm that is drawn, and where bands are drawn their lower and upper ends
     """
     mean = columns[0]
+    if pins.empty:
+        return pd.DataFrame(columns=[*KEYS, "lag", *columns, "step", "same"], dtype=float)
     drawn = pins[[*KEYS, "lag", *columns]]
     same = np.zeros(len(drawn), bool)
     its_places: dict[Any, Any] = dict(now.groupby(KEYS[1:], sort=False).indices)

@@ -33,6 +33,10 @@ SHOW_AFTER = 0.3  # seconds without an answer before progress is shown
 SHOW_EVERY = 0.1  # seconds: a bar drawn at every step of a check takes more time than the check
 LONG = 10.0  # seconds from which on work is not begun unasked
 
+# Text as Python's objects: over the few hundred rows of a picture Arrow's arrays take a fifth of a picture's time to
+# be set up, and save nothing.
+pd.options.mode.string_storage = "python"
+
 
 def ask(question: Question, reduction: Reduction | None = None) -> pd.DataFrame:
     """The rows that the screen shows. Stops the page with a sentence where memory does not reach."""

@@ -7,6 +7,7 @@ import torch
 
 from gradlab.analyses.itemised import (
     TABLE_COLUMNS,
+    drawn_rows,
     evenly,
     individual_losses,
     itemised,
@@ -16,6 +17,7 @@ from gradlab.analyses.itemised import (
     with_rows,
 )
 from gradlab.analyses.problem import problem_of
+from gradlab.analyses.thinning import PairBins
 from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
 from gradlab.engine import autograd
@@ -239,7 +241,9 @@ def test_a_loss_that_enters_once_enters_at_every_step_of_a_matrix_and_others_are
 
 @pytest.mark.parametrize(("steps", "rows"), [(24, 24), (400, 400), (500, 400), (2000, 100), (100_000, 40)])
 def test_a_matrix_that_is_looked_at_has_some_rows_of_a_long_sequence(steps, rows):
-    assert most_rows(Experiment(steps=steps)) == rows
+    subject = Experiment(steps=steps)
+    assert most_rows(subject) == rows
+    assert drawn_rows(subject) == min(rows, PairBins.bins)  # a bin of rows has one row where there are more
 
 
 def test_the_norms_of_a_state_that_a_cell_lacks_are_those_of_h():

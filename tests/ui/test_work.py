@@ -71,8 +71,9 @@ def test_a_view_counts_as_all_that_it_keeps_alive_and_an_array_once():
     whole = np.zeros(10_000)
     view = {"some": whole[:10], "others": [whole[20:30]]}
     assert whole.nbytes <= bytes_of(view) < whole.nbytes + 2000
-    table = pd.DataFrame({"x": whole})
-    assert whole.nbytes <= bytes_of((table,)) < whole.nbytes + 2000
+    table = pd.DataFrame({"x": whole, "name": "LSTM", "drawn": whole > 0})
+    held = int(table.memory_usage(index=False).sum())
+    assert held <= bytes_of((table,)) < held + 2000
 
 
 def test_what_two_ask_for_at_once_is_made_once():

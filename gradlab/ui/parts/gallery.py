@@ -32,7 +32,7 @@ def view(asked: Asked, answer: Answer) -> View:
     """The types in small, the chosen network, its gradient norms, and its losses one at a time."""
     shared, one = asked.settings, asked.settings.one
     calls = [Call.of(trace, subject) for subject in shared.subjects]
-    traces, place = [answer(call) for call in calls], matrices.Place()
+    traces, place, bins = [answer(call) for call in calls], matrices.Place(), matrices.bins_of([one])
     sentence = type_sentence(one, answer(Call.of(trace, one)))
     rows = Table.of(calls, "table", settings.of_state(state_of(traces, shared.state)))
     title = _("Gradient norms: {cells}").format(cells=flow.names(traces))
@@ -45,7 +45,7 @@ def view(asked: Asked, answer: Answer) -> View:
         *_small(one, answer),
         _chosen(one, sentence, answer),
         Figure(norms, rows, words, Lines()),
-        matrices.matrix(one, place, matrices.domain_of([one], place), one_at_a_time),
+        matrices.matrix(one, place, matrices.domain_of([one], place, bins), bins, one_at_a_time),
     ]
     return View(figures, [sentence])
 

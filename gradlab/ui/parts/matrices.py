@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import streamlit as st
 
 from gradlab.analyses.call import Call, Table
-from gradlab.analyses.itemised import individual_losses, most_rows, pairs, state_of, with_rows
+from gradlab.analyses.itemised import drawn_rows, individual_losses, pairs, state_of, with_rows
 from gradlab.analyses.thinning import Lines, PairBins
 from gradlab.analyses.traces import trace
 from gradlab.charts import itemised
@@ -25,6 +25,7 @@ from gradlab.words.languages import N_, _
 V = TypeVar("V")
 ROWS = Lines(("log10_norm",), ("loss_step",))
 A_ROW = 3  # charts side by side, at most
+BESIDE = 67  # bins of each, at most
 PER_MILLISECOND = 14e6  # of the multiply-adds of the pairs, as measured
 MATRIX = ("matrix", N_("One loss at a time"), "itemised matrix")  # name, title, how to read
 SUM = ("sum", N_("Individual losses and their sum"), "sum of losses")
@@ -68,8 +69,8 @@ def in_threes(values: Sequence[V]) -> Iterator[tuple[Any, V]]:
 
 
 def pairs_of(subject: Subject) -> Call:
-    """The pairs of a subject: as many rows as are worth looking at."""
-    return Call.of(pairs, subject, most=most_rows(subject))
+    """The pairs of a subject whose matrix is drawn."""
+    return Call.of(pairs, subject, most=drawn_rows(subject))
 
 
 def matrix_of(subject: Subject, at: Place) -> Table:
@@ -77,17 +78,22 @@ def matrix_of(subject: Subject, at: Place) -> Table:
     return Table.of(pairs_of(subject), "table", at.rows(subject))
 
 
-def domain_of(subjects: Sequence[Subject], at: Place) -> list[float]:
+def bins_of(subjects: Sequence[Subject]) -> PairBins:
+    """The bins of matrices side by side: a narrower picture has larger ones."""
+    return PairBins() if len(subjects) == 1 else PairBins(BESIDE)
+
+
+def domain_of(subjects: Sequence[Subject], at: Place, bins: PairBins) -> list[float]:
     """The log10 range of the subjects' matrices."""
     tables = (matrix_of(subject, at.within(subject.settings.depth)) for subject in subjects)
-    return decades_domain([rows_on_screen(table, PairBins())["log10_norm"] for table in tables])
+    return decades_domain([rows_on_screen(table, bins)["log10_norm"] for table in tables])
 
 
-def matrix(subject: Subject, at: Place, domain: list[float], words: Words) -> Figure:
+def matrix(subject: Subject, at: Place, domain: list[float], bins: PairBins, words: Words) -> Figure:
     """The matrix of one subject."""
     cell, state = subject.settings.cell, at.state_in(subject)
     draw = partial(itemised.matrix, cell=cell, domain=domain, state=state)
-    return Figure(draw, matrix_of(subject, at), words, PairBins(), {"total": _total(subject, at)})
+    return Figure(draw, matrix_of(subject, at), words, bins, {"total": _total(subject, at)})
 
 
 def losses_and_sum(subject: Subject, at: Place, domain: list[float], words: Words) -> Figure:
@@ -102,23 +108,29 @@ def view(asked: Asked, answer: Answer) -> View:
     """What each loss sends to each state: a matrix for each subject, then its losses beside their sum; then those of
     a pin, on the same scale."""
     at, shared = place_of(asked), asked.settings
-    domain = domain_of(work(shared), at)
-    figures, sentences = _of_subjects(shared.subjects, at, domain, answer)
+    bins = bins_of(shared.subjects)
+    domain = domain_of(work(shared), at, bins)
+    figures, sentences = _of_subjects(shared.subjects, at, domain, bins, answer)
     if (pin := pinned(shared)) is not None:
-        of_pin, said = _of_subjects(pin.subjects, at.within(pin.experiment.depth), domain, answer, pin)
+        of_pin, said = _of_subjects(pin.subjects, at.within(pin.experiment.depth), domain, bins, answer, pin)
         figures, sentences = [*figures, *of_pin], [*sentences, f"**{pin.name}**: {said[0]}"]
     return View(figures, sentences)
 
 
 def _of_subjects(
-    compared: Sequence[Subject], at: Place, domain: list[float], answer: Answer, pin: Pin | None = None
+    compared: Sequence[Subject],
+    at: Place,
+    domain: list[float],
+    bins: PairBins,
+    answer: Answer,
+    pin: Pin | None = None,
 ) -> tuple[list[Figure], list[str]]:
     """The figures and sentences of some subjects, of a pin where there is one."""
     subjects = [with_rows(subject) for subject in compared]
     computed = [answer(pairs_of(subject)) for subject in subjects]
     traces = [answer(Call.of(trace, subject)) for subject in subjects]
     hiding = sequences.hiding(computed, traces, at.layer, at.state)
-    figures = [matrix(subject, at, domain, _words(subject, MATRIX, hiding, pin)) for subject in subjects]
+    figures = [matrix(subject, at, domain, bins, _words(subject, MATRIX, hiding, pin)) for subject in subjects]
     figures += [losses_and_sum(subject, at, domain, _words(subject, SUM, hiding, pin)) for subject in subjects]
     note = sequences.rows_note(computed, subjects[0], compared[0], at.layer, at.state)
     return figures, [hiding, note, sequences.losses_and_sum(computed, at.layer, at.state)]

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from gradlab.analyses.call import Call, Question, Table, each
+from gradlab.analyses.itemised import most_rows, pairs
 from gradlab.analyses.thinning import PairBins, Reduction
 from gradlab.analyses.truncation import (
     Schedule,
@@ -73,15 +74,21 @@ def of_window(before: Settings, after: Settings) -> list[Subject]:
     return (3 if len(ratios) == 1 else 30) * subjects if one != other else []
 
 
+def pairs_of(subject: Subject) -> Call:
+    """The pairs of a subject: as many rows as are worth computing with."""
+    return Call.of(pairs, subject, most=most_rows(subject))
+
+
 def _kept(subject: Subject, schedule: Schedule, layer: int, answer: Answer) -> list[Any]:
     """The share of the gradient reaching each state of a layer that the truncation keeps, by sequence."""
-    pairs = matrices.pairs_of(subject)
-    return [answer(pairs.then(kept_by, schedule, layer, state)) for state in CELLS[subject.settings.cell].states]
+    of_subject = pairs_of(subject)
+    return [answer(of_subject.then(kept_by, schedule, layer, state)) for state in CELLS[subject.settings.cell].states]
 
 
 def _band(subject: Subject, at: matrices.Place, schedule: Schedule, sentence: str) -> Figure:
     """The matrix of one subject, shaded where pairs are dropped."""
-    outline, rows = Call.of(Schedule.outline, schedule, subject.settings.steps), matrices.matrix_of(subject, at)
+    outline = Call.of(Schedule.outline, schedule, subject.settings.steps)
+    rows = Table.of(pairs_of(subject), "table", at.rows(subject))
     domain = decades_domain([rows_on_screen(rows, PairBins())["log10_norm"]])
     draw = partial(itemised.band, domain=domain, state=at.state_in(subject))
     words = Words("truncation band", sequences.band_title(subject), sentence)
@@ -90,7 +97,7 @@ def _band(subject: Subject, at: matrices.Place, schedule: Schedule, sentence: st
 
 def _lost(subjects: Sequence[Subject], at: matrices.Place, schedule: Schedule, sentence: str) -> Figure:
     """What each subject's gradient loses by windows of every length."""
-    rows = Table.of(matrices.pairs_of(subject).then(beyond, at.layer, at.state) for subject in subjects)
+    rows = Table.of(pairs_of(subject).then(beyond, at.layer, at.state) for subject in subjects)
     words = Words("lost gradient", _("Share of the gradient that a window of K steps misses"), sentence)
     return Figure(partial(truncation.lost, chosen=schedule.k2), rows, words)
 
