@@ -1,8 +1,8 @@
 """The entry: `streamlit run app.py` serves gradlab/ui/main.py.
 
 Before the first visitor the heavy imports are done and the garbage collector is told to leave them alone: Streamlit
-collects after every run, and walking torch's objects each time would cost a rerun some 200 ms. The kernels compile in
-a process beside it.
+collects after every run, and walking torch's objects each time would cost a rerun some 200 ms. While they are done it
+rests, for a fifth of their time would be its own. The kernels compile in a process beside it.
 
 Beside the pages it answers sliders that move (`stops`) and charts that fetch a training's curves (`curves`).
 """
@@ -33,6 +33,7 @@ MOST_WAITING = 100  # requests for stops; two of each page that is dragged, so t
 
 @contextlib.asynccontextmanager
 async def prepared(_app):
+    gc.disable()
     from gradlab import engine
     from gradlab.ui.frame.shown import DEFAULT_CELLS
 
@@ -45,8 +46,8 @@ async def prepared(_app):
     for code in languages.codes():
         languages.catalogue(code)
 
-    gc.collect()
     gc.freeze()
+    gc.enable()
     threading.Thread(target=engine.load_after, args=(beside,), name="load kernels", daemon=True).start()
     yield
 

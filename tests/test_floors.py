@@ -35,7 +35,7 @@ ROOMS_OF_UI = [
     ["gradlab.ui.ask", "gradlab.ui.frame"],
     ["gradlab.ui.maps"],
     ["gradlab.ui.pace", "gradlab.ui.work"],
-    ["gradlab.ui.kept", "gradlab.ui.place"],
+    ["gradlab.ui.charts_on_disk", "gradlab.ui.kept", "gradlab.ui.place"],
 ]
 NEVER = {  # rooms that a room does not know, though they lie below
     "gradlab.charts": {"gradlab.analyses", "gradlab.training", "gradlab.settings", "gradlab.network", "gradlab.engine"},

@@ -8,7 +8,7 @@ it was is not drawn anew.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,10 +16,18 @@ import vl_convert
 
 from gradlab.charts.picture import Picture
 
+COMPILER = f"vl-convert {vl_convert.__version__}"
 OF_THE_VIEW = ("width", "height")  # signals that stay at the top
 
 
-def arriving(picture: Picture, event: str) -> dict[str, Any]:
+def vega_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The Vega specification of a Vega-Lite document."""
+    return vl_convert.vegalite_to_vega(dict(document))
+
+
+def arriving(
+    picture: Picture, event: str, compiled: Callable[[Mapping[str, Any]], dict[str, Any]] = vega_of
+) -> dict[str, Any]:
     """The picture's Vega specification without its rows.
 
     They arrive as the detail of the `event` of the window: `rows`, lists by dataset and column, and `domains`, both by
@@ -28,7 +36,7 @@ def arriving(picture: Picture, event: str) -> dict[str, Any]:
     domains, columns = {name: f"domain_{name}" for name in picture.domains}, picture.columns
     document = picture.without_rows(domains).to_dict(validate=False)
     document["params"] = [{"name": name, "value": None} for name in domains.values()] + document.get("params", [])
-    vega = vl_convert.vegalite_to_vega(document)
+    vega = compiled(document)
     signals = [found for found in vega.pop("signals", []) if found["name"] not in domains.values()]
     fed = [_signal(domains[name], f"domains[{name!r}]", event) for name in domains]
     fed += [_signal(f"rows_{n}", f"rows[{name!r}]", event) for n, name in enumerate(columns)]

@@ -58,6 +58,7 @@ panel arrives (slower by half); a chunk of twice or half the size (equal within 
 products for a step (slower for one sequence, equal for many); torch's for the outer products (equal).
 """
 
+from gradlab.engine.compiled import cache_folder
 from gradlab.engine.plan import Plan, Size, TooLarge, memory_limit, plan, refuse_too_large
 from gradlab.engine.progress import Progress, checkpoint
 from gradlab.engine.records import NEVER, Adjoints, Cotangents, Episodes, Scaled, Swept, log10_norms, times_power
@@ -92,6 +93,7 @@ __all__ = [
     "Swept",
     "TooLarge",
     "autograd",
+    "cache_folder",
     "checkpoint",
     "compile_beside",
     "cotangents_of_slice",

@@ -27,6 +27,7 @@ from gradlab.engine import plan
 from gradlab.settings.experiment import Experiment
 from gradlab.settings.subject import Subject
 from gradlab.ui import ask
+from gradlab.ui.charts_on_disk import kept_vega_of
 from gradlab.ui.frame import language, link, present, settings, widgets
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.kept import MISSING
@@ -397,7 +398,7 @@ def _ladders(page: str, asked: Asked) -> dict[str, dict[str, Any]]:
 
 def _compiled(look: Hashable, event: str, picture: Picture) -> dict[str, Any]:
     """The specification of a look, made of any of its pictures."""
-    return kept_or_made(("specification", look, event), lambda progress: arriving(picture, event))
+    return kept_or_made(("specification", look, event), lambda progress: arriving(picture, event, kept_vega_of))
 
 
 def watcher() -> Any:
