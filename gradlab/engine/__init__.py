@@ -3,6 +3,7 @@
 lanes, elementary    a vector of units as one number in a kernel; exp, σ, tanh on it
 products             the matrix product of a step, tiled in registers
 scaling              numbers kept near 1 beside their powers of two
+inner                functions that kernels alone call
 overloads            a cell's step and adjoint, called from a kernel
 kernels              forward and adjoint of one layer over a chunk of steps, for any cell
 plan                 chunks, memory and work, before anything is allocated

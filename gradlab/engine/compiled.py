@@ -61,6 +61,7 @@ SOURCES = (
     "engine/buffers.py",
     "engine/compiled.py",
     "engine/elementary.py",
+    "engine/inner.py",
     "engine/kernels.py",
     "engine/lanes.py",
     "engine/overloads.py",

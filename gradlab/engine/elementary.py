@@ -9,9 +9,8 @@ by `tests/engine/test_elementary.py`.
 
 from math import factorial, log
 
-from numba.extending import overload, register_jitable
-
 from gradlab.cells import activations
+from gradlab.engine.inner import overload, register_jitable
 from gradlab.engine.lanes import Lanes, polynomial, power_of_two, where_greater
 
 # in units of the precision (2^-52, 2^-23), relative to the exact value where that is a normal number

@@ -17,10 +17,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy import ndarray
 
 from gradlab.engine.compiled import compiled
+from gradlab.engine.inner import register_jitable
 from gradlab.engine.lanes import (
     broadcast,
     lane_sum,

@@ -19,7 +19,9 @@ from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic as numba_intrinsic
-from numba.extending import models, overload, register_model
+from numba.extending import models, register_model
+
+from gradlab.engine.inner import overload
 
 LANE_BYTES = 64
 CONTRACT = ("contract",)  # a product and a sum may become one fused instruction; nothing else is relaxed

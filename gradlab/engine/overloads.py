@@ -7,9 +7,9 @@ and `adjoint`, and what builds its record of states, of any number.
 
 from numba import types
 from numba.core.errors import TypingError
-from numba.extending import overload, register_jitable
 
 import gradlab.engine.elementary  # noqa: F401  puts sigmoid and tanh on Lanes in place
+from gradlab.engine.inner import overload, register_jitable
 
 
 def cell_step(cell, a_x, a_h, state):

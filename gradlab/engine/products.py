@@ -12,10 +12,10 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import register_jitable
 from numpy import ndarray
 
 from gradlab.engine.buffers import aligned
+from gradlab.engine.inner import register_jitable
 from gradlab.engine.lanes import Lanes, fused_multiply_add, intrinsic, lanes_in, lanes_of, load, splat, store
 
 PANEL = 4  # Lanes

@@ -6,9 +6,9 @@ largest entry is lost. Arrays are flat here; a run of them starts at `start`.
 
 import math
 
-from numba.extending import register_jitable
 from numpy import ndarray
 
+from gradlab.engine.inner import register_jitable
 from gradlab.engine.lanes import broadcast, lane_sum, lanes_in, larger_magnitude, largest_lane, load, store
 
 NOTHING = -(2**62)  # the exponent of an exact zero

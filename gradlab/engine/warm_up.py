@@ -1,6 +1,7 @@
 """Compiling the kernels before they are needed."""
 
 import contextlib
+import gc
 import hashlib
 import os
 import subprocess
@@ -60,6 +61,7 @@ def compile_beside(first: Sequence[str], cells: Iterable[str] = tuple(CELLS)) ->
 def compile_all(first: str, cells: str) -> None:
     """What the process beside does."""
     threading.Thread(target=_end_with_the_input, daemon=True).start()
+    gc.freeze()  # what is loaded stays, and is not walked again and again while kernels are compiled
     warm_up(reversed(first.split()), ["float64"])
     warm_up(cells.split())
     with contextlib.suppress(OSError):
