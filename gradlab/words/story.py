@@ -256,7 +256,7 @@ LESSONS: dict[str, Lesson] = {
     N_("product"): Lesson(
         N_("A product of matrices"),
         N_("Each step multiplies by matrix U and tanh's slope. Grey, without tanh: same U or new U each step."),
-        N_("Gain: factor on U"),
+        N_("Gain (factor on U)"),
         _product,
         N_("At gain 4 the RNN's gradient …"),
         FATES,
@@ -399,9 +399,15 @@ def asked(lesson: Lesson) -> str:
     return f"{lesson.question} ({' / '.join(lesson.options)})"
 
 
-def answers(says: Sequence[str]) -> str:
+def keyed(lesson: Lesson, numbers: Numbers) -> str:
+    """The answer to a question and its number, on paper."""
+    answer = lesson.answer(numbers)
+    return f"{lesson.options[answer.option]} ({answer.says})"
+
+
+def answers(keyed: Sequence[str]) -> str:
     """The answers to all questions, on paper."""
-    numbered = (f"{place}. {text}" for place, text in enumerate(says, 1))
+    numbered = (f"{place}. {text}" for place, text in enumerate(keyed, 1))
     return _("Answers: {answers}.").format(answers="; ".join(numbered))
 
 

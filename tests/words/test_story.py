@@ -199,6 +199,7 @@ def test_an_answer_gets_the_number_whether_it_is_right_or_not(scene):
     found = lesson.answer(numbers)
     assert lesson.options[found.option] == RIGHT[scene.name]
     assert re.search(r"\d", found.says)
+    assert words.keyed(lesson, numbers) == f"{RIGHT[scene.name]} ({found.says})"
     for chosen, option in enumerate(lesson.options):
         text = words.reply(lesson, chosen, numbers)
         assert found.says[1:] in text
