@@ -193,7 +193,7 @@ def _at(bias: Any) -> str:
 
 def _merged(bias: Any, n: Numbers) -> str:
     gate = _("{at} z keeps {keeps}, renews {takes}.").format(
-        at=_at(bias), keeps=f"{n['keeps']:.0%}", takes=f"{n['takes']:.0%}"
+        at=_at(bias), keeps=f"{n['keeps']:.1%}", takes=f"{n['takes']:.1%}"
     )
     rest = _("The GRU has **{left}** left, the LSTM {left_lstm}.")
     return f"{gate} {rest.format(left=number(n['left']), left_lstm=number(n['left_lstm']))}"
@@ -338,7 +338,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     N_("window"): Lesson(
         N_("Truncation forgets by design"),
-        N_("Truncated back-propagation goes K steps back; before that the gradient is exactly 0."),
+        N_("Truncated back-propagation goes K steps back (solid line); before that the gradient is exactly 0."),
         N_("Window K"),
         _window,
         N_("Which window keeps 99% here?"),
