@@ -94,7 +94,7 @@ def _product(gain: float, n: Numbers) -> str:
     if math.isnan(n["apart"]):
         apart = _("The grey lines do not part.")
     else:
-        apart = _("The grey lines part after {steps} steps (√H = {root}).")
+        apart = _("The grey lines part after {steps} steps (√units = {root}).")
     steps, root = f"{n['apart']:.0f}", f"{n['root']:.1f}"
     return f"{grown} {apart.format(steps=steps, root=root)}"
 
@@ -128,14 +128,14 @@ def _sign(log10: float) -> int:
 
 def _clipping(threshold: str, n: Numbers) -> str:
     shown = (
-        _("In float32 {dead} vanishing norms print as 0; {zero} are zero.")
+        _("In float32 {dead} vanishing norms round to 0; {zero} gradients do.")
         if n["zero"]
-        else _("In float32 {dead} vanishing norms print as 0; none is zero.")
+        else _("In float32 {dead} vanishing norms round to 0; no gradient does.")
     ).format(dead=n["dead"], zero=n["zero"])
     if math.isfinite(n["threshold"]):
         factors = _("θ = {threshold} multiplies the exploding gradient by **{factor}**, the vanishing by {vanishing}.")
     else:
-        factors = _("Nothing is clipped yet.")
+        factors = _("Nothing is clipped.")
     by, vanishing = number(n["factor"]), number(n["factor_vanishing"])
     return f"{factors.format(threshold=threshold, factor=by, vanishing=vanishing)} {shown}"
 
@@ -155,7 +155,7 @@ GATES = {
 
 def _gates(held: str, n: Numbers) -> str:
     if held == "none":
-        return _("As PyTorch draws it, **{left}** after {lag} steps.").format(left=_left(n["left"]), lag=n["lag"])
+        return _("As PyTorch initializes it, **{left}** after {lag} steps.").format(left=_left(n["left"]), lag=n["lag"])
     times = number(n["left"] - n["left_drawn"])
     text = _("{gate}: **{left}**, {times} times what it was.")
     return text.format(gate=_(GATES[held]), left=_left(n["left"]), times=times)
@@ -172,7 +172,7 @@ def best_gate(left: Numbers, options: tuple[str, ...]) -> Answer:
 
 
 def _routes(blocked: str, n: Numbers) -> str:
-    ways = _("The gradient passed U {through} times and was added {added} times, on average.").format(
+    ways = _("Unblocked, the gradient passes U {through} and addition {added} times on average.").format(
         through=f"{n['through']:.1f}", added=f"{n['added']:.1f}"
     )
     rest = _("By all routes, **{left}**.") if blocked == "nothing" else _("Without {route}, **{left}**.")
@@ -180,12 +180,11 @@ def _routes(blocked: str, n: Numbers) -> str:
 
 
 def _addition(bias: Any, n: Numbers) -> str:
-    lost = number(n["left_product"] - n["left"])
-    kept = _("{at} the LSTM keeps **{left}**, the squashed {left_squashed}.").format(
+    kept = _("{at} the LSTM keeps **{left}**, the squashed cell {left_squashed}.").format(
         at=_at(bias), left=number(n["left"]), left_squashed=number(n["left_squashed"])
     )
-    product = _("The product of the LSTM's forget gates is {times} times that.")
-    return f"{kept} {product.format(times=lost)}"
+    product = _("Through its forget gates alone, the LSTM keeps {product}.")
+    return f"{kept} {product.format(product=number(n['left_product']))}"
 
 
 def _at(bias: Any) -> str:
@@ -193,8 +192,8 @@ def _at(bias: Any) -> str:
 
 
 def _merged(bias: Any, n: Numbers) -> str:
-    gate = _("{at} z keeps {keeps} and takes in {takes}.").format(
-        at=_at(bias), keeps=f"{n['keeps']:.0%}", takes=f"{n['takes']:.0%}"
+    gate = _("{at} z keeps {keeps}, renews {takes}.").format(
+        at=_at(bias), keeps=f"{n['keeps']:.1%}", takes=f"{n['takes']:.1%}"
     )
     rest = _("The GRU has **{left}** left, the LSTM {left_lstm}.")
     return f"{gate} {rest.format(left=number(n['left']), left_lstm=number(n['left_lstm']))}"
@@ -245,7 +244,7 @@ GRADIENT = r"\left\lVert \frac{\partial L}{\partial s_t} \right\rVert_2 \Big/ \l
 LESSONS: dict[str, Lesson] = {
     N_("weight"): Lesson(
         N_("One weight, again and again"),
-        N_("Going back one step multiplies the gradient by the weight w."),
+        N_("An RNN reads one input per step. Going back one step multiplies the loss's gradient by the weight w."),
         N_("Weight w"),
         _weight,
         N_("What do 100 steps leave at w = 0.9?"),
@@ -256,8 +255,8 @@ LESSONS: dict[str, Lesson] = {
     ),
     N_("product"): Lesson(
         N_("A product of matrices"),
-        N_("Each step multiplies by the recurrent matrix U and tanh's slope. Grey: no tanh, same or fresh U."),
-        N_("Gain: factor on U"),
+        N_("Each step multiplies by matrix U and tanh's slope. Grey, without tanh: same U or new U each step."),
+        N_("Gain (factor on U)"),
         _product,
         N_("At gain 4 the RNN's gradient …"),
         FATES,
@@ -267,7 +266,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     N_("matrix"): Lesson(
         N_("No single number decides"),
-        N_("Two ReLU units. Rules of thumb judge U by spectral radius or determinant."),
+        N_("Two ReLU units. Rules of thumb judge U by spectral radius (largest |eigenvalue|) or determinant."),
         N_("U, row by row"),
         _matrix,
         N_("At (8 8; −8 −8) the radius is 0. The gradient …"),
@@ -281,7 +280,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     N_("clipping"): Lesson(
         N_("Clipping tames explosions only"),
-        N_("A gradient longer than θ is shortened, all steps alike. Dashed: before."),
+        N_("A gradient longer than θ is shortened, all steps alike. Dashed: unclipped."),
         N_("Threshold θ"),
         _clipping,
         N_("Does clipping at 1 lift the vanishing line?"),
@@ -292,10 +291,13 @@ LESSONS: dict[str, Lesson] = {
     ),
     N_("gates"): Lesson(
         N_("One gate after another"),
-        N_("Gates lie between 0 and 1: input writes, forget keeps, output shows. Hold one near 1 (bias 3)."),
-        N_("Held open"),
+        N_(
+            "An LSTM has three gates between 0 and 1: input writes, forget keeps, output shows. "
+            "Hold one near 1 (bias 3)."
+        ),
+        N_("Held open (candidate: the new content)"),
         _gates,
-        N_("Which one keeps the most?"),
+        N_("Which open gate keeps the most gradient?"),
         ASKED_GATES,
         lambda n: best_gate(n, ASKED_GATES),
         N_("Gates and units"),
@@ -303,7 +305,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     N_("routes"): Lesson(
         N_("Addition: the direct path"),
-        N_("Bias 3. The cell adds: c′ = f c + i g; back, that multiplies by f. Block a route."),
+        N_("Forget bias 3. The cell adds: c′ = f c + i g. Going back, that multiplies by f. Block a route."),
         N_("Blocked"),
         _routes,
         N_("Block addition. What is left?"),
@@ -325,10 +327,10 @@ LESSONS: dict[str, Lesson] = {
     ),
     N_("merged"): Lesson(
         N_("The GRU merges memory and output"),
-        N_("In a GRU one state h does both; gate z keeps the old."),
-        N_("Keep bias of both"),
+        N_("In a GRU one state h is both; update gate z keeps it."),
+        N_("Bias of z and of the LSTM's forget gate"),
         _merged,
-        N_("At bias 3 the GRU's line lies …"),
+        N_("At bias 3 the GRU's line is … the LSTM's"),
         (N_("above"), N_("below")),
         _is_above,
         N_("The unrolled network"),
@@ -336,7 +338,7 @@ LESSONS: dict[str, Lesson] = {
     ),
     N_("window"): Lesson(
         N_("Truncation forgets by design"),
-        N_("Truncated back-propagation goes K steps back; before that the gradient is exactly 0."),
+        N_("Truncated back-propagation goes K steps back (solid line); before that the gradient is exactly 0."),
         N_("Window K"),
         _window,
         N_("Which window keeps 99% here?"),
@@ -346,8 +348,8 @@ LESSONS: dict[str, Lesson] = {
         _of_curves(GRADIENT),
     ),
     N_("learning"): Lesson(
-        N_("Does it matter? Learning"),
-        N_("Two of 30 letters decide the answer. All start from one seed."),
+        N_("Does it matter for learning?"),
+        N_("Three cells learn a task: two of 30 letters decide the answer. Same seed; forget/update bias 2."),
         N_("Updates"),
         _learning,
         N_("Which cell still guesses at the end?"),
@@ -376,11 +378,11 @@ def step_title(place: int, lesson: Lesson) -> str:
 
 NAMES: dict[str, dict[str, str]] = {  # of the lines
     "weight": {"weight": "w"},
-    "product": {"rnn": "RNN", "same": N_("same U"), "fresh": N_("fresh U")},
+    "product": {"rnn": "RNN", "same": N_("same U"), "fresh": N_("new U")},
     "matrix": {"gradient": N_("gradient"), "radius": N_("radius"), "determinant": "det"},
     "clipping": {"exploding clipped": N_("exploding"), "vanishing clipped": N_("vanishing")},
-    "gates": {"held": N_("held"), "drawn": N_("before")},
-    "routes": {"blocked": N_("blocked"), "all": N_("all")},
+    "gates": {"held": N_("now"), "drawn": N_("before")},
+    "routes": {"blocked": N_("now"), "all": N_("all")},
     "addition": {"lstm": "LSTM", "squashed": N_("squashed"), "product": N_("gates")},
     "merged": {"gru": "GRU", "lstm": "LSTM"},
     "window": {"all": N_("whole"), "window": N_("window")},
@@ -397,9 +399,15 @@ def asked(lesson: Lesson) -> str:
     return f"{lesson.question} ({' / '.join(lesson.options)})"
 
 
-def answers(says: Sequence[str]) -> str:
+def keyed(lesson: Lesson, numbers: Numbers) -> str:
+    """The answer to a question and its number, on paper."""
+    answer = lesson.answer(numbers)
+    return f"{lesson.options[answer.option]} ({answer.says})"
+
+
+def answers(keyed: Sequence[str]) -> str:
     """The answers to all questions, on paper."""
-    numbered = (f"{place}. {text}" for place, text in enumerate(says, 1))
+    numbered = (f"{place}. {text}" for place, text in enumerate(keyed, 1))
     return _("Answers: {answers}.").format(answers="; ".join(numbered))
 
 

@@ -86,7 +86,7 @@ def claims(scene, stop) -> list[str]:
         case "weight":
             return [f"w = {stop:g} turns a gradient of 1 into {number(100 * math.log10(stop))}."]
         case "product":
-            return [f"turns 1 into {left(WEIGHTS.replace(gain=stop), 'rnn')}.", "(√H = 5.7)"]
+            return [f"turns 1 into {left(WEIGHTS.replace(gain=stop), 'rnn')}.", "(√units = 5.7)"]
         case "matrix":
             U = np.array(story.MATRICES[stop])
             h, states = np.ones(2), []
@@ -114,18 +114,17 @@ def claims(scene, stop) -> list[str]:
             return [] if stop == "off" else [f"the exploding gradient by {number(after - before)},"]
         case "gates":
             if stop == "none":
-                return [f"As PyTorch draws it, {left(WEIGHTS)} is left"]
+                return [f"As PyTorch initializes it, {left(WEIGHTS)} is left"]
             open_gate = WEIGHTS.replace(keep_bias=3.0)
             return [f"Forget gate open: {left(open_gate)} is left"] if stop == "forget" else ["times what it was."]
         case "routes":
             passes = passes_at(mean_passes(biased(3.0), losses="last"), 100)
-            ways = f"passed U {passes.through:.1f} times and was added {passes.additions:.1f} times"
+            ways = f"passes U {passes.through:.1f} and addition {passes.additions:.1f} times"
             return [ways, {"nothing": "By all routes", "U": "Without U", "addition": "Without addition"}[stop]]
         case "addition":
-            product, lstm = gate_product(biased(stop)), trace(biased(stop)).log10_relative("c")[0, 0].mean()
-            gates = lowest(product).query("step == 0")["log10_relative"].item()
-            kept = f"the LSTM keeps {left(biased(stop))}, the squashed {left(biased(stop), 'lstm_squashed')}"
-            return [kept, f"The product of the LSTM's forget gates is {number(gates - lstm)} times that."]
+            gates = lowest(gate_product(biased(stop))).query("step == 0")["log10_relative"].item()
+            kept = f"the LSTM keeps {left(biased(stop))}, the squashed cell {left(biased(stop), 'lstm_squashed')}"
+            return [kept, f"Through its forget gates alone, the LSTM keeps {number(gates)}."]
         case "merged":
             return [f"The GRU has {left(biased(stop), 'gru')} left, the LSTM {left(biased(stop))}."]
         case "window":
@@ -200,6 +199,7 @@ def test_an_answer_gets_the_number_whether_it_is_right_or_not(scene):
     found = lesson.answer(numbers)
     assert lesson.options[found.option] == RIGHT[scene.name]
     assert re.search(r"\d", found.says)
+    assert words.keyed(lesson, numbers) == f"{RIGHT[scene.name]} ({found.says})"
     for chosen, option in enumerate(lesson.options):
         text = words.reply(lesson, chosen, numbers)
         assert found.says[1:] in text

@@ -270,7 +270,7 @@ def made_handout(stops: Sequence[Any], url: str = "", spoken: str = SOURCE) -> b
     pairs = list(zip(STEPS, SCENES, stops, strict=True))
     with speaking(spoken):
         parts = [_part(place, scene, stop, url) for place, scene, stop in pairs]
-        answers = [scene.lesson.answer(numbers_of(scene, ask.answer)).says for scene in SCENES]
+        answers = [words.keyed(scene.lesson, numbers_of(scene, ask.answer)) for scene in SCENES]
         return handout(_(words.TITLE), parts, words.answers(answers), spoken)
 
 
