@@ -219,6 +219,8 @@ def test_the_pages_of_maps_are_korean(open_app, page, query):
 def test_a_link_names_an_option_in_any_language(open_app, language, text):
     app = open_app("phase_map", lang=language, phase_map_of=text, **STATE_QUERY)
     assert app.session_state["phase_map_of"] == "steps"
+    with speaking(language):
+        assert app.query_params["phase_map_of"] == phase_maps.called("steps"), "the address still says which"
     assert "problems" not in app.session_state or not app.session_state["problems"]
 
 
