@@ -3,7 +3,8 @@
 Every session speaks Streamlit's websocket protocol (tests/visitor.py), thinks, and lets a slider go at another stop, on
 six pages in turn; a change takes from then until its run of the page has ended. Beside it one session alone on the same
 server before the others come. `--opening 50`: so many first visits in ten seconds, each until its chart is there.
-`--beside-long`: the changes of a few while another visitor's long work is under way, and without it. The server is
+`--beside work` and `--beside map`: the changes of a few while another visitor's long work, or map of 10,201 points, is
+under way, and without it; and the map's visitor's changes of a setting that the map does not read. The server is
 started for it, at 127.0.0.1 alone, and ends with it; browsers, which draw what they get on machines of their own, are
 left out.
 """
@@ -28,7 +29,10 @@ PAGES = {  # address → the slider that is moved there
 }  # fmt: skip
 TIMES, TIMES_AT_95, CHART_SECONDS, TIMES_BESIDE = 2.0, 3.0, 15.0, 2.0  # what is asked for
 OPENING_SECONDS, OTHERS, OTHERS_THINK = 10.0, 5, (1.0, 2.0)
-LONG = ("weights", "hidden_size=1024&depth=8")  # a page and its settings, which take a minute
+LONG = {  # a page and its settings, which take most of a minute
+    "work": ("weights", "hidden_size=1024&depth=8"), "map": ("phase_map", "phase_map_size=101&phase_map_seeds=1"),
+}  # fmt: skip
+MEASURED = "phase_map_size=5&phase_map_seeds=1"  # a map that is there at once
 
 
 class Session(threading.Thread):
@@ -138,8 +142,9 @@ def opening(url: str, visits: int) -> None:
           f"{'yes' if len(waited) == visits and max(waited) <= CHART_SECONDS else 'NO'})")  # fmt: skip
 
 
-def beside_long(url: str, server: psutil.Process) -> None:
-    """The changes of a few visitors without and with another one's long work."""
+def beside_long(url: str, server: psutil.Process, what: str) -> None:
+    """The changes of a few visitors without and with another one's long work, and of a map's visitor without and
+    with the measuring."""
 
     def few() -> list[Session]:
         return [Session(url, number, 10, OTHERS_THINK) for number in range(OTHERS)]
@@ -148,21 +153,42 @@ def beside_long(url: str, server: psutil.Process) -> None:
     until_idle(server)
     without, _ = measured(f"{OTHERS} sessions", server, few())
     stop = threading.Event()
-    thread = threading.Thread(target=works, args=(url, stop.is_set))
+    thread = threading.Thread(target=works, args=(url, LONG[what], stop.is_set))
     thread.start()
     time.sleep(2)
-    beside, _ = measured(f"{OTHERS} sessions beside long work", server, few())
+    beside, _ = measured(f"{OTHERS} sessions beside {what}", server, few())
     stop.set()
     thread.join()
-    compared("Median beside long work", beside / without, TIMES_BESIDE)
+    compared(f"Median beside {what}", beside / without, TIMES_BESIDE)
+    if what == "map":
+        until_idle(server)
+        there, under_way = (
+            statistics.median(on_the_map(url, query)) for query in (MEASURED, f"{LONG[what][1]}&seed=99")
+        )
+        print(f"A change on the map's page: {1000 * there:.0f} ms where it is there, {1000 * under_way:.0f} ms while it is "
+              f"measured", flush=True)  # fmt: skip
 
 
-def works(url: str, is_over: Callable[[], bool]) -> None:
+def on_the_map(url: str, query: str) -> list[float]:
+    """Seconds of changes on the page of a map: of the gain, which moves the mark of the present network alone."""
+    seconds = []
+    with Visitor(url, LONG["map"][0], query) as visitor:
+        visitor.wait_for(is_finished)
+        for stop in visitor.stops("gain")[5:15]:
+            time.sleep(1.0)
+            begun = time.monotonic()
+            visitor.move("gain", stop)
+            visitor.wait_for(is_finished)
+            seconds.append(time.monotonic() - begun)
+    return seconds
+
+
+def works(url: str, long: tuple[str, str], is_over: Callable[[], bool]) -> None:
     """A visitor whose page is at work all the time."""
     number = 0
     while not is_over():
         number += 1
-        page, query = LONG
+        page, query = long
         with Visitor(url, page, f"{query}&seed={number}") as visitor:
             while not is_over():
                 try:
@@ -182,7 +208,7 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=20, help="of each session")
     parser.add_argument("--think", type=float, nargs=2, default=(5.0, 15.0), help="seconds between changes")
     parser.add_argument("--opening", type=int, help="so many first visits in ten seconds, and nothing else")
-    parser.add_argument("--beside-long", action="store_true", help="a few beside long work, and nothing else")
+    parser.add_argument("--beside", choices=[*LONG], help="a few beside long work, and nothing else")
     chosen = parser.parse_args()
     process, url = start_server(Path(tempfile.mkdtemp()) / "log.txt")
     server = psutil.Process(process.pid)
@@ -190,8 +216,8 @@ def main() -> None:
         until_idle(server)  # the kernels are compiled in the background
         if chosen.opening:
             opening(url, chosen.opening)
-        elif chosen.beside_long:
-            beside_long(url, server)
+        elif chosen.beside:
+            beside_long(url, server, chosen.beside)
         else:
             crowd(url, server, chosen.sessions, chosen.changes, tuple(chosen.think))
     finally:
