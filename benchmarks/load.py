@@ -162,11 +162,9 @@ def beside_long(url: str, server: psutil.Process, what: str) -> None:
     compared(f"Median beside {what}", beside / without, TIMES_BESIDE)
     if what == "map":
         until_idle(server)
-        there, under_way = (
-            statistics.median(on_the_map(url, query)) for query in (MEASURED, f"{LONG[what][1]}&seed=99")
-        )
-        print(f"A change on the map's page: {1000 * there:.0f} ms where it is there, {1000 * under_way:.0f} ms while it is "
-              f"measured", flush=True)  # fmt: skip
+        maps = MEASURED, f"{LONG[what][1]}&seed=99"
+        there, under_way = (1000 * statistics.median(on_the_map(url, query)) for query in maps)
+        print(f"A change on the map's page: {there:.0f} ms where it is there, {under_way:.0f} ms while it is measured")
 
 
 def on_the_map(url: str, query: str) -> list[float]:
