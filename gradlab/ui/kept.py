@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy import ndarray
 
 MISSING = object()
+LEAVES = (str, int, float, type(None), ndarray, pd.DataFrame, pd.Series)
 
 
 def most_bytes(total: int) -> int:
@@ -66,38 +67,42 @@ class Kept:
 
 def bytes_of(value: Any) -> int:
     """What a value holds in memory, to what matters: arrays with all that they are views of, each once."""
-    seen: dict[int, int] = {}
-    return sum(_parts_of(value, seen))
+    seen: set[int] = set()
+    total, rest = 0, [value]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, ndarray):
+            while isinstance(value.base, ndarray):
+                value = value.base
+        if id(value) not in seen:
+            seen.add(id(value))
+            total += _size(value)
+            rest += _inside(value)
+    return total
 
 
-def _parts_of(value: Any, seen: dict[int, int]) -> Iterable[int]:
-    if isinstance(value, ndarray):
-        owner = value
-        while isinstance(owner.base, ndarray):
-            owner = owner.base
-        value, size = owner, owner.nbytes
-    elif isinstance(value, pd.DataFrame):
-        size = sum(_column_bytes(value, place, dtype) for place, dtype in enumerate(value.dtypes))
-    elif isinstance(value, pd.Series):
-        size = value.nbytes
-    else:
-        size = sys.getsizeof(value)
-    if id(value) in seen:
-        return
-    seen[id(value)] = size
-    yield size
+def _size(value: Any) -> int:
+    """Of the value without what it refers to, and of a table's columns."""
+    if isinstance(value, ndarray | pd.Series):
+        return value.nbytes
+    if isinstance(value, pd.DataFrame):
+        return sum(_column_bytes(value, place, dtype) for place, dtype in enumerate(value.dtypes))
+    return sys.getsizeof(value)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    """What a value refers to."""
+    if isinstance(value, LEAVES):  # most values are, and to ask whether they are mappings takes long
+        return ()
     if isinstance(value, Mapping):
-        inner: Iterable[Any] = value.values()
-    elif isinstance(value, tuple | list | set | frozenset):
-        inner = value
-    elif dataclasses.is_dataclass(value):
-        inner = vars(value).values()
-    elif isinstance(value, partial):
-        inner = (*value.args, *value.keywords.values())
-    else:
-        return
-    for part in inner:
-        yield from _parts_of(part, seen)
+        return value.values()
+    if isinstance(value, tuple | list | set | frozenset):
+        return value
+    if dataclasses.is_dataclass(value):
+        return vars(value).values()
+    if isinstance(value, partial):
+        return (*value.args, *value.keywords.values())
+    return ()
 
 
 def _column_bytes(table: pd.DataFrame, place: int, dtype: Any) -> int:
