@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from gradlab.analyses.paths import microscope
+from gradlab.settings.experiment import Experiment
 from gradlab.words.following import TOO_LONG
 from tests.ui.browser import CHART, WAIT, drawing, idle, press, visit
 
@@ -208,6 +210,18 @@ def test_the_picture_is_described_by_what_it_shows(page, app_url):
     page.wait_for_timeout(500)
     said = page.locator(SENTENCE).inner_text()
     assert page.locator(f"{CHART}").first.get_attribute("aria-label").endswith(said)
+
+
+def test_the_pointer_reads_the_values_of_a_picture_that_follows(page, app_url):
+    visit(page, f"{app_url}/gates?steps=40&hidden_size=8&batch_size=2&unit=3")
+    box = page.locator(CHART).first.bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    tip = page.locator("#vg-tooltip-element.visible")
+    tip.wait_for()
+    at, *values = tip.inner_text().replace("−", "-").split("\n")
+    states = microscope(Experiment(steps=40, hidden_size=8, batch_size=2)).values
+    shown = dict(value.split(": ") for value in values)
+    assert shown == {name: f"{states[name][3, int(at.removeprefix('step '))]:.4g}" for name in ("h", "c")}
 
 
 def test_what_follows_is_written_on_the_card_it_is_about_when_others_are_not_drawn_yet(page, app_url):
