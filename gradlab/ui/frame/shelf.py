@@ -112,7 +112,7 @@ def forget(name: str) -> None:
 
 
 def adopt(shelf: Any) -> None:
-    """After a reload: the session's shelf is the tab's, whatever still stands there, for the tab goes on with its id."""
+    """After a reload: the session's shelf is the tab's, even an empty one, for the tab goes on with its id."""
     if not isinstance(shelf, str) or len(shelf) != LETTERS:
         return
     st.session_state["shelf"] = shelf
