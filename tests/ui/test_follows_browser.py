@@ -220,7 +220,7 @@ def test_the_pointer_reads_the_values_of_a_picture_that_follows(page, app_url):
     tip.wait_for()
     step, *shown = re.fullmatch(r"step (\d+)\s+h: (\S+)\s+c: (\S+)", tip.inner_text().replace("−", "-")).groups()
     states = microscope(Experiment(steps=40, hidden_size=8, batch_size=2)).values
-    assert shown == [f"{states[name][3, int(step)]:.4g}" for name in ("h", "c")]
+    assert shown == [f"{states[name][int(step), 3]:.4g}" for name in ("h", "c")]
 
 
 def test_what_follows_is_written_on_the_card_it_is_about_when_others_are_not_drawn_yet(page, app_url):
