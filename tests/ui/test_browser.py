@@ -243,6 +243,14 @@ def test_on_a_phone_settings_and_picture_are_on_one_screen_and_the_sidebar_close
     expect(page.get_by_role("heading", name="Gates and units")).to_be_visible()
 
 
+@pytest.mark.parametrize("path", ["phase_map?phase_map_size=5&phase_map_seeds=1", "unrolled?steps=60", "one_unit"])
+def test_on_a_phone_a_page_s_own_choices_leave_its_picture_on_the_first_screen(page, app_url, path):
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, f"{app_url}/{path}")
+    chart, strip = page.locator(CHART).first.bounding_box(), page.locator(".st-key-at_hand")
+    assert chart["y"] + chart["height"] <= (strip.bounding_box()["y"] if strip.count() else 844)
+
+
 def test_long_work_shows_progress_and_stops_when_a_setting_changes(page, app_url):
     server = server_of(app_url)
     begin_long_work(page, app_url)
