@@ -12,6 +12,7 @@ from gradlab.ui.frame import settings
 from gradlab.ui.parts import check_section, following, last_loss, norms, pins, remedies
 from gradlab.ui.parts.cards import cards, state_shown, traces_of
 from gradlab.ui.parts.figure import figure
+from gradlab.ui.parts.section import section
 from gradlab.words import flow
 from gradlab.words.how_to_read import Words
 from gradlab.words.languages import _
@@ -29,10 +30,10 @@ cards(shared.subjects, places)
 remedies.draw(shared.subjects, places, "gradient_flow")
 last_loss.draw(shared.subjects, traces, sentence)
 
-st.header(_("Every layer at every step"), anchor=False)
-rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state))
-draw = partial(layers_by_steps, relative=shared.relative)
-title = _("Layers and steps: {cells}").format(cells=names)
-figure(draw, rows, Words("layers and steps", title, sentence), StepBins())
-
+with section(_("Every layer at every step"), "gradient_flow_layers") as is_open:
+    if is_open:
+        rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state))
+        draw = partial(layers_by_steps, relative=shared.relative)
+        title = _("Layers and steps: {cells}").format(cells=names)
+        figure(draw, rows, Words("layers and steps", title, sentence), StepBins())
 check_section.draw(shared.subjects)

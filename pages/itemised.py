@@ -5,6 +5,7 @@ import streamlit as st
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import following, matrices, pins
 from gradlab.ui.parts.cards import traces_of
+from gradlab.ui.parts.section import section
 from gradlab.words.languages import _
 
 shared = settings.current()
@@ -14,11 +15,11 @@ with pins.below(compares=True):
     shown = following.of("itemised")
 
     shown.sentence(0)
-    shown.sentence(1, "caption")
     for column, (number, subject) in matrices.in_threes([*enumerate(shared.subjects)]):
         with column:
             st.header(subject.title, anchor=False)
             shown.figure(number)
+    shown.sentence(1, "caption")
     if shared.pins:
         shown.sentence(3)
     for column, (number, subject) in matrices.in_threes(matrices.of_pin(shared)):
@@ -26,12 +27,13 @@ with pins.below(compares=True):
             st.header(f"{shared.pins[0].name}: {subject.title}", anchor=False)
             shown.figure(number)
 
-st.header(_("Individual losses and their sum"), anchor=False)
-shown.sentence(2)
-for column, number in matrices.in_threes(matrices.sums(shared)):
-    with column:
-        shown.figure(number)
-for column, (number, subject) in matrices.in_threes(matrices.of_pin(shared, are_sums=True)):
-    with column:
-        st.caption(f"**{shared.pins[0].name}: {subject.title}**")
-        shown.figure(number)
+with section(_("Individual losses and their sum"), "itemised_sums") as is_open:
+    if is_open:
+        shown.sentence(2)
+        for column, number in matrices.in_threes(matrices.sums(shared)):
+            with column:
+                shown.figure(number)
+        for column, (number, subject) in matrices.in_threes(matrices.of_pin(shared, are_sums=True)):
+            with column:
+                st.caption(f"**{shared.pins[0].name}: {subject.title}**")
+                shown.figure(number)

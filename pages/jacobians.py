@@ -10,5 +10,5 @@ linked.segmented_control(_("Jacobian of"), [*BLOCKS], default="full state", requ
 with pins.below(compares=True):
     shown = following.of("jacobians")
     shown.sentence(0)
-    shown.sentence(1, "caption")
     shown.side_by_side([0])
+    shown.sentence(1, "caption")

@@ -6,6 +6,7 @@ import streamlit as st
 
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import pins
+from gradlab.ui.parts.section import section
 from gradlab.ui.training import job_controls, training_page
 from gradlab.ui.training.job_controls import MAPS_EVERY, WORDS_EVERY, redraw_while_running
 from gradlab.words.languages import _
@@ -25,5 +26,6 @@ layer = settings.layer(job.depth)
 redraw_while_running(job, partial(training_page.maps, job, layer, state), MAPS_EVERY)
 job_controls.keep_and_open("training", job, training_page.opened_job)
 
-st.header(_("Before and after"), anchor=False)
-redraw_while_running(job, partial(training_page.before_and_after, job, layer, state), MAPS_EVERY)
+with section(_("Before and after"), "training_before") as is_open:
+    if is_open:
+        redraw_while_running(job, partial(training_page.before_and_after, job, layer, state), MAPS_EVERY)

@@ -222,8 +222,10 @@ def pointer(says: Any, x: alt.X, dark: bool, field: str = "step") -> alt.Chart:
         name="near", nearest=True, on="pointerover", fields=[field], empty=False, clear="pointerout"
     )
     seen = alt.OpacityValue(0, condition={"param": near.name, "empty": False, "value": 0.9})
-    rule = alt.Chart(says).mark_rule(color=colours.INKS[dark].rule, style=theme.POINTER)
-    return rule.encode(x=x, opacity=seen, tooltip=alt.Tooltip("says:N")).add_params(near)
+    # Where the nearest mark is sought, its row is one level deeper, and Vega-Lite reads a field from the upper one.
+    text = alt.ExprRef("(datum.datum || datum).says")
+    rule = alt.Chart(says).mark_rule(color=colours.INKS[dark].rule, style=theme.POINTER, tooltip=text)
+    return rule.encode(x=x, opacity=seen).add_params(near)
 
 
 def hover(wide: Any, drawn: Any, mean: str, x: alt.X, colour: alt.Color, dark: bool) -> list[alt.Chart]:

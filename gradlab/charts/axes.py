@@ -15,7 +15,7 @@ from gradlab.words.numbers import POWER_LABEL
 
 LAG = N_("steps before the end, T − 1 − t")
 BACKWARDS = N_("step t (the gradient travels left)")
-DECADES_ABOUT_ONE = (-1.0, 1.0)  # always in view, so that a steady gradient looks steady
+FEWEST_DECADES = 2.0  # of an axis
 LABELS = 50  # pixels: "1e-3000"
 
 Domain = Sequence[float] | str  # both ends, or the name of a signal that holds both
@@ -46,12 +46,12 @@ def ticks(side: str, pixels: int, span: float | str) -> alt.ExprRef:
 
 
 def decades_domain(columns: Iterable[pd.Series | ndarray]) -> list[float]:
-    """The range of the finite log10 values, and of the decades about 1."""
+    """The range of the finite log10 values and of 1; where it is short, widened at both ends to `FEWEST_DECADES`."""
     finite = [column[np.isfinite(column)] for column in columns]
-    return [
-        float(min([DECADES_ABOUT_ONE[0], *(column.min() for column in finite if len(column))])),
-        float(max([DECADES_ABOUT_ONE[1], *(column.max() for column in finite if len(column))])),
-    ]
+    low = float(min([0.0, *(column.min() for column in finite if len(column))]))
+    high = float(max([0.0, *(column.max() for column in finite if len(column))]))
+    missing = max(FEWEST_DECADES - (high - low), 0.0)
+    return [low - missing / 2, high + missing / 2]
 
 
 def decades(column: str, domain: Domain, title: list[str], **options: Any) -> alt.Y:

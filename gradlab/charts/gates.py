@@ -115,8 +115,8 @@ def _one_unit(table: pd.DataFrame, axis: str, *, letters: pd.Series | None = Non
     first, last = int(table["step"].min()), int(table["step"].max())
     values = table["value"][finite]
     domains = {"steps": [first, last], "values": [float(values.min()), float(values.max())] if len(values) else [0, 1]}
-    write = number if axis.startswith(LOG) else "{:.4g}".format
-    named = drawn.assign(quantity=drawn["quantity"].map(_))
+    write = number if axis.startswith(LOG) else lambda value: f"{value:.4g}".replace("-", "−")
+    named = drawn.assign(quantity=drawn["quantity"].str.removeprefix(LOG).map(_))  # values, not their logarithms
     says = annotations.readings(named, "step", "quantity", "value", write)
     rows = {"lines": drawn, "says": says, "letters": _letter_rows(letters, 0.0)}
     look = Look(tuple(dict.fromkeys(table["quantity"])), axis, 0 if letters is None else last + 1 - first, dark)

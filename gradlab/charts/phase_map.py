@@ -29,7 +29,7 @@ CHOSEN = "place_chosen"  # the selection by a click
 TITLES = {"gain": N_("gain"), "keep_bias": N_("keep-gate bias"), "steps": N_("steps T"), "depth": N_("depth (layers)"),
           "initialization": ""}  # fmt: skip
 LABELLED = (0, 1, 3, 10, 30, 100, 300, 1000, 3000)  # rates of the legend, either way
-HEIGHT, ROW = 460, 24  # pixels of a map, and at least of a row with a name
+HEIGHT, ROW = 380, 24  # pixels of a map, and at least of a row with a name
 SEAM = 1  # pixel by which a place reaches into the next, so that no paper shines through between them
 NO_RATE = N_("no rate: exactly 0, or not finite")
 

@@ -161,7 +161,9 @@ def configuration(dark: bool) -> dict[str, Any]:
         "padding": {"left": 8, "right": 14, "top": 10, "bottom": 8},
         "autosize": {"type": "fit", "contains": "padding"},
         "view": {"stroke": None},
-        "mark": {"aria": False},  # a chart has a description and a table; a label on each of its marks is noise
+        # A chart has a description and a table: a label on each of its marks is noise, and so are columns that a mark
+        # without a tooltip of its own would show to the pointer.
+        "mark": {"aria": False, "tooltip": None},
         "title": {
             "anchor": "start",
             "frame": "bounds",

@@ -14,6 +14,7 @@ from gradlab.words.languages import N_, _
 from gradlab.words.numbers import counted, every, listed, number, rounded, signed, states_called
 
 OTHER = 1.0  # decades: what a state holds is told apart from what all hold together
+DECADE = N_("A decade is a factor of 10.")
 NOTHING_INJECTED = N_("Nothing is injected: at these settings the loss has no gradient, so none arrives anywhere.")
 
 

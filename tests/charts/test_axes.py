@@ -68,10 +68,12 @@ def test_a_domain_that_a_signal_holds_is_drawn_as_one_of_numbers_is():
     assert one == other
 
 
-def test_the_decades_in_view_hold_every_finite_value_and_those_about_one():
+def test_the_decades_in_view_hold_every_finite_value_and_1_and_are_two_at_least():
     nothing = pd.Series([math.nan, -math.inf])
     assert axes.decades_domain([]) == axes.decades_domain([nothing, np.array([])]) == [-1, 1]
-    assert axes.decades_domain([np.array([0.3, -0.2])]) == [-1, 1]
+    assert axes.decades_domain([np.array([0.25, -0.25])]) == [-1, 1]
+    assert axes.decades_domain([np.array([-1.25, -1.0])]) == [-1.625, 0.375], "as much room above as below"
+    assert axes.decades_domain([pd.Series([-5.5, math.nan, -2.0])]) == [-5.5, 0], "nothing above 1 is drawn"
     assert axes.decades_domain([pd.Series([-5.5, math.nan, -2.0]), nothing, np.array([3.5, -9.0, math.inf])]) == [
         -9,
         3.5,

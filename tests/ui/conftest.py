@@ -21,6 +21,14 @@ FIGURES |= {"task_steps": "12", "task_batch": "4", "updates": "20", "text_update
 SECTIONS = {  # of pages, all open, and what keeps tests of them short
     "why_addition": {"why_addition_cuts": "true", "why_addition_orders": "true"},
     "gates": {"gates_units": "true", "gates_spread": "true"},
+    "gradient_flow": {"gradient_flow_layers": "true"},
+    "sequence_types": {"sequence_types_gradient": "true"},
+    "itemised": {"itemised_sums": "true"},
+    "truncation": {"truncation_others": "true"},
+    "training": {"training_before": "true"},
+    "character_model": {"character_model_unit": "true", "character_model_numbers": "true"},
+    "weights": {"weights_parameters": "true"},
+    "your_network": {"your_network_changes": "true"},
     "spectrum": {"spectrum_claims": "true", "spectrum_newton": "true", "spectrum_lags": "true"},
     "initializations": {"initializations_seeds": "3"},
     "phase_map": {"phase_map_size": "5", "phase_map_seeds": "1"},  # measured at once, and not beside the page

@@ -91,7 +91,7 @@ def test_every_other_format_downloads_too(page, app_url):
     ("address", "subject", "lines"),
     [
         ("", "gradient norms", 3),
-        ("gradient_flow?", "layers and steps", 4),
+        ("gradient_flow?gradient_flow_layers=true&", "layers and steps", 4),
         ("why_addition?why_addition_orders=true&", "parts", 11),
     ],
 )
@@ -114,12 +114,12 @@ PHONE += ["training", "character_model?reads_text=text"]
 def test_nothing_is_wider_than_a_phone_and_charts_follow_the_theme(page, app_url, address):
     page.set_viewport_size({"width": 390, "height": 844})
     wide = """main => [...main.querySelectorAll('svg, canvas, p, h1, h2, h3')]
-        .filter(e => !e.closest('.st-key-at_hand'))
+        .filter(e => !e.closest('.st-key-at_hand, [class*="st-key-choices_"]'))
         .filter(e => e.getBoundingClientRect().right > 391).map(e => e.tagName + ' ' + e.textContent.slice(0, 60))"""
     for scheme, background in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(14, 17, 23)")):
         page.emulate_media(color_scheme=scheme)
         visit(page, f"{app_url}/{address}")
-        assert page.get_by_test_id("stMain").evaluate(wide) == []  # but the settings at hand, a strip that scrolls
+        assert page.get_by_test_id("stMain").evaluate(wide) == []  # but settings, in strips that scroll
         app = page.locator(RUNNING).evaluate("app => getComputedStyle(app).backgroundColor")
         assert app == background
         labels = page.locator(f"{CHART} svg text").first.evaluate("text => text.getAttribute('fill')")
@@ -135,7 +135,7 @@ def test_back_and_forward_restore_each_page_as_it_was_left_and_reload_keeps(page
     expect(page).to_have_title("Where does the gradient go? (steps 250) · gradlab")
     go(page, "See", "Gradient flow")
     expect(page).to_have_url(re.compile(r"/gradient_flow\?steps=250$"))
-    expect(page.get_by_role("heading", name="Every layer at every step")).to_be_visible()
+    expect(page.get_by_text("Every layer at every step")).to_be_visible()
     press(page, "Steps", "ArrowRight")
     expect(page).to_have_url(re.compile(r"/gradient_flow\?steps=300$"))
     page.go_back()
@@ -147,7 +147,7 @@ def test_back_and_forward_restore_each_page_as_it_was_left_and_reload_keeps(page
     expect(steps).to_have_attribute("aria-valuetext", "300")
     page.reload()
     idle(page)
-    expect(page.get_by_role("heading", name="Every layer at every step")).to_be_visible()
+    expect(page.get_by_text("Every layer at every step")).to_be_visible()
     expect(steps).to_have_attribute("aria-valuetext", "300")
 
 
@@ -243,6 +243,14 @@ def test_on_a_phone_settings_and_picture_are_on_one_screen_and_the_sidebar_close
     expect(page.get_by_role("heading", name="Gates and units")).to_be_visible()
 
 
+@pytest.mark.parametrize("path", ["phase_map?phase_map_size=5&phase_map_seeds=1", "unrolled?steps=60", "one_unit"])
+def test_on_a_phone_a_page_s_own_choices_leave_its_picture_on_the_first_screen(page, app_url, path):
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, f"{app_url}/{path}")
+    chart, strip = page.locator(CHART).first.bounding_box(), page.locator(".st-key-at_hand")
+    assert chart["y"] + chart["height"] <= (strip.bounding_box()["y"] if strip.count() else 844)
+
+
 def test_long_work_shows_progress_and_stops_when_a_setting_changes(page, app_url):
     server = server_of(app_url)
     begin_long_work(page, app_url)
@@ -257,7 +265,7 @@ def test_long_work_shows_progress_and_stops_when_a_setting_changes(page, app_url
 
 def test_a_long_check_shows_progress_and_stops_when_a_setting_changes(page, app_url):
     server = server_of(app_url)
-    page.goto(f"{app_url}/gradient_flow?depth=4&hidden_size=128")
+    page.goto(f"{app_url}/gradient_flow?depth=4&hidden_size=128&gradient_flow_check=true")
     page.get_by_role("button", name="Check the current settings").click(timeout=WAIT)
     expect(page.get_by_test_id("stProgress")).to_contain_text("Check, RNN")
     expect(page.get_by_test_id("stProgress")).to_contain_text("s left")

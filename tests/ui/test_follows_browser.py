@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from gradlab.analyses.paths import microscope
+from gradlab.settings.experiment import Experiment
 from gradlab.words.following import TOO_LONG
 from tests.ui.browser import CHART, WAIT, drawing, idle, press, visit
 
@@ -208,6 +210,17 @@ def test_the_picture_is_described_by_what_it_shows(page, app_url):
     page.wait_for_timeout(500)
     said = page.locator(SENTENCE).inner_text()
     assert page.locator(f"{CHART}").first.get_attribute("aria-label").endswith(said)
+
+
+def test_the_pointer_reads_the_values_of_a_picture_that_follows(page, app_url):
+    visit(page, f"{app_url}/gates?steps=40&hidden_size=8&batch_size=2&unit=3")
+    box = page.locator(CHART).first.bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    tip = page.locator("#vg-tooltip-element.visible")
+    tip.wait_for()
+    step, *shown = re.fullmatch(r"step (\d+)\s+h: (\S+)\s+c: (\S+)", tip.inner_text().replace("−", "-")).groups()
+    states = microscope(Experiment(steps=40, hidden_size=8, batch_size=2)).values
+    assert shown == [f"{states[name][int(step), 3]:.4g}" for name in ("h", "c")]
 
 
 def test_what_follows_is_written_on_the_card_it_is_about_when_others_are_not_drawn_yet(page, app_url):

@@ -72,6 +72,25 @@ def test_every_session_has_an_id_of_its_own_that_is_in_no_link(open_app):
     assert not any(name in str(app.query_params) for name in ids)
 
 
+def test_a_tab_goes_on_with_its_id_though_nothing_stood_on_its_shelf_when_it_was_loaded_again(monkeypatch):
+    def load(tab):
+        monkeypatch.setattr(shelf.st, "session_state", {})  # another session
+        own = shelf.own()
+        shelf.adopt(tab)
+        return own
+
+    tab = load(None)
+    load(tab)  # before anything was kept
+    shelf.keep("run", "trained", 7)
+    load(tab)
+    assert shelf.own() == tab
+    assert shelf.st.session_state["run"] == "trained"
+    for other in ("", "nothing", tab[:-1], None, 7):
+        own = load(other)
+        assert shelf.own() == own
+        assert "run" not in shelf.st.session_state
+
+
 @pytest.mark.slow
 def test_a_session_that_knows_the_id_goes_on_with_the_same_training_and_any_other_id_changes_nothing(open_app):
     settings = {"hidden_size": "6", "cells": ["RNN"], "task_steps": "12", "task_batch": "4", "updates": "20"}

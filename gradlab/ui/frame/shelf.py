@@ -18,6 +18,7 @@ from gradlab.words.languages import N_
 
 MOST_BYTES = 2**28  # of all visitors together
 SECONDS = 30 * 60.0  # since it was last used
+BYTES, LETTERS = 24, 32  # of an id: random, and as text
 SAID = N_("Kept for this tab over a reload, for 30 minutes after it was last used.")
 TOO_LARGE = N_("Too large to be kept over a reload of this tab: keep its runs as files.")
 
@@ -95,7 +96,7 @@ SHELVES = Shelves()  # of the whole server
 
 def own() -> str:
     """The id of the session's shelf."""
-    return st.session_state.setdefault("shelf", secrets.token_urlsafe(24))
+    return st.session_state.setdefault("shelf", secrets.token_urlsafe(BYTES))
 
 
 def keep(name: str, value: Any, size: int) -> bool:
@@ -111,11 +112,11 @@ def forget(name: str) -> None:
 
 
 def adopt(shelf: Any) -> None:
-    """After a reload: what the tab's shelf has becomes the session's; nothing where it is there no more."""
-    if not isinstance(shelf, str) or (found := SHELVES.use(shelf)) is None:
+    """After a reload: the session's shelf is the tab's, even an empty one, for the tab goes on with its id."""
+    if not isinstance(shelf, str) or len(shelf) != LETTERS:
         return
     st.session_state["shelf"] = shelf
-    for name, value in found.items():
+    for name, value in (SHELVES.use(shelf) or {}).items():
         st.session_state[name] = value
 
 

@@ -44,7 +44,7 @@ def cards(subjects: Sequence[Subject], places: Sequence[Any]) -> None:
             delta_color=colour,
             delta_arrow="off",
             border=True,
-            help=f"{diagnosis.sentence}\n\n{diagnosis.rule}",
+            help=f"{diagnosis.sentence} {_(flow.DECADE)}\n\n{diagnosis.rule}",
         )
 
 

@@ -10,12 +10,17 @@ from gradlab.analyses.check import Checked, check
 from gradlab.cells import CELLS
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import result
+from gradlab.ui.parts.section import section
 from gradlab.words.languages import _
 
 
 def draw(subjects: Sequence[Subject]) -> None:
     """A button, and after it the errors; the answer stays until a setting changes."""
-    st.header(_("Are these numbers right?"), anchor=False)
+    with section(_("Are these numbers right?"), "gradient_flow_check"):
+        _draw(subjects)
+
+
+def _draw(subjects: Sequence[Subject]) -> None:
     text = _(
         "The engine's gradients are derived by hand. Here they are compared with PyTorch's autograd on the same "
         "network, and with finite differences of its loss."

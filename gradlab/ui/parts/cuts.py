@@ -1,4 +1,4 @@
-"""The toggles of routes to leave out of the adjoint, and the question that they make."""
+"""The toggles of routes to leave out of the adjoint, the question that they make, and its picture."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,8 +7,14 @@ import streamlit as st
 
 from gradlab.analyses.call import Call, Table
 from gradlab.analyses.paths import cut, lowest, routes
+from gradlab.analyses.thinning import Lines
+from gradlab.charts import paths
 from gradlab.settings.subject import Subject
+from gradlab.ui.ask import ask
 from gradlab.ui.frame import linked
+from gradlab.ui.parts.figure import figure
+from gradlab.words import paths as sentences
+from gradlab.words.how_to_read import Words
 from gradlab.words.languages import _
 from gradlab.words.routes import in_links
 
@@ -32,3 +38,13 @@ def left(subject: Subject, names: Sequence[str], beside: Subject) -> Table:
     """The whole of a subject, what each cut leaves of it, and the whole of another cell beside it."""
     calls = [whole(subject), *(Call.of(cut, subject, without=(name,), losses="last").then(lowest) for name in names)]
     return Table.of(calls if beside.settings.cell == subject.settings.cell else [*calls, whole(beside)])
+
+
+def draw(subject: Subject, beside: Subject, lag: int, relative: bool) -> None:
+    """The toggles, and what each cut leaves: in words at a lag, and as a figure."""
+    cell = subject.settings.cell
+    after = left(subject, chosen(cell), beside)
+    words = Words("cuts", _("What is left after a cut"), sentences.of_cuts(ask(after), cell, lag))
+    st.markdown(words.sentence)
+    lines = Lines(("log10_relative",), ("cell", "path"))
+    figure(partial(paths.left, relative=relative), after, words, lines)

@@ -17,6 +17,7 @@ from gradlab.ui.ask import rows_on_screen
 from gradlab.ui.frame import settings
 from gradlab.ui.parts import matrices
 from gradlab.ui.parts.cards import state_of
+from gradlab.ui.parts.section import choices
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import flow
 from gradlab.words.how_to_read import Words
@@ -52,7 +53,9 @@ def view(asked: Asked, answer: Answer) -> View:
 
 def draw(figure: Callable[[int], None], subject: Subject) -> None:
     """The types, each with a button that shows it below; `figure` draws a figure of the view."""
-    for number, (column, kind) in enumerate(zip(st.columns(len(KINDS)), KINDS, strict=True)):
+    with choices("sequence_types"):
+        columns = st.columns(len(KINDS))
+    for number, (column, kind) in enumerate(zip(columns, KINDS, strict=True)):
         with column.container(border=True, height="stretch"):
             figure(number)
             st.markdown(f"**{_(kind.name)}**  \n:small[{_(kind.task)}]")

@@ -16,6 +16,7 @@ from gradlab.ui.ask import Rows, result
 from gradlab.ui.frame import linked, settings
 from gradlab.ui.parts import pins
 from gradlab.ui.parts.figure import Chosen, figure
+from gradlab.ui.parts.section import choices
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
@@ -29,7 +30,9 @@ def choose(subject: Subject) -> None:
     """The layer, the sequence and the unit to look at; no unit for the one of the longest memory. The steps, too."""
     if (clicked := st.session_state.pop("clicked unit", None)) is not None:
         st.session_state["unit"] = clicked
-    asked, columns = subject.settings, st.columns(3)
+    asked = subject.settings
+    with choices("gates"):
+        columns = st.columns(3)
     _number(columns[0], _("Unit (or click a row of a picture)"), "unit", asked.hidden_size - 1, None)
     _number(columns[1], _("Sequence of the batch"), "sequence", asked.batch_size - 1)
     _number(columns[2], _("Layer"), "layer", asked.depth - 1)

@@ -10,6 +10,7 @@ from gradlab.analyses.paths import one_unit
 from gradlab.charts.paths import by_hand
 from gradlab.ui.frame import linked
 from gradlab.ui.frame.shown import Settings
+from gradlab.ui.parts.section import choices
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
@@ -23,13 +24,14 @@ WEIGHT, GATE, AT_FIRST = 0.9, 0.9, 100
 
 def choose() -> None:
     """The weight, the gate and the number of steps."""
-    first, second, third = st.columns(3)
-    with first:
-        linked.select_slider(_("Weight w"), WEIGHTS, WEIGHT, key="weight", help="h′ = w h")
-    with second:
-        linked.select_slider(_("Gate z"), GATES, GATE, key="gate", help="h′ = z h + (1 − z) tanh(w h)")
-    with third:
-        linked.select_slider(_("Steps"), STEPS, AT_FIRST, key="lags")
+    with choices("one_unit"):
+        first, second, third = st.columns(3)
+        with first:
+            linked.select_slider(_("Weight w"), WEIGHTS, WEIGHT, key="weight", help="h′ = w h")
+        with second:
+            linked.select_slider(_("Gate z"), GATES, GATE, key="gate", help="h′ = z h + (1 − z) tanh(w h)")
+        with third:
+            linked.select_slider(_("Steps"), STEPS, AT_FIRST, key="lags")
 
 
 def sliders(shared: Settings) -> Mapping[str, Sequence[Any]]:

@@ -32,6 +32,7 @@ from gradlab.ui.kept import MISSING
 from gradlab.ui.maps import MAPS as SERVER
 from gradlab.ui.maps import Map
 from gradlab.ui.parts.figure import Chosen, figure
+from gradlab.ui.parts.section import choices
 from gradlab.ui.work import kept
 from gradlab.words import phase_map as sentences
 from gradlab.words.how_to_read import Words
@@ -49,7 +50,7 @@ OPENING, STOPPED = "phase map opens", "phase map stopped"  # in the session: a p
 
 def choose() -> None:
     """Which map, how fine, over how many seeds."""
-    with st.container(horizontal=True, gap="medium"):
+    with choices("phase_map"), st.container(horizontal=True, gap="medium"):
         linked.segmented_control(
             _("Map"), [*MAPS], default="keep_bias", required=True, format_func=sentences.called, key=OF
         )
@@ -90,12 +91,12 @@ def call_of(settings: Experiment) -> Call:
 def _whole(call: Call, found: PhaseMap, settings: Experiment) -> None:
     sentence, plan = sentences.headline(found), found.plan
     st.markdown(sentence)
-    st.markdown(sentences.crossing(found, settings))
-    st.markdown(sentences.here(settings, plan, result(Call.of(trace, settings).then(diagnose))))
     words = _words(plan, sentence)
     chosen = Chosen("phase map", charts.CHOSEN, partial(_open, settings.cell))
     lines = {"border": Rows(Table.of(call, "border"))}
     figure(_chart(plan, settings), Table.of(call, "table"), words, beside=lines, chosen=chosen)
+    st.markdown(sentences.here(settings, plan, result(Call.of(trace, settings).then(diagnose))))
+    st.markdown(sentences.crossing(found, settings))
     _below(plan, found.border)
 
 

@@ -17,6 +17,7 @@ from gradlab.ui.frame import linked
 from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts import pins
 from gradlab.ui.parts.drawing import Beside
+from gradlab.ui.parts.section import choices
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words import paths as sentences
 from gradlab.words.how_to_read import Words
@@ -28,12 +29,13 @@ FIXED, THESE, ALL = RANGES = ("fixed", "these steps", "the whole sequence")
 
 def choose(steps: int) -> None:
     """The lag on the right edge, and what the colours span: whatever is set, where they are fixed."""
-    left, right = st.columns([2, 1], vertical_alignment="bottom")
-    with left:
-        if len(lags(steps)) > 1:
-            linked.select_slider(_("Lag on the right edge: walk back from the loss"), lags(steps), 0, key="lag")
-    with right:
-        linked.segmented_control(_("Colour range"), RANGES, default=FIXED, required=True, key="colours")
+    with choices("unrolled"):
+        left, right = st.columns([2, 1], vertical_alignment="bottom")
+        with left:
+            if len(lags(steps)) > 1:
+                linked.select_slider(_("Lag on the right edge: walk back from the loss"), lags(steps), 0, key="lag")
+        with right:
+            linked.segmented_control(_("Colour range"), RANGES, default=FIXED, required=True, key="colours")
 
 
 def lags(steps: int) -> list[int]:

@@ -21,6 +21,7 @@ from gradlab.ui.frame import linked, opened_runs
 from gradlab.ui.frame.link import PAGES
 from gradlab.ui.parts import passes
 from gradlab.ui.parts.figure import figure
+from gradlab.ui.parts.section import section
 from gradlab.words import your_network as words
 from gradlab.words.how_to_read import Words
 from gradlab.words.languages import _
@@ -46,14 +47,13 @@ def diagnosis(one: Subject) -> Worst:
     where = result(Call.of(trace, one).then(worst))
     sentence = f"{words.where(where, one.settings.depth)} {words.path(one.settings.cell, result(passes.direct(one)))}"
     st.markdown(sentence)
-    with st.container():
-        st.caption(where.diagnosis.sentence)
     marks = pd.DataFrame({"step": [], "label": []})
     if where.step is not None:
         marks = pd.DataFrame({"step": [where.step], "label": [_("a thousandth is left, or less")]})
     title = _("Where the gradient dies: {cell}").format(cell=one.title)
     said = Words("gradient norms", title, words.where(where, one.settings.depth))
     figure(partial(charts.lines, marks=marks), Table.of(Call.of(trace, one), "table"), said, Lines())
+    st.caption(where.diagnosis.sentence)
     return where
 
 
@@ -73,7 +73,9 @@ def helps(one: Subject, where: Worst) -> None:
         st.markdown(words.remedy(remedy))
         if remedy.code:
             st.code(remedy.code, language="python", wrap_lines=True)
-    st.dataframe(words.table(result(call.then(repaired.summary)), found), hide_index=True)
+    with section(_("All changes, side by side"), "your_network_changes") as is_open:
+        if is_open:
+            st.dataframe(words.table(result(call.then(repaired.summary)), found), hide_index=True)
 
 
 def _chosen(found: Sequence[Remedy]) -> Remedy:

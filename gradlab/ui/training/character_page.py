@@ -19,6 +19,7 @@ from gradlab.ui.frame import language, linked, settings, shelf
 from gradlab.ui.frame.widgets import MOST_TEXT, text_of
 from gradlab.ui.kept import bytes_of
 from gradlab.ui.parts.figure import figure
+from gradlab.ui.parts.section import choices
 from gradlab.ui.training import job_controls, training_page
 from gradlab.ui.training.job import Job
 from gradlab.words import characters as words
@@ -46,7 +47,8 @@ class Choice(NamedTuple):
 
 def choose() -> Choice:
     """The page's own settings, the shared network, and of the shared text what is to be read."""
-    left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
+    with choices("character_model"):
+        left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
     with left:
         reads = linked.segmented_control(
             _("What it learns"), READS, default=HELLO, required=True, key="reads_text",

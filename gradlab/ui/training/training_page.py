@@ -17,6 +17,7 @@ from gradlab.training.tables import Curve, traced_updates
 from gradlab.ui.frame import linked, settings
 from gradlab.ui.parts import following
 from gradlab.ui.parts.figure import figure
+from gradlab.ui.parts.section import choices
 from gradlab.ui.parts.view import Figure, View
 from gradlab.ui.training import job_controls, live, pinned_runs
 from gradlab.ui.training.cards import cards
@@ -50,17 +51,18 @@ class Choice(NamedTuple):
 
 def choose() -> Choice:
     """The page's own settings, and the networks of the shared ones."""
-    columns = st.columns([3, 2, 2, 2, 2], vertical_alignment="bottom")
-    with columns[0]:
-        task = _task()
-    with columns[1]:
-        steps = _stops(_("Length (steps)"), LENGTHS, 50, "task_steps")
-    with columns[2]:
-        batch_size = _stops(_("Batch (sequences)"), BATCHES, 64, "task_batch")
-    with columns[3]:
-        updates = _stops(_("Updates"), UPDATES, 1000, "updates")
-    with columns[4]:
-        recipe = job_controls.recipe(updates, "learning_rate", 3e-3)
+    with choices("training"):
+        columns = st.columns([3, 2, 2, 2, 2], vertical_alignment="bottom")
+        with columns[0]:
+            task = _task()
+        with columns[1]:
+            steps = _stops(_("Length (steps)"), LENGTHS, 50, "task_steps")
+        with columns[2]:
+            batch_size = _stops(_("Batch (sequences)"), BATCHES, 64, "task_batch")
+        with columns[3]:
+            updates = _stops(_("Updates"), UPDATES, 1000, "updates")
+        with columns[4]:
+            recipe = job_controls.recipe(updates, "learning_rate", 3e-3)
     differ = WHERE_CELLS_DIFFER.get(task, {})
     if any(st.session_state[name] != value for name, value in differ.items()):
         label = _("Use settings where the cells differ")
