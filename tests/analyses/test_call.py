@@ -75,6 +75,7 @@ def test_its_program_makes_its_rows(table):
 
 def test_a_program_lists_each_subject_once_and_loops_where_it_can():
     assert TABLES["each of several"].code.startswith("pd.concat([gradlab.trace(experiment).table for experiment in")
+    assert TABLES["one subject"].code == "gradlab.trace(experiments[0]).table"
     assert TABLES["other calls of one subject"].subjects == (LSTM,)
     assert "experiments[1]" in TABLES["calls of two subjects"].code.replace(
         "for experiment in experiments", "experiments[1]"

@@ -232,6 +232,21 @@ def test_a_line_is_named_at_its_first_finite_step_and_left_out_where_it_has_none
     assert ends["step"].to_dict() == {"rnn": 2, "lstm": 0}
 
 
+def test_lines_of_no_cell_have_names_and_where_nothing_is_finite_there_are_none():
+    table = line(3, [-4.0, -2.0, 0.0]).drop(columns="cell")
+    both = pd.concat([table.assign(path="direct"), table.assign(path="total")], ignore_index=True)
+    assert line_ends(both, relative=False)["label_at"].to_numpy() == pytest.approx([-3.8, -4.2])  # a tenth of 4 apart
+    nothing = line_ends(line(3, [np.nan, -np.inf, np.inf]), relative=False)
+    assert nothing.empty
+    assert {"cell", "step", "lag", "log10_norm", "label_at"} <= set(nothing)
+
+
+def test_of_compared_tables_the_present_lines_alone_have_names_at_their_ends():
+    now, pin = line(3, [-4.0, -2.0, 0.0]), line(3, [-400.0, -2.0, 5.0])
+    both = pd.concat([now.assign(pin=NOW), pin.assign(pin="A")], ignore_index=True)
+    pd.testing.assert_frame_equal(line_ends(both, relative=False), line_ends(now, relative=False))
+
+
 def named(*lines, **options) -> pd.DataFrame:
     """Names of pins beside lines: (pin, values by step) or (pin, values, cell), all of 101 steps."""
     tables = [line(101, values, *cell).assign(pin=pin) for pin, values, *cell in lines]
@@ -286,6 +301,21 @@ def test_lines_of_a_pin_have_one_name_where_they_are_nearer_than_seven_hundredth
     now = np.where(np.arange(101) == 100, 0.0, -range)
     labels = named((NOW, now, "gru"), ("A", FLAT - 0.2, "rnn"), ("A", FLAT - 0.2 - apart, "lstm"))["label"]
     assert labels.tolist() == (["A: gain 2"] if names == 1 else ["A RNN: gain 2", "A LSTM"])
+
+
+def test_lines_of_a_pin_are_near_each_other_where_they_are_in_the_middle_of_the_picture():
+    both = ("A", RISING, "rnn"), ("A", -10 - RISING, "lstm")
+    assert named((NOW, FLAT, "gru"), *both)["label"].tolist() == ["A: gain 2"], "they cross there"
+
+
+def test_only_h_of_the_bottom_layer_has_names():
+    now, pin = (line(101, values).assign(pin=name) for name, values in ((NOW, FLAT), ("A", RISING - 1)))
+    others = [pin.assign(layer=1, log10_norm=FLAT - 7), pin.assign(state="c", log10_norm=FLAT - 2)]
+    alone, among = (
+        pin_names(pd.concat(tables, ignore_index=True), {"A": "a"}, relative=False)
+        for tables in ([now, pin], [now, *others, pin])
+    )
+    pd.testing.assert_frame_equal(alone, among, check_exact=True)
 
 
 def test_a_line_without_any_finite_value_is_not_named_and_another_only_where_it_is_finite():
