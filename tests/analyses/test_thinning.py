@@ -308,6 +308,16 @@ def test_lines_of_a_pin_are_near_each_other_where_they_are_in_the_middle_of_the_
     assert named((NOW, FLAT, "gru"), *both)["label"].tolist() == ["A: gain 2"], "they cross there"
 
 
+def test_every_pin_is_named_at_its_own_line_unless_that_is_the_present_one_lag_by_lag():
+    names = named((NOW, FLAT), ("A", FLAT - 4), ("B", FLAT - 8))
+    assert names[["pin", "label_at"]].to_numpy().tolist() == [["A", -4], ["B", -8]]
+    assert named((NOW, FLAT), ("A", FLAT))["pin"].tolist() == []
+    early, late = (np.where(np.arange(101) < 50, *values) for values in ((-3.0, -np.inf), (-np.inf, -3.0)))
+    early[50] = -3.0  # as many values, and the same ones
+    assert np.isfinite(early).sum() == np.isfinite(late).sum()
+    assert named((NOW, late), ("A", early))["pin"].tolist() == ["A"]
+
+
 def test_only_h_of_the_bottom_layer_has_names():
     now, pin = (line(101, values).assign(pin=name) for name, values in ((NOW, FLAT), ("A", RISING - 1)))
     others = [pin.assign(layer=1, log10_norm=FLAT - 7), pin.assign(state="c", log10_norm=FLAT - 2)]
