@@ -12,6 +12,7 @@ from gradlab.analyses.jacobians import (
     lyapunov_exponents,
     lyapunov_spectrum,
     step_jacobians,
+    step_logarithms,
     unstable_directions,
 )
 from gradlab.analyses.traces import trace
@@ -198,6 +199,31 @@ def test_directions_that_a_singular_weight_loses_have_an_exponent_of_minus_infin
     exponents = lyapunov_exponents(linear(U), np.zeros((50, 1, 1)))
     assert np.isneginf(exponents).tolist() == [False] * 4 + [True] * 2
     assert np.isneginf(log_determinants(linear(U), np.zeros((50, 1, 1)))).all()
+
+
+def test_of_a_network_that_keeps_nothing_every_direction_is_lost():
+    assert np.isneginf(lyapunov_exponents(linear(np.zeros((4, 4))), np.ones((20, 1, 1)))).all()
+
+
+def test_a_step_has_no_determinant_from_where_one_of_its_units_has_overflowed():
+    """One unit grows by 10^60 a step, and leaves float64 at the sixth; the other halves."""
+    stack = Stack("rnn_relu", (Layer(np.ones((2, 1)), np.diag([1e60, 0.5]), np.zeros(2), np.zeros(2)),))
+    determinants, diagonals = step_logarithms(stack, np.ones((9, 1, 1)))
+    assert determinants[:6] == pytest.approx(np.log(1e60) + np.log(0.5))
+    assert diagonals[:6] == pytest.approx(np.tile(np.log([1e60, 0.5]), (6, 1)))
+    assert np.isnan(determinants[6:]).all()
+    assert np.isnan(diagonals[6:]).all()
+
+
+def test_logarithms_of_the_first_sequence_are_given_unless_another_is_named():
+    case = drawn_case("rnn", H=4, T=12, B=2, seed=3)
+    arrays = case.stack, case.inputs, case.initial_state
+    first = step_logarithms(case.stack, case.inputs[:, :1], [state[:, :1] for state in case.initial_state])
+    for part, of_first, of_second in zip(
+        step_logarithms(*arrays), first, step_logarithms(*arrays, sequence=1), strict=True
+    ):
+        assert part == pytest.approx(of_first, abs=1e-12)
+        assert np.abs(part - of_second).max() > 1e-3
 
 
 def test_the_dimension_of_known_spectra():
