@@ -205,14 +205,15 @@ def test_of_a_network_that_keeps_nothing_every_direction_is_lost():
     assert np.isneginf(lyapunov_exponents(linear(np.zeros((4, 4))), np.ones((20, 1, 1)))).all()
 
 
-def test_a_step_has_no_determinant_from_where_one_of_its_units_has_overflowed():
-    """One unit grows by 10^60 a step, and leaves float64 at the sixth; the other halves."""
-    stack = Stack("rnn_relu", (Layer(np.ones((2, 1)), np.diag([1e60, 0.5]), np.zeros(2), np.zeros(2)),))
+def test_a_step_has_no_determinant_from_where_one_of_its_layers_has_overflowed():
+    """The upper layer's unit is 1, 10^60, … 10^300, and then beyond float64; the lower one's halves."""
+    one, nothing = np.ones((1, 1)), np.zeros(1)
+    stack = Stack("rnn_relu", tuple(Layer(one, factor * one, nothing, nothing) for factor in (0.5, 1e60)))
     determinants, diagonals = step_logarithms(stack, np.ones((9, 1, 1)))
-    assert determinants[:6] == pytest.approx(np.log(1e60) + np.log(0.5))
-    assert diagonals[:6] == pytest.approx(np.tile(np.log([1e60, 0.5]), (6, 1)))
+    assert determinants[:6] == pytest.approx(np.log(0.5) + np.log(1e60))
+    assert diagonals[:6] == pytest.approx(np.tile(np.log([0.5, 1e60]), (6, 1)))
     assert np.isnan(determinants[6:]).all()
-    assert np.isnan(diagonals[6:]).all()
+    assert np.isnan(diagonals[7:]).all()
 
 
 def test_logarithms_of_the_first_sequence_are_given_unless_another_is_named():
