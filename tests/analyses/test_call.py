@@ -95,6 +95,20 @@ def test_the_rows_that_a_query_chooses_are_pandas_own(where):
     pd.testing.assert_frame_equal(asked, table.query(where).reset_index(drop=True), check_exact=True)
 
 
+def test_a_query_that_chooses_nothing_leaves_the_columns():
+    table = trace(LSTM).table
+    nothing = Table.of(Call.of(trace, LSTM), "table", "layer == 9").rows()
+    pd.testing.assert_frame_equal(nothing, table.head(0), check_exact=True)
+
+
+def test_a_query_of_whole_parts_makes_those_alone():
+    found = trace(LSTM)
+    table = Table.of(Call.of(trace, LSTM), "table", "layer == 1 and state == 'h'")
+    (part,) = table.parts_of([found])
+    assert part.count == len(part.rows()) == LSTM.steps
+    assert part.same.items() >= {"layer": 1, "state": "h"}.items()
+
+
 def test_a_call_is_named_after_its_analysis_and_its_subject():
     assert Call.of(paths.gate_product, LSTM).title == f"Gate product, {LSTM.title}"
     assert Call.of(pairs, LSTM).then(beyond).title == f"Beyond, {LSTM.title}"
