@@ -131,7 +131,8 @@ def check(
     few = problem.excerpt(FEWEST_STEPS, SEQUENCES, "float64")
     rows += _against_differences(_run(few), work)
     table = pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
-    sentence = _sentence(problem.size, run.problem.size, int(table.compared[0]), rounding[..., 0].size)
+    compared = int(table.compared[: rounding.shape[-1]].sum())  # of all states
+    sentence = _sentence(problem.size, run.problem.size, compared, rounding.size)
     return Checked(table, run.problem.size, sentence)
 
 
@@ -181,14 +182,14 @@ def _whole(rounding: ndarray, dtype: str) -> ndarray:
 
 
 def _nudged(stack: Stack) -> Stack:
-    """The stack in float64 with every weight changed by half of its dtype's last digit, up or down."""
+    """The stack in float64 with every weight moved to a neighbour in its dtype, up or down; zeros stay."""
     random = np.random.default_rng(0)
-    half = np.finfo(stack.dtype).eps / 2
-    layers = [[part.astype(np.float64) for part in layer] for layer in stack.layers]
-    return Stack(
-        stack.cell,
-        tuple(Layer(*(part * (1 + half * random.choice([-1, 1], part.shape)) for part in layer)) for layer in layers),
-    )
+
+    def moved(part: ndarray) -> ndarray:
+        towards = part * random.choice(np.array([0.5, 2], part.dtype), part.shape)
+        return np.nextafter(part, towards).astype(np.float64)
+
+    return Stack(stack.cell, tuple(Layer(*map(moved, layer)) for layer in stack.layers))
 
 
 def _errors(computed: ndarray, exact: ndarray) -> ndarray:

@@ -15,6 +15,7 @@ from gradlab.analyses.call import Call, Compared, Table, chosen, each, refuse_to
 from gradlab.analyses.itemised import pairs
 from gradlab.analyses.parts import together
 from gradlab.analyses.problem import Problem, problem_of
+from gradlab.analyses.seeds import over_seeds
 from gradlab.analyses.thinning import Lines
 from gradlab.analyses.traces import trace
 from gradlab.analyses.truncation import Schedule, beyond, bias, cost, kept_by
@@ -22,6 +23,7 @@ from gradlab.engine import TooLarge
 from gradlab.settings import drawing
 from gradlab.training import Recipe, Run
 from gradlab.ui.kept import bytes_of
+from gradlab.words.languages import speaking
 from tests.analyses.memory import peak_bytes
 from tests.analyses.registry import ANALYSES
 
@@ -73,6 +75,7 @@ def test_its_program_makes_its_rows(table):
 
 def test_a_program_lists_each_subject_once_and_loops_where_it_can():
     assert TABLES["each of several"].code.startswith("pd.concat([gradlab.trace(experiment).table for experiment in")
+    assert TABLES["one subject"].code == "gradlab.trace(experiments[0]).table"
     assert TABLES["other calls of one subject"].subjects == (LSTM,)
     assert "experiments[1]" in TABLES["calls of two subjects"].code.replace(
         "for experiment in experiments", "experiments[1]"
@@ -88,12 +91,53 @@ def test_the_rows_that_a_query_chooses_are_pandas_own(where):
     table = trace(LSTM).table
     pd.testing.assert_frame_equal(chosen(table, where), table.query(where), check_exact=True)
     assert 0 < len(chosen(table, where)) < len(table)
+    asked = Table.of(Call.of(trace, LSTM), "table", where).rows()  # of parts, of which some are made or all
+    pd.testing.assert_frame_equal(asked, table.query(where).reset_index(drop=True), check_exact=True)
+
+
+def test_a_query_that_chooses_nothing_leaves_the_columns():
+    table = trace(LSTM).table
+    nothing = Table.of(Call.of(trace, LSTM), "table", "layer == 9").rows()
+    pd.testing.assert_frame_equal(nothing, table.head(0), check_exact=True)
+
+
+def test_a_query_of_whole_parts_makes_those_alone():
+    found = trace(LSTM)
+    table = Table.of(Call.of(trace, LSTM), "table", "layer == 1 and state == 'h'")
+    (part,) = table.parts_of([found])
+    assert part.count == len(part.rows()) == LSTM.steps
+    assert part.same.items() >= {"layer": 1, "state": "h"}.items()
 
 
 def test_a_call_is_named_after_its_analysis_and_its_subject():
     assert Call.of(paths.gate_product, LSTM).title == f"Gate product, {LSTM.title}"
     assert Call.of(pairs, LSTM).then(beyond).title == f"Beyond, {LSTM.title}"
     assert Call.of(paths.one_unit, 0.9, 0.5, 20).title == "One unit"
+
+
+def test_a_call_of_options_alone_has_no_subject_and_no_need():
+    call = Call.of(paths.one_unit, weight=0.9, gate=0.5, steps=20)
+    assert (call.subject, call.need, call.work, call.title) == (None, None, 0, "One unit")
+    pd.testing.assert_frame_equal(call.result(), paths.one_unit(0.9, 0.5, 20), check_exact=True)
+
+
+def test_the_work_of_a_call_is_what_its_analysis_states():
+    assert Call.of(trace, LSTM).work == problem_of(LSTM).trace_need.work > 0
+    assert Call.of(over_seeds, LSTM, seeds=7).work == 7 * Call.of(trace, LSTM).work
+
+
+def test_an_analysis_that_reports_no_progress_is_made_where_progress_is_asked_for():
+    product, heard = Call.of(paths.gate_product, LSTM), []
+    pd.testing.assert_frame_equal(product.result(heard.append), product.result(), check_exact=True)
+    assert not heard
+
+
+def test_only_the_key_of_what_has_sentences_depends_on_the_language():
+    plain, says = Call.of(trace, LSTM), Call.of(gradlab.check, LSTM)
+    before = [call.key for call in (plain, says)]
+    with speaking("ko"):
+        assert plain.key == before[0]
+        assert says.key != before[1]
 
 
 def test_equal_questions_are_equal_values_with_equal_keys():

@@ -15,6 +15,7 @@ from gradlab import Experiment, check
 from gradlab.analyses.check import ALLOWED, ALLOWED_DIFFERENCE, CHECK_COLUMNS, FEWEST_STEPS, TOO_MUCH
 from gradlab.cells import CELLS
 from gradlab.engine import sweep, times_power
+from gradlab.network.stack import Layer, Stack
 from gradlab.settings.initializations import INITIALIZATIONS
 from gradlab.settings.inputs import INPUTS
 from gradlab.settings.losses import LOSSES
@@ -59,6 +60,7 @@ def test_the_check_tells_how_far_it_is_after_every_step_of_every_run():
     assert told[0] < 0.01
     assert told[-1] == pytest.approx(1)
     assert max(np.diff(told)) < 0.01
+    assert told == pytest.approx(np.arange(1, len(told) + 1) / len(told)), "no step counts more than another"
 
 
 @pytest.mark.parametrize("after", [5, 50, 100, 200])  # in autograd's runs there and back, and in the differences
@@ -127,6 +129,8 @@ def test_chaotic_saturated_exploding_and_dead_settings_pass_over_the_steps_that_
 def test_the_sentence_says_when_fewer_steps_are_compared_and_why():
     calm, chaotic = check(SMALL), check(Experiment(cell="rnn", gain=5, initialization="gaussian"))
     assert "rounding alone" not in calm.sentence
+    assert chaotic.passed
+    assert chaotic.table.allowed[0] <= 1e-6, "no more is allowed of float64, whatever rounding does"
     assert chaotic.size.steps < 200
     assert f"first {chaotic.size.steps} steps" in chaotic.sentence
     assert "Over more steps rounding alone would change the gradients" in chaotic.sentence
@@ -196,15 +200,21 @@ LINEAR = SMALL.replace(cell="rnn_linear", initialization="orthogonal", steps=12)
 def spoilt(monkeypatch):
     """Runs a check of an engine whose ∂L/∂s_t a function has changed."""
 
-    def run(experiment, change):
+    def run(case, change):
         def wrong(*arguments, **options):
             swept = sweep(*arguments, **options)
-            parts = ((part, times_power(part.totals, part.exponents)) for part in swept.adjoints)
-            spoilt = (part._replace(totals=change(totals), exponents=0 * part.exponents) for part, totals in parts)
+            spoilt = (
+                part._replace(
+                    totals=change(times_power(part.totals, part.exponents)),
+                    a_x_bar=times_power(part.a_x_bar, part.exponents),
+                    exponents=0 * part.exponents,
+                )
+                for part in swept.adjoints
+            )
             return swept._replace(adjoints=tuple(spoilt))
 
         monkeypatch.setattr(MODULE, "sweep", wrong)
-        return check(experiment).table.set_index(["check", "quantity"])
+        return check(*(case if isinstance(case, tuple) else (case,))).table.set_index(["check", "quantity"])
 
     return run
 
@@ -234,6 +244,37 @@ def test_a_gradient_that_is_off_by_a_factor_fails_exactly_where_that_is_more_tha
     assert of_differences.allowed.to_numpy() == pytest.approx(2e-6)
 
 
+@pytest.mark.parametrize("size", [1e-6, 1e6])
+def test_errors_are_relative_whatever_the_size_of_the_loss(spoilt, size):
+    e = LINEAR.replace(steps=8)
+    cotangents = np.zeros((8, 2, 8))
+    cotangents[1] = size
+    case = e.network(), e.sequence()[:8], cotangents
+    table = spoilt(case, lambda totals: totals * (1 + 1e-4)).loc[("finite differences", "∂L/∂h")]
+    assert 1e-5 < table.largest_error <= 1e-4 * (1 + 1e-3)
+    assert spoilt(case, lambda totals: totals).passed.all()
+
+
+def test_only_differences_that_are_good_enough_are_compared():
+    """A gradient that a step makes smaller by 10^8 is 10^8 times less than the terms of the loss, and their rounding
+    divided by the nudge is more than a millionth of it."""
+    rows = check(LINEAR.replace(gain=1e-8)).table.set_index("check")
+    assert (rows.compared["finite differences"] == 1).all(), "at the loss's own step"
+    assert (rows.compared["autograd"] == 12 * 2).all()
+
+
+def test_where_no_difference_is_good_a_gradient_that_is_off_by_more_than_their_error_fails(spoilt):
+    """States of 10^10 leave the loss, and so its differences, some six digits; a third of the gradient is missed."""
+    cotangents = np.zeros((8, 2, 8))
+    cotangents[-1] = 1
+    case = LINEAR.network(), 1e10 * LINEAR.sequence()[:8], cotangents
+    row = "finite differences", "∂L/∂h"
+    for factor in (1, 3):
+        table = spoilt(case, lambda totals, factor=factor: factor * totals).loc[row]
+        assert table.passed == (factor == 1)
+        assert table.compared == 4
+
+
 @pytest.mark.parametrize("at", [0, 3, -1])
 def test_one_wrong_gradient_among_all_is_enough(spoilt, at):
     def change(totals):
@@ -259,9 +300,32 @@ def test_differences_are_taken_at_lags_0_1_2_and_5_as_far_as_there_are_steps(los
 
 def test_a_check_without_any_loss_finds_nothing_and_passes():
     stack, inputs = LINEAR.network(), LINEAR.sequence()
-    without = check(stack, inputs, np.zeros((12, 2, 8)))
-    assert without.passed
-    assert (without.table.largest_error == 0).all()
+    for steps in (12, 1):
+        without = check(stack, inputs[:steps], np.zeros((steps, 2, 8)))
+        assert without.passed
+        assert (without.table.largest_error == 0).all()
+
+
+def test_a_state_whose_gradients_are_all_lost_is_left_out_and_counted():
+    """Weights of 10^5 cancel in the output gate, of which float32 then has two digits: ∂L/∂c has no more of them, all
+    of it being multiplied by that gate's last value. ∂L/∂h is the loss's own gradient, and zero before it."""
+    H, T = 4, 8
+    W, cotangents = np.zeros((4 * H, 2)), np.zeros((T, 1, H))
+    W[3 * H :], cotangents[-1] = (1e5, -1e5), 1
+    layer = (W, np.zeros((4 * H, H)), np.zeros(4 * H), np.zeros(4 * H))
+    stack = Stack("lstm", (Layer(*(part.astype(np.float32) for part in layer)),))
+    found = check(stack, np.ones((T, 1, 2), np.float32), cotangents.astype(np.float32))
+    assert found.table.compared[:2].tolist() == [T, 0]
+    assert found.sentence.endswith(f"Of {T} of {2 * T} gradients rounding leaves too few digits: they are left out.")
+
+
+def test_a_sequence_that_overflows_beside_one_that_does_not_shortens_the_check():
+    """A state that grows tenfold a step leaves float32 after 38 steps; without input and bias it stays 0."""
+    (layer,) = LINEAR.replace(gain=10).network("float32").layers
+    stack = Stack("rnn_linear", (layer._replace(b_W=0 * layer.b_W, b_U=0 * layer.b_U),))
+    inputs, cotangents = np.ones((60, 2, 16), np.float32), np.zeros((60, 2, 8), np.float32)
+    inputs[:, 1], cotangents[-1] = 0, 1
+    assert check(stack, inputs, cotangents).size.steps == 30
 
 
 def test_a_single_sequence_and_layer_are_named():
@@ -276,14 +340,18 @@ def test_steps_are_halved_until_what_grows_tenfold_a_step_fits_into_float32_and_
     assert check(chaotic).size.steps == 8
 
 
-def test_the_nudged_weights_are_half_a_last_digit_off_either_way():
-    for dtype in ("float64", "float32"):
-        stack = SMALL.network(dtype)
-        for layer, nudged in zip(stack.layers, MODULE._nudged(stack).layers, strict=True):
-            off = nudged.U / layer.U.astype(np.float64) - 1
-            assert nudged.U.dtype == np.float64
-            assert np.abs(off) == pytest.approx(np.finfo(dtype).eps / 2, rel=0.51)
-            assert {*np.sign(off).ravel()} >= {-1, 1} or dtype == "float64"
+@pytest.mark.parametrize("initialization", ["pytorch", "identity"])  # whose ones are powers of two
+@pytest.mark.parametrize(("dtype", "bits"), [("float64", np.int64), ("float32", np.int32)])
+def test_a_nudged_weight_is_the_next_number_of_its_dtype_either_way_and_zeros_stay(initialization, dtype, bits):
+    """Neighbours have patterns of bits that differ by 1."""
+    stack = SMALL.replace(initialization=initialization, cell="lstm").network(dtype)
+    for layer, nudged in zip(stack.layers, MODULE._nudged(stack).layers, strict=True):
+        for part, moved in zip(layer, nudged, strict=True):
+            assert moved.dtype == np.float64
+            assert (moved.astype(dtype) == moved).all()
+            off = moved.astype(dtype).view(bits).astype(np.int64) - part.view(bits)
+            assert (off[part == 0] == 0).all()
+            assert {*off[part != 0]} == ({-1, 1} if part.any() else set())
 
 
 def test_the_check_does_not_depend_on_the_state_of_any_generator():

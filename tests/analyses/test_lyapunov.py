@@ -12,6 +12,7 @@ from gradlab.analyses.jacobians import (
     lyapunov_exponents,
     lyapunov_spectrum,
     step_jacobians,
+    step_logarithms,
     unstable_directions,
 )
 from gradlab.analyses.traces import trace
@@ -198,6 +199,32 @@ def test_directions_that_a_singular_weight_loses_have_an_exponent_of_minus_infin
     exponents = lyapunov_exponents(linear(U), np.zeros((50, 1, 1)))
     assert np.isneginf(exponents).tolist() == [False] * 4 + [True] * 2
     assert np.isneginf(log_determinants(linear(U), np.zeros((50, 1, 1)))).all()
+
+
+def test_of_a_network_that_keeps_nothing_every_direction_is_lost():
+    assert np.isneginf(lyapunov_exponents(linear(np.zeros((4, 4))), np.ones((20, 1, 1)))).all()
+
+
+def test_a_step_has_no_determinant_from_where_one_of_its_layers_has_overflowed():
+    """The upper layer's unit is 1, 10^60, … 10^300, and then beyond float64; the lower one's halves."""
+    one, nothing = np.ones((1, 1)), np.zeros(1)
+    stack = Stack("rnn_relu", tuple(Layer(one, factor * one, nothing, nothing) for factor in (0.5, 1e60)))
+    determinants, diagonals = step_logarithms(stack, np.ones((9, 1, 1)))
+    assert determinants[:6] == pytest.approx(np.log(0.5) + np.log(1e60))
+    assert diagonals[:6] == pytest.approx(np.tile(np.log([0.5, 1e60]), (6, 1)))
+    assert np.isnan(determinants[6:]).all()
+    assert np.isnan(diagonals[7:]).all()
+
+
+def test_logarithms_of_the_first_sequence_are_given_unless_another_is_named():
+    case = drawn_case("rnn", H=4, T=12, B=2, seed=3)
+    arrays = case.stack, case.inputs, case.initial_state
+    first = step_logarithms(case.stack, case.inputs[:, :1], [state[:, :1] for state in case.initial_state])
+    for part, of_first, of_second in zip(
+        step_logarithms(*arrays), first, step_logarithms(*arrays, sequence=1), strict=True
+    ):
+        assert part == pytest.approx(of_first, abs=1e-12)
+        assert np.abs(part - of_second).max() > 1e-3
 
 
 def test_the_dimension_of_known_spectra():

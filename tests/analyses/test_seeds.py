@@ -69,9 +69,32 @@ def test_its_memory_is_refused_before_anything_is_drawn(monkeypatch):
     alone = Call.of(trace, e).need
     assert call.need.bytes > alone.bytes
     assert call.need.work == 50 * alone.work
+    assert call.need.kept == call.need.bytes - alone.bytes
     monkeypatch.setattr(plan, "memory_limit", lambda: call.need.bytes - 1)
     with pytest.raises(TooLarge, match="steps = 5000"):
         over_seeds(e, 50)
+
+
+def test_what_is_kept_is_as_large_as_its_arrays():
+    e = Experiment(cell="lstm", depth=3, **SMALL)
+    found = over_seeds(e, 2)
+    assert Call.of(over_seeds, e, seeds=2).need.kept == found.log10_norms.nbytes + found.log10_relative.nbytes
+
+
+def test_a_single_seed_is_allowed_and_has_no_spread():
+    found = over_seeds(Experiment(**SMALL), 1)
+    assert found.seeds == (0,)
+    for name in ("log10_norm", "log10_relative"):
+        assert (found.table[f"{name}_min"] == found.table[f"{name}_max"]).all()
+
+
+def test_its_parts_span_the_steps_that_they_have():
+    """Bins of a picture begin and end where the parts say they do."""
+    found = over_seeds(Experiment(cell="lstm", depth=2, **SMALL), 2)
+    for part in found.table_parts:
+        rows = part.rows()
+        assert part.count == len(rows)
+        assert rows["step"].tolist() == list(range(part.span[0], part.span[1] + 1))
 
 
 def test_progress_rises_from_seed_to_seed():

@@ -23,10 +23,12 @@ from gradlab.analyses.thinning import (
     bin_pairs,
     bin_steps,
     line_ends,
+    pin_names,
     thin,
 )
 from gradlab.analyses.traces import trace
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.pins import NOW
 
 COLUMNS = ("log10_norm", "log10_norm_max")
 values = st.one_of(st.floats(-4000, 4000), st.sampled_from([-np.inf, np.nan, 0.0, -1.0]))
@@ -228,6 +230,110 @@ def test_a_line_is_named_at_its_first_finite_step_and_left_out_where_it_has_none
     )
     ends = line_ends(table, relative=False).set_index("cell")
     assert ends["step"].to_dict() == {"rnn": 2, "lstm": 0}
+
+
+def test_lines_of_no_cell_have_names_and_where_nothing_is_finite_there_are_none():
+    table = line(3, [-4.0, -2.0, 0.0]).drop(columns="cell")
+    both = pd.concat([table.assign(path="direct"), table.assign(path="total")], ignore_index=True)
+    assert line_ends(both, relative=False)["label_at"].to_numpy() == pytest.approx([-3.8, -4.2])  # a tenth of 4 apart
+    nothing = line_ends(line(3, [np.nan, -np.inf, np.inf]), relative=False)
+    assert nothing.empty
+    assert {"cell", "step", "lag", "log10_norm", "label_at"} <= set(nothing)
+
+
+def test_of_compared_tables_the_present_lines_alone_have_names_at_their_ends():
+    now, pin = line(3, [-4.0, -2.0, 0.0]), line(3, [-400.0, -2.0, 5.0])
+    both = pd.concat([now.assign(pin=NOW), pin.assign(pin="A")], ignore_index=True)
+    pd.testing.assert_frame_equal(line_ends(both, relative=False), line_ends(now, relative=False))
+
+
+def named(*lines, **options) -> pd.DataFrame:
+    """Names of pins beside lines: (pin, values by step) or (pin, values, cell), all of 101 steps."""
+    tables = [line(101, values, *cell).assign(pin=pin) for pin, values, *cell in lines]
+    labels = {"A": "gain 2", "B": "gain 3"}
+    return pin_names(pd.concat(tables, ignore_index=True), labels, relative=False, **options)
+
+
+FLAT, RISING = np.zeros(101), np.linspace(-10, 0, 101)  # by step: from the left to the right
+
+
+@pytest.mark.parametrize(
+    ("now", "pin", "above", "left"),
+    [  # where there is room: away from the present line, and on the side to which the pin's own line leaves it
+        (RISING, RISING - 0.5, False, False),
+        (RISING, RISING + 0.5, True, True),
+        (-RISING, -RISING - 0.5, False, True),
+        (-RISING, -RISING + 0.5, True, False),
+        (FLAT - 8, RISING, True, True),  # a line that ends the range has all the room above it
+    ],
+)
+def test_a_pin_is_named_away_from_the_present_line_where_its_own_leaves_the_most_room(now, pin, above, left):
+    (name,) = named((NOW, now), ("A", pin)).to_dict("records")
+    lag = 35 if left else 65  # of those at 35, 45, 55 and 65 hundredths of the longest, with the most width beside it
+    assert name == {
+        "pin": "A",
+        "lag": lag,
+        "label": "A: gain 2",
+        "label_at": pin[100 - lag],
+        "above": above,
+        "left": left,
+        "room": pytest.approx(0.65),
+    }
+
+
+@pytest.mark.parametrize("near", [0.1, 1.2, 1.6])
+def test_a_name_avoids_lags_at_which_another_line_is_nearer_than_the_height_of_a_name(near):
+    """Below the pin's line there is no room at all; above it there is none from lag 30 to 50. A name takes 1.5 decades
+    of ten; farther lines count no more than those, and then the width decides."""
+    lag = np.arange(101)[::-1]
+    above = np.where((lag >= 30) & (lag <= 50), -5 + near, 0)
+    above[0] = -10  # the range is of ten decades
+    names = named((NOW, above, "gru"), (NOW, FLAT - 5.1, "rnn"), ("A", FLAT - 5))
+    assert names["above"].all()
+    assert names["lag"].tolist() == [35 if near > 1.5 else 55]
+    assert names["room"].to_numpy() == pytest.approx(0.65 if near > 1.5 else 0.45)
+
+
+@pytest.mark.parametrize(("apart", "range", "names"), [(0.6, 10, 1), (0.8, 10, 2), (0.13, 0.5, 1), (0.15, 0.5, 2)])
+def test_lines_of_a_pin_have_one_name_where_they_are_nearer_than_seven_hundredths_of_two_decades_at_least(
+    apart, range, names
+):
+    now = np.where(np.arange(101) == 100, 0.0, -range)
+    labels = named((NOW, now, "gru"), ("A", FLAT - 0.2, "rnn"), ("A", FLAT - 0.2 - apart, "lstm"))["label"]
+    assert labels.tolist() == (["A: gain 2"] if names == 1 else ["A RNN: gain 2", "A LSTM"])
+
+
+def test_lines_of_a_pin_are_near_each_other_where_they_are_in_the_middle_of_the_picture():
+    both = ("A", RISING, "rnn"), ("A", -10 - RISING, "lstm")
+    assert named((NOW, FLAT, "gru"), *both)["label"].tolist() == ["A: gain 2"], "they cross there"
+
+
+def test_every_pin_is_named_at_its_own_line_unless_that_is_the_present_one_lag_by_lag():
+    names = named((NOW, FLAT), ("A", FLAT - 4), ("B", FLAT - 8))
+    assert names[["pin", "label_at"]].to_numpy().tolist() == [["A", -4], ["B", -8]]
+    assert named((NOW, FLAT), ("A", FLAT))["pin"].tolist() == []
+    early, late = (np.where(np.arange(101) < 50, *values) for values in ((-3.0, -np.inf), (-np.inf, -3.0)))
+    early[50] = -3.0  # as many values, and the same ones
+    assert np.isfinite(early).sum() == np.isfinite(late).sum()
+    assert named((NOW, late), ("A", early))["pin"].tolist() == ["A"]
+
+
+def test_only_h_of_the_bottom_layer_has_names():
+    now, pin = (line(101, values).assign(pin=name) for name, values in ((NOW, FLAT), ("A", RISING - 1)))
+    others = [pin.assign(layer=1, log10_norm=FLAT - 7), pin.assign(state="c", log10_norm=FLAT - 2)]
+    alone, among = (
+        pin_names(pd.concat(tables, ignore_index=True), {"A": "a"}, relative=False)
+        for tables in ([now, pin], [now, *others, pin])
+    )
+    pd.testing.assert_frame_equal(alone, among, check_exact=True)
+
+
+def test_a_line_without_any_finite_value_is_not_named_and_another_only_where_it_is_finite():
+    dying = np.where(np.arange(101) < 60, -np.inf, -3.0)  # from lag 41 on
+    names = named((NOW, FLAT), ("A", FLAT - np.inf), ("B", dying))
+    assert names["pin"].tolist() == ["B"]
+    assert names["label_at"].tolist() == [-3.0]
+    assert names["lag"].tolist() == [35]
 
 
 def two_lines(steps: int) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from gradlab.cells import CELLS
 from gradlab.cells.contract import without
 from gradlab.network.stack import Layer, Stack, gate_rows
 from gradlab.settings.experiment import Experiment
+from gradlab.words.weights import of_weights
 
 H = 6
 COLUMNS = {
@@ -117,3 +118,15 @@ def test_parameter_counts_are_torchs(cell, kind):
     expected = [p.numel() for p in module.parameters()]  # torch's order: weight_ih, weight_hh, bias_ih, bias_hh
     assert table["count"].tolist() == expected
     assert table["parameter"].tolist() == ["W", "U", "b_W", "b_U"] * 3
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_the_sentence_has_the_largest_norm_and_radius_over_all_layers_and_gates_and_every_parameter(cell):
+    e = Experiment(cell=cell, depth=3, hidden_size=H, input_size=4)
+    said = of_weights(e, singular_values(e), eigenvalues(e), parameter_counts(e))
+    layers = e.network().layers
+    blocks = [block for layer in layers for block in layer.U.reshape(-1, H, H)]
+    norm = max(np.linalg.norm(block, 2) for block in blocks)
+    radius = max(np.abs(np.linalg.eigvals(block)).max() for block in blocks)
+    assert f"3 layers of {H} units, {sum(part.size for layer in layers for part in layer):,} parameters." in said
+    assert said.endswith(f"spectral norm is {norm:.3g} and the largest spectral radius {radius:.3g}.")

@@ -1,13 +1,16 @@
 """The axes that charts have in common, read from what is drawn: whole numbers, each at its place, lag beside step."""
 
 import math
+import re
 
 import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 
 from gradlab.charts import axes
+from gradlab.exports import svg
 from tests.charts.drawing import texts
 
 WIDTH = 600
@@ -78,3 +81,42 @@ def test_the_decades_in_view_hold_every_finite_value_and_1_and_are_two_at_least(
         -9,
         3.5,
     ]
+
+
+def test_an_axis_without_a_title_is_its_scale_alone():
+    hidden = alt.Y("value:Q", axis=None)
+    assert drawn(axes.along([0, 40]), hidden) == []
+    assert drawn(axes.along([0, 40], goes_on=True), hidden) == []
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_steps_before_0_have_numbers_unless_nothing_is_there(goes_on):
+    axis = drawn(axes.along([-20, 20], "step t", goes_on), alt.Y("value:Q", axis=None))
+    labels = {label for label, _, _ in axis}
+    assert {"0", "10"} <= labels
+    assert ("−10" in labels) == (not goes_on)
+
+
+def test_the_axis_of_lags_draws_no_points():
+    picture = svg(axes.lags(0, 40).properties(width=WIDTH)).decode()
+    points = re.findall(r'<path aria-label="lag[^>]*>', picture)
+    assert len(points) == 2
+    assert all('opacity="0"' in point for point in points)
+
+
+@pytest.mark.parametrize("domain", [[-7.5, 1.0], "both_decades"])
+def test_a_domain_begins_and_extends_as_its_numbers_say(domain):
+    """As Vega works out the expressions: two points at the start, and at the start and the length, of one domain."""
+    rows = pd.DataFrame({"x": [0.0]})
+    at = [alt.value(alt.ExprRef(f"400 + 10 * ({value})")) for value in (axes.start(domain), axes.span(domain))]
+    chart = alt.Chart(rows).mark_text(text="here").encode(x=at[0], y=at[1])
+    chart = chart.add_params(alt.param(name="both_decades", value=[-7.5, 1.0])).properties(width=WIDTH, height=600)
+    graph = vl_convert.vegalite_to_scenegraph(chart.to_dict())
+    (item,) = items_of(graph["scenegraph"], "text")
+    assert (item["x"], item["y"]) == (400 - 75, 400 + 85)
+
+
+def items_of(mark, kind):
+    if mark["marktype"] == "group":
+        return [found for item in mark["items"] for inner in item.get("items", []) for found in items_of(inner, kind)]
+    return mark["items"] if mark["marktype"] == kind and mark.get("role") == "mark" else []

@@ -240,6 +240,12 @@ def test_5000_characters_of_korean_fit_a_link_and_5000_emoji_do_not():
     assert "shorten" in sentence
 
 
+def test_a_text_may_take_as_many_bytes_of_a_link_as_its_refusal_says_and_not_one_more():
+    text = "😀" * 3833 + "four"  # each is four bytes of UTF-8, and a link writes %F0 for one
+    assert Experiment(text=text).text == text
+    assert "takes 46001 bytes in a link: at most 46000 fit" in refusal(text=text + "a")
+
+
 def test_the_default_text_is_itself_an_allowed_text():
     assert Experiment(text=default_text()).text == default_text()
 

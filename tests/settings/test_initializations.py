@@ -422,3 +422,16 @@ def test_a_keep_bias_that_is_asked_for_takes_the_place_of_the_laws(name):
         e = Experiment(cell=cell, initialization=name, hidden_size=6, depth=2, keep_bias=2.5, steps=50)
         for layer in e.network().layers:
             assert (biases_of(layer, cell, gate) == 2.5).all()
+
+
+@pytest.mark.parametrize("name", INITIALIZATIONS)
+def test_what_a_cell_does_not_read_is_zero_under_every_law(name):
+    """The gates of a minimal GRU and LSTM read no h; a peephole is one weight for each unit, which stands in b_W."""
+    for cell in ("min_gru", "min_lstm"):
+        for layer in Experiment(cell=cell, depth=2, hidden_size=6, initialization=name, keep_bias=2.0).network().layers:
+            assert not layer.U.any()
+            assert not layer.b_U.any()
+    for layer in Experiment(cell="lstm_peephole", depth=2, hidden_size=6, initialization=name).network().layers:
+        for gate in ("peephole_input", "peephole_forget", "peephole_output"):
+            rows = gate_rows("lstm_peephole", gate, 6)
+            assert not any(part[rows].any() for part in (layer.W, layer.U, layer.b_U))

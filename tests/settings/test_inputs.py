@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradlab.settings import inputs
+from gradlab.settings.experiment import Experiment
 from gradlab.settings.inputs import INPUTS, default_text, text, vocabulary
 
 T, B, X = 300, 4, 5
@@ -112,6 +113,14 @@ def test_korean_is_read_a_syllable_a_step():
     assert x.shape == (len(written), 1, len(set(written)))
     assert read_back(x[:, 0], vocabulary(written)) == written
     assert list(vocabulary(written)) == sorted(set(written))
+
+
+def test_a_network_that_reads_text_has_an_input_and_an_output_for_every_character():
+    written = "나는 학교에 갔다."
+    e = Experiment(inputs="text", text=written, input_size=40, output_size=50, hidden_size=3)
+    characters = len(set(written))
+    assert e.size.input_size == e.network().layers[0].W.shape[1] == characters
+    assert e.readout().V.shape == (characters, 3)
 
 
 def test_text_ignores_the_size_and_the_generator():

@@ -1,5 +1,7 @@
 """Loss placements, and what a loss injects."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -149,6 +151,21 @@ def test_the_bytes_of_a_loss_are_those_of_its_entries_and_of_what_a_readout_of_e
     sweep.forward()
     states = 0 if loss == "last" else 2 * sweep.top_h().nbytes + 4 * targets_of(read).nbytes
     assert read.loss_bytes == bytes_of_entries + states
+
+
+def test_a_readout_of_the_last_step_alone_takes_no_copy_of_the_earlier_states():
+    peaks, T = [], 20_000
+    for loss_step in (T - 1, T - 2):
+        e = Experiment(cell="rnn", steps=T, hidden_size=8, batch_size=1, loss="step", loss_step=loss_step)
+        e = e.replace(objective="squared_error", input_size=1, output_size=1)
+        stack, inputs = e.network(), e.sequence()
+        e.injected(stack, inputs)  # compiled and loaded
+        tracemalloc.start()
+        e.injected(stack, inputs)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    of_states = T * 8 * 8
+    assert peaks[1] - peaks[0] > 0.5 * of_states
 
 
 def test_what_is_injected_is_what_is_not_zero_of_the_cotangents():

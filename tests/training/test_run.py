@@ -10,9 +10,11 @@ import torch
 from gradlab.cells import CELLS
 from gradlab.settings.catalogue import bounds
 from gradlab.settings.experiment import Experiment
+from gradlab.settings.inputs import default_text
 from gradlab.settings.tasks import TASKS, characters
 from gradlab.training import OPTIMIZERS, Recipe, Run, train
 from gradlab.training.recipe import BOUNDS, CAN_BE_NONE, WHOLE, norm_of
+from gradlab.training.run import one_thread
 from tests.training.loops import MODULES, copied, gradients_held, loss_of
 
 UPDATES = 20
@@ -357,6 +359,29 @@ def test_the_task_of_text_reads_the_experiments_text_and_no_other_task_does():
     assert Run(own, "adding").task is TASKS["adding"]
     given = characters("abc")
     assert Run(own, given).task is given
+    default = small(text=default_text())
+    assert [Run(e, "text").experiment.text for e in (small(), default)] == [None, None], "a link need not hold it"
+
+
+@pytest.mark.parametrize("symbols", [512, 513])
+def test_a_text_too_long_to_be_a_setting_is_trained_on_if_a_setting_can_name_its_characters(symbols):
+    task = characters("".join(map(chr, range(0xAC00, 0xAC00 + symbols))) * 11)
+    assert len(task.text) > bounds("text")[1]
+    if symbols > bounds("input_size")[1]:
+        with pytest.raises(ValueError, match="text = "):
+            Run(small(), task)
+    else:
+        run = Run(small(), task)
+        e, layer = run.experiment, run.network.recurrent.stack.layers[0]
+        assert (e.text, e.input_size, e.output_size, layer.W.shape[1]) == (None, symbols, symbols, symbols)
+        assert run.update().loss == pytest.approx(np.log(symbols), abs=1), "as of a guess among all"
+
+
+def test_one_thread_is_one_and_then_as_many_as_before():
+    before = torch.get_num_threads()
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
 
 
 def test_a_task_that_does_not_exist_or_fit_is_named():
