@@ -19,19 +19,19 @@ from gradlab.engine.records import Cotangents
 from gradlab.engine.slices import sweep
 from gradlab.network.stack import Layer, Stack
 
-PROGRAM = "import sys; from gradlab.engine.warm_up import compile_all; compile_all(*sys.argv[1:])"
+PROGRAM = "import gc, sys; gc.disable(); from gradlab.engine.warm_up import compile_all; compile_all(*sys.argv[1:])"
 
 
 def warm_up(cells: Iterable[str] = tuple(CELLS), dtypes: Iterable[str] = ("float64", "float32"),
-            progress: Progress = silent) -> None:  # fmt: skip
-    """Compiles, or reads from the disk cache, the kernels of the cells."""
+            progress: Progress = silent, depth: int = 2) -> None:  # fmt: skip
+    """Compiles, or reads from the disk cache, the kernels of the cells; a depth of 1 leaves out what joins layers."""
     kernels = [(name, dtype) for dtype in dtypes for name in cells]
     for count, (name, dtype) in enumerate(kernels):
         rows = len(CELLS[name].pre_activations)
         weight, bias = np.zeros((rows, 1), dtype), np.zeros(rows, dtype)
         layer = Layer(weight, weight, bias, bias)
         cotangents = Cotangents(np.array([1]), np.array([0]), np.ones((1, 1), dtype), 1)
-        sweep(Stack(name, (layer, layer)), np.zeros((2, 1, 1), dtype), cotangents)
+        sweep(Stack(name, depth * (layer,)), np.zeros((2, 1, 1), dtype), cotangents)
         progress((count + 1) / len(kernels))
 
 
@@ -62,7 +62,8 @@ def compile_all(first: str, cells: str) -> None:
     """What the process beside does."""
     threading.Thread(target=_end_with_the_input, daemon=True).start()
     gc.freeze()  # what is loaded stays, and is not walked again and again while kernels are compiled
-    warm_up(reversed(first.split()), ["float64"])
+    gc.enable()
+    warm_up(reversed(first.split()), ["float64"], depth=1)  # as the first page is
     warm_up(cells.split())
     with contextlib.suppress(OSError):
         _sign(cells.split()).touch()
