@@ -237,7 +237,7 @@ def test_the_dimension_of_known_spectra():
     assert unstable_directions([-np.inf]) == 0
 
 
-@pytest.mark.parametrize("wrong", [[0.1, 0.2], [], [[0.2, 0.1]], [np.nan, -1.0]])
+@pytest.mark.parametrize("wrong", [[0.1, 0.2], [0.5, 0.1, 0.3], [], [[0.2, 0.1]], [np.nan, -1.0]])
 def test_what_is_no_spectrum_has_no_dimension(wrong):
     for measure in (kaplan_yorke_dimension, unstable_directions):
         with pytest.raises(ValueError, match="descending order"):
