@@ -1,4 +1,4 @@
-"""Theory beside measurement: `python -m benchmarks.theory [--seeds 5]` prints a table in markdown.
+"""Theory beside measurement: `python -m benchmarks.theory [--seeds 10]` prints a table in markdown.
 
 A line a law: the cell and its initialization, what `gradlab.theory` predicts, what networks of several seeds measure
 (mean ± standard deviation over seeds) and whether both agree: the prediction lies within twice the seeds' standard
@@ -155,7 +155,7 @@ def memory(seeds: int) -> Iterator[Line]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
     seeds = parser.parse_args().seeds
     print("| cell, initialization | quantity | predicted | measured ± over seeds | agree |\n|---|---|---|---|---|")
     for part in (random_tanh, drawn, near_the_origin, gates, shared, memory):
