@@ -54,6 +54,9 @@ def random_tanh(seeds: int) -> Iterator[Line]:
         found = theory.band(gain, strength, hidden_size=size, steps=STEPS, seeds=seeds)["exponent"]
         entering = f", white input of strength {strength:g}" if strength else ""
         predicted = [theory.mean_field(gain, strength).exponent] * seeds
+        if gain < 1:  # the state dies, and what is left is that very matrix, which `band` draws first
+            drawn = (np.random.default_rng(seed).standard_normal((size, size)) for seed in range(seeds))
+            predicted = [theory.log_spectral_radius(gain / np.sqrt(size) * U) for U in drawn]
         yield Line(f"tanh RNN, Gaussian g = {gain:g}, H = {size}{entering}", "λ₁", predicted, [*found], FINITE)
 
 
