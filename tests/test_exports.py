@@ -323,8 +323,7 @@ def test_json_makes_the_experiment_again():
 
 
 def bare(home: Path) -> dict[str, str]:
-    """An environment with nothing but the project, its compiled kernels, and BLAS's choice of kernels, by which the last
-    digit may differ."""
+    """An environment with the project, its kernels, and BLAS's choice, by which the last digit may differ, alone."""
     blas = {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
     kernels = {"GRADLAB_CACHE": str(cache_folder().parent)}
     return {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(home)} | kernels | blas

@@ -10,8 +10,11 @@ from torch import nn
 import gradlab
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-SMALLER = {"steps=1000": "steps=40", "updates=500": "updates=3", "after(500)": "after(3)", "seeds=20": "seeds=1", "seeds=5": "seeds=1"}
-SMALLER |= {'phase_map(experiment, "keep_bias")': 'phase_map(experiment, "keep_bias", size=3, seeds=1)'}
+SMALLER = {"steps=1000": "steps=40", "updates=500": "updates=3", "after(500)": "after(3)", "seeds=20": "seeds=1"}
+SMALLER |= {
+    "seeds=5": "seeds=1",
+    'phase_map(experiment, "keep_bias")': 'phase_map(experiment, "keep_bias", size=3, seeds=1)',
+}
 
 
 class Model(nn.Module):
