@@ -20,6 +20,10 @@ hypothesis.settings.load_profile("any machine")
 # Before torch is loaded: two test processes of two threads each on two cores wait for each other most of the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Else every test process compiles all tests, and every server and program that a test starts the whole package.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 REQUIRE_BROWSER = os.environ.get("GRADLAB_REQUIRE_BROWSER") == "1"

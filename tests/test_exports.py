@@ -27,6 +27,7 @@ from gradlab.analyses.weights import eigenvalues as spectrum
 from gradlab.charts.heatmap import layers_by_steps
 from gradlab.charts.traces import lines, opening
 from gradlab.charts.weights import eigenvalues
+from gradlab.engine.compiled import cache_folder
 from gradlab.exports.layout import Layout
 from gradlab.training import Recipe, Run
 from gradlab.training.checkpoints import save
@@ -322,9 +323,10 @@ def test_json_makes_the_experiment_again():
 
 
 def bare(home: Path) -> dict[str, str]:
-    """An environment with nothing but the project, and BLAS's choice of kernels, by which the last digit may differ."""
+    """An environment with the project, its kernels, and BLAS's choice, by which the last digit may differ, alone."""
     blas = {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
-    return {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(home)} | blas
+    kernels = {"GRADLAB_CACHE": str(cache_folder().parent)}
+    return {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(home)} | kernels | blas
 
 
 @pytest.mark.slow

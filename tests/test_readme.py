@@ -11,6 +11,10 @@ import gradlab
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 SMALLER = {"steps=1000": "steps=40", "updates=500": "updates=3", "after(500)": "after(3)", "seeds=20": "seeds=1"}
+SMALLER |= {
+    "seeds=5": "seeds=1",
+    'phase_map(experiment, "keep_bias")': 'phase_map(experiment, "keep_bias", size=3, seeds=1)',
+}
 
 
 class Model(nn.Module):
@@ -32,6 +36,7 @@ def test_the_readme_s_programs_run(tmp_path, monkeypatch):
     torch.save({"encoder": {"lstm": nn.LSTM(16, 4).state_dict()}}, tmp_path / "model.pt")
     np.save(tmp_path / "inputs.npy", np.random.default_rng(0).standard_normal((9, 2, 16)))
     assert len(programs) == 8
+    assert all(any(size in program for program in programs) for size in SMALLER)
     for program in programs:
         for size, smaller in SMALLER.items():
             program = program.replace(size, smaller)

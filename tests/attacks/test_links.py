@@ -88,6 +88,6 @@ def test_a_generated_link_is_read_within_five_milliseconds_and_five_megabytes(qu
 
 @pytest.mark.slow
 @given(LINKS)
-@settings(max_examples=4000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_thousands_of_generated_links_are_read_within_the_bounds(query):
     holds(query)

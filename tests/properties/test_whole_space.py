@@ -109,6 +109,7 @@ def test_every_analysis_gives_a_result_or_a_sentence(e):
     windows = Schedule("windows", 1, 2)
     options = {"bias": {"schedules": (windows,)}, "cost": {"schedules": (windows,)}, "departure": {"schedule": windows}}
     options["window_for"] = {"schedule": windows}
+    options |= {"every_initialization": {"seeds": 1}, "newton_by_factor": {"factors": (0.25, 1.0, 8.0)}}
     for name, function in ANALYSES.items():
         if name == "check":
             continue  # which runs autograd over and over: tests/analyses/test_check.py

@@ -64,7 +64,8 @@ def changed(e):
 
 def call_of(function, e):
     required = inspect.signature(function).parameters
-    given = {"schedules": WINDOWS, "schedule": WINDOWS[0]}
+    given = {"schedules": WINDOWS, "schedule": WINDOWS[0], "factors": (0.5, 1.0)}
+    given["seeds"] = 2  # which follow the subject's, each as the one before
     return Call.of(function, e, **{name: value for name, value in given.items() if name in required})
 
 

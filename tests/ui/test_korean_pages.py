@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Hashable, Iterator
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import numpy as np
 import pytest
@@ -283,7 +283,8 @@ def test_a_diagnosis_and_remedies_are_kept_in_each_language_and_have_the_same_ke
 def test_every_page_is_korean_in_a_browser_and_fits(browser: Browser, app_url):
     page = browser.new_context(locale="ko-KR", viewport={"width": 1440, "height": 900}).new_page()
     for name in ADDRESSES:
-        visit(page, f"{app_url}/{name}{'?phase_map_size=5&phase_map_seeds=1' if name == 'phase_map' else ''}")
+        small = STATE_QUERY | ({"phase_map_size": "5", "phase_map_seeds": "1"} if name == "phase_map" else {})
+        visit(page, f"{app_url}/{name}?{urlencode(small)}")
         expect(page.locator("html")).to_have_attribute("lang", "ko")
         lines = page.evaluate(WITHOUT_CODE).splitlines()
         assert {line: found for line in lines if line not in OF_STREAMLIT and (found := english(line))} == {}, name
