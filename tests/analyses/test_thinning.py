@@ -257,6 +257,13 @@ def named(*lines, **options) -> pd.DataFrame:
 FLAT, RISING = np.zeros(101), np.linspace(-10, 0, 101)  # by step: from the left to the right
 
 
+def test_a_pin_is_named_at_the_norm_that_is_drawn():
+    lines = [("now", FLAT), ("A", RISING)]
+    table = pd.concat([line(101, values).assign(pin=pin, log10_relative=values - 3) for pin, values in lines])
+    absolute, relative = (pin_names(table, {"A": "gain 2"}, is_relative)["label_at"] for is_relative in (False, True))
+    assert list(absolute - relative) == pytest.approx([3])
+
+
 @pytest.mark.parametrize(
     ("now", "pin", "above", "left"),
     [  # where there is room: away from the present line, and on the side to which the pin's own line leaves it
