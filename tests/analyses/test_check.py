@@ -47,7 +47,9 @@ def test_every_cell_passes_at_its_defaults_with_the_stated_tolerances(cell, dtyp
     assert (table.compared[: len(states)] > steps).all()
     if dtype == "float64":
         assert steps == 200
-        assert (table.allowed[: len(states)] == ALLOWED[dtype]).all()
+        # a hundred times what one change of the last digits does is below that, but for the cell without a forget gate
+        most = 2 * ALLOWED[dtype] if cell == "lstm_1997" else ALLOWED[dtype]
+        assert table.allowed[: len(states)].between(ALLOWED[dtype], most).all()
         assert (table.compared[: len(states)] == 2 * steps * 2).all()  # layers, steps, sequences
         assert "left out" not in found.sentence
 
