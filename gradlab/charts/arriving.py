@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,7 @@ import vl_convert
 
 from gradlab.charts.picture import Picture
 
-COMPILER = f"vl-convert {vl_convert.__version__}"
+COMPILER = f"vl-convert {version('vl-convert-python')}"
 OF_THE_VIEW = ("width", "height")  # signals that stay at the top
 
 

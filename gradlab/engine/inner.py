@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from numba import extending
 
 F = TypeVar("F", bound=Callable[..., Any])
-OPTIONS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+OPTIONS: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def overload(function: Callable[..., Any]) -> Callable[[F], F]:

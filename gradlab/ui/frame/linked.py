@@ -28,7 +28,8 @@ def _linked(widget: Callable[P, R], allowed: Callable[[Mapping[str, Any]], str])
     form = signature(untyped)
 
     def draw(*arguments: P.args, **options: P.kwargs) -> R:
-        name, spell = str(options.get("key")), options.get("format_func")
+        name = str(options.get("key"))
+        spell: Any = options.get("format_func")
         asked = link.asked_of_page(name)
         if asked is not None and spell is not None:
             _by_name(name, asked, arguments[1], spell, _spellings(spell), options.get("selection_mode") == "multi")
