@@ -81,6 +81,12 @@ def test_what_follows_the_finger_is_what_the_page_shows_on_release(open_app, pag
     assert after["frame"]["pictures"] != before["frame"]["pictures"]
 
 
+def test_the_singular_values_of_the_default_network_are_quick_enough_to_follow():
+    found = json.loads(following.stops("page=jacobians&setting=keep_bias&stops=1.0&dark=false&one_cell=LSTM"))
+    assert isinstance(found["1.0"], dict), "a sentence says why a page does not follow"
+    assert found["1.0"]["pictures"][0]["rows"]
+
+
 @pytest.mark.parametrize("page", ["home", "gradient_flow"])
 def test_a_picture_that_follows_holds_the_rows_that_the_export_takes(open_app, page):
     app = open_app(page, **SMALL, cells=["RNN", "LSTM"])

@@ -32,7 +32,7 @@ def _linked(widget: Callable[P, R], allowed: Callable[[Mapping[str, Any]], str])
         spell: Any = options.get("format_func")
         asked = link.asked_of_page(name)
         if asked is not None and spell is not None:
-            _by_name(name, asked, arguments[1], spell, _spellings(spell), options.get("selection_mode") == "multi")
+            _by_name(name, asked, arguments[1], spell, options.get("selection_mode") == "multi")
         value: Any = bound(*arguments, **options)
         named = form.bind(*arguments, **options)
         named.apply_defaults()
@@ -64,17 +64,10 @@ def _default(arguments: Mapping[str, Any]) -> Any:
     return arguments["min_value"] if arguments["value"] == "min" else arguments["value"]
 
 
-def _by_name(
-    name: str,
-    asked: str,
-    options: Any,
-    shown_as: Callable[[Any], str],
-    spellings: Sequence[Callable[[Any], str]],
-    several: bool,
-) -> None:
+def _by_name(name: str, asked: str, options: Any, shown_as: Callable[[Any], str], several: bool) -> None:
     """Runs anew with the titles of options in the address that a link calls by name, or by a title in any language:
     a bound widget reads the titles that it shows alone, and takes anything else out of the address."""
-    named = {spell(option): option for spell in reversed(spellings) for option in options}
+    named = {spell(option): option for spell in reversed(_spellings(shown_as)) for option in options}
     parts = asked.split(",") if several else [asked]
     chosen = [named[part] for part in parts if part in named]
     if chosen and len(chosen) == len(parts):
