@@ -5,7 +5,7 @@ container that is open (`with column:`); the key is the name in the address bar.
 what the widget does not have, the widget stands at its default, and a sentence says so and what is allowed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import signature
 from typing import Any, ParamSpec, TypeVar
