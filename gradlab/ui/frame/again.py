@@ -1,10 +1,37 @@
 """A session from outside its page's run: whether it is still there, running its page once more; and another page."""
 
+from collections.abc import Callable
+from contextvars import ContextVar
+
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
 
 ADDRESS = "address of the page left"  # in the session
+_BY_ITSELF: ContextVar[bool] = ContextVar("by itself", default=False)
+
+
+def by_itself(part: Callable[[], None], every: float | None) -> None:
+    """Draws a part of a page, and draws it again every so many seconds, alone; once where that is None.
+
+    No fragment may be made within (`is_by_itself`). When a fragment begins anew, Streamlit drops what it has not sent
+    of it yet and keeps what is of others: of a fragment within, which then stands in the browser without what comes
+    before it, and the page is gone ("Bad delta path index").
+    """
+
+    def run() -> None:
+        token = _BY_ITSELF.set(every is not None)
+        try:
+            part()
+        finally:
+            _BY_ITSELF.reset(token)
+
+    st.fragment(run, run_every=every)()
+
+
+def is_by_itself() -> bool:
+    """Whether what is drawn now is drawn again by itself."""
+    return _BY_ITSELF.get()
 
 
 def session_id() -> str:

@@ -11,7 +11,7 @@ from gradlab.analyses.thinning import AllRows, Reduction
 from gradlab.charts.documents import document_of
 from gradlab.charts.presented import presented
 from gradlab.ui.ask import ask
-from gradlab.ui.frame import present, settings
+from gradlab.ui.frame import again, present, settings
 from gradlab.ui.kept import MISSING
 from gradlab.ui.parts.drawing import Beside, Draw, Drawing
 from gradlab.ui.parts.export_bar import chosen_picture, export_bar, program_of, tool
@@ -67,13 +67,13 @@ def figure(
         chart = Shown(partial(drawing.on_screen, rows, dark), drawing.key(dark))
         show(chart, f"{words.title}. {words.sentence}", width, chosen)
     if tools:
-        _tools(drawing, words, export, current())
+        draw_tools = _tools if again.is_by_itself() else st.fragment(_tools)
+        draw_tools(drawing, words, export, current())
 
 
-@st.fragment
 def _tools(drawing: Drawing, words: Words, export: bool, language: str) -> None:
-    """Quiet icons at the chart's corner. A fragment, so that one that opens is made then, and the page does not run:
-    it is told the language."""
+    """Quiet icons at the chart's corner. A fragment where it may be, so that one that opens is made then, and the page
+    does not run: it is told the language."""
     place = st.container(horizontal=True, horizontal_alignment="right", gap=None, key=f"tools {words.name}")
     with speaking(language), place:
         if export:

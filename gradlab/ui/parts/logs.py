@@ -15,6 +15,7 @@ import streamlit as st
 from gradlab.charts.logs import by_update
 from gradlab.settings.watched import Watched
 from gradlab.ui.frame import language, opened_runs, settings
+from gradlab.ui.frame.again import by_itself
 from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.parts import uploads
 from gradlab.ui.parts.figure import show
@@ -77,7 +78,7 @@ def draw() -> None:
         with speaking(spoken):  # a fragment is drawn again without its page
             _show(found)
 
-    st.fragment(part, run_every=EVERY if followed else None)()
+    by_itself(part, EVERY if followed else None)
 
 
 def _show(found: dict[str, Log]) -> None:

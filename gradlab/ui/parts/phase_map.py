@@ -24,7 +24,7 @@ from gradlab.sweeps.maps import MAPS, PhaseMap, Plan, border, phase_map, place_o
 from gradlab.ui import pace
 from gradlab.ui.ask import Rows, result
 from gradlab.ui.frame import linked
-from gradlab.ui.frame.again import go_to, is_connected, session_id
+from gradlab.ui.frame.again import by_itself, go_to, is_connected, session_id
 from gradlab.ui.frame.link import PAGES
 from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.frame.shown import Settings
@@ -139,7 +139,7 @@ def _measure(call: Call, plan: Plan, settings: Experiment) -> None:
         st.info(_(sentences.FULL))
         return
     every = 0.7 if len(plan) < 5000 else 2.0
-    st.fragment(partial(_so_far, call, one, settings, asked, current()), run_every=every)()
+    by_itself(partial(_so_far, call, one, settings, asked, current()), every)
 
 
 def _so_far(call: Call, one: Map, settings: Experiment, asked: Any, language: str) -> None:

@@ -13,7 +13,7 @@ from gradlab.settings.experiment import Experiment
 from gradlab.settings.trained import kept_as
 from gradlab.training import OPTIMIZERS, Recipe, Run, checkpoints
 from gradlab.ui.frame import language, linked, opened_runs, shelf
-from gradlab.ui.frame.again import is_connected, session_id
+from gradlab.ui.frame.again import by_itself, is_connected, session_id
 from gradlab.ui.frame.refusal import refusal
 from gradlab.ui.frame.settings import OF_THE_TASK
 from gradlab.ui.training.job import Job
@@ -148,7 +148,7 @@ def redraw_while_running(job: Job, draw: Callable[[], None], every: float) -> No
         if running and not job.running:
             st.rerun()
 
-    st.fragment(part, run_every=every if running else None)()
+    by_itself(part, every if running else None)
 
 
 def progress_bar(job: Job) -> None:
