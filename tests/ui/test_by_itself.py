@@ -4,6 +4,8 @@ from streamlit.testing.v1 import AppTest
 
 
 def page():
+    from functools import partial
+
     import pandas as pd
     import streamlit as st
 
@@ -21,9 +23,13 @@ def page():
     fragment = st.fragment
     st.fragment = lambda *given, **options: made.append(given[0].__name__) or fragment(*given, **options)
     rows = Table.of(Call.of(trace, Experiment(steps=9, hidden_size=3)), "table")
+
+    def drawn(title):
+        figure(lines, rows, Words(title, "t", "s", "gradient norms"), export=False)
+
     for every in (None, 5.0):
         made.clear()
-        by_itself(lambda: figure(lines, rows, Words(f"norms {every}", "t", "s", "gradient norms"), export=False), every)
+        by_itself(partial(drawn, f"norms {every}"), every)
         st.session_state[f"made {every}"] = pd.Series(made).tolist()
     st.fragment = fragment
 
