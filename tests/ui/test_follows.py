@@ -34,8 +34,8 @@ MOVES = [
 ]
 
 
-def asked(data: dict, setting: str, *values: str) -> dict:
-    query = {"page": data["page"], "setting": setting, "stops": ",".join(values)}
+def asked(data: dict, setting: str, *values: str, **more: str) -> dict:
+    query = {"page": data["page"], "setting": setting, "stops": ",".join(values)} | more
     work.KEPT.clear()  # what the page has made
     return whole(json.loads(following.stops(f"{urlencode(query)}&{data['query']}")), data)
 
@@ -126,7 +126,7 @@ def test_a_request_that_no_page_makes_is_refused_by_name(open_app, change, named
 
 def test_a_stop_that_does_not_follow_says_why(open_app):
     data = sent(open_app(steps="1000"))
-    answers = asked(data, "hidden_size", "8", "512")
+    answers = asked(data, "hidden_size", "8", "512", dragged="true")
     assert answers["512"] == TOO_LONG
     assert answers["8"]["pictures"]
     assert asked(data, "hidden_size", "9999") == {"9999": NOT_ALLOWED}
@@ -135,11 +135,33 @@ def test_a_stop_that_does_not_follow_says_why(open_app):
     assert asked(sent(open_app(**SMALL)), "depth", "2")["2"]["pictures"]
 
 
+def test_a_pointer_is_answered_soon_and_a_key_may_wait_for_one_stop():
+    soon, curve, stop, ahead = 20.0, following.BUDGET, following.MOST_OF_A_STOP, following.MOST_AHEAD
+    for curves, dragged, pressed in [
+        ([], False, False),
+        ([curve, curve], False, False),
+        ([curve + 1], True, False),
+        ([curve, curve, soon], True, False),
+        ([ahead], True, False),
+        ([stop, ahead], True, True),
+    ]:
+        assert following.takes_too_long(curves, True) is dragged
+        assert following.takes_too_long(curves, False) is pressed
+
+
+def test_what_a_pointer_does_not_get_a_key_does(open_app):
+    data = sent(open_app("truncation", steps="100", hidden_size="64", truncation="windows"))
+    assert asked(data, "keep_bias", "3.0", dragged="true") == {"3.0": TOO_LONG}
+    assert asked(data, "keep_bias", "3.0")["3.0"]["pictures"]
+
+
 def test_a_setting_that_a_cell_does_not_read_costs_that_cell_nothing():
     base, moved = (at([Experiment(cell=cell, keep_bias=bias) for cell in ("rnn", "lstm")]) for bias in (1.0, 2.0))
     lstm = at([Experiment(cell="lstm", keep_bias=2.0)])
-    assert following.milliseconds("home", base, moved) == following.milliseconds("home", base, lstm) > 0
-    assert following.milliseconds("home", base, base) == 0
+    (alone,) = following.milliseconds("home", base, lstm)
+    assert following.milliseconds("home", base, moved) == [alone]
+    assert alone > 0
+    assert following.milliseconds("home", base, base) == []
 
 
 def test_every_slider_of_the_ladders_is_offered_with_its_own_stops(open_app):

@@ -120,9 +120,17 @@ function draw() {
   }
 }
 
+// What takes too long while a pointer drags may be made before a key is pressed again.
+function forget(own) {
+  if (own.dragged === isDown) return;
+  own.dragged = isDown;
+  for (const [stop, frame] of own.known) if (typeof frame === "string") own.known.delete(stop) && own.asked.delete(stop);
+}
+
 // A pointer that is down goes on to the stops ahead; a key press may be the only one.
 async function ask() {
   const own = drag;
+  forget(own);
   while (own === drag && page && own.flying < AT_ONCE) {
     const { at, way, stops, known, asked, pace } = own, want = [], ahead = isDown ? AHEAD : 1;
     const most = Math.max(1, Math.min(MOST_STOPS, Math.floor(ANSWER / pace)));
@@ -137,7 +145,9 @@ async function ask() {
     }
     if (!want.length) return;
     own.flying++;
-    const query = new URLSearchParams({ page: page.page, dark: page.dark, setting: own.setting, stops: want.join(",") });
+    const query = new URLSearchParams({
+      page: page.page, dark: page.dark, setting: own.setting, stops: want.join(","), dragged: isDown,
+    });
     const start = performance.now(), frame = page.frame;
     fetch(`following/stops?${query}&${page.query}`)
       .then(answer => (answer.ok ? answer.json() : Promise.reject(answer.status)))

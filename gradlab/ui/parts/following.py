@@ -57,7 +57,9 @@ from gradlab.words.languages import SOURCE, _, codes, current, speaking
 from gradlab.words.letters import without_markdown
 
 MOST_STOPS = 8  # of a request
-BUDGET = 60.0  # milliseconds that the curves of one stop may take
+BUDGET = 60.0  # milliseconds that one curve of a stop may take while a pointer drags
+MOST_OF_A_STOP = 120.0  # and all of them together
+MOST_AHEAD = 500.0  # and before a key is pressed again: one stop, whose page would be asked for next
 MOST = 1000.0  # milliseconds of a page's own curves, which the first request of a server that forgot them makes again
 PER_MILLISECOND = 14e6  # of `Plan.multiply_adds`, as measured on two cores
 ABOVE = 2  # sentences that stand above a picture, where there are many
@@ -298,24 +300,25 @@ def _picture(drawn: Figure, dark: bool) -> Picture | None:
 def stops(query: str) -> str:
     """JSON: what a page shows at some stops of one setting; a sentence where it does not follow there.
 
-    query   page, setting, stops (their values, a comma between), dark and a full link's query. Raises ValueError for
-            one that names no page, no setting with stops, too many stops, or settings that are not allowed.
+    query   page, setting, stops (their values, a comma between), dark, dragged (whether by a pointer) and a full link's
+            query. Raises ValueError for one that names no page, no setting with stops, too many stops, or settings that
+            are not allowed.
     """
     given = parse_qsl(query, keep_blank_values=True)
-    asked = {name: value for name, value in given if name in ("page", "setting", "stops", "dark")}
+    asked = {name: value for name, value in given if name in ("page", "setting", "stops", "dark", "dragged")}
     rest = [(name, value) for name, value in given if name not in asked]
     page, setting, values = asked.get("page", ""), asked.get("setting", ""), asked.get("stops", "").split(",")
     if page not in PAGES or len(values) > MOST_STOPS:
         raise ValueError("page or the number of stops is not known here")
     if setting not in widgets.LADDERS and setting not in PAGES[page].own:
         raise ValueError("setting is not known here")
-    dark = asked.get("dark") == "true"
+    dark, is_dragged = asked.get("dark") == "true", asked.get("dragged") == "true"
     base, problems = _read(page, rest, dark)
     if problems:
         raise ValueError(problems[0])
     others = [(name, value) for name, value in rest if name != setting]
     found = (
-        f"{json.dumps(value)}:{_at(page, base, [*others, (setting, value)], setting)}"
+        f"{json.dumps(value)}:{_at(page, base, [*others, (setting, value)], setting, is_dragged)}"
         for value in dict.fromkeys(values)
     )
     return f"{{{','.join(found)}}}"
@@ -332,7 +335,7 @@ def _read(page: str, query: list[tuple[str, str]], dark: bool) -> tuple[Asked, l
     return Asked(shared, own, dark, spoken), problems
 
 
-def _at(page: str, base: Asked, query: list[tuple[str, str]], setting: str) -> str:
+def _at(page: str, base: Asked, query: list[tuple[str, str]], setting: str, is_dragged: bool) -> str:
     """JSON of one stop, without the rows that are those of the page."""
     moved, problems = _read(page, query, base.dark)
     if setting in PAGES[page].own:
@@ -341,19 +344,26 @@ def _at(page: str, base: Asked, query: list[tuple[str, str]], setting: str) -> s
     with speaking(base.language):
         if problems:
             return json.dumps(_(NOT_ALLOWED))
-        if milliseconds(page, base, moved) > BUDGET:
+        if takes_too_long(milliseconds(page, base, moved), is_dragged):
             return json.dumps(_(TOO_LONG))
         here, there = shown(page, base), shown(page, moved)
         return there.frame(here) if here and there and here.looks == there.looks else json.dumps(_(OTHER_PARTS))
 
 
-def milliseconds(page: str, base: Asked, moved: Asked) -> float:
-    """About how long the curves take that are not those of the page."""
+def milliseconds(page: str, base: Asked, moved: Asked) -> list[float]:
+    """About how long each of the curves takes that are not those of the page."""
     before, after = (PAGES[page].subjects(asked.settings) for asked in (base, moved))
     kept = set() if base.own != moved.own else {Call.of(trace, subject).key for subject in before}
     changed = [subject for subject in after if Call.of(trace, subject).key not in kept]
     changed += PAGES[page].besides(base.settings, moved.settings)
-    return PAGES[page].times(moved) * sum(map(PAGES[page].milliseconds, changed))
+    return [PAGES[page].times(moved) * PAGES[page].milliseconds(subject) for subject in changed]
+
+
+def takes_too_long(curves: Sequence[float], is_dragged: bool) -> bool:
+    """Whether a stop whose curves take so many milliseconds is not made before the slider is let go."""
+    if not is_dragged:
+        return sum(curves) > MOST_AHEAD
+    return max(curves, default=0) > BUDGET or sum(curves) > MOST_OF_A_STOP
 
 
 def _show(followed: Followed, number: int) -> bool:

@@ -26,7 +26,7 @@ V = TypeVar("V")
 ROWS = Lines(("log10_norm",), ("loss_step",))
 A_ROW = 3  # charts side by side, at most
 BESIDE = 67  # bins of each, at most
-PER_MILLISECOND = 14e6  # of the multiply-adds of the pairs, as measured
+PER_MILLISECOND = 70e6  # of the multiply-adds of the pairs, as measured on two cores
 MATRIX = ("matrix", N_("One loss at a time"), "itemised matrix")  # name, title, how to read
 SUM = ("sum", N_("Individual losses and their sum"), "sum of losses")
 

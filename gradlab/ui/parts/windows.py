@@ -64,7 +64,7 @@ def truncated(shared: Settings) -> tuple[list[Subject], Subject]:
 def work(shared: Settings) -> list[Subject]:
     """A subject for each trace that the view's work is about as long as, where the network is another."""
     subjects, one = truncated(shared)
-    return 60 * [*subjects, one]
+    return 36 * [*subjects, one]
 
 
 def of_window(before: Settings, after: Settings) -> list[Subject]:
