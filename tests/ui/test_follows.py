@@ -81,10 +81,20 @@ def test_what_follows_the_finger_is_what_the_page_shows_on_release(open_app, pag
     assert after["frame"]["pictures"] != before["frame"]["pictures"]
 
 
-def test_the_singular_values_of_the_default_network_are_quick_enough_to_follow():
-    found = json.loads(following.stops("page=jacobians&setting=keep_bias&stops=1.0&dark=false&one_cell=LSTM"))
+@pytest.mark.parametrize(
+    ("page", "is_dragged"), [("jacobians", True), ("itemised", True), ("sequence_types", True), ("truncation", False)]
+)
+def test_the_default_network_is_quick_enough_to_follow(page, is_dragged):
+    asked_for = {
+        "page": page,
+        "setting": "keep_bias",
+        "stops": "1.0",
+        "dark": "false",
+        "dragged": str(is_dragged).lower(),
+    }
+    found = json.loads(following.stops(urlencode(asked_for | {"one_cell": "LSTM"})))
     assert isinstance(found["1.0"], dict), "a sentence says why a page does not follow"
-    assert found["1.0"]["pictures"][0]["rows"]
+    assert any(picture["rows"] for picture in found["1.0"]["pictures"])
 
 
 @pytest.mark.parametrize("page", ["home", "gradient_flow"])
