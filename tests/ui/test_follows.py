@@ -163,6 +163,9 @@ def test_what_a_pointer_does_not_get_a_key_does(open_app):
     data = sent(open_app("truncation", steps="100", hidden_size="64", truncation="windows"))
     assert asked(data, "keep_bias", "3.0", dragged="true") == {"3.0": TOO_LONG}
     assert asked(data, "keep_bias", "3.0")["3.0"]["pictures"]
+    found = asked(data, "keep_bias", "3.0", "4.0", "5.0")
+    assert found["4.0"]["pictures"]
+    assert found["5.0"] == TOO_LONG, "one ahead"
 
 
 def test_a_setting_that_a_cell_does_not_read_costs_that_cell_nothing():

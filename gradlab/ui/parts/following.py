@@ -59,7 +59,8 @@ from gradlab.words.letters import without_markdown
 MOST_STOPS = 8  # of a request
 BUDGET = 60.0  # milliseconds that one curve of a stop may take while a pointer drags
 MOST_OF_A_STOP = 120.0  # and all of them together
-MOST_AHEAD = 500.0  # and before a key is pressed again: one stop, whose page would be asked for next
+MOST_AHEAD = 500.0  # and before a key is pressed again
+AT_HAND = 2  # stops of a request that may take so long: the present one, and the next
 MOST = 1000.0  # milliseconds of a page's own curves, which the first request of a server that forgot them makes again
 PER_MILLISECOND = 14e6  # of `Plan.multiply_adds`, as measured on two cores
 ABOVE = 2  # sentences that stand above a picture, where there are many
@@ -318,8 +319,8 @@ def stops(query: str) -> str:
         raise ValueError(problems[0])
     others = [(name, value) for name, value in rest if name != setting]
     found = (
-        f"{json.dumps(value)}:{_at(page, base, [*others, (setting, value)], setting, is_dragged)}"
-        for value in dict.fromkeys(values)
+        f"{json.dumps(value)}:{_at(page, base, [*others, (setting, value)], setting, is_dragged or n >= AT_HAND)}"
+        for n, value in enumerate(dict.fromkeys(values))
     )
     return f"{{{','.join(found)}}}"
 
@@ -335,8 +336,9 @@ def _read(page: str, query: list[tuple[str, str]], dark: bool) -> tuple[Asked, l
     return Asked(shared, own, dark, spoken), problems
 
 
-def _at(page: str, base: Asked, query: list[tuple[str, str]], setting: str, is_dragged: bool) -> str:
-    """JSON of one stop, without the rows that are those of the page."""
+def _at(page: str, base: Asked, query: list[tuple[str, str]], setting: str, is_soon: bool) -> str:
+    """JSON of one stop, without the rows that are those of the page; is_soon: whether it is wanted while a finger
+    moves."""
     moved, problems = _read(page, query, base.dark)
     if setting in PAGES[page].own:
         allowed = PAGES[page].sliders(moved.settings).get(setting, ())
@@ -344,7 +346,7 @@ def _at(page: str, base: Asked, query: list[tuple[str, str]], setting: str, is_d
     with speaking(base.language):
         if problems:
             return json.dumps(_(NOT_ALLOWED))
-        if takes_too_long(milliseconds(page, base, moved), is_dragged):
+        if takes_too_long(milliseconds(page, base, moved), is_soon):
             return json.dumps(_(TOO_LONG))
         here, there = shown(page, base), shown(page, moved)
         return there.frame(here) if here and there and here.looks == there.looks else json.dumps(_(OTHER_PARTS))
@@ -359,9 +361,9 @@ def milliseconds(page: str, base: Asked, moved: Asked) -> list[float]:
     return [PAGES[page].times(moved) * PAGES[page].milliseconds(subject) for subject in changed]
 
 
-def takes_too_long(curves: Sequence[float], is_dragged: bool) -> bool:
+def takes_too_long(curves: Sequence[float], is_soon: bool) -> bool:
     """Whether a stop whose curves take so many milliseconds is not made before the slider is let go."""
-    if not is_dragged:
+    if not is_soon:
         return sum(curves) > MOST_AHEAD
     return max(curves, default=0) > BUDGET or sum(curves) > MOST_OF_A_STOP
 
