@@ -1,6 +1,7 @@
 """A slider that moves: the picture, its sentence and its cards follow before it is let go."""
 
 import re
+from urllib.parse import parse_qs
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -286,13 +287,19 @@ def test_what_is_known_is_forgotten_when_another_setting_changes(page, app_url):
 
 def test_a_slider_whose_curves_take_too_long_says_so_and_acts_on_release(page, app_url):
     visit(page, f"{app_url}/?steps=1000&cells=LSTM&hidden_size=256")
-    before = look(page)
+    before, asked = look(page), []
+    page.on("request", lambda request: "following/stops" in request.url and asked.append(parse_qs(request.url)))
     drag(page, "keep_bias", 40)
     expect(page.locator(".st-key-keep_bias")).to_have_attribute("data-follows", TOO_LONG)
     assert look(page) == before
     page.mouse.up()
     expect(page).to_have_url(re.compile("keep_bias="))
     expect(page.locator(SENTENCE)).not_to_have_text(before[0])
+    dragged = {stop for query in asked for stop in query["stops"][0].split(",")}
+    asked.clear()
+    press(page, "Keep-gate bias", "ArrowLeft")
+    assert {query["dragged"][0] for query in asked} == {"false"}
+    assert dragged & {stop for query in asked for stop in query["stops"][0].split(",")}, "a key may get what it did not"
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ function draw() {
   }
 }
 
-// A pointer that is down goes on to the stops ahead; a key press may be the only one.
+// A pointer that is down goes on to the stops ahead; a key press may be the only one, and its stops may take longer.
 async function ask() {
   const own = drag;
   while (own === drag && page && own.flying < AT_ONCE) {
@@ -192,19 +192,7 @@ function begin({ input, box, setting }) {
   if (drag && drag.context !== context) tell(drag, true);
   drag = drags.get(context);
   drag.box = box;
-  forget(drag);
   return at;
-}
-
-// What takes too long while a pointer drags may be made before a key is pressed again.
-function forget(own) {
-  if (own.dragged === isDown) return;
-  own.dragged = isDown;
-  for (const [stop, frame] of own.known) {
-    if (typeof frame !== "string") continue;
-    own.known.delete(stop);
-    own.asked.delete(stop);
-  }
 }
 
 // Streamlit writes a slider's text again whenever it draws it, a pointer passing over it being enough.
