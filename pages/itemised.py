@@ -9,7 +9,11 @@ from gradlab.ui.parts.section import section
 from gradlab.words.languages import _
 
 shared = settings.current()
-with pins.below(compares=True):
+above = st.container()
+with section(_("Individual losses and their sum"), matrices.SUMS) as is_open:
+    sums = st.container()
+
+with above, pins.below(compares=True):
     matrices.place(shared)
     traces_of(matrices.work(shared))
     shown = following.of("itemised")
@@ -26,9 +30,8 @@ with pins.below(compares=True):
         with column:
             st.header(f"{shared.pins[0].name}: {subject.title}", anchor=False)
             shown.figure(number)
-
-with section(_("Individual losses and their sum"), "itemised_sums") as is_open:
-    if is_open:
+if is_open:
+    with sums:
         shown.sentence(2)
         for column, number in matrices.in_threes(matrices.sums(shared)):
             with column:

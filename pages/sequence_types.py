@@ -11,20 +11,27 @@ from gradlab.ui.parts.section import section
 from gradlab.words.languages import _
 
 shared = settings.current()
-state_shown(traces_of(shared.subjects), shared.state)
+above = st.container()
+with section(_("Its gradient: at every step, and one loss at a time"), gallery.GRADIENT) as is_open:
+    gradient = st.container()
 
-shown = following.of("sequence_types")
-shown.sentence()
-gallery.draw(partial(shown.figure, tools=False), shared.one)
-st.header(shown.view.figures[gallery.CHOSEN].words.title, anchor=False)
-shown.figure(gallery.CHOSEN)
-
-with section(_("Its gradient: at every step, and one loss at a time"), "sequence_types_gradient") as is_open:
+with above:
+    traces = traces_of(shared.subjects if is_open else [shared.one])
     if is_open:
-        left, right = st.columns(2)
-        with left:
-            st.header(_("Gradient trace"), anchor=False)
-            shown.figure(gallery.NORMS)
-        with right:
-            st.header(_("One loss at a time"), anchor=False)
-            shown.figure(gallery.MATRIX)
+        state_shown(traces, shared.state)
+    shown = following.of("sequence_types")
+    shown.sentence()
+    gallery.draw(partial(shown.figure, tools=False), shared.one)
+    st.header(shown.view.figures[gallery.CHOSEN].words.title, anchor=False)
+    shown.figure(gallery.CHOSEN)
+if is_open:
+    with gradient:
+        for column, header, number in zip(
+            st.columns(2),
+            (_("Gradient trace"), _("One loss at a time")),
+            (gallery.NORMS, gallery.MATRIX),
+            strict=True,
+        ):
+            with column:
+                st.header(header, anchor=False)
+                shown.figure(number)

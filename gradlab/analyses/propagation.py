@@ -59,33 +59,33 @@ class Way:
     norms: ndarray  # [K+1, B] log10, by steps back; NaN where undefined, and beyond a sequence's first step
     length: ndarray  # [B] steps from the last loss to step 0; -1 without a loss
 
-    @property
+    @cached_property
     def at_start(self) -> ndarray:
         """log10 norms at step 0, [B]; -inf where exactly zero, as in a sequence without a loss."""
         found = self.norms[np.maximum(self.length, 0), np.arange(len(self.length))]
         return np.where(self.length < 0, -np.inf, found)
 
-    @property
+    @cached_property
     def within(self) -> ndarray:
         """Which entries belong to a sequence's way, [K+1, B]."""
         return np.arange(len(self.norms))[:, None] <= self.length
 
-    @property
+    @cached_property
     def undefined(self) -> ndarray:
         """Whether some norm is not finite because a pass was not, [B]."""
         return np.any(np.isnan(self.norms) & self.within, axis=0)
 
-    @property
+    @cached_property
     def zero_from(self) -> ndarray:
         """Steps back from which on the gradient is exactly zero up to step 0, [B]; length + 1 where it is not there."""
         return first_of_the_rest(np.isneginf(self.norms), self.length)
 
-    @property
+    @cached_property
     def alive(self) -> ndarray:
         """Whether a gradient arrives at step 0, [B]: it is neither exactly zero nor undefined."""
         return (self.length >= 0) & ~self.undefined & ~np.isneginf(self.at_start)
 
-    @property
+    @cached_property
     def mean(self) -> ndarray:
         """log10 norms by steps back, [K+1]: their mean over the sequences alive, else over all that have a loss; NaN
         where none has."""

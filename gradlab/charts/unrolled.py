@@ -315,12 +315,14 @@ def _boxes(steps: pd.DataFrame, edges: pd.DataFrame, frame: Frame) -> pd.DataFra
     corners = {"x": middle - HALF_WIDTH, "x2": middle + HALF_WIDTH}
     corners |= {"y": boxes["level"] - HALF_HEIGHT, "y2": boxes["level"] + HALF_HEIGHT}
     names = {box: _(text) for box, text in BOXES.items()}
-    says = [
-        "\n".join([names[box].format(layer=level, step=f"{step:,}"), *arriving])
-        for box, step, level in boxes[["box", "step", "level"]].itertuples(index=False, name=None)
-        for arriving in [edges.loc[(edges["step"] == step) & (edges["layer"] == level), "says"]]
+    arriving: dict[tuple[int, int], list[str]] = {}
+    for step, layer, says in zip(*(edges[name].tolist() for name in ("step", "layer", "says")), strict=True):
+        arriving.setdefault((step, layer), []).append(says)
+    said = [
+        "\n".join([names[box].format(layer=level, step=f"{step:,}"), *arriving.get((step, level), ())])
+        for box, step, level in zip(*(boxes[name].tolist() for name in ("box", "step", "level")), strict=True)
     ]
-    return boxes[["box", "step", "level", "active", "label"]].assign(middle=middle, says=says, **corners)
+    return boxes[["box", "step", "level", "active", "label"]].assign(middle=middle, says=said, **corners)
 
 
 def _labels(boxes: Any, across: alt.Scale, up: alt.Scale, look: Look, columns: str) -> alt.Chart:

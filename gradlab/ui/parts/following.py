@@ -95,8 +95,10 @@ PAGES = {
     "gates": Page(microscope.view, lambda shared: 2 * (shared.one,), own=("layer", "sequence", "unit", "characters")),
     "unrolled": Page(walk.view, lambda shared: 4 * pins.ones(shared), own=("lag", "colours"), sliders=walk.sliders),
     "truncation": Page(windows.view, windows.work, besides=windows.of_window, own=("layer",)),
-    "sequence_types": Page(gallery.view, lambda shared: (shared.one,), matrices.milliseconds),
-    "itemised": Page(matrices.view, matrices.work, matrices.milliseconds, own=("layer",)),
+    "sequence_types": Page(
+        gallery.view, lambda shared: (shared.one,), matrices.milliseconds, own=(gallery.GRADIENT,)
+    ),
+    "itemised": Page(matrices.view, matrices.work, matrices.milliseconds, own=("layer", matrices.SUMS)),
     "jacobians": Page(
         product_jacobians.view,
         pins.ones,
@@ -114,30 +116,33 @@ class Shown(NamedTuple):
 
     pictures: tuple[Picture, ...]
     looks: tuple[Hashable, ...]
+    marks: tuple[str, ...]  # short, of the looks
     rows: tuple[Mapping[str, str], ...]  # of each picture by dataset: lists by column
     domains: tuple[str, ...]
     texts: str  # as they stand between marks of markdown
 
     def frame(self, known: "Shown | None" = None) -> str:
         """Everything, without the rows that are known."""
-        pictures = []
-        for n, picture in enumerate(self.pictures):
-            rows = (
-                f"{json.dumps(name)}:{text}"
-                for name, text in self.rows[n].items()
-                if known is None or known.rows[n][name] != text
-            )
-            rest = f'"domains":{self.domains[n]},"held":{json.dumps(picture.held)}'
-            pictures.append(f'{{"rows":{{{",".join(rows)}}},{rest}}}')
+        pictures = (self.picture(n, known) for n in range(len(self.pictures)))
         return f'{{"pictures":[{",".join(pictures)}],{self.texts}}}'
+
+    def picture(self, number: int, known: "Shown | None" = None) -> str:
+        """One of the pictures, without the rows that are known."""
+        rows = (
+            f"{json.dumps(name)}:{text}"
+            for name, text in self.rows[number].items()
+            if known is None or known.rows[number][name] != text
+        )
+        rest = f'"domains":{self.domains[number]},"held":{json.dumps(self.pictures[number].held)}'
+        return f'{{"rows":{{{",".join(rows)}}},{rest}}}'
 
 
 class First(NamedTuple):
-    """What the pictures of a visit began with: it stays in their specifications, for the browser keeps what stays."""
+    """What a picture of a visit began with: it stays in its specification, for the browser keeps what stays."""
 
-    looks: tuple[Hashable, ...]
-    pictures: list[dict[str, Any]]
-    titles: dict[int, str]
+    look: Hashable
+    picture: Mapping[str, Any]
+    title: str
 
 
 class Followed(NamedTuple):
@@ -278,24 +283,33 @@ def _shown(page: str, asked: Asked) -> Shown | None:
 
 
 def _in_json(view: View, dark: bool) -> Shown | None:
-    found = (_picture(drawn, dark) for drawn in view.figures)
-    pictures = tuple(picture for picture in found if picture is not None)
-    if len(pictures) < len(view.figures):
+    drawn = [*map(partial(_drawn, dark=dark), view.figures)]
+    parts = [part for part in drawn if part is not None]
+    if len(parts) < len(drawn):
         return None
-    rows = tuple({name: _json(by_column(table)) for name, table in picture.rows.items()} for picture in pictures)
+    pictures, rows = zip(*parts, strict=True) if parts else ((), ())
     texts: dict[str, Any] = {"sentences": [*map(_plain, view.sentences)]}
     texts["cards"] = [[*map(_plain, card)] for card in view.cards]
-    texts["labels"] = [without_markdown(f"{drawn.words.title}. {drawn.words.sentence}") for drawn in view.figures]
+    texts["labels"] = [without_markdown(f"{figure.words.title}. {figure.words.sentence}") for figure in view.figures]
     looks = tuple(picture.key for picture in pictures)
-    return Shown(pictures, looks, rows, tuple(_json(picture.domains) for picture in pictures), _json(texts)[1:-1])
+    marks = tuple(f"{crc32(repr(look).encode()):x}" for look in looks)
+    domains = tuple(_json(picture.domains) for picture in pictures)
+    return Shown(pictures, looks, marks, rows, domains, _json(texts)[1:-1])
 
 
-def _picture(drawn: Figure, dark: bool) -> Picture | None:
-    """A figure's picture; None of no rows."""
+def _drawn(drawn: Figure, dark: bool) -> tuple[Picture, dict[str, str]] | None:
+    """A figure's picture and its rows as JSON by dataset; None of no rows."""
+    if drawn.key is None:
+        return _made(drawn, dark)
+    return kept_or_made(("picture", drawn.key, dark, current()), lambda progress: _made(drawn, dark))
+
+
+def _made(drawn: Figure, dark: bool) -> tuple[Picture, dict[str, str]] | None:
     rows = ask.rows_on_screen(drawn.question, drawn.reduction)
     if rows.empty:
         return None
-    return Drawing(drawn.draw, drawn.question, drawn.reduction, drawn.beside).in_parts(rows, dark)
+    picture = Drawing(drawn.draw, drawn.question, drawn.reduction, drawn.beside).in_parts(rows, dark)
+    return picture, {name: _json(by_column(table)) for name, table in picture.rows.items()}
 
 
 def stops(query: str) -> str:
@@ -373,18 +387,19 @@ def _show(followed: Followed, number: int) -> bool:
     page, view, found = followed.page, followed.view, followed.shown
     if found is None:
         return False
-    events = [f"gradlab-{page}-{n}-{crc32(repr(look).encode()):x}" for n, look in enumerate(found.looks)]
-    title, at_first = view.figures[number].words.title, st.session_state.get("first frame")
-    if at_first is None or at_first.looks != found.looks:
-        at_first = st.session_state["first frame"] = First(found.looks, json.loads(found.frame())["pictures"], {})
-    specification = _compiled(found.looks[number], events[number], found.pictures[number])
-    specification = with_first(specification, at_first.pictures[number])
+    events = [f"gradlab-{page}-{n}-{mark}" for n, mark in enumerate(found.marks)]
+    look, at_first = found.looks[number], st.session_state.setdefault("first frame", {})
+    first: First | None = at_first.get(number)
+    if first is None or first.look != look:
+        picture = json.loads(found.picture(number))
+        first = at_first[number] = First(look, picture, view.figures[number].words.title)
+    specification = with_first(_compiled(look, events[number], found.pictures[number]), first.picture)
     with st.container(key=f"followed_picture_{number}"):
         st.vega_lite_chart(
             presented(specification, present.height()) if present.is_on() else specification,
             theme=None,
             width=view.figures[number].width,
-            alt=at_first.titles.setdefault(number, title),  # another one would have the browser draw the chart anew
+            alt=first.title,  # another one would have the browser draw the chart anew
         )
     if number == 0:
         drawn = {"page": page, "events": events, "dark": followed.asked.dark, "frame": found.frame()}

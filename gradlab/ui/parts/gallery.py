@@ -15,6 +15,7 @@ from gradlab.charts.unrolled import network
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import rows_on_screen
 from gradlab.ui.frame import settings
+from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts import matrices
 from gradlab.ui.parts.cards import state_of
 from gradlab.ui.parts.section import choices
@@ -27,27 +28,17 @@ from gradlab.words.sequences import KINDS, Kind, kind_of, type_name, type_senten
 
 STEPS, MOST_STEPS = 5, 12  # of a small diagram; of the large one
 CHOSEN, NORMS, MATRIX = range(len(KINDS), len(KINDS) + 3)  # figures after the small ones
+GRADIENT = "sequence_types_gradient"  # the section of the last two, which are made where it is open
 
 
 def view(asked: Asked, answer: Answer) -> View:
-    """The types in small, the chosen network, its gradient norms, and its losses one at a time."""
-    shared, one = asked.settings, asked.settings.one
-    calls = [Call.of(trace, subject) for subject in shared.subjects]
-    traces, place, bins = [answer(call) for call in calls], matrices.Place(), matrices.bins_of([one])
+    """The types in small and the chosen network; where their section is open, its gradient norms, and its losses one at
+    a time."""
+    one = asked.settings.one
     sentence = type_sentence(one, answer(Call.of(trace, one)))
-    rows = Table.of(calls, "table", settings.of_state(state_of(traces, shared.state)))
-    title = _("Gradient norms: {cells}").format(cells=flow.names(traces))
-    words = Words("gradient norms", title, flow.opening(traces))
-    norms = partial(lines, relative=shared.relative, marks=flow.marks(traces))
-    answer(matrices.pairs_of(one))
-    title = _("One loss at a time: {cell}").format(cell=one.title)
-    one_at_a_time = Words("itemised matrix", title, sentence)
-    figures = [
-        *_small(one, answer),
-        _chosen(one, sentence, answer),
-        Figure(norms, rows, words, Lines()),
-        matrices.matrix(one, place, matrices.domain_of([one], place, bins), bins, one_at_a_time),
-    ]
+    figures = [*_small(one, answer), _chosen(one, sentence, answer)]
+    if asked.is_open(GRADIENT):
+        figures += [_norms(asked.settings, answer), _matrix(one, sentence, answer)]
     return View(figures, [sentence])
 
 
@@ -81,7 +72,8 @@ def _small(subject: Subject, answer: Answer) -> list[Figure]:
     for kind, example, drawing, question in zip(KINDS, short, drawings, questions, strict=True):
         task = _("{task}, over {steps}").format(task=_(kind.task), steps=counted(example.settings.steps, "step"))
         words = Words(f"small {kind.loss}", _(kind.name), task, "unrolled network")
-        figures.append(Figure(partial(network, domain=domain, steps=drawing.steps, small=True), question, words))
+        draw = partial(network, domain=domain, steps=drawing.steps, small=True)
+        figures.append(Figure(draw, question, words, key=(kind.loss, *(call.key for call in calls))))
     return figures
 
 
@@ -90,6 +82,24 @@ def _chosen(subject: Subject, sentence: str, answer: Answer) -> Figure:
     call = Call.of(diagram, subject, most=MOST_STEPS)
     words = Words("unrolled network", type_name(subject), sentence)
     return Figure(partial(network, steps=answer(call).steps), Table.of(call, "edges"), words)
+
+
+def _norms(shared: Settings, answer: Answer) -> Figure:
+    """The gradient norms of every cell compared."""
+    calls = [Call.of(trace, subject) for subject in shared.subjects]
+    traces = [answer(call) for call in calls]
+    rows = Table.of(calls, "table", settings.of_state(state_of(traces, shared.state)))
+    title = _("Gradient norms: {cells}").format(cells=flow.names(traces))
+    words = Words("gradient norms", title, flow.opening(traces))
+    return Figure(partial(lines, relative=shared.relative, marks=flow.marks(traces)), rows, words, Lines())
+
+
+def _matrix(one: Subject, sentence: str, answer: Answer) -> Figure:
+    """The losses of one subject, one at a time."""
+    answer(matrices.pairs_of(one))
+    place, bins = matrices.Place(), matrices.bins_of([one])
+    words = Words("itemised matrix", _("One loss at a time: {cell}").format(cell=one.title), sentence)
+    return matrices.matrix(one, place, matrices.domain_of([one], place, bins), bins, words)
 
 
 def _example(subject: Subject, kind: Kind) -> Subject:

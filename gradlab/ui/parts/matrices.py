@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import streamlit as st
 
 from gradlab.analyses.call import Call, Table
-from gradlab.analyses.itemised import drawn_rows, individual_losses, pairs, state_of, with_rows
+from gradlab.analyses.itemised import Pairs, drawn_rows, individual_losses, pairs, state_of, with_rows
 from gradlab.analyses.thinning import Lines, PairBins
 from gradlab.analyses.traces import trace
 from gradlab.charts import itemised
@@ -28,6 +28,7 @@ A_ROW = 3  # charts side by side, at most
 BESIDE = 67  # bins of each, at most
 PER_MILLISECOND = 70e6  # of the multiply-adds of the pairs, as measured on two cores
 MATRIX = ("matrix", N_("One loss at a time"), "itemised matrix")  # name, title, how to read
+SUMS = "itemised_sums"  # the section of these, which are made where it is open
 SUM = ("sum", N_("Individual losses and their sum"), "sum of losses")
 
 
@@ -105,35 +106,52 @@ def losses_and_sum(subject: Subject, at: Place, domain: list[float], words: Word
 
 
 def view(asked: Asked, answer: Answer) -> View:
-    """What each loss sends to each state: a matrix for each subject, then its losses beside their sum; then those of
-    a pin, on the same scale."""
+    """What each loss sends to each state: a matrix for each subject, then for each of a pin, on the same scale; where
+    their section is open, the losses of each beside their sum."""
     at, shared = place_of(asked), asked.settings
     bins = bins_of(shared.subjects)
     domain = domain_of(work(shared), at, bins)
-    figures, sentences = _of_subjects(shared.subjects, at, domain, bins, answer)
+    compared = [_Compared.of(shared.subjects, at, answer)]
     if (pin := pinned(shared)) is not None:
-        of_pin, said = _of_subjects(pin.subjects, at.within(pin.experiment.depth), domain, bins, answer, pin)
-        figures, sentences = [*figures, *of_pin], [*sentences, f"**{pin.name}**: {said[0]}"]
-    return View(figures, sentences)
+        compared.append(_Compared.of(pin.subjects, at.within(pin.experiment.depth), answer, pin))
+    figures = [figure for each in compared for figure in each.matrices(domain, bins)]
+    if asked.is_open(SUMS):
+        figures += [figure for each in compared for figure in each.sums(domain)]
+    now, *pins = compared
+    said = [now.hiding, now.note(shared.subjects[0]), sequences.losses_and_sum(now.computed, *now.at)]
+    return View(figures, [*said, *(f"**{each.pin.name}**: {each.hiding}" for each in pins if each.pin)])
 
 
-def _of_subjects(
-    compared: Sequence[Subject],
-    at: Place,
-    domain: list[float],
-    bins: PairBins,
-    answer: Answer,
-    pin: Pin | None = None,
-) -> tuple[list[Figure], list[str]]:
-    """The figures and sentences of some subjects, of a pin where there is one."""
-    subjects = [with_rows(subject) for subject in compared]
-    computed = [answer(pairs_of(subject)) for subject in subjects]
-    traces = [answer(Call.of(trace, subject)) for subject in subjects]
-    hiding = sequences.hiding(computed, traces, at.layer, at.state)
-    figures = [matrix(subject, at, domain, bins, _words(subject, MATRIX, hiding, pin)) for subject in subjects]
-    figures += [losses_and_sum(subject, at, domain, _words(subject, SUM, hiding, pin)) for subject in subjects]
-    note = sequences.rows_note(computed, subjects[0], compared[0], at.layer, at.state)
-    return figures, [hiding, note, sequences.losses_and_sum(computed, at.layer, at.state)]
+class _Compared(NamedTuple):
+    """Some subjects side by side, and what is made of them."""
+
+    subjects: Sequence[Subject]
+    at: Place
+    computed: Sequence[Pairs]
+    hiding: str
+    pin: Pin | None
+
+    @classmethod
+    def of(cls, compared: Sequence[Subject], at: Place, answer: Answer, pin: Pin | None = None) -> "_Compared":
+        subjects = [with_rows(subject) for subject in compared]
+        computed = [answer(pairs_of(subject)) for subject in subjects]
+        traces = [answer(Call.of(trace, subject)) for subject in subjects]
+        return cls(subjects, at, computed, sequences.hiding(computed, traces, at.layer, at.state), pin)
+
+    def matrices(self, domain: list[float], bins: PairBins) -> list[Figure]:
+        return [matrix(subject, self.at, domain, bins, self._words(subject, MATRIX)) for subject in self.subjects]
+
+    def sums(self, domain: list[float]) -> list[Figure]:
+        return [losses_and_sum(subject, self.at, domain, self._words(subject, SUM)) for subject in self.subjects]
+
+    def note(self, first: Subject) -> str:
+        """Which rows are drawn of the first one."""
+        return sequences.rows_note(self.computed, self.subjects[0], first, *self.at)
+
+    def _words(self, subject: Subject, kind: tuple[str, str, str]) -> Words:
+        name, title, how = kind
+        of = f" {self.pin.name}" if self.pin else ""
+        return Words(f"{subject.title} {name}{of}", f"{_(title)}: {subject.title}{of and f',{of}'}", self.hiding, how)
 
 
 def pinned(shared: Settings) -> Pin | None:
@@ -145,13 +163,15 @@ def of_pin(shared: Settings, are_sums: bool = False) -> list[tuple[int, Subject]
     """The numbers of its figures in the view, each with its subject: of its matrices, or of its losses and sums."""
     if (pin := pinned(shared)) is None:
         return []
-    first = 2 * len(shared.subjects) + are_sums * len(pin.subjects)
+    first = sums(shared).stop if are_sums else len(shared.subjects)
     return [*enumerate(pin.subjects, first)]
 
 
 def sums(shared: Settings) -> range:
     """Which of the view's figures show the losses beside their sum."""
-    return range(len(shared.subjects), 2 * len(shared.subjects))
+    pin, count = pinned(shared), len(shared.subjects)
+    first = count + len(pin.subjects if pin else ())
+    return range(first, first + count)
 
 
 def work(shared: Settings) -> list[Subject]:
@@ -163,12 +183,6 @@ def work(shared: Settings) -> list[Subject]:
 def milliseconds(subject: Subject) -> float:
     """About how long a subject's matrix takes."""
     return pairs_of(subject).work / PER_MILLISECOND
-
-
-def _words(subject: Subject, kind: tuple[str, str, str], sentence: str, pin: Pin | None = None) -> Words:
-    name, title, how = kind
-    of = f" {pin.name}" if pin else ""
-    return Words(f"{subject.title} {name}{of}", f"{_(title)}: {subject.title}{of and f',{of}'}", sentence, how)
 
 
 def _total(subject: Subject, at: Place) -> Rows:

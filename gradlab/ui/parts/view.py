@@ -3,7 +3,7 @@
 The page draws it, and a slider that moves gets it at its other stops (`following.py`), from the same function.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,6 +27,10 @@ class Asked(NamedTuple):
     dark: bool
     language: str = SOURCE
 
+    def is_open(self, section: str) -> bool:
+        """Whether a section of the page, which a page's own settings name by its key, is open."""
+        return dict(self.own).get(section, "").lower() == "true"
+
     def one_of(self, name: str, options: Sequence[V], standard: V) -> V:
         """A setting of the page that is one of several values; the standard one where the link says another."""
         return {str(option): option for option in options}.get(dict(self.own).get(name, ""), standard)
@@ -38,7 +42,10 @@ class Asked(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A figure to be drawn, `figure`'s arguments; `draw` is a chart function `in_parts` or a partial of one."""
+    """A figure to be drawn, `figure`'s arguments; `draw` is a chart function `in_parts` or a partial of one.
+
+    key    equal for figures of equal pictures alone, where a slider's stops have many of these in common: it is kept
+    """
 
     draw: Draw
     question: Question
@@ -46,6 +53,7 @@ class Figure(NamedTuple):
     reduction: Reduction = AllRows()
     beside: Beside = MappingProxyType({})
     width: Width = "stretch"
+    key: Hashable = None
 
 
 class View(NamedTuple):
