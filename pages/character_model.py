@@ -9,11 +9,9 @@ from gradlab.ui.parts.section import section
 from gradlab.ui.training import character_page, job_controls
 from gradlab.ui.training.job_controls import EVERY, MAPS_EVERY, redraw_while_running
 from gradlab.words.languages import _
-from gradlab.words.training import description
 
 job = character_page.character_job(character_page.choose())
-job_controls.buttons("characters", job)
-st.caption(description(job.runs[0]))
+job_controls.row("characters", job, character_page.opened_job)
 text = character_page.text_to_read(job)
 redraw_while_running(job, partial(character_page.learning, job, text), EVERY)
 
@@ -27,4 +25,3 @@ if text == HELLO:
     with section(_("In numbers"), "character_model_numbers") as is_open:
         if is_open:
             redraw_while_running(job, partial(character_page.numbers, job), EVERY)
-job_controls.keep_and_open("characters", job, character_page.opened_job)

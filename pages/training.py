@@ -10,21 +10,18 @@ from gradlab.ui.parts.section import section
 from gradlab.ui.training import job_controls, training_page
 from gradlab.ui.training.job_controls import MAPS_EVERY, WORDS_EVERY, redraw_while_running
 from gradlab.words.languages import _
-from gradlab.words.training import description
 
 choice = training_page.choose()
 with pins.below(holds=False):
     job = training_page.training_job(choice)
     state = settings.current().state
 
-    job_controls.buttons("training", job)
-    st.caption(description(job.runs[0]))
+    job_controls.row("training", job, training_page.opened_job)
     redraw_while_running(job, partial(training_page.curves, job, training_page.of_pins(choice)), WORDS_EVERY)
 
 st.header(_("The gradient as the network learns"), anchor=False)
 layer = settings.layer(job.depth)
 redraw_while_running(job, partial(training_page.maps, job, layer, state), MAPS_EVERY)
-job_controls.keep_and_open("training", job, training_page.opened_job)
 
 with section(_("Before and after"), "training_before") as is_open:
     if is_open:

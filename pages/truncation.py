@@ -18,8 +18,9 @@ shown = following.of("truncation")
 sentence = shown.view.sentences[0]
 
 shown.sentence(0, "header")
-shown.sentence(1)
-windows.choose(shared.one)
+with st.container(horizontal=True, vertical_alignment="center"):
+    shown.sentence(1)
+    windows.choose(shared.one)
 for number, column in enumerate(st.columns(2)):
     with column:
         st.markdown(f"**{shown.view.figures[number].words.title}**")

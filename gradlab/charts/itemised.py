@@ -30,6 +30,7 @@ TOTAL_COLUMNS = ("step", "log10_norm")
 OUTLINE_COLUMNS = ("loss_step", "first")
 SPLIT = 0.60  # of the height is the matrix, the rest the chosen row's curve
 STATE_STEP = N_("state step t")  # of every layer: Vega-Lite draws no axis where one layer says that there is none
+BAND_PIXELS = 340  # the height of a matrix beside the curves of what is lost
 SEAM = 1  # pixels by which a bin reaches into the next
 
 
@@ -191,7 +192,7 @@ def _band(bins: pd.DataFrame, outline: pd.DataFrame, *, domain: list[float], sta
     corners = outline.assign(corner=corner, loss_step=outline["loss_step"] - 1e-3 * (corner % 2))
     look = BandLook(state, int(outline["loss_step"].max()) - 1, tuple(_rows(bins)), dark)
     rows = {"bins": _saying(bins[list(BIN_COLUMNS)], state), "corners": corners}
-    return Picture(_band_layers, look, rows, {"colours": domain}, dark, 430, held=("colours",))
+    return Picture(_band_layers, look, rows, {"colours": domain}, dark, BAND_PIXELS, held=("colours",))
 
 
 @in_parts(_band)
@@ -205,7 +206,7 @@ def band(
     subtitle: str = "",
     dark: bool = False,
     width: int | str = "container",
-    height: int = 430,
+    height: int = BAND_PIXELS,
 ) -> alt.LayerChart:
     """The matrix, shaded where a truncation drops pairs: outside its `outline`."""
     return _band(bins, outline, domain=domain, state=state, dark=dark).chart(title, subtitle, width, height)

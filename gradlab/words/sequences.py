@@ -194,28 +194,39 @@ def band_title(subject: Subject) -> str:
 
 def statement(schedule: Schedule, subjects: Sequence[Subject], departures: Sequence[Departure]) -> str:
     """How far the parameter gradient that an optimizer gets is from the full one, of each network."""
+    cosines = {_cosine(found.cosine) for found in departures}
+    is_shared = len(departures) > 1 and len(cosines) == 1 and all(map(_has_cosine, departures))
     part = _("{how} for this {cell}")
     parts = [
-        part.format(how=_departure(found), cell=one.title) for one, found in zip(subjects, departures, strict=True)
+        part.format(how=_departure(found, not is_shared), cell=one.title)
+        for one, found in zip(subjects, departures, strict=True)
     ]
+    said = _how_far(schedule, subjects, listed(parts))
+    return " ".join([said, _("Each cosine is {cosine}.").format(cosine=cosines.pop())]) if is_shared else said
+
+
+def _how_far(schedule: Schedule, subjects: Sequence[Subject], parts: str) -> str:
     if schedule.kind == "full":
         text, length = _("Back-propagation over all {length} gives a parameter gradient that is {parts}."), subjects[0]
-        return text.format(length=counted(length.settings.steps, "step"), parts=listed(parts))
+        return text.format(length=counted(length.settings.steps, "step"), parts=parts)
     if schedule.kind == "chunks":
         text = _("Chunks of {length} give a parameter gradient that is {parts}.")
-        return text.format(length=counted(schedule.k2, "step"), parts=listed(parts))
+        return text.format(length=counted(schedule.k2, "step"), parts=parts)
     text = _("A window of {length}, {often}, gives a parameter gradient that is {parts}.")
-    return text.format(length=schedule.k2, often=every(schedule.k1, "step"), parts=listed(parts))
+    return text.format(length=schedule.k2, often=every(schedule.k1, "step"), parts=parts)
 
 
-def _departure(found: Departure) -> str:
+def _has_cosine(found: Departure) -> bool:
+    return found.relative_error >= ROUNDING and not math.isnan(found.cosine)
+
+
+def _departure(found: Departure, with_cosine: bool = True) -> str:
     if math.isnan(found.relative_error):
         return _("undefined (the full one is exactly zero or not finite)")
     if found.relative_error < ROUNDING:
         return _("the full one")
-    text = (
-        _("{off} % off the full one") if math.isnan(found.cosine) else _("{off} % off the full one (cosine {cosine})")
-    )
+    with_cosine = with_cosine and _has_cosine(found)
+    text = _("{off} % off the full one (cosine {cosine})") if with_cosine else _("{off} % off the full one")
     return text.format(off=number(2 + math.log10(found.relative_error)), cosine=_cosine(found.cosine))
 
 

@@ -123,7 +123,7 @@ def recent_metric(task: Task, table: pd.DataFrame) -> str:
     text = _("{share} right") if task.objective == "cross_entropy" else _("{share} of answers within {tolerance}")
     does = text.format(share=f"{metric:.0%}", tolerance=f"{task.tolerance:g}")
     does = does if task.metric == "accuracy" else f"{metric:.3g} {_(task.metric)}"
-    return _("{does}, clipped {share} of updates").format(does=does, share=f"{clipping(table)[0]:.0%}")
+    return _("{does}; {share} clipped").format(does=does, share=f"{clipping(table)[0]:.0%}")
 
 
 def under_way(done: int, updates: int, pace: float, seconds_left: float) -> str:

@@ -71,6 +71,16 @@ def test_a_cosine_below_one_is_never_written_as_one():
         )
 
 
+def test_a_cosine_that_several_networks_share_is_said_once():
+    networks, schedule = [Experiment(cell=cell) for cell in ("rnn", "lstm")], sequences.Schedule("windows", 3, 6)
+    said = sequences.statement(schedule, networks, [Departure(0.01, 0.9999), Departure(0.02, 0.9995)])
+    assert said.endswith("1 % off the full one for this RNN and 2 % off the full one for this LSTM. "
+                         "Each cosine is above 0.999.")  # fmt: skip
+    for others in ([Departure(0.01, 0.9999), Departure(0.02, 0.994)], [Departure(0.01, 0.9999), Departure(1e-14, 1.0)]):
+        said = sequences.statement(schedule, networks, others)
+        assert "for this RNN" in said and "(cosine above 0.999) for this RNN" in said
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [

@@ -84,9 +84,9 @@ def test_cards_give_the_means_of_the_last_ten_updates_as_the_sentence_does():
     shown = table([8.0] * 15 + [1.0] * 5 + [0.5] * 5, clipped=5, metric=metric)
     assert training.recent_loss(shown) == "0.7500"
     assert "RNN is at 0.75 " in training.result([run_after(25, cell="rnn")], [shown], 25)
-    assert training.recent_metric(TASKS["adding"], shown) == "80% of answers within 0.04, clipped 20% of updates"
-    assert training.recent_metric(TASKS["parity"], shown) == "80% right, clipped 20% of updates"
-    assert training.recent_metric(TASKS["hello"], shown) == "0.8 bits per character, clipped 20% of updates"
+    assert training.recent_metric(TASKS["adding"], shown) == "80% of answers within 0.04; 20% clipped"
+    assert training.recent_metric(TASKS["parity"], shown) == "80% right; 20% clipped"
+    assert training.recent_metric(TASKS["hello"], shown) == "0.8 bits per character; 20% clipped"
 
 
 def test_a_pace_is_said_once_it_is_known():

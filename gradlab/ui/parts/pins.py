@@ -36,19 +36,18 @@ LONGEST = 60  # letters of a label on a button
 def below(more: Callable[[], None] = lambda: None, compares: bool = False, holds: bool = True) -> Iterator[Any]:
     """What is drawn inside stands above the row of pins; gives the place below it.
 
-    more        draws what the page asks for below the row
+    more        draws what the page asks for at the row's end
     compares    whether that are two pictures side by side: a pin's and the present one
     holds       whether a pin's curves, which lie over the present ones, can be held alone
     """
     above, place, rest = st.container(), st.container(), st.container()
     with place:
-        _row(compares, holds and not compares)
-        more()
+        _row(compares, holds and not compares, more)
     with above:
         yield rest
 
 
-def _row(compares: bool, holds: bool) -> None:
+def _row(compares: bool, holds: bool, more: Callable[[], None]) -> None:
     """A button that pins the present settings, one for each pin, and what compares the first one."""
     shared, key = settings.current(), "pins_below" if compares else "pins"
     why_not = pinned.why_not(shared)
@@ -67,6 +66,7 @@ def _row(compares: bool, holds: bool) -> None:
             st.button(_("Swap"), key="swap_pin", icon=icon, on_click=pinned.swap, help=swap, disabled=is_off)
         data = {"alone": shared.pins[0].name if shared.pins and holds else ""}
         _keys()(key="pin_keys", data=data)
+        more()
 
 
 class Beside(NamedTuple):

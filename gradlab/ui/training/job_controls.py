@@ -111,9 +111,10 @@ def _kept(page: str, chosen: tuple[Hashable, Job]) -> Job:
     return job
 
 
-def buttons(page: str, job: Job) -> None:
-    """Start, pause, discard: a paused run is kept and can be continued, a discarded one starts from update 0 again."""
-    with st.container(horizontal=True):
+def row(page: str, job: Job, opened: Callable[[Run], Job]) -> None:
+    """Start, pause, discard: a paused run is kept and can be continued, a discarded one starts from update 0 again; and
+    beside these the runs as files, and what is trained. `opened` gives the page's job of an opened run."""
+    with st.container(horizontal=True, vertical_alignment="center"):
         if job.running:
             st.button(_("Pause"), key=f"pause {page}", on_click=job.pause, type="primary")
         elif not job.finished:
@@ -123,6 +124,8 @@ def buttons(page: str, job: Job) -> None:
             st.button(_("Discard and restart"), key=f"discard {page}", on_click=_discard, args=(page, job))
         if job.done and not all(run.diverged for run in job.runs):
             st.button(_("Show these weights on the other pages"), key=f"show {page}", on_click=_show, args=(job,))
+        _keep_and_open(page, job, opened)
+        st.caption(words.description(job.runs[0]))
     if job.done:
         st.caption(_(st.session_state.get(f"kept {page}", shelf.SAID)))
 
@@ -176,8 +179,8 @@ def _traced(run: Run) -> Run:
     return run
 
 
-def keep_and_open(page: str, job: Job, make: Callable[[Run], Job]) -> None:
-    """Runs that stand still as files, and a file to continue; `make` gives the page's job of the opened run.
+def _keep_and_open(page: str, job: Job, make: Callable[[Run], Job]) -> None:
+    """Runs that stand still as files, and a file to continue.
 
     What is opened stays until another setting of the page is chosen.
     """
