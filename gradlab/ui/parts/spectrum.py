@@ -20,7 +20,7 @@ from gradlab.words.jacobians import HOW_TO_READ, of_singular_values
 from gradlab.words.languages import _
 
 SHOWS = "spectrum_shows"  # the demonstration that is shown
-PER_MILLISECOND = 5e6  # of the multiply-adds that are counted of a spectrum, as measured
+PER_MILLISECOND = 20e6  # of the multiply-adds that are counted of a spectrum, as measured
 GAIN, UNITS = 2.0, 64  # of the networks that input calms
 SCENES = {  # of the story, which computes three of the demonstrations: its name, and the stop of its control
     "One matrix or many": ("product", 1.0),

@@ -71,7 +71,7 @@ def of_window(before: Settings, after: Settings) -> list[Subject]:
     """The same where the truncation is another: lengths are needed again only if k1 : k2 is."""
     one, (subjects, other) = truncated(before)[1], truncated(after)
     ratios = {Schedule.of(subject.settings).in_lowest_terms for subject in (one, other)}
-    return (3 if len(ratios) == 1 else 30) * subjects if one != other else []
+    return (8 if len(ratios) == 1 else 40) * subjects if one != other else []
 
 
 def pairs_of(subject: Subject) -> Call:
