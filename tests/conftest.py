@@ -133,3 +133,21 @@ def browser_type_launch_args(browser_type_launch_args):
     quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"]
     arguments = ["--no-sandbox", "--disable-gpu", "--no-first-run", *quiet]
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": arguments}
+
+
+@pytest.fixture(scope="session")
+def shared_context(browser, browser_context_args):
+    """What the tests' pages are opened in: a new one would load and compile Streamlit's scripts anew, for a second."""
+    context = browser.new_context(**browser_context_args)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def context(shared_context):
+    """The shared one as if it were new, but for the scripts that a browser keeps."""
+    yield shared_context
+    for page in shared_context.pages:
+        page.close()
+    shared_context.clear_permissions()
+    shared_context.set_storage_state({"cookies": [], "origins": []})

@@ -45,8 +45,9 @@ class Part:
         """Rows of `make`, or fewer of them, with the columns that are the same in all."""
         if not self.same:
             return rows
-        rows = rows.assign(**self.same)
-        return rows[[name for name in self.columns if name in rows] or list(rows)]
+        columns = dict(rows.items()) | self.same
+        names = [name for name in self.columns if name in columns] or list(columns)
+        return pd.DataFrame({name: columns[name] for name in names}, index=rows.index)
 
 
 def as_parts(rows: pd.DataFrame | Sequence[Part]) -> Sequence[Part]:

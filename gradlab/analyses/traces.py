@@ -349,7 +349,7 @@ def _norm_part(
             found = of_batch(of_sequences, exists)
             columns |= {f"log10_{name}": found.mean, f"log10_{name}_min": found.least}
             columns |= {f"log10_{name}_max": found.most, "left_out": found.left_out}
-        return pd.DataFrame(columns)[[name for name in TABLE_COLUMNS if name in columns]]
+        return pd.DataFrame({name: columns[name] for name in TABLE_COLUMNS if name in columns})
 
     same = {"cell": cell, "layer": layer, "state": state, "path": path}
     return Part(TABLE_COLUMNS, same, len(lags), (0, len(lags) - 1), make)

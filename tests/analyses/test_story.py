@@ -30,10 +30,14 @@ def traced(subject, cell=None) -> np.ndarray:
     return result.log10_relative(result.states[-1])[0].mean(axis=1)[::-1]
 
 
-@pytest.mark.parametrize("step", [story.weight(0.9), story.product(SMALL), story.matrix(story.MATRICES["2 0; 0 0.4"]),
-                                  story.clipping(SMALL, 1.0), story.gates(SMALL, "input"), story.routes(SMALL, "U"),
-                                  story.addition(SMALL), story.merged(SMALL), story.window(SMALL, 4)])  # fmt: skip
-def test_every_step_gives_the_columns_that_are_stated_and_a_row_per_line_and_step(step):
+@pytest.mark.parametrize(
+    "make",
+    [lambda: story.weight(0.9), lambda: story.product(SMALL), lambda: story.matrix(story.MATRICES["2 0; 0 0.4"]),
+     lambda: story.clipping(SMALL, 1.0), lambda: story.gates(SMALL, "input"), lambda: story.routes(SMALL, "U"),
+     lambda: story.addition(SMALL), lambda: story.merged(SMALL), lambda: story.window(SMALL, 4)],
+)  # fmt: skip
+def test_every_step_gives_the_columns_that_are_stated_and_a_row_per_line_and_step(make):
+    step = make()
     assert tuple(step.table.columns) == story.STORY_COLUMNS
     assert not step.table.duplicated(["path", "step"]).any()
     assert step.table.groupby("path")["step"].nunique().nunique() == 1

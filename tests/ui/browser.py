@@ -30,6 +30,19 @@ def visit(page: Page, url: str) -> None:
     idle(page)
 
 
+def turn(page: Page, address: str) -> None:
+    """To another page of the app that is open, as Back and Forward go: Streamlit's scripts need not be loaded anew."""
+    title = page.get_by_role("heading", level=1)
+    before = title.inner_text()
+    page.evaluate(
+        "address => { history.pushState(null, '', address); dispatchEvent(new PopStateEvent('popstate')); }", address
+    )
+    expect(title).not_to_have_text(before)
+    idle(page)
+    page.locator(f"{CHART} svg, {CHART} canvas").first.wait_for(timeout=WAIT)
+    idle(page)
+
+
 def drawing(page: Page) -> str:
     """What the first chart looks like: its paths, or its pixels."""
     return page.locator(CHART).first.evaluate(

@@ -1,5 +1,6 @@
 """The app without a browser, its main script run by Streamlit's own test harness; and what a browser must never see."""
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import NamedTuple
 import pytest
 import streamlit as st
 from playwright.sync_api import Page
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from gradlab.ui.ask import rows_on_screen
@@ -33,6 +35,7 @@ SECTIONS = {  # of pages, all open, and what keeps tests of them short
     "initializations": {"initializations_seeds": "3"},
     "phase_map": {"phase_map_size": "5", "phase_map_seeds": "1"},  # measured at once, and not beside the page
 }
+COMPONENTS = functools.cache(manifest_scanner.scan_component_manifests)  # the installed packages stay as they are
 PROBES = ("/_stcore/health", "/_stcore/host-config")  # below a page's address Streamlit looks for its server, in vain
 
 
@@ -41,9 +44,12 @@ def open_app(monkeypatch):
     """open_app(page="gradient_flow", **query) runs the app at that address and fails on any exception of the script.
 
     Where Keras is loaded, as it is beside the tests of its files, Streamlit clears it after every run, which walks all
-    objects of the process and takes longer than most pages. No server has it.
+    objects of the process and takes longer than most pages. No server has it. The harness looks through the metadata of
+    every installed package for each app, which takes six times as long as a page whose answers are kept; a server
+    looks once.
     """
     monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", COMPONENTS)
 
     def run(page: str = "home", **query) -> AppTest:
         query = SECTIONS.get(page, {}) | query

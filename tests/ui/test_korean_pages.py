@@ -37,7 +37,7 @@ from gradlab.ui.parts.view import Asked, View
 from gradlab.words import initializations
 from gradlab.words import phase_map as phase_maps
 from gradlab.words.languages import _, codes, said, speaking
-from tests.ui.browser import visit
+from tests.ui.browser import turn, visit
 
 SMALL = Experiment(steps=20, hidden_size=3, input_size=2, batch_size=2)
 STATES = {
@@ -282,9 +282,12 @@ def test_a_diagnosis_and_remedies_are_kept_in_each_language_and_have_the_same_ke
 @pytest.mark.browser
 def test_every_page_is_korean_in_a_browser_and_fits(browser: Browser, app_url):
     page = browser.new_context(locale="ko-KR", viewport={"width": 1440, "height": 900}).new_page()
+    small = urlencode(STATE_QUERY | {"phase_map_size": "5", "phase_map_seeds": "1"})
     for name in ADDRESSES:
-        small = STATE_QUERY | ({"phase_map_size": "5", "phase_map_seeds": "1"} if name == "phase_map" else {})
-        visit(page, f"{app_url}/{name}?{urlencode(small)}")
+        if name == ADDRESSES[0]:
+            visit(page, f"{app_url}/{name}?{small}")
+        else:
+            turn(page, f"/{name}?{small}")
         expect(page.locator("html")).to_have_attribute("lang", "ko")
         lines = page.evaluate(WITHOUT_CODE).splitlines()
         assert {line: found for line in lines if line not in OF_STREAMLIT and (found := english(line))} == {}, name
@@ -295,8 +298,9 @@ def test_every_page_is_korean_in_a_browser_and_fits(browser: Browser, app_url):
 @pytest.mark.browser
 def test_a_page_s_link_has_the_same_settings_in_the_other_language(browser: Browser, app_url):
     query = "keep_bias=3.0&initialization=orthogonal&inputs=sines"
+    contexts = {locale: browser.new_context(locale=locale) for locale in ("ko-KR", "en-US")}
     for locale, button, heading in (("ko-KR", "English", "Gradient flow"), ("en-US", "한국어", "기울기의 흐름")):
-        page = browser.new_context(locale=locale).new_page()
+        page = contexts[locale].new_page()
         visit(page, f"{app_url}/gradient_flow?{query}")
         before = parse_qs(urlsplit(page.url).query)
         page.get_by_role("button", name=button).click()
@@ -305,7 +309,7 @@ def test_a_page_s_link_has_the_same_settings_in_the_other_language(browser: Brow
         assert {name: after[name] for name in before if name != "lang"} == {
             name: value for name, value in before.items() if name != "lang"
         }
-        other = browser.new_context(locale="ko-KR" if locale == "en-US" else "en-US").new_page()
+        other = contexts["ko-KR" if locale == "en-US" else "en-US"].new_page()
         visit(other, page.url)
         expect(other.get_by_role("heading", level=1)).to_have_text(heading)
         assert other.locator(".st-key-problems").count() == 0

@@ -188,9 +188,10 @@ def test_the_korean_handout_is_korean_and_its_links_too(page: Page, tmp_path):
 @pytest.mark.browser
 def test_each_language_s_link_opens_in_the_other(browser: Browser, app_url):
     titles = {"ko-KR": "5. 게이트를 하나씩", "en-US": "5. One gate after another"}
+    contexts = {locale: browser.new_context(locale=locale) for locale in titles}
     links = {}
     for locale, title in titles.items():
-        page = browser.new_context(locale=locale).new_page()
+        page = contexts[locale].new_page()
         visit(page, f"{app_url}/story?step=5")
         expect(page.get_by_role("heading", level=2)).to_have_text(title)
         expect(page.locator("html")).to_have_attribute("lang", locale[:2])
@@ -202,7 +203,7 @@ def test_each_language_s_link_opens_in_the_other(browser: Browser, app_url):
         (other,) = titles.keys() - {locale}
         query = parse_qs(urlsplit(link).query)
         assert query.get("lang") == (["ko"] if locale == "ko-KR" else None)
-        page = browser.new_context(locale=other).new_page()
+        page = contexts[other].new_page()
         visit(page, link)
         # A Korean link stays Korean; one that names no language is read in the reader's.
         expect(page.get_by_role("heading", level=2)).to_have_text(titles["ko-KR"])

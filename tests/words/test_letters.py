@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from gradlab.words.letters import printable, visible
 
 FORBIDDEN = "\x00\x07\x08\x0b\x0c\x1b\x1f\ud800\udfff\ufffe\uffff"  # by XML 1.0, section 2.2
-ONE_OF_EACH = {}  # a character of every category of Unicode
+CATEGORIES = 30  # of Unicode
+ONE_OF_EACH = {}  # a character of every category
 for code in range(sys.maxunicode + 1):
     ONE_OF_EACH.setdefault(unicodedata.category(chr(code)), chr(code))
+    if len(ONE_OF_EACH) == CATEGORIES:
+        break
 
 
 @given(st.text(st.characters(categories=None)))
@@ -40,7 +43,7 @@ def test_a_single_character_is_never_blank(character):
 
 
 def test_every_category_of_unicode_can_be_seen_and_letters_stay():
-    assert len(ONE_OF_EACH) == 30
+    assert len(ONE_OF_EACH) == CATEGORIES
     for category, character in ONE_OF_EACH.items():
         assert visible(character).strip()
         assert (visible(character) == character) == (category[0] in "LNPS")
