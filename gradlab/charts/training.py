@@ -260,12 +260,13 @@ def _flow_layers(rows: Rows, domains: Domains, look: FlowLook) -> list[alt.Chart
     table = look.table
     named = table["state"].iloc[0] if table["state"].nunique() == 1 else "s"
     titles = [_("norm of {gradients}").format(gradients=f"∂L/∂{named}"), _("relative to the injected gradient")]
-    line = alt.Chart(rows["lines"]).mark_line(strokeWidth=2.5).encode(
+    line = alt.Chart(rows["lines"]).mark_line().encode(
         x=axes.along(domains["steps"], _(axes.BACKWARDS)),
         y=axes.decades("log10_relative", domains["norms"], titles),
         strokeDash=theme.dash(table["state"], legend=True),
         color=theme.cells_encoding(table, look.dark),
-        opacity=theme.shade(table["layer"], True),
+        opacity=theme.shade(table["layer"], look.dark),
+        strokeWidth=theme.width(table["layer"], look.dark, 2.5),
         detail=theme.LINE,
     )  # fmt: skip
     says = annotations.pointer(rows["says"], axes.along(domains["steps"]), look.dark)

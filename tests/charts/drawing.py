@@ -66,6 +66,30 @@ def _axis_labels(mark: dict) -> Iterator[list[str]]:
                 yield from _axis_labels(inner)
 
 
+def swatches(chart: Any, title: str) -> list[dict]:
+    """The symbols of the legend of a title, as they are drawn."""
+    graph = vl_convert.vegalite_to_scenegraph(specification(chart))
+    return next(found for name, found in _legends(graph["scenegraph"]) if name == title)
+
+
+def _legends(mark: dict) -> Iterator[tuple[str, list[dict]]]:
+    for item in mark["items"]:
+        if mark.get("role") == "legend":
+            (title,) = (text["text"] for text in _items(item, "legend-title"))
+            yield title, [*_items(item, "legend-symbol")]
+        elif mark["marktype"] == "group":
+            for inner in item.get("items", []):
+                yield from _legends(inner)
+
+
+def _items(group: dict, role: str) -> Iterator[dict]:
+    for mark in group.get("items", []):
+        for item in mark["items"]:
+            if mark.get("role") == role:
+                yield item
+            yield from _items(item, role)
+
+
 def line_pieces(chart: Any) -> list[int]:
     """Of every line drawn, into how many pieces it falls."""
     paths = re.findall(r'class="mark-line role-mark[^>]*><path[^>]*?\bd="([^"]*)"', svg(chart).decode())

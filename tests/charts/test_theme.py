@@ -1,5 +1,6 @@
 """The picture language: colours, names, fonts, numbers as powers of ten."""
 
+import itertools
 import math
 
 import pandas as pd
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from gradlab import exports
 from gradlab.cells import CELLS
-from gradlab.charts import colours, theme
+from gradlab.charts import colours, theme, traces
 from gradlab.words.numbers import counted, every, number, plain
+from tests.charts.drawing import swatches
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,38 @@ def test_lines_stand_out_from_the_paper_and_texts_can_be_read(dark):
     for cell in CELLS:
         assert contrast(colours.cell_colour(cell, dark), dark) >= 2.8, cell  # WCAG asks 3 of graphics
     assert min(contrast(colour, dark) for colour in (ink.text, ink.muted, ink.alarm)) >= 4.5
+
+
+def over_paper(colour: str, opacity: float, dark: bool) -> str:
+    both = zip(channels(colour), channels(colours.INKS[dark].paper), strict=True)
+    return "#" + "".join(f"{round(opacity * ink + (1 - opacity) * paper):02X}" for ink, paper in both)
+
+
+def lab(colour: str) -> list[float]:
+    """CIE L*a*b* of an sRGB colour, white point D65."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (n / 255 for n in channels(colour))]
+    rows = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+    white = [sum(row) for row in rows]
+    ratios = [sum(a * b for a, b in zip(row, linear, strict=True)) / w for row, w in zip(rows, white, strict=True)]
+    x, y, z = (t ** (1 / 3) if t > (6 / 29) ** 3 else t / (3 * (6 / 29) ** 2) + 4 / 29 for t in ratios)
+    return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
+
+
+NOTICED = 2.3  # ΔE of 1976: a difference that is just noticed (Mahy et al. 1994)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_swatches_of_neighbouring_layers_differ_in_shade_and_width_and_stand_out_from_the_paper(traced, dark):
+    drawn = swatches(traces.lines(traced("rnn", "gru", depth=8, steps=9), dark=dark), "layer")
+    assert len(drawn) == 8
+    seen = [over_paper(one["stroke"], one["opacity"], dark) for one in drawn]
+    assert min(contrast(colour, dark) for colour in seen) >= 3  # WCAG asks 3 of graphics
+    for (one, upper), (swatch, above) in zip(itertools.pairwise(seen), itertools.pairwise(drawn), strict=True):
+        assert math.dist(lab(one), lab(upper)) >= 1.8 * NOTICED
+        assert swatch["strokeWidth"] >= 1.15 * above["strokeWidth"]
+        assert swatch["opacity"] > above["opacity"]
+    seen = [math.dist(lab(one), lab(upper)) for one, upper in itertools.pairwise(seen[:4])]
+    assert min(seen) >= 2.5 * NOTICED, "more than four layers are seldom compared"
 
 
 def test_every_gate_of_every_cell_has_a_colour_that_its_other_gates_have_not():
