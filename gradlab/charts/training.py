@@ -200,10 +200,10 @@ def reach(
     tips = [
         alt.Tooltip("update:Q", title=_("update"), format=",d"),
         alt.Tooltip("lag:Q", title=_("up to lag"), format=",d"),
-        alt.Tooltip("log10_relative:Q", title=_("log10 norm, relative"), format=".2f"),
+        alt.Tooltip("size:N", title=_("relative to the injected gradient")),
     ]
     finite = table.loc[np.isfinite(table["log10_relative"]), list(REACH_COLUMNS)]
-    rects = alt.Chart(finite).mark_rect(x2Offset=1, y2Offset=1).encode(
+    rects = annotations.with_number(alt.Chart(finite), "log10_relative").mark_rect(x2Offset=1, y2Offset=1).encode(
         x=x, x2=alt.X2("update_end"), y=y, y2=alt.Y2("lag_end"), color=colour, tooltip=tips
     )  # fmt: skip
     return theme.finished([rects], title, subtitle, dark, width, height)

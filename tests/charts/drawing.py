@@ -75,19 +75,20 @@ def swatches(chart: Any, title: str) -> list[dict]:
 def _legends(mark: dict) -> Iterator[tuple[str, list[dict]]]:
     for item in mark["items"]:
         if mark.get("role") == "legend":
-            (title,) = (text["text"] for text in _items(item, "legend-title"))
-            yield title, [*_items(item, "legend-symbol")]
+            (title,) = (text["text"] for text in items(item, role="legend-title"))
+            yield title, [*items(item, role="legend-symbol")]
         elif mark["marktype"] == "group":
             for inner in item.get("items", []):
                 yield from _legends(inner)
 
 
-def _items(group: dict, role: str) -> Iterator[dict]:
+def items(group: dict, kind: str = "", role: str = "mark") -> Iterator[dict]:
+    """What is drawn in a group of the scene: of one kind of mark, and with one role."""
     for mark in group.get("items", []):
-        for item in mark["items"]:
-            if mark.get("role") == role:
+        for item in mark.get("items", []):
+            if mark.get("role", "mark") == role and kind in ("", mark["marktype"]):
                 yield item
-            yield from _items(item, role)
+            yield from items(item, kind, role)
 
 
 def line_pieces(chart: Any) -> list[int]:

@@ -1,18 +1,23 @@
 """The picture language: colours, names, fonts, numbers as powers of ten."""
 
+import ast
 import itertools
 import math
+from pathlib import Path
 
+import altair as alt
+import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gradlab import exports
 from gradlab.cells import CELLS
-from gradlab.charts import colours, theme, traces
+from gradlab.charts import annotations, colours, theme, traces
 from gradlab.words.numbers import counted, every, number, plain
-from tests.charts.drawing import swatches
+from tests.charts.drawing import items, swatches
 
 
 @pytest.mark.parametrize(
@@ -38,6 +43,25 @@ def test_what_is_written_reads_back_to_its_two_digits(log10):
     assert math.log10(float(plain(number(log10)).replace(",", ""))) == pytest.approx(
         log10, abs=0.0218
     )  # half of .1 in 1.0
+
+
+def test_a_tooltip_says_a_number_as_sentences_do():
+    exact = [-3000.4, -56.66, -10.0, -3.00001, -3.0, -2.9, -0.41, 0.0, 0.98, 1.0, 1.99, 1.998, 2.7, 3.999, 4.0, 6020.3]
+    values = [*exact, *np.random.default_rng(0).uniform(-400, 400, 200), *np.random.default_rng(1).uniform(-4, 5, 200)]
+    chart = annotations.with_number(alt.Chart(pd.DataFrame({"log10": values})), "log10").mark_text()
+    graph = vl_convert.vegalite_to_scenegraph(chart.encode(text="size:N").to_dict())
+    said = [item["text"] for item in items({"items": [graph["scenegraph"]]}, "text")]
+    assert said == [number(value) for value in values]
+
+
+def test_no_tooltip_says_a_logarithm():
+    found = []
+    for path in Path(theme.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "alt.Tooltip":
+                found.append((path.name, ast.unparse(node)))
+    assert len(found) > 20
+    assert [text for text in found if "log10" in text[1] or "value}:Q" in text[1]] == []
 
 
 def test_every_cell_has_a_colour_of_its_own_in_each_theme():
