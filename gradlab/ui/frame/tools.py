@@ -41,8 +41,8 @@ def draw(place: Any) -> None:
         data = {"query": query, "measured": present.is_on(), "shelf": shelf.own()}
         data["language"] = language.of_page(st.session_state["drawn on"])
         data["texts"] = {name: _(text) for name, text in COPY.items()}
-        _copier()(key="copy_link", data=data, on_height_change=_heard, on_shelf_change=_adopt)
         _legends()(key="legends", height=1)
+        _copier()(key="copy_link", data=data, on_height_change=_heard, on_shelf_change=_adopt)
     shelf.used()
 
 
