@@ -14,7 +14,7 @@ import pandas as pd
 
 from gradlab.charts import colours, theme
 from gradlab.words.languages import N_, _
-from gradlab.words.numbers import number
+from gradlab.words.numbers import number, number_in_vega
 
 END_COLUMNS = ("cell", "layer", "state", "step", "label_at")  # `label_at`: height of a line's name, log10
 MARK_COLUMNS = ("step", "label")
@@ -110,6 +110,11 @@ def marked_steps(marks: Any, x: alt.X, dark: bool) -> list[alt.Chart]:
     }
     names = alt.Chart(marks).mark_text(baseline="top", lineBreak="\n", color=alarm, **place)
     return [rules, names.encode(x=x, y=alt.YValue(0), text=alt.Text("label:N"))]
+
+
+def with_number(chart: alt.Chart, column: str) -> alt.Chart:
+    """The chart with a column `size`, for tooltips: the number as text whose log10 a column has."""
+    return chart.transform_calculate(as_="size", calculate=number_in_vega(f"datum[{column!r}]"))
 
 
 def broken(names: pd.Series) -> pd.Series:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from gradlab.cells import CELLS, state_names
-from gradlab.charts import axes, colours, theme
+from gradlab.charts import annotations, axes, colours, theme
 from gradlab.words.languages import N_, _
 from gradlab.words.numbers import POWER_LABEL, listed
 
@@ -73,14 +73,14 @@ def layers_by_steps(
         alt.Tooltip("layer:O", title=_("layer")),
         alt.Tooltip("step:Q", title=_("from step"), format=",d"),
         alt.Tooltip("lag:Q", title=_("from lag"), format=",d"),
-        alt.Tooltip(f"{value}:Q", title=_("log10 norm"), format=".2f"),
+        alt.Tooltip("size:N", title=_("relative to the injected gradient") if relative else _("norm")),
         alt.Tooltip("exact_zeros:Q", title=_("steps exactly 0"), format=",d"),
         alt.Tooltip("not_finite:Q", title=_("steps not finite"), format=",d"),
     ]
     scale = alt.Scale(scheme="cividis", domain=domain, nice=False)
     finite = drawn[np.isfinite(drawn[value])]
     layers = [
-        alt.Chart(finite)
+        annotations.with_number(alt.Chart(finite), value)
         .mark_rect(x2Offset=SEAM)
         .encode(
             x=axes.steps(first, last, _("step t")),

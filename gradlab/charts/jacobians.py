@@ -12,7 +12,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from gradlab.charts import axes, colours, theme
+from gradlab.charts import annotations, axes, colours, theme
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
 from gradlab.words.languages import N_, _
 
@@ -81,14 +81,13 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         alt.Tooltip("index:Q", title=_("index k"), format="d"),
         alt.Tooltip("step:Q", title=_("step"), format=",d"),
         alt.Tooltip("lag:Q", title=_("lag"), format=",d"),
-        alt.Tooltip("log10_value:Q", title="log10", format=".3f"),
+        alt.Tooltip("size:N", title=_("factor")),
     ]
     rule = alt.Chart(rows["kept"]).mark_rule(color=ink.rule, strokeDash=[2, 3])
     layers = [rule.encode(y="log10_value:Q")]
     for name in names:
-        line = alt.Chart(rows[name]).mark_line(
-            strokeWidth=WIDTHS[name], opacity=0.55 if name == "singular value" else 1
-        )
+        line = annotations.with_number(alt.Chart(rows[name]), "log10_value")
+        line = line.mark_line(strokeWidth=WIDTHS[name], opacity=0.55 if name == "singular value" else 1)
         layers.append(
             line.encode(
                 x=axes.along(domains["steps"], "" if len(layers) > 1 else _("step t"), goes_on=True),

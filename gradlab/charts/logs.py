@@ -37,7 +37,7 @@ def by_update(
     legend = alt.Legend(title=None, symbolOpacity=1) if len(names) > 1 else None
     line = (
         alt.Chart(drawn)
-        .mark_line(color=ink.text, point=alt.OverlayMarkDef(color=ink.text, size=30))
+        .mark_line(color=ink.text, strokeWidth=2, point=alt.OverlayMarkDef(color=ink.text, size=30))
         .encode(
             x=alt.X("update:Q", axis=alt.Axis(title=_("update"), format=",d")),
             y=alt.Y("decades_per_100_steps:Q", axis=alt.Axis(title=[_("decades per"), _("100 steps back")])),

@@ -16,6 +16,7 @@ import pandas as pd
 from gradlab.charts import axes, colours, theme
 from gradlab.charts.picture import Domains, Picture, Rows, in_parts
 from gradlab.words.languages import N_, _
+from gradlab.words.numbers import number
 
 COLUMNS = ("parametrization", "quantity", "eigenvalue", "measured", "standard_error", "predicted")
 NAIVE, REMEDY = "as it stands", "normalised"
@@ -43,6 +44,7 @@ def _sensitivities(table: pd.DataFrame, *, at: float, dark: bool = False) -> Pic
         }
     )
     reach = ERRORS * table["standard_error"] / table["measured"]
+    drawn = drawn.assign(**{name: drawn[f"log10_{name}"].map(number) for name in ("measured", "predicted")})
     drawn["log10_low"] = drawn["log10_measured"] + np.log10((1 - reach).clip(lower=LOWEST))
     drawn["log10_high"] = drawn["log10_measured"] + np.log10(1 + reach)
     here = drawn[drawn["eigenvalue"] == at]
@@ -82,8 +84,8 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         alt.Tooltip("name:N", title=_("parametrization")),
         alt.Tooltip("eigenvalue:Q", title="λ", format="~g"),
         alt.Tooltip("length:Q", title=_("memory, steps"), format=",.0f"),
-        alt.Tooltip("log10_measured:Q", title=_("measured, log10"), format=".3f"),
-        alt.Tooltip("log10_predicted:Q", title=_("formula, log10"), format=".3f"),
+        alt.Tooltip("measured:N", title=_("measured")),
+        alt.Tooltip("predicted:N", title=_("formula")),
     ]
     rule = alt.Chart(rows["at"]).mark_rule(color=ink.rule, strokeWidth=1.4)
     lines = alt.Chart(rows["lines"]).mark_line(strokeWidth=2.6)

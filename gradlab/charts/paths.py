@@ -167,7 +167,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     value = "log10_relative" if look.relative else "log10_norm"
     x = axes.along(domains["steps"])
     scale = alt.Scale(domain=list(look.names), range=list(look.colours))
-    clicked = alt.selection_point(name="path_shown", fields=["cell"], bind="legend")
+    clicked = theme.clicked("path_shown", "cell")
     columns = 3 if max(map(len, look.names)) <= 8 else 1
     key = alt.Legend(title=None, symbolOpacity=1, columns=columns, labelLimit=300)
     colour: Any = alt.Color("cell:N", scale=scale, legend=key)
@@ -190,12 +190,11 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         if len(layers) == 1 and has(rows["dots"]):
             dots = alt.Chart(rows["dots"]).mark_point(size=60, filled=True, opacity=1)
             layers.append(dots.encode(x=x, y=f"{value}:Q", color=alt.Color("path:N", scale=scale)))
-    layers[0] = layers[0].add_params(clicked)
     if has(rows["zeros"]):
         layers += annotations.exact_zeros(rows["zeros"], rows["last zero"], x, colour, visible, look.dark)
     layers += annotations.hover(rows["hover"], rows["drawn"], value, x, colour, look.dark)
     layers.append(axes.back(domains["lags"], rows["lags"]))
-    return layers
+    return theme.with_legends(layers, {"color": clicked})
 
 
 def _few(zeros: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ LENGTHS = frozenset((
     "dx", "dy", "offset", "labelPadding", "titlePadding", "minExtent", "tickSize", "columnPadding", "rowPadding",
     "labelLimit", "titleLimit", "gradientLength",
 ))  # fmt: skip
+STROKES = "strokeWidth"
 DATA = frozenset(("data", "datasets", "values", "signals", "usermeta"))
 
 
@@ -26,10 +27,18 @@ def _larger(name: str, part: Any) -> Any:
     if isinstance(part, dict):
         if name in LENGTHS and _is_number(part.get("value")):
             return part | {"value": part["value"] * TYPE}
-        return {key: value if key in DATA else _larger(key, value) for key, value in part.items()}
+        if _is_of_widths(name, part):
+            return part | {"range": [width * TYPE for width in part["range"]]}
+        called = {"scale": STROKES} if name == STROKES else {}  # a channel's scale is called as the channel
+        return {key: value if key in DATA else _larger(called.get(key, key), value) for key, value in part.items()}
     if isinstance(part, list):
         return [_larger("", value) for value in part]
     return part * TYPE if name in LENGTHS and _is_number(part) else part
+
+
+def _is_of_widths(name: str, part: dict[str, Any]) -> bool:
+    """Whether a part is a scale of strokes' widths: under its channel in Vega-Lite, by its name in Vega."""
+    return isinstance(part.get("range"), list) and STROKES in (name, part.get("name"))
 
 
 def _is_number(value: Any) -> bool:

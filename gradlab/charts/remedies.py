@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from gradlab.charts import axes, theme
+from gradlab.charts import annotations, axes, theme
 from gradlab.charts.colours import INKS, cell_colour
 from gradlab.words.languages import _
 
@@ -45,10 +45,10 @@ def before_and_after(
         alt.Tooltip("said:N", title=_("line")),
         alt.Tooltip("step:Q", title=_("step")),
         alt.Tooltip("lag:Q", title=_("steps back")),
-        alt.Tooltip("log10_relative:Q", title="log10", format=".2f"),
+        alt.Tooltip("size:N", title=_("relative to the injected gradient")),
     ]
     line = (
-        alt.Chart(drawn)
+        annotations.with_number(alt.Chart(drawn), "log10_relative")
         .mark_line()
         .encode(
             x=x,

@@ -21,7 +21,10 @@ from gradlab.words.languages import SOURCE, _, current
 # The last name must be the generic one: a stack of fonts none of which is installed loses all text, digits too.
 FONT = "Source Sans, Source Sans Pro, Noto Sans CJK KR, Noto Sans KR, NanumGothic, DejaVu Sans, sans-serif"
 
-LAYER_SHADES = (1.0, 0.76, 0.62, 0.52, 0.45, 0.39, 0.34, 0.3)  # by layer, the lowest strongest, whatever the depth
+# By layer, the lowest strongest, whatever the depth: neighbours differ in shade and in width, and the palest swatch of
+# a legend still stands out from the paper.
+LAYER_SHADES = (1.0, 0.875, 0.78, 0.705, 0.645, 0.59, 0.535, 0.485)
+LAYER_WIDTHS = (3.6, 2.9, 2.4, 2.0, 1.7, 1.45, 1.25, 1.05)  # pixels
 LINE = [alt.Detail("cell:N"), alt.Detail("layer:O"), alt.Detail("state:N")]  # what makes a line
 # The menu of a chart in an HTML page: nothing that leaves the page.
 EMBEDDED_ACTIONS = {"export": True, "source": False, "compiled": False, "editor": False}
@@ -72,16 +75,32 @@ def legend_room(table: pd.DataFrame) -> int:
     return LEGEND_ROW * max(0, -(-len(names) // _columns(names)) - 2)
 
 
-def shade(layers: pd.Series, legend: bool, symbol: str = "stroke") -> alt.Opacity:
+def shade(layers: pd.Series, dark: bool, legend: bool = True, symbol: str = "stroke") -> alt.Opacity:
     """Depth of shade is the layer: the same shade for the same layer, however many there are."""
-    every = list(range(len(LAYER_SHADES)))
-    found = present(layers, every)
-    look = {"symbolType": symbol, "symbolDash": [1, 0]} | (
-        {"symbolFillColor": "#888888", "symbolSize": 70} if symbol == "circle" else {}
-    )
-    key = alt.Legend(title=_("layer"), values=found, columns=4, **look) if legend and len(found) > 1 else None
-    scale = alt.Scale(type="ordinal", domain=every, range=list(LAYER_SHADES))
-    return alt.Opacity("layer:O", scale=scale, legend=key)
+    scale = alt.Scale(type="ordinal", domain=_every_layer(), range=list(LAYER_SHADES))
+    return alt.Opacity("layer:O", scale=scale, legend=_layers(layers, dark, legend, symbol))
+
+
+def width(layers: pd.Series, dark: bool, only: float, legend: bool = True) -> alt.StrokeWidth | alt.StrokeWidthValue:
+    """And so is the width of a line where there are several layers; `only` is that where there is one."""
+    if layers.nunique() < 2:
+        return alt.StrokeWidthValue(only)
+    scale = alt.Scale(type="ordinal", domain=_every_layer(), range=list(LAYER_WIDTHS))
+    return alt.StrokeWidth("layer:O", scale=scale, legend=_layers(layers, dark, legend, "stroke"))
+
+
+def _every_layer() -> list[int]:
+    return list(range(len(LAYER_SHADES)))
+
+
+def _layers(layers: pd.Series, dark: bool, legend: bool, symbol: str) -> alt.Legend | None:
+    """The legend of layers, in the colour of no cell; left out where there is one only."""
+    found, ink = present(layers, _every_layer()), INKS[dark].text
+    if not legend or len(found) < 2:
+        return None
+    look = {"symbolFillColor": ink, "symbolSize": 70} if symbol == "circle" else {}
+    shared = {"symbolType": symbol, "symbolStrokeColor": ink, "symbolDash": [1, 0]}
+    return alt.Legend(title=_("layer"), values=found, columns=4, **shared, **look)
 
 
 def state_dash(state: str) -> list[int]:
@@ -100,6 +119,32 @@ def dash(states: pd.Series, legend: bool) -> alt.StrokeDash:
     scale = alt.Scale(domain=shown, range=[state_dash(state) for state in shown])
     key = alt.Legend(title=_("state"), symbolOpacity=1) if legend and len(shown) > 1 else None
     return alt.StrokeDash("state:N", scale=scale, legend=key)
+
+
+def clicked(name: str, field: str) -> alt.Parameter:
+    """A legend to click: what is clicked is shown, the rest put aside, and a second click takes that back.
+
+    Vega-Lite would take a click on another legend, or on a line, for one more on the entry that was clicked last.
+    """
+    on_its_own = f"click[event.item && test(/^{field}_legend/, event.item.mark.name)]"
+    return alt.selection_point(
+        name=name, fields=[field], bind=alt.LegendStreamBinding(legend=on_its_own), toggle="true"
+    )
+
+
+def with_legends(layers: list[alt.Chart], params: Mapping[str, alt.Parameter]) -> list[alt.Chart]:
+    """The layers with legends to click, by channel: Vega-Lite takes a legend, and what a click on it does, from the
+    first layer that has the channel."""
+    layers = list(layers)
+    for channel, param in params.items():
+        first = next(n for n, layer in enumerate(layers) if _is_scaled(layer.encoding[channel]))
+        layers[first] = layers[first].add_params(param)
+    return layers
+
+
+def _is_scaled(channel: Any) -> bool:
+    """Whether a channel is that of a column, at least where a condition holds."""
+    return channel is not alt.Undefined and "scale" in json.dumps(channel.to_dict())
 
 
 def line_names(table: pd.DataFrame) -> pd.Series:
@@ -220,5 +265,5 @@ def configuration(dark: bool) -> dict[str, Any]:
             "layout": {"expr": "{top: {direction: 'vertical', anchor: 'start', margin: 3}}"},
         },
         "text": {"font": FONT, "fontSize": 12, "color": ink.text},
-        "line": {"strokeWidth": 2, "strokeCap": "butt", "strokeJoin": "round"},
+        "line": {"strokeCap": "butt", "strokeJoin": "round"},  # a width here would replace one that a column decides
     }

@@ -32,6 +32,7 @@ ABSOLUTE = ("log10_norm", "log10_norm_min", "log10_norm_max")
 COLUMNS = (*KEYS, *RELATIVE, *ABSOLUTE)
 PATH_DASHES = {N_("all losses"): [1, 0], N_("last loss"): [6, 4]}
 STEP = N_("step t")
+CHANNELS = {"cell": "color", "layer": "opacity", "state": "strokeDash"}  # whose legends are clicked
 NEAR_THE_TOP = 0.15  # of the drawn range: above a line there a name would stand on the axis
 MOST_NAMES = 6  # more names than this find no room at the ends of their lines, and legends take their place
 MOST_BANDS = 8  # bands over the batch of more lines than this would hide the lines
@@ -242,19 +243,19 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     )
     line = (
         alt.Chart(rows["lines"])
-        .mark_line(strokeWidth=4.0 if look.first_picture else 2.0)
+        .mark_line()
         .encode(
             x=axes.along(domains["steps"], _(axes.BACKWARDS if look.first_picture else STEP), bool(look.pinned.names)),
             y=axes.decades(mean, domains["norms"], _title(table, mean), offset=annotations.gutter(labels)),
             color=colour,
-            opacity=_shade(table, shown, legend=not look.named),
+            opacity=_shade(table, shown, dark, legend=not look.named),
+            strokeWidth=theme.width(table["layer"], dark, 4.0 if look.first_picture else 2.0, legend=not look.named),
             strokeDash=dash,
         )
-        .add_params(*legends)
     )
     dimmed = _when(shown, 0.9, theme.DIMMED)
     zeros = rows["zeros"], rows["last zero"]
-    return [
+    layers = [
         *(annotations.float32_limits(rows["limits"], dark) if has(rows["limits"]) else []),
         *(_promised(rows, mean, x, colour) if has(rows["promised"]) else []),
         *([band] if len(look.lines) <= MOST_BANDS else []),
@@ -267,6 +268,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         *annotations.hover(rows["hover"], rows["lines"], mean, x, colour, dark),
         axes.back(domains["lags"], rows["lags"]),
     ]
+    return theme.with_legends(layers, legends)
 
 
 def _ghosts(rows: Rows, mean: str, x: alt.X, dash: alt.StrokeDash, look: Look) -> list[alt.Chart]:
@@ -306,17 +308,16 @@ def _when(shown: dict | None, value: float, otherwise: float) -> alt.OpacityValu
     return alt.OpacityValue(otherwise, condition={"test": shown, "value": value})
 
 
-def _legends(table: pd.DataFrame, named: bool) -> tuple[dict | None, list[alt.Parameter]]:
-    """A legend to click for each of cell, layer and state that varies: what is clicked is shown, the rest dimmed."""
+def _legends(table: pd.DataFrame, named: bool) -> tuple[dict | None, dict[str, alt.Parameter]]:
+    """By channel, a legend to click for each of cell, layer and state that varies: what is clicked is shown, the rest
+    dimmed."""
     varied = [field for field in ("cell", "layer", "state") if table[field].nunique() > 1 and not named]
-    params = [
-        alt.selection_point(name=f"{field}_shown", fields=[field], bind="legend", toggle="true") for field in varied
-    ]
-    return {"and": [{"param": param.name} for param in params]} if params else None, params
+    params = {CHANNELS[field]: theme.clicked(f"{field}_shown", field) for field in varied}
+    return {"and": [{"param": param.name} for param in params.values()]} if params else None, params
 
 
-def _shade(table: pd.DataFrame, shown: dict | None, legend: bool) -> alt.Opacity | alt.OpacityValue:
-    shade = theme.shade(table["layer"], legend)
+def _shade(table: pd.DataFrame, shown: dict | None, dark: bool, legend: bool) -> alt.Opacity | alt.OpacityValue:
+    shade = theme.shade(table["layer"], dark, legend)
     if shown is None:
         return shade
     scaled: Any = shade.to_dict()

@@ -200,10 +200,10 @@ def reach(
     tips = [
         alt.Tooltip("update:Q", title=_("update"), format=",d"),
         alt.Tooltip("lag:Q", title=_("up to lag"), format=",d"),
-        alt.Tooltip("log10_relative:Q", title=_("log10 norm, relative"), format=".2f"),
+        alt.Tooltip("size:N", title=_("relative to the injected gradient")),
     ]
     finite = table.loc[np.isfinite(table["log10_relative"]), list(REACH_COLUMNS)]
-    rects = alt.Chart(finite).mark_rect(x2Offset=1, y2Offset=1).encode(
+    rects = annotations.with_number(alt.Chart(finite), "log10_relative").mark_rect(x2Offset=1, y2Offset=1).encode(
         x=x, x2=alt.X2("update_end"), y=y, y2=alt.Y2("lag_end"), color=colour, tooltip=tips
     )  # fmt: skip
     return theme.finished([rects], title, subtitle, dark, width, height)
@@ -260,12 +260,13 @@ def _flow_layers(rows: Rows, domains: Domains, look: FlowLook) -> list[alt.Chart
     table = look.table
     named = table["state"].iloc[0] if table["state"].nunique() == 1 else "s"
     titles = [_("norm of {gradients}").format(gradients=f"∂L/∂{named}"), _("relative to the injected gradient")]
-    line = alt.Chart(rows["lines"]).mark_line(strokeWidth=2.5).encode(
+    line = alt.Chart(rows["lines"]).mark_line().encode(
         x=axes.along(domains["steps"], _(axes.BACKWARDS)),
         y=axes.decades("log10_relative", domains["norms"], titles),
         strokeDash=theme.dash(table["state"], legend=True),
         color=theme.cells_encoding(table, look.dark),
-        opacity=theme.shade(table["layer"], True),
+        opacity=theme.shade(table["layer"], look.dark),
+        strokeWidth=theme.width(table["layer"], look.dark, 2.5),
         detail=theme.LINE,
     )  # fmt: skip
     says = annotations.pointer(rows["says"], axes.along(domains["steps"]), look.dark)

@@ -83,8 +83,9 @@ def angle(table: pd.DataFrame, chosen: int, *, title: str = "", subtitle: str = 
         alt.Tooltip("cosine:Q", title=_("cosine"), format=".6f"),
         alt.Tooltip("relative_error:Q", title=_("relative error"), format=".3g"),
     ]
-    shade = theme.shade(table["layer"], legend=True)
-    line = alt.Chart(finite).mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour, opacity=shade, detail=lines)
+    shade, stroke = theme.shade(table["layer"], dark), theme.width(table["layer"], dark, 2.5)
+    line = alt.Chart(finite).mark_line()
+    line = line.encode(x=x, y=y, color=colour, opacity=shade, strokeWidth=stroke, detail=lines)
     dots = alt.Chart(finite).mark_point(filled=True, size=55)
     dots = dots.encode(x=x, y=y, color=colour, opacity=shade, tooltip=tips)
     return theme.finished(

@@ -76,7 +76,9 @@ def _singular_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart
         alt.Tooltip("singular_value:Q", title="σ", format=".4f"),
     ]
     chart, last = alt.Chart(rows["values"]), max(look.last, 1)
-    values = (chart.mark_line(strokeWidth=1.8) if look.last else chart.mark_point(filled=True)).encode(
+    layers = pd.Series(look.layers)
+    lines = chart.mark_line().encode(strokeWidth=theme.width(layers, look.dark, 1.8))
+    values = (lines if look.last else chart.mark_point(filled=True)).encode(
         x=alt.X(
             "index:Q",
             scale=alt.Scale(domain=[0, last], nice=False),
@@ -88,7 +90,7 @@ def _singular_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart
             axis=alt.Axis(title=_("singular value of U"), tickCount=6),
         ),
         color=_gates(look, "stroke"),
-        opacity=theme.shade(pd.Series(look.layers), legend=True),
+        opacity=theme.shade(layers, look.dark),
         tooltip=tips,
     )
     rule = alt.Chart(rows["one"]).mark_rule(color=colours.INKS[look.dark].rule, strokeDash=[2, 3])
@@ -134,7 +136,7 @@ def _eigen_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         alt.Tooltip("modulus:Q", title="|λ|", format=".4f"),
     ]
     points = alt.Chart(rows["points"]).mark_point(filled=True, size=22)
-    shade = theme.shade(pd.Series(look.layers), True, "circle")
+    shade = theme.shade(pd.Series(look.layers), look.dark, symbol="circle")
     return [
         circle.encode(x=real, y=imaginary, order=alt.Order("order:Q")),
         points.encode(x=real, y=imaginary, color=_gates(look, "circle"), opacity=shade, tooltip=tips),

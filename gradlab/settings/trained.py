@@ -21,6 +21,7 @@ from gradlab.settings.experiment import Experiment
 from gradlab.settings.losses import LOSSES
 from gradlab.settings.tasks import Batch, Task
 from gradlab.words.languages import _
+from gradlab.words.numbers import counted
 
 DECIDED = ("cell", "depth", "hidden_size", "inputs", "input_size", "text", "output_size")  # settings, by the weights
 OPEN = (  # settings that weights leave open
@@ -131,8 +132,8 @@ class Trained:
     @property
     def origin(self) -> str:
         """Where its weights come from, for a sentence."""
-        text = _("update {update} of {task}, on batches of the task")
-        return text.format(update=self.weights.updates, task=self.weights.task.title)
+        text, task = _("trained on “{task}” for {updates}"), self.weights.task.title.strip('"')
+        return text.format(task=task, updates=counted(self.weights.updates, "update"))
 
     def shortened(self, steps: int) -> Self:
         return type(self)(self.weights, self.settings.shortened(steps))

@@ -1,9 +1,11 @@
-"""Behind a click beside each chart: its quantity as a formula, and how to read it."""
+"""Behind a click beside each chart: how to read it, its quantity as a formula, and what to look for."""
 
 from typing import NamedTuple
 
 from gradlab.cells import SATURATED
 from gradlab.words.languages import N_, SOURCE, _, current
+
+LOOK_FOR = N_("**Look for:** {what}")
 
 
 class Reading(NamedTuple):
@@ -11,6 +13,12 @@ class Reading(NamedTuple):
 
     formula: str  # of the quantity shown, in LaTeX
     text: str
+    look_for: str  # what to look at in the picture, or a question that it answers; goes on after "Look for: "
+
+    @property
+    def look(self) -> str:
+        """The line that says what to look for, in the language that is spoken."""
+        return _(LOOK_FOR).format(what=_(self.look_for))
 
 
 class Words(NamedTuple):
@@ -42,6 +50,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "error, or the cross-entropy in nats. Faint: every batch; bold: a running mean. The dashed rules are the "
             "baselines reached without learning the task, and the level at which it counts as solved."
         ),
+        N_("where a line falls below the dashed baselines: from there on the cell has learned more than to guess."),
     ),
     "gradient norm": Reading(
         r"\lVert g \rVert_2,\qquad g \leftarrow g\,\frac{\theta}{\lVert g \rVert_2} "
@@ -50,6 +59,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "Over all parameters, before clipping. Above the dashed line the gradient is scaled down to the "
             "threshold θ, its direction unchanged (Pascanu et al. 2013)."
         ),
+        N_("sudden peaks: these are the updates that clipping scales down."),
     ),
     "reach": Reading(
         r"\log_{10} \left\lVert \frac{\partial L}{\partial h_{T-1-\text{lag}}} \right\rVert_2 "
@@ -57,6 +67,10 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
         N_(
             "Each column is one update; lag 0, at the bottom, is the last step. A column that is bright up "
             "to its top has a gradient that reaches the first step. Measured on one fixed batch, in the layer chosen."
+        ),
+        N_(
+            "how far up the bright part goes from left to right: with learning, the gradient reaches further back or "
+            "less far."
         ),
     ),
     "before and after": Reading(
@@ -67,6 +81,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "learning. Move the slider for the updates between. Measured on one fixed batch; ȳ is the injected "
             "gradient."
         ),
+        N_("the left end of a line in both pictures: does more gradient reach the first step after learning?"),
     ),
     "expectations": Reading(
         r"p(y \mid x_0 \dots x_t) = \operatorname{softmax}(V h_t + b_V)_y",
@@ -74,6 +89,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "Below each character read: the most likely next ones. The green bar is the character that actually "
             "follows; learning makes the green bars long."
         ),
+        N_("the columns whose green bar is long: there the network knows what comes next."),
     ),
     "characters' gradients": Reading(
         r"\log_{10} \left\lVert \frac{\partial \ell_T}{\partial x_t} \right\rVert_2,"
@@ -83,6 +99,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "Absolute shading uses one scale for every text and every update; relative shading runs from the "
             "smallest to the largest value shown, and says nothing about their size."
         ),
+        N_("how far to the left of the outlined character the shade is strong: so far back does the prediction look."),
     ),
     "unit": Reading(
         r"h_t[k] \quad\text{or}\quad c_t[k]",
@@ -90,6 +107,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "The value of one unit after each character: blue is negative, orange positive. Some units follow "
             "something readable, such as spaces or the place in a line; most do not."
         ),
+        N_("a character, or a place in the line, at which the colour always changes."),
     ),
     "gradient norms": Reading(
         r"\left\lVert \frac{\partial L}{\partial h_t} \right\rVert_2"
@@ -101,6 +119,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "is the gradient injected into the top layer. Lines are means of log10 over the batch, bands its range; "
             "over several seeds, of these means and over the seeds. Grey: pins, each at as many steps before the end."
         ),
+        N_("the left end of every line: how much of the gradient is left at the first step, and in which cell most?"),
     ),
     "before and after a remedy": Reading(
         r"\log_{10} \left\lVert \frac{\partial \ell_{\text{last}}}{\partial (h_t, c_t)} \right\rVert_2 "
@@ -110,6 +129,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "any update. The layer is the one that is worst off, its states as one vector; mean of log10 over the "
             "batch."
         ),
+        N_("the gap between the coloured line and the grey one at the left end: that is what the remedy changes."),
     ),
     "propagation": Reading(
         r"\left\lVert \frac{\partial L}{\partial (h_t, c_t)} \right\rVert_2"
@@ -119,14 +139,22 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "shows how one injection propagates; the verdict is about it. Bottom layer, all states of the cell as one "
             "vector; mean of log10 over the batch."
         ),
+        N_(
+            "a dashed line that falls to the left while its solid line stays up: the sum of the losses hides that "
+            "the last one's gradient vanishes."
+        ),
     ),
     "layers and steps": Reading(
         r"\log_{10} \left\lVert \frac{\partial L}{\partial h_t^{(l)}} \right\rVert_2",
         N_("Each row is a layer; the loss enters the top one at the right. The darker, the less gradient arrives."),
+        N_("where a row turns dark on the way to the left: beyond it that layer gets next to no gradient."),
     ),
     "singular values": Reading(
         r"\sigma_k(U),\qquad \sigma_1 = \max_{\lVert v \rVert = 1} \lVert U v \rVert",
         N_("How much U stretches each of its singular directions. The largest, the spectral norm, bounds each step."),
+        N_(
+            "the largest value, and how quickly the others fall: are a few directions stretched far more than the rest?"
+        ),
     ),
     "eigenvalues": Reading(
         r"U v = \lambda v",
@@ -134,10 +162,15 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "A linear network multiplies the gradient by Uᵀ at every step: an eigenvalue outside the unit circle "
             "makes it grow eventually; with all of them inside it dies out."
         ),
+        N_("the dot farthest from the centre: is it inside the circle or outside?"),
     ),
     "gate biases": Reading(
         r"b_W + b_U",
         N_("PyTorch keeps two biases per gate; only their sum, which is drawn here, matters to a gate."),
+        N_(
+            "how far to the right of 0 the biases of the gate that keeps the old state lie: the farther, the longer "
+            "it remembers."
+        ),
     ),
     "unrolled network": Reading(
         r"\bar h_t = \underbrace{\bar y_t}_{\text{loss}} + \underbrace{W'^\top \bar a'_t}_{\text{layer above}}"
@@ -148,6 +181,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "flowing along an edge, relative to the injected gradient; a dotted edge carries nothing; an empty input "
             "box reads zeros."
         ),
+        N_("the edges that stay bright as far as the left end: along which path does the gradient come back?"),
     ),
     "itemised matrix": Reading(
         r"\left\lVert \frac{\partial \ell_{t'}}{\partial h_t} \right\rVert_2,\qquad"
@@ -157,6 +191,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "it is exactly zero. Point at a row to see it below as a curve, beside the norm of the sum of all rows. "
             "Colours are means of log10 over a bin and the batch, on one scale for all cells."
         ),
+        N_("how far to the left of the diagonal a row stays bright: so far back does this loss reach."),
     ),
     "sum of losses": Reading(
         r"\frac{\partial L}{\partial h_t} = \sum_{t' \ge t} \frac{\partial \ell_{t'}}{\partial h_t}",
@@ -164,6 +199,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "Thin lines are rows of the matrix, each falling from its loss step; the bold line is the norm of the "
             "vector sum of all rows. Norms do not add."
         ),
+        N_("the left end: do the thin lines of late losses fall there while the bold line stays up?"),
     ),
     "truncation band": Reading(
         r"\ell_{t'} \text{ reaches } h_t \iff e - k_2 < t \le t' \le e,\qquad e = \text{end of its window}",
@@ -171,6 +207,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "Shaded pairs are dropped by the truncation; pairs inside keep their gradient exactly, since no path "
             "between them leaves the window."
         ),
+        N_("bright places in the shaded part: they are gradient that the truncation loses."),
     ),
     "lost gradient": Reading(
         r"1 - \frac{\sum_{t' - t < K} \lVert \partial \ell_{t'} / \partial h_t \rVert}"
@@ -179,12 +216,17 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "The share of the gradient norm that arrives K or more steps before its loss. Bands are over the batch. "
             "Norms are summed, so parts that would cancel count in full."
         ),
+        N_("the window from which on a line stays close to 0: a longer one gains next to nothing."),
     ),
     "angle": Reading(
         r"\cos\angle\big(\nabla_\theta^{\text{truncated}},\ \nabla_\theta^{\text{full}}\big)",
         N_(
-            "1: the truncated gradient of a layer's weights points in the direction of the full one; 0: it is "
+            "At 1 the truncated gradient of a layer's weights points in the direction of the full one, at 0 it is "
             "orthogonal to it. Every window has the ratio k1 : k2 of the chosen one."
+        ),
+        N_(
+            "the window from which on a line stays close to 1: from there an update points nearly where the full "
+            "gradient does."
         ),
     ),
     "savings": Reading(
@@ -193,6 +235,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "Counted, not timed. States are kept for the longest back-propagation; chunks cost as many multiply-adds "
             "as full back-propagation, and overlapping windows go over the same steps several times."
         ),
+        N_("how far below 100% the solid line lies at the chosen window: so much memory is saved."),
     ),
     "one unit": Reading(
         r"\left|\frac{\partial h_T}{\partial h_t}\right| = |w|^{\,T-t}"
@@ -201,6 +244,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "Lines are the formulas, dots what the engine computes. A factor below 1 gives a line that falls to the "
             "left; the gate adds a part z that does not pass through w."
         ),
+        N_("the gap between the two lines at the left end: so much more gradient does the gate bring back."),
     ),
     "parts": Reading(
         r"\frac{\partial L}{\partial s_t} = \sum_{k=0}^{K} \big(\text{paths through } U \text{ exactly } k "
@@ -211,6 +255,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "h → c. The parts add up, as vectors, to the pale line behind them; their norms do not. Shown: c of the "
             "bottom layer, or h where the cell has no c."
         ),
+        N_("the highest coloured line at the left end: the path that carries most of the gradient to the first step."),
     ),
     "shares": Reading(
         r"\frac{\langle \text{part}, \text{total} \rangle}{\langle \text{total}, \text{total} \rangle}",
@@ -219,6 +264,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "against the total. Means over the batch. The cell's colour, at the right, is the part around U; the "
             "others went through it, the darker the more often."
         ),
+        N_("the colour that fills the left end: by which path does the gradient of the first steps come back?"),
     ),
     "cuts": Reading(
         r"\bar h_{t-1} = \underbrace{\bar s_{\text{direct}}}_{\text{cut?}} + "
@@ -227,6 +273,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "The forward pass is unchanged; one route is cut in the backward pass only. What remains came by the other "
             "routes."
         ),
+        N_("the cut that lowers the line most: its route is the one that carries the gradient back."),
     ),
     "units": Reading(
         r"\text{half-life of a unit} = \ln 2 \,\big/\, \overline{-\ln |\partial s'/\partial s|_{\text{direct}}}",
@@ -236,6 +283,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "the factor by which one step of the additive update scales the unit's gradient; the log10 gradient is "
             "that of the single unit."
         ),
+        N_("a row that keeps its colour over many steps: this unit remembers."),
     ),
     "one of the units": Reading(
         r"s_t,\qquad \sigma(a_t),\qquad \frac{\partial s_{t+1}}{\partial s_t}\Big|_{\text{direct}},"
@@ -244,12 +292,17 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "One unit from the first to the last step: its state, its gates with the factor of its direct path, and "
             "its gradient."
         ),
+        N_("steps at which the gate of the old state stays near 1: do state and gradient keep their size there?"),
     ),
     "gates": Reading(
         rf"\sigma(a) < {SATURATED[0]:g} \quad\text{{or}}\quad \sigma(a) > {SATURATED[1]:g}",
         N_(
-            "Line: median over all units and sequences; band: from the 5 % to the 95 % quantile. Beyond the dashed "
-            "lines a gate counts as saturated."
+            "The line is the median over all units and sequences, the band reaches from the 5 % to the 95 % quantile. "
+            "Beyond the dashed lines a gate counts as saturated."
+        ),
+        N_(
+            "how near to 1 the line of the gate that keeps the old state stands: at 0.5 it halves the state at every "
+            "step."
         ),
     ),
     "unrolled": Reading(
@@ -259,5 +312,6 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "The gradient flows down from the loss and left, back in time. Upper arrow: the additive path; lower "
             "arrow: through U. The brighter, the larger; dotted: exactly zero."
         ),
+        N_("the arrows that stay bright as far as the left end: are they the upper ones or the lower ones?"),
     ),
 }

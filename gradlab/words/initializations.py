@@ -23,6 +23,7 @@ HOW_TO_READ = Reading(
         "step 0, the median over the seeds. A line that leaves its panel goes on below it, as far as the number says. "
         "Shaded: the default of a framework; thick frame: in use. Grey lines are the first pin's."
     ),
+    N_("panels whose line stays near the dotted 1 as far as their left edge: these initializations keep the gradient."),
 )
 SAYS = {  # by the verdict: of some initializations, of one, and of none where that is said too
     "steady": (

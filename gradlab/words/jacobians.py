@@ -20,6 +20,7 @@ HOW_TO_READ = Reading(
         "rounding and left out, so small ones end early. The dashed bound, the spectral norm of U to the power of the "
         "lag, holds for one layer φ(W x + U h + b) with |φ'| ≤ γ (Pascanu et al. 2013); other cells have none."
     ),
+    N_("how fast the lines fan out: the wider they spread, the fewer directions carry the gradient."),
 )
 
 

@@ -22,6 +22,7 @@ HOW_TO_READ = Reading(
         "sensitivity grows with the cube of the memory; with the input normalised and λ = exp(−exp ν) it stays "
         "(Zucchet & Orvieto 2024). The factor √(1 − λ²) is held while λ moves."
     ),
+    N_("the right end: one line climbs with the memory, the other stays level."),
 )
 
 

@@ -21,14 +21,15 @@ COUNTED = {  # by noun: a count of it, in languages that have no plural
 EVERY = {"step": N_("every step")}
 
 
-def _label(exponent: str) -> str:
-    """Vega's expression for a power of ten by its exponent, which is text there."""
+def _power(exponent: str) -> str:
+    """Vega's expression for a power of ten, as text, by that of its exponent."""
+    exponent = f"'' + {exponent}"
     for digit, superscript in SUPERSCRIPTS.items():
         exponent = f"replace({exponent}, /{digit}/g, '{superscript}')"
-    return f"datum.value == 0 ? '1' : '10' + {exponent}"
+    return f"'10' + {exponent}"
 
 
-POWER_LABEL = _label("'' + datum.value")  # of an axis of log10 values
+POWER_LABEL = f"datum.value == 0 ? '1' : {_power('datum.value')}"  # of an axis of log10 values
 PLAIN_POWER_LABEL = "datum.value == 0 ? '1' : '1e' + (datum.value > 0 ? '+' : '') + datum.value"
 
 
@@ -49,6 +50,16 @@ def number(log10_value: float) -> str:
     if mantissa == "10.0":
         mantissa, exponent = "1.0", exponent + 1
     return f"{mantissa}{TIMES}10{''.join(SUPERSCRIPTS[mark] for mark in str(exponent))}"
+
+
+def number_in_vega(log10: str) -> str:
+    """Vega's expression for the text that `number` gives of a finite log10 value, by that of the value."""
+    value, exponent = f"pow(10, {log10})", f"floor({log10})"
+    mantissa = f"format(pow(10, {log10} - {exponent}), '.1f')"
+    out = f"{value} < 99.5 ? format({value}, '.2~g') : format({value}, ',.0f')"
+    up = f"'1.0{TIMES}' + {_power(f'({exponent} + 1)')}"
+    power = f"{mantissa} == '10.0' ? {up} : {mantissa} + '{TIMES}' + {_power(exponent)}"
+    return f"{PLAIN_FROM} <= {log10} && {log10} < {PLAIN_TO} ? ({out}) : ({power})"
 
 
 def rounded(value: float) -> str:

@@ -160,6 +160,7 @@ HOW_TO_READ_PASSES = Reading(
         "weighted by their share of what arrives. A gradient that passes U five times in a hundred steps was added "
         "ninety-five times."
     ),
+    N_("the longer part of a bar: did the gradient come back through U, or by addition?"),
 )
 
 

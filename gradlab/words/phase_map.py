@@ -25,6 +25,7 @@ HOW_TO_READ = Reading(
         "Crosses have no rate. The ring is the present network. The dashed line is theory's border, of an infinitely "
         "large network near its origin, without a fit: what a network of this size with input does is the colour."
     ),
+    N_("the pale strip between blue and orange: on which side of it is the ring, the present network?"),
 )
 TITLES = {
     "keep_bias": N_("gain × keep-gate bias"),

@@ -20,6 +20,7 @@ HOW_TO_READ = Reading(
         "Dashed: what would follow from U alone, or from each unit's own old state alone; the diamond is mean-field "
         "theory of random tanh networks with as much gain and input. Directions mapped to 0 have no place on the axis."
     ),
+    N_("the first exponent, λ₁: above 0 the gradient grows on its way back, below 0 it decays."),
 )
 HOW_TO_READ_NEWTON = Reading(
     r"s'_t = F_t(s_{t-1}) + A_t\,(s'_{t-1} - s_{t-1}),\quad t = 1 \dots T",
@@ -28,6 +29,7 @@ HOW_TO_READ_NEWTON = Reading(
         "iterations are needed where λ₁ is below 0; where it is above, shaded, errors grow along the sequence "
         "and nearly every step needs an iteration."
     ),
+    N_("where the number of iterations begins to rise: is it where λ₁ passes 0?"),
 )
 HOW_TO_READ_CALMING = Reading(
     r"h' = U \tanh h + s\,x,\qquad \lambda_1 = \tfrac12 \ln\big(g^2\, \mathrm{E}\, \mathrm{sech}^4(\sqrt q z)\big)",
@@ -36,6 +38,7 @@ HOW_TO_READ_CALMING = Reading(
         "the flat part of tanh, whose slope is small, and the network becomes calm. The line is theory of infinite "
         "size; networks of this size are calmer."
     ),
+    N_("the strength of the input from which on all dots lie below 0: such networks are calm."),
 )
 DEMONSTRATIONS = (
     N_("One matrix or many"),

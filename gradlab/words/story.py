@@ -48,7 +48,7 @@ class Lesson(NamedTuple):
             question=_(self.question),
             options=tuple(map(_, self.options)),
             deeper=_(self.deeper),
-            how=self.how._replace(text=_(self.how.text)),
+            how=self.how._replace(text=_(self.how.text), look_for=_(self.how.look_for)),
         )
 
 
@@ -231,12 +231,12 @@ def _who_stays(n: Numbers) -> Answer:
     return Answer([*CELLS].index(stays), says)
 
 
-def _of_curves(formula: str) -> Reading:
+def _of_curves(formula: str, look_for: str) -> Reading:
     text = N_(
         "The loss is at the right; the gradient travels left. A straight line is a constant factor a step. Grey dashed "
         "lines are what the bold ones are compared with. Means of log10 over the batch."
     )
-    return Reading(formula, text)
+    return Reading(formula, text, look_for)
 
 
 GRADIENT = r"\left\lVert \frac{\partial L}{\partial s_t} \right\rVert_2 \Big/ \left\lVert \bar y_T \right\rVert_2"
@@ -251,7 +251,10 @@ LESSONS: dict[str, Lesson] = {
         (N_("about 0.1"), N_("about 0.001"), N_("about 0.00003")),
         lambda n: Answer(_nearest(n["left"], (0.1, 0.001, 0.00003)), _left(n["left"])),
         N_("One unit, one weight"),
-        _of_curves(r"\frac{\partial h_T}{\partial h_t} = w^{\,T-t}"),
+        _of_curves(
+            r"\frac{\partial h_T}{\partial h_t} = w^{\,T-t}",
+            N_("the left end of the line: how much of the gradient is left after all steps?"),
+        ),
     ),
     N_("product"): Lesson(
         N_("A product of matrices"),
@@ -262,7 +265,10 @@ LESSONS: dict[str, Lesson] = {
         FATES,
         lambda n: Answer(_fate(n["left"]), _left(n["left"])),
         N_("Product Jacobians"),
-        _of_curves(r"\frac{\partial h_T}{\partial h_t} = \prod_{k=t+1}^{T} \operatorname{diag}(1 - h_k^2)\, U"),
+        _of_curves(
+            r"\frac{\partial h_T}{\partial h_t} = \prod_{k=t+1}^{T} \operatorname{diag}(1 - h_k^2)\, U",
+            N_("the slope of the bold line beside the grey ones: by which factor does a step multiply the gradient?"),
+        ),
     ),
     N_("matrix"): Lesson(
         N_("No single number decides"),
@@ -275,7 +281,8 @@ LESSONS: dict[str, Lesson] = {
         N_("Initial weights"),
         _of_curves(
             r"\prod_k \operatorname{diag}(\mathbb 1[a_k > 0])\, U \quad\text{beside}\quad "
-            r"\rho(U)^{T-t},\ |\det U|^{T-t}"
+            r"\rho(U)^{T-t},\ |\det U|^{T-t}",
+            N_("the gap between the bold line and the two rules of thumb: does the gradient follow either of them?"),
         ),
     ),
     N_("clipping"): Lesson(
@@ -287,7 +294,10 @@ LESSONS: dict[str, Lesson] = {
         (N_("yes"), N_("no")),
         _lifts,
         N_("Gradient flow"),
-        _of_curves(r"g \leftarrow g\,\min\!\big(1,\ \theta / \lVert g \rVert_2\big)"),
+        _of_curves(
+            r"g \leftarrow g\,\min\!\big(1,\ \theta / \lVert g \rVert_2\big)",
+            N_("the slopes: clipping moves a line down, and leaves its slope as it is."),
+        ),
     ),
     N_("gates"): Lesson(
         N_("One gate after another"),
@@ -301,7 +311,10 @@ LESSONS: dict[str, Lesson] = {
         ASKED_GATES,
         lambda n: best_gate(n, ASKED_GATES),
         N_("Gates and units"),
-        _of_curves(GRADIENT),
+        _of_curves(
+            GRADIENT,
+            N_("how far the bold line rises above the dashed one while a gate is held open."),
+        ),
     ),
     N_("routes"): Lesson(
         N_("Addition: the direct path"),
@@ -312,7 +325,10 @@ LESSONS: dict[str, Lesson] = {
         (N_("most"), N_("half"), N_("almost nothing")),
         lambda n: Answer(_share(10 ** (n["left"] - n["left_all"])), _left(n["left"])),
         N_("Why addition wins"),
-        _of_curves(GRADIENT),
+        _of_curves(
+            GRADIENT,
+            N_("how far the bold line falls below the dashed one when a route is blocked."),
+        ),
     ),
     N_("addition"): Lesson(
         N_("What addition alone does not do"),
@@ -323,7 +339,10 @@ LESSONS: dict[str, Lesson] = {
         (N_("yes"), N_("no")),
         lambda n: Answer(0 if _fate(n["left"]) else 1, _left(n["left"])),
         N_("Why addition wins"),
-        _of_curves(GRADIENT),
+        _of_curves(
+            GRADIENT,
+            N_("the gap between the two bold lines: one cell has a tanh around its sum, the other has none."),
+        ),
     ),
     N_("merged"): Lesson(
         N_("The GRU merges memory and output"),
@@ -334,7 +353,10 @@ LESSONS: dict[str, Lesson] = {
         (N_("above"), N_("below")),
         _is_above,
         N_("The unrolled network"),
-        _of_curves(GRADIENT),
+        _of_curves(
+            GRADIENT,
+            N_("the left ends of the two bold lines: which cell has more gradient left?"),
+        ),
     ),
     N_("window"): Lesson(
         N_("Truncation forgets by design"),
@@ -345,7 +367,10 @@ LESSONS: dict[str, Lesson] = {
         (N_("about 10"), N_("about 50"), N_("about 100")),
         _needed,
         N_("Truncated back-propagation"),
-        _of_curves(GRADIENT),
+        _of_curves(
+            GRADIENT,
+            N_("where the solid line ends: no gradient of the loss arrives before that step."),
+        ),
     ),
     N_("learning"): Lesson(
         N_("Does it matter for learning?"),

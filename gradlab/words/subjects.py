@@ -53,8 +53,7 @@ def _said(subject: Subject) -> dict[str, str]:
 
 
 def _with_own(subject: Subject, settings: list[str]) -> str:
-    is_trained = isinstance(subject, Trained)
-    trained = [_("trained {count} updates").format(count=subject.weights.updates)] if is_trained else []
+    trained = [subject.origin] if isinstance(subject, Trained) else []
     more = [*trained, *settings]
     return f"{subject.title} ({', '.join(more)})" if more else subject.title
 

@@ -66,6 +66,31 @@ def _axis_labels(mark: dict) -> Iterator[list[str]]:
                 yield from _axis_labels(inner)
 
 
+def swatches(chart: Any, title: str) -> list[dict]:
+    """The symbols of the legend of a title, as they are drawn."""
+    graph = vl_convert.vegalite_to_scenegraph(specification(chart))
+    return next(found for name, found in _legends(graph["scenegraph"]) if name == title)
+
+
+def _legends(mark: dict) -> Iterator[tuple[str, list[dict]]]:
+    for item in mark["items"]:
+        if mark.get("role") == "legend":
+            (title,) = (text["text"] for text in items(item, role="legend-title"))
+            yield title, [*items(item, role="legend-symbol")]
+        elif mark["marktype"] == "group":
+            for inner in item.get("items", []):
+                yield from _legends(inner)
+
+
+def items(group: dict, kind: str = "", role: str = "mark") -> Iterator[dict]:
+    """What is drawn in a group of the scene: of one kind of mark, and with one role."""
+    for mark in group.get("items", []):
+        for item in mark.get("items", []):
+            if mark.get("role", "mark") == role and kind in ("", mark["marktype"]):
+                yield item
+            yield from items(item, kind, role)
+
+
 def line_pieces(chart: Any) -> list[int]:
     """Of every line drawn, into how many pieces it falls."""
     paths = re.findall(r'class="mark-line role-mark[^>]*><path[^>]*?\bd="([^"]*)"', svg(chart).decode())

@@ -59,3 +59,17 @@ def test_a_click_on_the_legend_puts_the_other_cells_aside_and_a_second_click_bri
     name.click()
     page.wait_for_function("!document.querySelectorAll('#chart .mark-line path[opacity=\"0.06\"]').length")
     assert faint() == 0
+
+
+def test_a_click_on_one_legend_leaves_what_another_has_put_aside(opened):
+    page, _ = opened
+    faint = "document.querySelectorAll('#chart .mark-line path[opacity=\"0.06\"]').length"
+    names = {
+        text: page.locator("#chart .role-legend-label text", has_text=re.compile(f"^{text}$")) for text in ("LSTM", "1")
+    }
+    names["LSTM"].click()
+    page.wait_for_function(f"{faint} === 2")
+    names["1"].click()
+    page.wait_for_function(f"{faint} === 4")  # all but the LSTM's h and c of layer 1
+    names["1"].click()
+    page.wait_for_function(f"{faint} === 2")

@@ -1,16 +1,23 @@
 """The picture language: colours, names, fonts, numbers as powers of ten."""
 
+import ast
+import itertools
 import math
+from pathlib import Path
 
+import altair as alt
+import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gradlab import exports
 from gradlab.cells import CELLS
-from gradlab.charts import colours, theme
+from gradlab.charts import annotations, colours, theme, traces
 from gradlab.words.numbers import counted, every, number, plain
+from tests.charts.drawing import items, swatches
 
 
 @pytest.mark.parametrize(
@@ -36,6 +43,25 @@ def test_what_is_written_reads_back_to_its_two_digits(log10):
     assert math.log10(float(plain(number(log10)).replace(",", ""))) == pytest.approx(
         log10, abs=0.0218
     )  # half of .1 in 1.0
+
+
+def test_a_tooltip_says_a_number_as_sentences_do():
+    exact = [-3000.4, -56.66, -10.0, -3.00001, -3.0, -2.9, -0.41, 0.0, 0.98, 1.0, 1.99, 1.998, 2.7, 3.999, 4.0, 6020.3]
+    values = [*exact, *np.random.default_rng(0).uniform(-400, 400, 200), *np.random.default_rng(1).uniform(-4, 5, 200)]
+    chart = annotations.with_number(alt.Chart(pd.DataFrame({"log10": values})), "log10").mark_text()
+    graph = vl_convert.vegalite_to_scenegraph(chart.encode(text="size:N").to_dict())
+    said = [item["text"] for item in items({"items": [graph["scenegraph"]]}, "text")]
+    assert said == [number(value) for value in values]
+
+
+def test_no_tooltip_says_a_logarithm():
+    found = []
+    for path in Path(theme.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "alt.Tooltip":
+                found.append((path.name, ast.unparse(node)))
+    assert len(found) > 20
+    assert [text for text in found if "log10" in text[1] or "value}:Q" in text[1]] == []
 
 
 def test_every_cell_has_a_colour_of_its_own_in_each_theme():
@@ -80,6 +106,38 @@ def test_lines_stand_out_from_the_paper_and_texts_can_be_read(dark):
     for cell in CELLS:
         assert contrast(colours.cell_colour(cell, dark), dark) >= 2.8, cell  # WCAG asks 3 of graphics
     assert min(contrast(colour, dark) for colour in (ink.text, ink.muted, ink.alarm)) >= 4.5
+
+
+def over_paper(colour: str, opacity: float, dark: bool) -> str:
+    both = zip(channels(colour), channels(colours.INKS[dark].paper), strict=True)
+    return "#" + "".join(f"{round(opacity * ink + (1 - opacity) * paper):02X}" for ink, paper in both)
+
+
+def lab(colour: str) -> list[float]:
+    """CIE L*a*b* of an sRGB colour, white point D65."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (n / 255 for n in channels(colour))]
+    rows = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+    white = [sum(row) for row in rows]
+    ratios = [sum(a * b for a, b in zip(row, linear, strict=True)) / w for row, w in zip(rows, white, strict=True)]
+    x, y, z = (t ** (1 / 3) if t > (6 / 29) ** 3 else t / (3 * (6 / 29) ** 2) + 4 / 29 for t in ratios)
+    return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
+
+
+NOTICED = 2.3  # ΔE of 1976: a difference that is just noticed (Mahy et al. 1994)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_swatches_of_neighbouring_layers_differ_in_shade_and_width_and_stand_out_from_the_paper(traced, dark):
+    drawn = swatches(traces.lines(traced("rnn", "gru", depth=8, steps=9), dark=dark), "layer")
+    assert len(drawn) == 8
+    seen = [over_paper(one["stroke"], one["opacity"], dark) for one in drawn]
+    assert min(contrast(colour, dark) for colour in seen) >= 3  # WCAG asks 3 of graphics
+    for (one, upper), (swatch, above) in zip(itertools.pairwise(seen), itertools.pairwise(drawn), strict=True):
+        assert math.dist(lab(one), lab(upper)) >= 1.8 * NOTICED
+        assert swatch["strokeWidth"] >= 1.15 * above["strokeWidth"]
+        assert swatch["opacity"] > above["opacity"]
+    seen = [math.dist(lab(one), lab(upper)) for one, upper in itertools.pairwise(seen[:4])]
+    assert min(seen) >= 2.5 * NOTICED, "more than four layers are seldom compared"
 
 
 def test_every_gate_of_every_cell_has_a_colour_that_its_other_gates_have_not():

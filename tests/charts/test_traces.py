@@ -11,8 +11,11 @@ from gradlab.analyses.thinning import line_ends, thin
 from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.cells import CELLS
 from gradlab.charts import annotations, colours, theme, traces
+from gradlab.charts.arriving import arriving
+from gradlab.exports import svg
+from gradlab.settings.pins import NOW
 from gradlab.words.numbers import number
-from tests.charts.drawing import axis_labels, layers, line_pieces, strangers, texts
+from tests.charts.drawing import axis_labels, layers, line_pieces, strangers, swatches, texts
 
 POWER = re.compile("1|10⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 NORMS = [*traces.RELATIVE, *traces.ABSOLUTE]
@@ -210,6 +213,32 @@ def test_only_what_varies_has_a_legend_and_can_be_put_aside(traced):
     assert not traces.lines(traced("rnn")).to_dict().get("params", [])[:-1]  # the hover alone
     names = {param["name"] for param in traces.lines(traced("rnn", "lstm", depth=2)).to_dict()["params"]}
     assert names == {"cell_shown", "layer_shown", "state_shown", "near"}
+
+
+def legends(picture) -> dict[str, bool]:
+    """By title, whether each legend of a picture that follows a slider takes clicks, symbols and labels alike."""
+    (group,) = arriving(picture, "event")["marks"]
+    parts = [(legend["title"], legend["encode"]) for legend in group["legends"]]
+    return {
+        title: all(part.get(name, {}).get("interactive") for name in ("symbols", "labels")) for title, part in parts
+    }
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_every_legend_of_a_picture_that_follows_takes_clicks(traced, pinned):
+    table = traced("rnn", "lstm", depth=2).assign(pin=NOW)
+    pins = table.assign(pin="A", log10_relative=table["log10_relative"] - 1)
+    picture = traces._lines(pd.concat([table, pins] if pinned else [table], ignore_index=True))
+    assert bool(picture.look.pinned.names) == pinned
+    assert legends(picture) == {"cell": True, "layer": True, "state": True}
+
+
+def test_lines_are_as_wide_and_as_strong_as_their_layer_s_swatch(traced):
+    chart = traces.lines(traced("gru", depth=3, steps=9))
+    drawn = re.findall(r'class="mark-line role-mark[^>]*><path[^>]*?stroke-width="([\d.]+)"[^>]*?opacity="([\d.]+)"',
+                       svg(chart).decode())  # fmt: skip
+    wanted = [(one["strokeWidth"], one["opacity"]) for one in swatches(chart, "layer")]
+    assert [tuple(map(float, one)) for one in drawn] == wanted
 
 
 def test_an_empty_table_is_refused_in_words(traced):

@@ -16,6 +16,7 @@ from gradlab.settings.links import from_query, to_query
 from gradlab.settings.tasks import TASKS, characters
 from gradlab.settings.trained import Weights
 from gradlab.training import Recipe, Run
+from gradlab.words.subjects import settings_line
 from tests.training.loops import copied
 
 
@@ -162,3 +163,19 @@ def test_a_task_with_a_length_of_its_own_is_analysed_at_it_and_a_text_at_any():
         bits.replace(steps=9)
     hello = trained("hello").trained
     assert inputs_of(hello.replace(steps=9)).shape == (9, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("task", "updates", "said"),
+    [
+        ("hello", 3, "trained on “hello” for 3 updates"),
+        ("hello", 1, "trained on “hello” for 1 update"),
+        ("adding", 0, "trained on “Adding problem” for 0 updates"),
+    ],
+)
+def test_weights_say_on_what_they_were_trained_and_for_how_long_and_so_do_pictures(task, updates, said):
+    run = Run(Experiment(cell="gru", hidden_size=3, steps=24, batch_size=2), task, Recipe(updates=9))
+    for _ in range(updates):
+        run.update()
+    assert run.trained.origin == said
+    assert settings_line([run.trained]).replace("\u00a0", " ").startswith(f"GRU ({said}")

@@ -300,3 +300,31 @@ def test_a_drag_over_a_chart_marks_no_text(page, app_url):
     page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.9 * box["height"], steps=8)
     assert page.evaluate("getSelection().toString()") == ""
     page.mouse.up()
+
+
+def test_the_keyboard_toggles_a_legend_s_entries_as_a_click_does(page, app_url):
+    visit(page, f"{app_url}/gradient_flow?steps=60&depth=2&hidden_size=8")
+    chart = page.locator(CHART).first
+    faint = chart.locator('.mark-line path[opacity="0.06"]')
+    legend = chart.get_by_role("group", name="cell", exact=True)
+    lstm, rnn = (legend.get_by_role("button", name=f"cell {name}", exact=True) for name in ("LSTM", "RNN"))
+    layer = chart.get_by_role("button", name="layer 1", exact=True)
+    expect(lstm).to_have_attribute("aria-pressed", "false")
+    rnn.focus()
+    page.keyboard.press("Tab")
+    expect(lstm).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(lstm).to_have_attribute("aria-pressed", "true")
+    expect(faint).to_have_count(4)  # two layers each of RNN and GRU
+    for _ in ("GRU", "layer 0", "layer 1"):
+        page.keyboard.press("Tab")
+    expect(layer).to_be_focused()
+    page.keyboard.press("Space")
+    expect(layer).to_have_attribute("aria-pressed", "true")
+    expect(lstm).to_have_attribute("aria-pressed", "true")
+    expect(faint).to_have_count(5)
+    page.keyboard.press("Space")
+    expect(layer).to_have_attribute("aria-pressed", "false")
+    lstm.click()
+    expect(lstm).to_have_attribute("aria-pressed", "false")
+    expect(faint).to_have_count(0)

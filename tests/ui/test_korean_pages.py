@@ -92,7 +92,12 @@ def said_by(view: View, language: str) -> Iterator[str]:
     yield from (text for card in view.cards for text in card)
     with speaking(language):
         for figure in view.figures:
-            yield from (figure.words.title, figure.words.sentence, _(figure.words.reading.text))
+            yield from (
+                figure.words.title,
+                figure.words.sentence,
+                _(figure.words.reading.text),
+                figure.words.reading.look,
+            )
             rows = rows_on_screen(figure.question, figure.reduction)
             if len(rows):
                 drawing = Drawing(figure.draw, figure.question, figure.reduction, figure.beside)

@@ -98,7 +98,9 @@ def test_why_addition_splits_the_gradient_of_the_runs_stack_and_cells_not_traine
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_opens_and_says_what_is_open(trained, name):
     app = page(trained[0], name)
-    assert "the trained RNN and GRU**: update 20 of Adding problem" in " ".join(m.value for m in app.markdown)
+    assert "the opened RNN and GRU**: trained on “Adding problem” for 20 updates" in " ".join(
+        m.value for m in app.markdown
+    )
     assert app.get("vega_lite_chart")
 
 

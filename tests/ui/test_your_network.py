@@ -69,7 +69,7 @@ def test_the_example_is_one_click_from_every_page_and_stays_in_this_session(open
         page(app, name)
         (now,) = app.session_state["settings"].subjects
         assert now.weights == one.weights
-        assert "update 40 of Adding problem" in " ".join(said(app))
+        assert "trained on “Adding problem” for 40 updates" in " ".join(said(app))
     page(app, "your_network")
     assert not any("An example" in text for text in said(app))
     assert "opened" not in open_app("gradient_flow").session_state, "another visitor's"

@@ -111,7 +111,7 @@ def notice(first: Any) -> None:
     names, kept = listed([run.title for run in trained]), st.session_state.get("kept opened", shelf.SAID)
     with st.container(border=True, key="opened notice"):
         text = _(
-            "**Outside Train, every page shows the trained {names}**: {origin}.  \n:small[{kept} A copied link has the "
+            "**Outside Train, every page shows the opened {names}**: {origin}.  \n:small[{kept} A copied link has the "
             "settings, not the weights. A cell that was not trained beside them is shown with initial weights.]"
         )
         st.markdown(text.format(names=names, origin=trained[0].origin, kept=_(kept)))

@@ -41,6 +41,7 @@ def draw(place: Any) -> None:
         data = {"query": query, "measured": present.is_on(), "shelf": shelf.own()}
         data["language"] = language.of_page(st.session_state["drawn on"])
         data["texts"] = {name: _(text) for name, text in COPY.items()}
+        _legends()(key="legends", height=1)
         _copier()(key="copy_link", data=data, on_height_change=_heard, on_shelf_change=_adopt)
     shelf.used()
 
@@ -65,9 +66,15 @@ def _adopt() -> None:
 
 
 def _copier() -> Any:
-    return v2.component("gradlab_tools", html=HTML, css=_file(".css"), js=_file(".js"), isolate_styles=False)
+    return v2.component("gradlab_tools", html=HTML, css=_file("tools.css"), js=_file("tools.js"), isolate_styles=False)
+
+
+def _legends() -> Any:
+    """The component that lets the keyboard toggle the entries of charts' legends; without an element of its own."""
+    js = _file("legends.js")
+    return v2.component("gradlab_legends", html="<span></span>", js=js, isolate_styles=False)
 
 
 @lru_cache
-def _file(suffix: str) -> str:
-    return HERE.with_suffix(suffix).read_text(encoding="utf-8")
+def _file(name: str) -> str:
+    return HERE.with_name(name).read_text(encoding="utf-8")
