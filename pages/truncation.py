@@ -18,7 +18,7 @@ shown = following.of("truncation")
 sentence = shown.view.sentences[0]
 
 shown.sentence(0, "header")
-with st.container(horizontal=True, vertical_alignment="center"):
+with st.container(horizontal=True, vertical_alignment="center", key="sentence and button"):
     shown.sentence(1)
     windows.choose(shared.one)
 for number, column in enumerate(st.columns(2)):

@@ -107,7 +107,7 @@ def test_a_picture_taken_home_holds_every_row_where_the_screen_has_fewer(page, a
 
 
 PHONE = ["", "gradient_flow?depth=3", "weights?depth=2", "why_addition?depth=2", "gates?inputs=text", "unrolled"]
-PHONE += ["training", "character_model?reads_text=text"]
+PHONE += ["training", "character_model?reads_text=text", "truncation"]
 
 
 @pytest.mark.parametrize("address", PHONE)
@@ -116,10 +116,21 @@ def test_nothing_is_wider_than_a_phone_and_charts_follow_the_theme(page, app_url
     wide = """main => [...main.querySelectorAll('svg, canvas, p, h1, h2, h3')]
         .filter(e => !e.closest('.st-key-at_hand, [class*="st-key-choices_"]'))
         .filter(e => e.getBoundingClientRect().right > 391).map(e => e.tagName + ' ' + e.textContent.slice(0, 60))"""
+    beneath = """main => {
+        const strips = '.st-key-at_hand, [class*="st-key-choices_"]';
+        const of = kind => [...main.querySelectorAll(kind)].filter(e => e.checkVisibility({opacityProperty: true}) && !e.closest(strips))
+            .map(e => [e, e.getBoundingClientRect()]).filter(([, box]) => box.width * box.height > 0);
+        return of('button').flatMap(([button, one]) => of('p, h1, h2, h3')
+            .filter(([text, other]) => !button.contains(text) && !text.contains(button) &&
+                Math.min(one.right, other.right) - Math.max(one.left, other.left) > 1 &&
+                Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) > 1)
+            .map(([text]) => text.textContent.slice(0, 60)));
+    }"""
     for scheme, background in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(14, 17, 23)")):
         page.emulate_media(color_scheme=scheme)
         visit(page, f"{app_url}/{address}")
         assert page.get_by_test_id("stMain").evaluate(wide) == []  # but settings, in strips that scroll
+        assert page.get_by_test_id("stMain").evaluate(beneath) == [], "no button lies on a text"
         app = page.locator(RUNNING).evaluate("app => getComputedStyle(app).backgroundColor")
         assert app == background
         labels = page.locator(f"{CHART} svg text").first.evaluate("text => text.getAttribute('fill')")

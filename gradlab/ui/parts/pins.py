@@ -49,7 +49,7 @@ def below(more: Callable[[], None] = lambda: None, compares: bool = False, holds
 
 def _row(compares: bool, holds: bool, more: Callable[[], None]) -> None:
     """A button that pins the present settings, one for each pin, and what compares the first one."""
-    shared, key = settings.current(), "pins_below" if compares else "pins"
+    shared, key = settings.current(), "pins_below" if compares else "pins" if holds else "pins_aside"
     why_not = pinned.why_not(shared)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=key):
         help_text = _("Keep the present curves beside what comes next (p)")
