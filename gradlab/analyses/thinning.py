@@ -206,7 +206,7 @@ def thin(
     if points < 4 + 4 * len(columns):
         raise ValueError(f"points = {points}: at least {4 + 4 * len(columns)} are needed for {len(columns)} columns")
     by = [name for name in by if name in table]
-    line = table.groupby(by, sort=False, dropna=False).ngroup().to_numpy() if by else np.zeros(len(table), np.int64)
+    line = _numbered(table, by)
     order = np.lexsort((table[x].to_numpy(), line))
     if (order[1:] > order[:-1]).all():  # as it is of a long trace: then nothing is copied
         order = slice(None)
@@ -229,6 +229,15 @@ def thin(
         buckets = max(fewest, buckets * 3 // 4)
     kept |= np.logical_or.reduce([_boundaries(line, value) for value in values] or [even])
     return table.iloc[np.arange(len(table))[order][kept]].reset_index(drop=True)
+
+
+def _numbered(table: pd.DataFrame, by: Sequence[str]) -> ndarray:
+    """The number of each row's line, [N], in the order in which they come; a line is one value of all columns `by`."""
+    number = np.zeros(len(table), np.int64)
+    for name in by:
+        values, kinds = pd.factorize(table[name], use_na_sentinel=False)
+        number, _ = pd.factorize(number * len(kinds) + values)
+    return number
 
 
 def _starts(group: ndarray) -> ndarray:
@@ -359,10 +368,13 @@ def line_ends(
     column = _drawn(relative)
     table = table[table["pin"] == NOW].drop(columns="pin") if "pin" in table else table
     by = [name for name in LINE if name in table]
-    finite = table[np.isfinite(table[column])]
-    ends = finite.sort_values("step").groupby(by, sort=False).head(1).sort_values(column, ascending=False)
-    ends = ends[[*by, "step", "lag", column]].reset_index(drop=True)
-    room = gap * max(float(np.ptp(finite[column])), 2.0) if len(finite) else 0.0
+    finite = table[np.isfinite(table[column].to_numpy())]
+    values, line = finite[column].to_numpy(), _numbered(finite, by)
+    order = np.lexsort((finite["step"].to_numpy(), line))
+    first = order[_starts(line[order])]
+    ends = finite[[*by, "step", "lag", column]].iloc[first[np.argsort(-values[first], kind="stable")]]
+    ends = ends.reset_index(drop=True)
+    room = gap * max(float(np.ptp(values)), 2.0) if len(finite) else 0.0
     lines = ends["cell"].map(heights or {}).fillna(1).to_numpy(float) if "cell" in by else np.ones(len(ends))
     return ends.assign(label_at=_spread(ends[column].to_numpy(), room * lines))
 

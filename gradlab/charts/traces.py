@@ -280,7 +280,7 @@ def _ghosts(rows: Rows, mean: str, x: alt.X, dash: alt.StrokeDash, look: Look) -
 
 def _promise(other: pd.DataFrame, mean: str, domain: Sequence[float]) -> pd.DataFrame:
     """The left end of what is promised; its name stands below it where the picture ends soon above."""
-    first = other.nsmallest(1, "step")
+    first = other.iloc[[int(other["step"].to_numpy().argmin())]] if len(other) else other
     return first.assign(below=domain[1] - first[mean] < NEAR_THE_TOP * (domain[1] - domain[0]))
 
 

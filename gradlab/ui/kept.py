@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy import ndarray
 
 MISSING = object()
+SMALL, CELL = 10_000, 8  # cells of a small table, whose columns are not asked; bytes of a cell, at most
 LEAVES = (str, int, float, type(None), ndarray, pd.DataFrame, pd.Series)
 
 
@@ -86,6 +87,8 @@ def _size(value: Any) -> int:
     if isinstance(value, ndarray | pd.Series):
         return value.nbytes
     if isinstance(value, pd.DataFrame):
+        if value.size < SMALL:
+            return CELL * value.size
         return sum(_column_bytes(value, place, dtype) for place, dtype in enumerate(value.dtypes))
     return sys.getsizeof(value)
 
