@@ -32,4 +32,8 @@ class Visit:
 
 def current() -> Visit:
     """The session's visit."""
-    return st.session_state.setdefault(NAME, Visit())
+    try:
+        return st.session_state[NAME]
+    except KeyError:
+        st.session_state[NAME] = begun = Visit()
+        return begun
