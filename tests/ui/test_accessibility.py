@@ -1,4 +1,4 @@
-"""What axe finds on the pages, in both themes: nothing beyond Streamlit's shell."""
+"""What axe finds on the pages, in both themes, whose inks the charts have: nothing beyond Streamlit's shell."""
 
 from pathlib import Path
 from urllib.parse import quote
@@ -6,7 +6,7 @@ from urllib.parse import quote
 import axe_playwright_python
 import pytest
 
-from tests.ui.browser import turn, visit
+from tests.ui.browser import follows_the_theme, turn, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("quiet")]
 
@@ -18,7 +18,7 @@ SMALL += "&phase_map_size=5&phase_map_seeds=1"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(page, app_url, scheme):
+def test_axe_finds_nothing_on_any_page_and_its_charts_follow_the_theme(page, app_url, scheme):
     page.emulate_media(color_scheme=scheme)
     visit(page, f"{app_url}/?{SMALL}")
     page.evaluate(AXE.read_text())
@@ -26,6 +26,7 @@ def test_axe_finds_nothing_on_any_page(page, app_url, scheme):
     for name in ["home", *PAGES]:
         if name != "home":
             turn(page, f"/{name}?{SMALL}")
+        assert follows_the_theme(page, scheme), name
         violations = page.evaluate(RUN)
         found += [(name, one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in violations]
     assert not found
