@@ -149,6 +149,7 @@ def compiled_key(package):
     return compiled.source_hash.__wrapped__(package)
 
 
+@pytest.mark.slow
 def test_any_two_cells_have_different_code_and_a_cell_has_the_same_in_every_process():
     hashes = {name: compiled.cell_hash(cell) for name, cell in CELLS.items()}
     assert len(set(hashes.values())) == len(CELLS)
