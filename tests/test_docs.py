@@ -27,6 +27,7 @@ def blocks(path):
     return BLOCK.findall(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [path for path in PAGES if blocks(path)], ids=lambda path: path.stem)
 def test_every_block_of_a_page_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -51,6 +52,7 @@ def shown(value):
     return None
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_shows_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cells = json.loads((DOCS / "tutorial.ipynb").read_text(encoding="utf-8"))["cells"]

@@ -104,6 +104,7 @@ def test_what_autograd_alone_measured_is_shown_too():
     assert picture_in(html).tag.endswith("svg")
 
 
+@pytest.mark.slow
 def test_nothing_that_draws_is_loaded_before_a_picture_is_asked_for():
     program = (
         "import sys, gradlab; trace = gradlab.trace(gradlab.Experiment(steps=9)); gradlab.diagnose(trace)\n"

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -28,6 +29,7 @@ class Model(nn.Module):
         return self.head(self.rnn(x)[0][:, -1])
 
 
+@pytest.mark.slow
 def test_the_readme_s_programs_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)

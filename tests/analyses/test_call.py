@@ -183,6 +183,7 @@ def test_compared_lines_are_thinned_one_by_one():
     assert len(by_part) < len(together(parts))
 
 
+@pytest.mark.slow
 def test_calls_beside_each_other_are_refused_where_one_does_not_fit_beside_the_results_of_the_others(monkeypatch):
     e = Experiment(cell="lstm", steps=20_000, hidden_size=4, batch_size=64)
     calls = [Call.of(trace, e.replace(seed=seed)) for seed in range(4)]
@@ -332,6 +333,7 @@ def test_what_an_analysis_needs_by_default_is_what_it_does_by_default(name):
         assert of_need[option] == of_analysis[option], option
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in OF_STEPS if name not in ("cost", "letters", "check", "changes")])
 def test_the_memory_that_an_analysis_states_is_what_it_holds_at_its_peak(name, monkeypatch):
     for module, constant in ((gradient, "BATCH_BYTES"), (jacobians, "BLOCK_BYTES")):

@@ -52,7 +52,7 @@ def close(found, expected):
     return np.abs(found - expected).max() < 1e-12 * max(1, np.abs(expected).max())
 
 
-@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("depth", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_products_and_steps_are_autograds(cell, depth):
     T, sequence = 5, 1

@@ -57,31 +57,49 @@ print(json.dumps(found))
 """
 
 
-@pytest.fixture
-def copied(tmp_path):
-    """A copy of the package whose sources can be edited, with a kernel cache of its own."""
-    for part in ("gradlab", "tests"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    environment = os.environ | QUICKLY | {"GRADLAB_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+def runs_in(folder):
+    """A copy of the package, with a kernel cache of its own: run(*cells) traces them in a new process."""
+    environment = os.environ | QUICKLY | {"GRADLAB_CACHE": str(folder / "cache"), "PYTHONPATH": str(folder)}
 
     def run(*cells):
         arguments = [sys.executable, "-c", RUN, *cells]
-        done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    return run
+
+
+def copy(folder):
+    for part in ("gradlab", "tests"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory):
+    """A copy of the package whose kernels for two cells are in its cache, and what the process that made them says."""
+    folder = tmp_path_factory.mktemp("first")
+    copy(folder)
+    return folder, runs_in(folder)("leaky", "rnn")
+
+
+@pytest.fixture
+def after_first(first_run, tmp_path):
+    """The same again, whose sources and kernels can be changed."""
+    folder, said = first_run
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return runs_in(tmp_path), said
+
+
+@pytest.mark.slow
+def test_a_second_process_loads_the_kernels_and_an_edit_compiles_only_what_it_changes(after_first, tmp_path):
+    run, first = after_first
 
     def edit(path, old, new):
         source = (tmp_path / "gradlab" / path).read_text()
         assert source.count(old) == 1, f"{path} no longer has {old!r} once"
         (tmp_path / "gradlab" / path).write_text(source.replace(old, new))
 
-    return run, edit
-
-
-@pytest.mark.slow
-def test_a_second_process_loads_the_kernels_and_an_edit_compiles_only_what_it_changes(copied):
-    run, edit = copied
-    first = run("leaky", "rnn")
     for_a_cell = first["rnn"]["compiled"]  # what no cell is part of was compiled before
     assert first["leaky"]["compiled"] > for_a_cell > 0
     assert first["leaky"]["off"] < 1e-13
@@ -149,6 +167,7 @@ def compiled_key(package):
     return compiled.source_hash.__wrapped__(package)
 
 
+@pytest.mark.slow
 def test_any_two_cells_have_different_code_and_a_cell_has_the_same_in_every_process():
     hashes = {name: compiled.cell_hash(cell) for name, cell in CELLS.items()}
     assert len(set(hashes.values())) == len(CELLS)
@@ -222,8 +241,9 @@ def test_the_cache_goes_where_it_can_be_written_and_nowhere_if_nothing_can(tmp_p
 
 
 @pytest.mark.slow
-def test_a_damaged_cache_is_compiled_again_and_never_fatal(copied, tmp_path):
-    run, _ = copied
+def test_a_damaged_cache_is_compiled_again_and_never_fatal(tmp_path):
+    copy(tmp_path)
+    run = runs_in(tmp_path)
     whole = run("rnn")["rnn"]
     files = sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file())
     assert {path.suffix for path in files} == {".nbi", ".nbc", ".lock"}
@@ -240,10 +260,9 @@ def test_a_damaged_cache_is_compiled_again_and_never_fatal(copied, tmp_path):
 
 
 @pytest.mark.slow
-def test_one_changed_byte_of_a_kernel_compiles_that_kernel_again_and_no_other(copied, tmp_path):
+def test_one_changed_byte_of_a_kernel_compiles_that_kernel_again_and_no_other(after_first, tmp_path):
     """Machine code with a wrong byte would end the process; another cell's kernels stand in the same index."""
-    run, _ = copied
-    whole = run("leaky", "rnn")
+    run, whole = after_first
     kernel = min((tmp_path / "cache").rglob("*.adjoint-*.nbc"))
     data = kernel.read_bytes()
     middle = len(data) // 2

@@ -72,7 +72,7 @@ def short_chunks(monkeypatch):
     return shorten
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+@pytest.mark.parametrize("depth", [1, 2, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (3, 4))])
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_state_gradient_of_every_layer_and_step_is_autograds(cell, depth):
     for number, (H, B) in enumerate(SHAPES):
@@ -99,7 +99,7 @@ def test_any_shape_gain_and_placement_of_losses_gives_autograds_gradients(
     assert same_norms(swept.log10_norms, log10_norms(expected))
 
 
-@pytest.mark.parametrize("chunk", [1, 3, 7])
+@pytest.mark.parametrize("chunk", [3, *(pytest.param(chunk, marks=pytest.mark.slow) for chunk in (1, 7))])
 @pytest.mark.parametrize("cell", CELLS)
 def test_chunks_that_are_computed_again_on_the_way_back_change_nothing(cell, chunk, short_chunks):
     case = drawn_case(cell, depth=3, H=11, X=5, T=23, B=5, seed=chunk)

@@ -56,6 +56,7 @@ def test_a_label_with_a_character_that_xml_forbids_becomes_a_picture(kind, chara
     assert exports.PICTURES[kind].write(chart, title=f"title {character}").startswith(KINDS[kind])
 
 
+@pytest.mark.slow
 def test_what_aborts_the_process_raises_a_sentence_and_the_next_picture_is_made(converter):
     """The oracle of the test above: unguarded, the character ends the process."""
     first = converted(converter)

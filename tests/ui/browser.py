@@ -7,8 +7,11 @@ import psutil
 import pytest
 from playwright.sync_api import Page, TimeoutError, expect
 
+from gradlab.charts.colours import INKS
+
 RUNNING = '[data-testid="stApp"]'
 CHART = '[data-testid="stVegaLiteChart"]'
+BACKGROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(14, 17, 23)"}
 WAIT = 60_000  # milliseconds
 REST = 0.1  # of a core: a server that uses less does nothing but answer
 ENDS_WITHIN = 10  # seconds; the work that the tests begin takes half a minute and more
@@ -49,6 +52,15 @@ def drawing(page: Page) -> str:
         "view => view.querySelector('canvas')?.toDataURL()"
         " ?? [...view.querySelectorAll('path')].map(path => path.getAttribute('d')).join()"
     )
+
+
+def follows_the_theme(page: Page, scheme: str) -> bool:
+    """Whether the page has its background in a colour scheme, and the texts of its charts the ink."""
+    background = page.locator(RUNNING).evaluate("app => getComputedStyle(app).backgroundColor")
+    texts = page.locator(f"{CHART} svg text").evaluate_all("texts => texts.map(text => text.getAttribute('fill'))")
+    ink, other = (set(INKS[dark]) for dark in (scheme == "dark", scheme != "dark"))
+    has_ink = bool(ink & set(texts)) and not set(texts) & (other - ink)
+    return background == BACKGROUNDS[scheme] and (has_ink or not texts)
 
 
 def press(page: Page, slider: str, key: str) -> None:

@@ -45,6 +45,7 @@ def refused(app):
     return " ".join(str(text.value) for text in (*app.error, *app.text))
 
 
+@pytest.mark.slow
 def test_the_page_is_about_the_network_of_the_file(open_app, lstm):
     app = uploaded(open_app("your_network", **SMALL), "model.pt", lstm)
     assert not app.exception, app.exception

@@ -98,6 +98,7 @@ def test_without_a_folder_of_the_server_no_log_is_offered_and_the_page_says_how(
     assert any("GRADLAB_LOGS" in text for text in said(app))
 
 
+@pytest.mark.slow
 def test_a_log_of_the_folder_is_followed_and_its_network_is_what_the_page_is_about(open_app, monkeypatch, logged):
     monkeypatch.setenv("GRADLAB_LOGS", str(logged))
     app = open_app("your_network", **SMALL)
