@@ -23,7 +23,7 @@ from gradlab.words import flow
 from gradlab.words.how_to_read import Words
 from gradlab.words.languages import _
 from gradlab.words.numbers import counted
-from gradlab.words.sequences import KINDS, Kind, kind_of, type_name, type_sentence
+from gradlab.words.sequences import KINDS, Kind, hiding, kind_of, type_name, type_sentence
 
 STEPS, MOST_STEPS = 5, 12  # of a small diagram; of the large one
 CHOSEN, NORMS, MATRIX = range(len(KINDS), len(KINDS) + 3)  # figures after the small ones
@@ -39,9 +39,9 @@ def view(asked: Asked, answer: Answer) -> View:
     title = _("Gradient norms: {cells}").format(cells=flow.names(traces))
     words = Words("gradient norms", title, flow.opening(traces))
     norms = partial(lines, relative=shared.relative, marks=flow.marks(traces))
-    answer(matrices.pairs_of(one))
+    found, of_one = answer(matrices.pairs_of(one)), answer(Call.of(trace, one))
     title = _("One loss at a time: {cell}").format(cell=one.title)
-    one_at_a_time = Words("itemised matrix", title, sentence)
+    one_at_a_time = Words("itemised matrix", title, hiding([found], [of_one], place.layer, place.state))
     figures = [
         *_small(one, answer),
         _chosen(one, sentence, answer),
@@ -88,7 +88,7 @@ def _small(subject: Subject, answer: Answer) -> list[Figure]:
 def _chosen(subject: Subject, sentence: str, answer: Answer) -> Figure:
     """The subject's unrolled network."""
     call = Call.of(diagram, subject, most=MOST_STEPS)
-    words = Words("unrolled network", type_name(subject), sentence)
+    words = Words("unrolled network", f"{type_name(subject)}: {subject.title}", sentence)
     return Figure(partial(network, steps=answer(call).steps), Table.of(call, "edges"), words)
 
 

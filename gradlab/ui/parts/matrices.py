@@ -130,8 +130,15 @@ def _of_subjects(
     computed = [answer(pairs_of(subject)) for subject in subjects]
     traces = [answer(Call.of(trace, subject)) for subject in subjects]
     hiding = sequences.hiding(computed, traces, at.layer, at.state)
-    figures = [matrix(subject, at, domain, bins, _words(subject, MATRIX, hiding, pin)) for subject in subjects]
-    figures += [losses_and_sum(subject, at, domain, _words(subject, SUM, hiding, pin)) for subject in subjects]
+    found = [*zip(subjects, computed, traces, strict=True)]
+    figures = [
+        matrix(subject, at, domain, bins, _words(subject, MATRIX, sequences.hiding([p], [t], at.layer, at.state), pin))
+        for subject, p, t in found
+    ]
+    figures += [
+        losses_and_sum(subject, at, domain, _words(subject, SUM, sequences.of_sum(p, t, at.layer, at.state), pin))
+        for subject, p, t in found
+    ]
     note = sequences.rows_note(computed, subjects[0], compared[0], at.layer, at.state)
     return figures, [hiding, note, sequences.losses_and_sum(computed, at.layer, at.state)]
 
