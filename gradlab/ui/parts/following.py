@@ -9,6 +9,7 @@ followers, a line a page.
 import json
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -84,10 +85,11 @@ class Page(NamedTuple):
     own: tuple[str, ...] = ()  # settings of this page alone
     sliders: Sliders = lambda shared: {}  # those among them that have stops
     times: Callable[[Asked], int] = lambda asked: 1  # how often that work is done, by the page's own settings
+    of_window: str = ""  # height of its first picture by that of the window, `Picture.of_window`; {height}: its own
 
 
 PAGES = {
-    "home": Page(totals.view, pins.subjects),
+    "home": Page(totals.view, pins.subjects, of_window=totals.OF_WINDOW),
     "story": Page(story.view, lambda shared: (), own=story.KEYS, sliders=story.sliders),
     "gradient_flow": Page(norms.view, pins.subjects, own=(norms.SEEDS,), times=norms.times),
     "one_unit": Page(one_unit.view, lambda shared: (), own=("weight", "gate", "lags"), sliders=one_unit.sliders),
@@ -377,8 +379,10 @@ def _show(followed: Followed, number: int) -> bool:
     title, at_first = view.figures[number].words.title, st.session_state.get("first frame")
     if at_first is None or at_first.looks != found.looks:
         at_first = st.session_state["first frame"] = First(found.looks, json.loads(found.frame())["pictures"], {})
-    specification = _compiled(found.looks[number], events[number], found.pictures[number])
-    specification = with_first(specification, at_first.pictures[number])
+    picture, of_window = found.pictures[number], PAGES[page].of_window if page in PAGES else ""
+    if number == 0 and of_window and not present.is_on():  # which has a height for it
+        picture = replace(picture, of_window=of_window.format(height=picture.height))
+    specification = with_first(_compiled(picture.key, events[number], picture), at_first.pictures[number])
     with st.container(key=f"followed_picture_{number}"):
         st.vega_lite_chart(
             presented(specification, present.height()) if present.is_on() else specification,
