@@ -63,7 +63,7 @@ def by_layer(traces: Sequence[GradientTrace]) -> str:
     parts = []
     for trace in traces:
         layers = list(dict.fromkeys((0, trace.stack.depth - 1)))
-        left = (number(of_batch(trace.at_start("h", ALL, layer)).mean) for layer in layers)
+        left = (number(float(of_batch(trace.at_start("h", ALL, layer)).mean)) for layer in layers)
         text = _("layer {layer}: {left}")
         each = [text.format(layer=layer, left=size) for layer, size in zip(layers, left, strict=True)]
         parts.append(f"{title(trace)} {', '.join(each)}")

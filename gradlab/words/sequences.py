@@ -293,7 +293,8 @@ def savings(cost: pd.DataFrame) -> str:
 
 def savings_of_others(cost: pd.DataFrame) -> str:
     """What windows of every length save by count, from the shortest to the longest."""
-    short, long = (cost.loc[of(cost["k2"])] for of in (pd.Series.idxmin, pd.Series.idxmax))
+    by_length = cost.sort_values("k2")
+    short, long = by_length.iloc[0], by_length.iloc[-1]
     text = _("A window of {short} takes {least} of the memory of full back-propagation, one of {long} {most}.")
     lengths = {"short": counted(int(short["k2"]), "step"), "long": int(long["k2"])}
     return text.format(least=f"{short['share_of_bytes']:.1%}", most=f"{long['share_of_bytes']:.1%}", **lengths)
