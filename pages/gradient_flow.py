@@ -35,5 +35,5 @@ with section(_("Every layer at every step"), "gradient_flow_layers") as is_open:
         rows = Table.of(each(trace, shared.subjects), "table", settings.of_state(state))
         draw = partial(layers_by_steps, relative=shared.relative)
         title = _("Layers and steps: {cells}").format(cells=names)
-        figure(draw, rows, Words("layers and steps", title, sentence), StepBins())
+        figure(draw, rows, Words("layers and steps", title, flow.by_layer(traces)), StepBins())
 check_section.draw(shared.subjects)

@@ -33,4 +33,4 @@ with section(_("Other windows: the angle to the full gradient, and what they sav
         with left:
             windows.angle(subjects, schedule, sentence)
         with right:
-            windows.savings(one, schedule, sentence)
+            windows.savings(one, schedule)

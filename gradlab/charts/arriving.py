@@ -15,7 +15,9 @@ from typing import Any
 import pandas as pd
 import vl_convert
 
+from gradlab.charts import zooming
 from gradlab.charts.picture import Picture
+from gradlab.words.languages import speaking
 
 COMPILER = f"vl-convert {version('vl-convert-python')}"
 OF_THE_VIEW = ("width", "height")  # signals that stay at the top
@@ -35,13 +37,18 @@ def arriving(
     name. `with_first` says what stands there before the first event.
     """
     domains, columns = {name: f"domain_{name}" for name in picture.domains}, picture.columns
-    document = picture.without_rows(domains).to_dict(validate=False)
-    document["params"] = [{"name": name, "value": None} for name in domains.values()] + document.get("params", [])
+    shown = {**domains, **zooming.SHOWN} if picture.zooms else domains
+    document = picture.without_rows(shown).to_dict(validate=False)
+    document["params"] = [{"name": name, "value": None} for name in shown.values()] + document.get("params", [])
     vega = compiled(document)
-    signals = [found for found in vega.pop("signals", []) if found["name"] not in domains.values()]
+    signals = [found for found in vega.pop("signals", []) if found["name"] not in shown.values()]
     fed = [_signal(domains[name], f"domains[{name!r}]", event) for name in domains]
     fed += [_signal(f"rows_{n}", f"rows[{name!r}]", event) for n, name in enumerate(columns)]
     vega["signals"] = [*fed, *(found for found in signals if found["name"] in OF_THE_VIEW)]
+    if picture.zooms:
+        vega["signals"] += zooming.signals(domains)
+        with speaking(picture.language):
+            vega["marks"] = [*map(zooming.within, vega["marks"]), *zooming.marks(picture.dark)]
     if picture.of_window:
         vega.pop("height")
         resized = [{"events": {"source": "window", "type": "resize"}, "update": picture.of_window}]

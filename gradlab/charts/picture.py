@@ -61,6 +61,11 @@ class Picture:
         return self._finished({name: alt.NamedData(name) for name in self.rows}, domains, "", "", "container", None)
 
     @property
+    def zooms(self) -> bool:
+        """Whether a drag zooms into its steps where it follows: of lines over steps, with lags above them."""
+        return {"steps", "lags"} <= set(self.domains)
+
+    @property
     def columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of every dataset."""
         return {name: tuple(map(str, table.columns)) for name, table in self.rows.items()}

@@ -29,11 +29,15 @@ def _larger(name: str, part: Any) -> Any:
             return part | {"value": part["value"] * TYPE}
         if _is_of_widths(name, part):
             return part | {"range": [width * TYPE for width in part["range"]]}
-        called = {"scale": STROKES} if name == STROKES else {}  # a channel's scale is called as the channel
-        return {key: value if key in DATA else _larger(called.get(key, key), value) for key, value in part.items()}
+        return {key: value if key in DATA else _larger(_called(name, key), value) for key, value in part.items()}
     if isinstance(part, list):
         return [_larger("", value) for value in part]
     return part * TYPE if name in LENGTHS and _is_number(part) else part
+
+
+def _called(name: str, key: str) -> str:
+    """A part's name: a channel's scale is called as the channel."""
+    return name if key == "scale" and name == STROKES else key
 
 
 def _is_of_widths(name: str, part: dict[str, Any]) -> bool:

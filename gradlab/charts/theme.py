@@ -126,10 +126,8 @@ def clicked(name: str, field: str) -> alt.Parameter:
 
     Vega-Lite would take a click on another legend, or on a line, for one more on the entry that was clicked last.
     """
-    on_its_own = f"click[event.item && test(/^{field}_legend/, event.item.mark.name)]"
-    return alt.selection_point(
-        name=name, fields=[field], bind=alt.LegendStreamBinding(legend=on_its_own), toggle="true"
-    )
+    binding: Any = alt.LegendStreamBinding(legend=f"click[event.item && test(/^{field}_legend/, event.item.mark.name)]")
+    return alt.selection_point(name=name, fields=[field], bind=binding, toggle="true")
 
 
 def with_legends(layers: list[alt.Chart], params: Mapping[str, alt.Parameter]) -> list[alt.Chart]:

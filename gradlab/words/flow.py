@@ -56,6 +56,21 @@ def remaining(traces: Sequence[GradientTrace], losses: str = ALL) -> str:
     return ", ".join(parts)
 
 
+def by_layer(traces: Sequence[GradientTrace]) -> str:
+    """What is left of the gradient in h at step 0, of the bottom layer and of the top one, for every cell."""
+    if not any(len(trace.loss_steps) for trace in traces):
+        return _(NOTHING_INJECTED)
+    parts = []
+    for trace in traces:
+        layers = list(dict.fromkeys((0, trace.stack.depth - 1)))
+        left = (number(float(of_batch(trace.at_start("h", ALL, layer)).mean)) for layer in layers)
+        text = _("layer {layer}: {left}")
+        each = [text.format(layer=layer, left=size) for layer, size in zip(layers, left, strict=True)]
+        parts.append(f"{title(trace)} {', '.join(each)}")
+    text = _("Left in h at step 0, relative to the injected gradient: {parts}.")
+    return text.format(parts="; ".join(parts))
+
+
 def several_losses(traces: Sequence[GradientTrace]) -> bool:
     """Whether the loss enters at more than one step."""
     return any(len(set(trace.loss_steps.tolist())) > 1 for trace in traces)

@@ -1,4 +1,4 @@
-"""Behind a click beside each chart: how to read it, its quantity as a formula, and what to look for."""
+"""Behind a click beside each chart: what to look for, how to read it, and its quantity as a formula."""
 
 from typing import NamedTuple
 

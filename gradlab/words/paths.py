@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy import ndarray
 
 from gradlab.analyses.paths import ChangeOver, Microscope, Passes, Summary, Textbook
 from gradlab.cells import CELLS, SATURATED
@@ -119,6 +120,25 @@ def of_parts(summary: Summary) -> str:
         times = orders if largest == "rest" else largest.split()[-1]
         sentences.append(text.format(share=percent(summary.share[largest]), times=times))
     return " ".join([*sentences, change_over(summary.change_over)])
+
+
+def of_norms(summary: Summary) -> str:
+    """The norms of the whole, of the direct path and of the largest part that passed U."""
+    norms = summary.log10_norm
+    through = norms.drop(index=["total", "direct"]).dropna()
+    text = _("{cell}, lag {lag}: the norm of the total is {total}, that of the direct path {direct}.")
+    sizes = {name: number(norms[name]) for name in ("total", "direct")}
+    sentence = text.format(cell=CELLS[summary.cell].title, lag=summary.lag, **sizes)
+    if through.empty:
+        return sentence
+    largest = str(through.idxmax())
+    rest = (
+        _("Of the parts through U the largest, {norm}, passed it more than {times} times.")
+        if largest == "rest"
+        else _("Of the parts through U the largest, {norm}, passed it {times} times.")
+    )
+    times = len(through) - 1 if largest == "rest" else largest.split()[-1]
+    return f"{sentence} {rest.format(norm=number(through[largest]), times=times)}"
 
 
 def of_passes(passes: Sequence[Passes]) -> str:
@@ -337,6 +357,23 @@ def of_unit(scope: Microscope, unit: int) -> str:
     )
     sizes = {"last": number(gradient[-1]), "first": number(gradient[0])}
     return text.format(unit=unit, rank=int(row["rank"]) + 1, units=len(units), fate=_fate(row["half_life"]), **sizes)
+
+
+def of_quantities(scope: Microscope, unit: int, quantities: Sequence[str]) -> str:
+    """The range of some quantities of one unit over the steps; of logarithms, that of what they are of."""
+    ranges = ", ".join(_range(quantity, scope.values[quantity][:, unit]) for quantity in quantities)
+    steps = counted(len(scope.values[quantities[0]]), "step")
+    return _("Unit {unit} over {steps}: {ranges}.").format(unit=unit, steps=steps, ranges=ranges)
+
+
+def _range(quantity: str, values: ndarray) -> str:
+    values, name = values[np.isfinite(values)], _(quantity.removeprefix("log10 "))
+    if not len(values):
+        return _("{quantity} finite nowhere").format(quantity=name)
+    is_log = quantity.startswith("log10 ")
+    ends = (float(end) for end in (values.min(), values.max()))
+    low, high = (number(end) if is_log else f"{end:.2g}".replace("-", "−") for end in ends)
+    return _("{quantity} from {low} to {high}").format(quantity=name, low=low, high=high)
 
 
 def _fate(half_life: float) -> str:

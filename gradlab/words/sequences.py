@@ -121,6 +121,16 @@ def _mean(norms: ndarray) -> float:
     return float(of_batch(norms).mean)
 
 
+def of_sum(pairs: Pairs, trace: GradientTrace, layer: int, state: str) -> str:
+    """The norm of the sum of all losses at step 0 beside the largest of a single loss."""
+    if not len(pairs.loss_steps):
+        return _(NOTHING_INJECTED)
+    total = _mean(trace.log10_norm(state_of(trace.cell, state), ALL)[layer, 0])
+    each = [_mean(one) for one in pairs.norms(layer, state)[:, 0]]
+    text = _("At step 0 the norm of the sum is {total}; the largest gradient of one loss there is {largest}.")
+    return text.format(total=number(total), largest=number(max(each, key=lambda norm: (norm == norm, norm))))
+
+
 def losses_and_sum(matrices: Sequence[Pairs], layer: int, state: str) -> str:
     """What the thin lines and the bold line show, and what the sum cannot do where the loss enters at every step."""
     first = matrices[0]
@@ -290,3 +300,12 @@ def savings(cost: pd.DataFrame) -> str:
         )
     )
     return text.format(memory=f"{memory:.1%}", work=f"{work:.2f}")
+
+
+def savings_of_others(cost: pd.DataFrame) -> str:
+    """What windows of every length save by count, from the shortest to the longest."""
+    by_length = cost.sort_values("k2")
+    short, long = by_length.iloc[0], by_length.iloc[-1]
+    text = _("A window of {short} takes {least} of the memory of full back-propagation, one of {long} {most}.")
+    lengths = {"short": counted(int(short["k2"]), "step"), "long": int(long["k2"])}
+    return text.format(least=f"{short['share_of_bytes']:.1%}", most=f"{long['share_of_bytes']:.1%}", **lengths)

@@ -9,7 +9,7 @@ from gradlab.cells import CELLS
 from gradlab.cells.contract import without
 from gradlab.network.stack import Layer, Stack, gate_rows
 from gradlab.settings.experiment import Experiment
-from gradlab.words.weights import of_weights
+from gradlab.words.weights import of_biases, of_eigenvalues, of_singular_values, of_weights
 
 H = 6
 COLUMNS = {
@@ -130,3 +130,20 @@ def test_the_sentence_has_the_largest_norm_and_radius_over_all_layers_and_gates_
     radius = max(np.abs(np.linalg.eigvals(block)).max() for block in blocks)
     assert f"3 layers of {H} units, {sum(part.size for layer in layers for part in layer):,} parameters." in said
     assert said.endswith(f"spectral norm is {norm:.3g} and the largest spectral radius {radius:.3g}.")
+
+
+def test_each_picture_of_weights_says_what_it_shows_itself():
+    e = Experiment(cell="gru", depth=2, hidden_size=H, input_size=4, gain=1.5, keep_bias=2.0)
+    layers = e.network().layers
+    blocks = [block for layer in layers for block in layer.U.reshape(-1, H, H)]
+    values = np.concatenate([np.linalg.svd(block, compute_uv=False) for block in blocks])
+    moduli = np.abs(np.concatenate([np.linalg.eigvals(block) for block in blocks]))
+    assert f"from {values.min():.3g} to {values.max():.3g}" in of_singular_values(singular_values(e))
+    assert of_singular_values(singular_values(e)).endswith(f"; {(values > 1).sum()} of {6 * H} are above 1.")
+    outside = f"is {moduli.max():.3g}; {(moduli > 1).sum()} of {6 * H} lie outside"
+    assert outside in of_eigenvalues(eigenvalues(e))
+    biases = np.stack([(layer.b_W + layer.b_U).reshape(3, H) for layer in layers])
+    said = of_biases(gate_biases(e))
+    mean = {name: f"{biases[:, n].mean():.2g}".replace("-", "−") for n, name in enumerate(CELLS["gru"].pre_activations)}
+    assert all(f"{name} {value}" in said for name, value in mean.items())
+    assert f"between {biases.min():.2g} and {biases.max():.2g}.".replace("-", "−") in said

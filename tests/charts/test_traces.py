@@ -12,6 +12,7 @@ from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.cells import CELLS
 from gradlab.charts import annotations, colours, theme, traces
 from gradlab.charts.arriving import arriving
+from gradlab.charts.presented import presented
 from gradlab.exports import svg
 from gradlab.settings.pins import NOW
 from gradlab.words.numbers import number
@@ -239,6 +240,26 @@ def test_lines_are_as_wide_and_as_strong_as_their_layer_s_swatch(traced):
                        svg(chart).decode())  # fmt: skip
     wanted = [(one["strokeWidth"], one["opacity"]) for one in swatches(chart, "layer")]
     assert [tuple(map(float, one)) for one in drawn] == wanted
+
+
+def test_lines_of_every_layer_are_half_as_wide_again_in_a_room(traced):
+    picture = traces._lines(traced("gru", depth=3, steps=9))
+    for document in (picture.chart().to_dict(), arriving(picture, "event")):
+        widths, larger = ranges(document), ranges(presented(document))
+        assert len(widths) == 1
+        assert larger == [[pytest.approx(1.5 * width) for width in widths[0]]]
+
+
+def ranges(part) -> list[list[float]]:
+    """The ranges of the scales of strokes' widths of a document."""
+    if isinstance(part, list):
+        return [found for inner in part for found in ranges(inner)]
+    if not isinstance(part, dict):
+        return []
+    own = [part["strokeWidth"]["scale"]["range"]] if "scale" in (part.get("strokeWidth") or {}) and isinstance(
+        part["strokeWidth"]["scale"], dict) else []  # fmt: skip
+    own += [part["range"]] if part.get("name") == "strokeWidth" and "range" in part else []
+    return own + [found for inner in part.values() for found in ranges(inner)]
 
 
 def test_an_empty_table_is_refused_in_words(traced):

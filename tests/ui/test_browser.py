@@ -336,3 +336,21 @@ def test_the_keyboard_toggles_a_legend_s_entries_as_a_click_does(page, app_url):
     lstm.click()
     expect(lstm).to_have_attribute("aria-pressed", "false")
     expect(faint).to_have_count(0)
+
+
+def test_home_s_picture_takes_the_height_that_a_large_window_has_and_goes_on_following(page, app_url):
+    heights, ends = {}, {}
+    for width, height in ((1440, 900), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        visit(page, f"{app_url}/?steps=60")
+        heights[height] = page.locator(CHART).first.bounding_box()["height"]
+        below = page.locator(".st-key-at_hand").bounding_box()
+        ends[height] = below["y"] + below["height"]
+    assert heights == {900: 400, 1080: 400 + 180}, "all that the window is higher"
+    assert 0.85 * 1080 < ends[1080] < 1080, "one screen, whose lower quarter is not empty"
+    page.set_viewport_size({"width": 1920, "height": 980})
+    expect(page.locator(f"{CHART} svg").first).to_have_attribute("height", "480")
+    press(page, "Keep-gate bias", "ArrowRight")
+    assert page.locator(CHART).first.bounding_box()["height"] == 480
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator(f"{CHART} svg").first).to_have_attribute("height", "400")

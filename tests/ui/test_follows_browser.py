@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gradlab.analyses.paths import microscope
+from gradlab.charts.zooming import HINT
 from gradlab.settings.experiment import Experiment
 from gradlab.words.following import TOO_LONG
 from tests.ui.browser import CHART, WAIT, drawing, idle, press, visit
@@ -320,3 +321,42 @@ def test_without_what_it_stands_on_the_page_behaves_as_before(page, app_url, wit
     page.mouse.up()
     expect(page).to_have_url(re.compile("keep_bias="))
     expect(page.locator(SENTENCE)).not_to_have_text(before[0])
+
+
+STEPS = """chart => [...chart.querySelectorAll('.role-axis-label text')].map(label => label.textContent)
+  .filter(text => /^\\d+$/.test(text) && text !== '1').map(Number)"""
+
+
+def test_a_drag_on_the_picture_zooms_while_sliders_go_on_and_a_double_click_or_other_steps_end_it(page, app_url):
+    visit(page, f"{app_url}/?steps=60&hidden_size=16")
+    chart = page.locator(CHART).first
+    box = chart.bounding_box()
+    left, right, y = box["x"] + 0.55 * box["width"], box["x"] + 0.7 * box["width"], box["y"] + 0.5 * box["height"]
+    hint = chart.get_by_text(HINT)
+
+    def zoom() -> list[int]:
+        page.mouse.move(left, y)
+        page.mouse.down()
+        page.mouse.move(right, y + 30, steps=6)
+        page.mouse.up()
+        expect(hint).to_have_count(1)
+        return chart.evaluate(STEPS)
+
+    whole = chart.evaluate(STEPS)
+    assert min(whole) == 0
+    zoomed = zoom()
+    assert min(zoomed) > 0
+    assert max(zoomed) < max(whole)
+    press(page, "Keep-gate bias", "ArrowRight")
+    assert sorted(chart.evaluate(STEPS)) == sorted(zoomed), "the same steps at another setting"
+    page.mouse.move(left, y)
+    page.mouse.wheel(0, 200)
+    assert sorted(chart.evaluate(STEPS)) == sorted(zoomed), "the wheel is the page's"
+    page.mouse.wheel(0, -200)
+    page.mouse.dblclick(left, y)
+    expect(hint).to_have_count(0)
+    assert sorted(chart.evaluate(STEPS)) == sorted(whole)
+    zoom()
+    press(page, "Steps", "ArrowRight")
+    expect(hint).to_have_count(0)
+    assert min(chart.evaluate(STEPS)) == 0

@@ -204,7 +204,11 @@ def _axes(chart) -> set[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_picture_speaks_of_what_it_shows_answers_the_pointer_and_has_its_axes(open_app, drawn, page):
     pictures = visited(open_app, drawn, page, {})
-    holds_a_computed_sentence_each([(words.title, words.sentence) for _, words in pictures.exported])
+    said = [(words.title, words.sentence) for _, words in pictures.exported]
+    holds_a_computed_sentence_each(said)
+    if page != "training":  # before any update "before" and "after" are the same numbers
+        assert len({sentence for _title, sentence in said}) == len(said), "that is said of a neighbour too"
+    assert len(set(pictures.alts)) == len(pictures.alts)
     kind = SimpleNamespace(write=lambda chart, subjects, **options: [options["title"], options["subtitle"]])
     taken = [picture_of(kind, *one, Picture(Layout(), False, True)) for one in pictures.exported]
     for text in [*pictures.alts, *itertools.chain(*taken)]:

@@ -185,3 +185,14 @@ def test_sequences_are_counted_at_the_first_step_of_the_bottom_layer():
             left = norms[0, 0, [0, 2] if is_said else [0, 1, 2], 0] - base.log10_cotangent[[0, 2] if is_said else ...]
             said = f"RNN {flow.number(left.mean())}" + (f" ({words} in 1 of 3 sequences)" if is_said else "") + "."
             assert flow.opening([found]).endswith(said)
+
+
+def test_every_layer_s_picture_says_what_is_left_in_the_bottom_layer_and_in_the_top_one():
+    found = [trace(Experiment(cell=cell, hidden_size=6, depth=3, steps=20)) for cell in ("rnn", "lstm")]
+    said = flow.by_layer(found)
+    for one in found:
+        left = (one.log10_norm("h")[:, 0] - one.log10_cotangent).mean(axis=1)
+        assert f"{flow.title(one)} layer 0: {flow.number(left[0])}, layer 2: {flow.number(left[2])}" in said
+    assert flow.by_layer([trace(Experiment(cell="rnn", depth=1, steps=20))]).count("layer") == 1
+    nothing = trace(Experiment(cell="rnn", objective="cross_entropy", output_size=1))
+    assert flow.by_layer([nothing]) == flow.NOTHING_INJECTED

@@ -47,11 +47,11 @@ def page():
     how_to_read(Words("cuts", "", ""))
 
 
-def test_the_formula_stands_below_the_sentence_and_what_to_look_for_below_both():
+def test_what_to_look_for_stands_above_the_sentences_and_the_formula_below_both():
     app = AppTest.from_function(page, default_timeout=60)
     app.session_state["read cuts"] = True
     app.run()
     assert not app.exception
     cuts = READINGS["cuts"]
     shown = [(part.type, part.value) for part in app.main if part.type in ("markdown", "latex")]
-    assert shown == [("markdown", cuts.text), ("latex", f"$$\n{cuts.formula}\n$$"), ("markdown", cuts.look)]
+    assert shown == [("markdown", cuts.look), ("markdown", cuts.text), ("latex", f"$$\n{cuts.formula}\n$$")]

@@ -394,3 +394,25 @@ def test_losses_at_several_steps_bound_where_a_gradient_flows():
     assert between.startswith("Lag 11, bottom layer")
     beyond = words.of_edges(paths.edges(e, first=14, last=16), [3, 12])
     assert beyond == "The loss enters at step 12 at the latest: at the steps shown there is no gradient."
+
+
+def test_the_norms_of_parts_are_those_of_the_decomposition_and_the_largest_is_named():
+    e = Experiment(cell="lstm", hidden_size=6, steps=12, batch_size=1)
+    parts = paths.lowest(paths.decompose(e, orders=8, losses="last")).query("step == 0").set_index("path")
+    norms = parts["log10_norm"]
+    orders = norms[[name for name in norms.index if name.startswith("order ")]]
+    said = words.of_norms(parts_of(e))
+    assert f"the total is {number(norms['total'])}, that of the direct path {number(norms['direct'])}" in said
+    assert f"the largest, {number(orders.max())}, passed it {orders.idxmax().split()[-1]} times." in said
+    assert trace(e).log10_norm("c")[0, 0].item() == pytest.approx(norms["total"])
+
+
+def test_a_panel_of_a_unit_says_the_range_of_what_it_shows():
+    at_rest = Experiment(cell="lstm", initialization="zeros", inputs="zero", forget_bias=3.0, hidden_size=3, steps=15)
+    gates = words.of_quantities(paths.microscope(at_rest), 2, ["forget"])
+    resting = f"{1 / (1 + math.exp(-3)):.2g}"
+    assert gates == f"Unit 2 over 15 steps: forget from {resting} to {resting}."
+    one = Experiment(cell="rnn", hidden_size=1, steps=9, batch_size=1)
+    norms = trace(one).log10_norm()[0, :, 0]  # of one unit its size
+    said = words.of_quantities(paths.microscope(one), 0, ["log10 gradient"])
+    assert said.endswith(f"from {number(norms.min())} to {number(norms.max())}.")

@@ -1,6 +1,7 @@
 """What is said of many losses: which steps they enter at, and whether their sum can hide that each vanishes."""
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 
 from gradlab import Experiment, Stack, trace
 from gradlab.analyses.itemised import pairs
-from gradlab.analyses.truncation import Departure, Schedule
+from gradlab.analyses.truncation import Departure, Schedule, cost
 from gradlab.network.stack import Layer
 from gradlab.settings.drawing import entries_of
 from gradlab.words import flow, sequences
@@ -78,7 +79,7 @@ def test_a_cosine_that_several_networks_share_is_said_once():
                          "Each cosine is above 0.999.")  # fmt: skip
     for others in ([Departure(0.01, 0.9999), Departure(0.02, 0.994)], [Departure(0.01, 0.9999), Departure(1e-14, 1.0)]):
         said = sequences.statement(schedule, networks, others)
-        assert "for this RNN" in said and "(cosine above 0.999) for this RNN" in said
+        assert "(cosine above 0.999) for this RNN" in said
 
 
 @pytest.mark.parametrize(
@@ -258,3 +259,19 @@ def test_the_window_that_each_network_needs_is_said():
     assert said == "To be within 1 % of the full one takes a window of 1 step for this RNN and 12 steps for this LSTM."
     assert sequences.needed(Schedule("chunks", 6, 6), [rnn], [9]).endswith("takes chunks of 9 steps for this RNN.")
     assert sequences.needed(Schedule("chunks", 6, 6), [rnn], [None]) == ""
+
+
+def test_a_sum_is_said_beside_the_largest_gradient_of_one_loss():
+    e = Experiment(cell="rnn", hidden_size=6, steps=12, loss="every", batch_size=2)
+    alone = [trace(e.replace(loss="steps", loss_steps=str(step))).log10_norm()[0, 0].mean() for step in range(12)]
+    total = trace(e).log10_norm()[0, 0].mean()
+    said = sequences.of_sum(pairs(e), trace(e), 0, "h")
+    assert f"sum is {number(total)}; " in said
+    assert said.endswith(f"one loss there is {number(max(alone))}.")
+
+
+def test_what_windows_save_is_said_of_the_shortest_and_of_the_longest():
+    e = Experiment(cell="gru", hidden_size=4, steps=40, loss="every", batch_size=1)
+    said = sequences.savings_of_others(cost(e, schedules=[Schedule("windows", k, k) for k in (20, 2, 5)]))
+    short, long = (re.search(r"2 steps takes ([\d.]+)%", said), re.search(r"one of 20 ([\d.]+)%", said))
+    assert 10 * float(short[1]) == pytest.approx(float(long[1]), rel=0.02), "states are kept for a window"

@@ -28,7 +28,7 @@ def orders(subject: Subject, relative: bool) -> None:
     draw = partial(paths.shares, cell=subject.settings.cell)
     figure(draw, Table.of(parts, where="path != 'total'"), words, EvenSteps())
     lines = Lines(("log10_relative",), ("path",))
-    words = Words("parts", _("The gradient by path"), sentence)
+    words = Words("parts", _("The gradient by path"), sentences.of_norms(result(parts.then(summary))))
     figure(partial(paths.parts, relative=relative), Table.of(parts), words, lines)
 
 

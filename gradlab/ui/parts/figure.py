@@ -127,12 +127,12 @@ def show(chart: Shown, description: str, width: Width = "stretch", chosen: Chose
 
 
 def how_to_read(words: Words) -> None:
-    """How to read the chart, what it shows as a formula, and what to look for."""
+    """What to look for in the chart, how to read it, and what it shows as a formula."""
     with tool(_("How to read {figure}").format(figure=words.called), ":material/help:", f"read {words.name}") as opened:
         if opened:
+            st.markdown(words.reading.look)
             st.markdown(_(words.reading.text))
             st.latex(words.reading.formula)
-            st.markdown(words.reading.look)
 
 
 def program(drawing: Drawing, words: Words) -> None:

@@ -9,6 +9,7 @@ followers, a line a page.
 import json
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -84,10 +85,11 @@ class Page(NamedTuple):
     own: tuple[str, ...] = ()  # settings of this page alone
     sliders: Sliders = lambda shared: {}  # those among them that have stops
     times: Callable[[Asked], int] = lambda asked: 1  # how often that work is done, by the page's own settings
+    of_window: str = ""  # height of its first picture by that of the window, `Picture.of_window`; {height}: its own
 
 
 PAGES = {
-    "home": Page(totals.view, pins.subjects),
+    "home": Page(totals.view, pins.subjects, of_window=totals.OF_WINDOW),
     "story": Page(story.view, lambda shared: (), own=story.KEYS, sliders=story.sliders),
     "gradient_flow": Page(norms.view, pins.subjects, own=(norms.SEEDS,), times=norms.times),
     "one_unit": Page(one_unit.view, lambda shared: (), own=("weight", "gate", "lags"), sliders=one_unit.sliders),
@@ -95,9 +97,7 @@ PAGES = {
     "gates": Page(microscope.view, lambda shared: 2 * (shared.one,), own=("layer", "sequence", "unit", "characters")),
     "unrolled": Page(walk.view, lambda shared: 4 * pins.ones(shared), own=("lag", "colours"), sliders=walk.sliders),
     "truncation": Page(windows.view, windows.work, besides=windows.of_window, own=("layer",)),
-    "sequence_types": Page(
-        gallery.view, lambda shared: (shared.one,), matrices.milliseconds, own=(gallery.GRADIENT,)
-    ),
+    "sequence_types": Page(gallery.view, lambda shared: (shared.one,), matrices.milliseconds, own=(gallery.GRADIENT,)),
     "itemised": Page(matrices.view, matrices.work, matrices.milliseconds, own=("layer", matrices.SUMS)),
     "jacobians": Page(
         product_jacobians.view,
@@ -391,9 +391,12 @@ def _show(followed: Followed, number: int) -> bool:
     look, at_first = found.looks[number], st.session_state.setdefault("first frame", {})
     first: First | None = at_first.get(number)
     if first is None or first.look != look:
-        picture = json.loads(found.picture(number))
-        first = at_first[number] = First(look, picture, view.figures[number].words.title)
-    specification = with_first(_compiled(look, events[number], found.pictures[number]), first.picture)
+        rows = json.loads(found.picture(number))
+        first = at_first[number] = First(look, rows, view.figures[number].words.title)
+    picture, of_window = found.pictures[number], PAGES[page].of_window if page in PAGES else ""
+    if number == 0 and of_window and not present.is_on():  # which has a height for it
+        picture = replace(picture, of_window=of_window.format(height=picture.height))
+    specification = with_first(_compiled(picture.key, events[number], picture), first.picture)
     with st.container(key=f"followed_picture_{number}"):
         st.vega_lite_chart(
             presented(specification, present.height()) if present.is_on() else specification,

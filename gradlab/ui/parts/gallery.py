@@ -24,7 +24,7 @@ from gradlab.words import flow
 from gradlab.words.how_to_read import Words
 from gradlab.words.languages import _
 from gradlab.words.numbers import counted
-from gradlab.words.sequences import KINDS, Kind, kind_of, type_name, type_sentence
+from gradlab.words.sequences import KINDS, Kind, hiding, kind_of, type_name, type_sentence
 
 STEPS, MOST_STEPS = 5, 12  # of a small diagram; of the large one
 CHOSEN, NORMS, MATRIX = range(len(KINDS), len(KINDS) + 3)  # figures after the small ones
@@ -38,7 +38,7 @@ def view(asked: Asked, answer: Answer) -> View:
     sentence = type_sentence(one, answer(Call.of(trace, one)))
     figures = [*_small(one, answer), _chosen(one, sentence, answer)]
     if asked.is_open(GRADIENT):
-        figures += [_norms(asked.settings, answer), _matrix(one, sentence, answer)]
+        figures += [_norms(asked.settings, answer), _matrix(one, answer)]
     return View(figures, [sentence])
 
 
@@ -80,7 +80,7 @@ def _small(subject: Subject, answer: Answer) -> list[Figure]:
 def _chosen(subject: Subject, sentence: str, answer: Answer) -> Figure:
     """The subject's unrolled network."""
     call = Call.of(diagram, subject, most=MOST_STEPS)
-    words = Words("unrolled network", type_name(subject), sentence)
+    words = Words("unrolled network", f"{type_name(subject)}: {subject.title}", sentence)
     return Figure(partial(network, steps=answer(call).steps), Table.of(call, "edges"), words)
 
 
@@ -94,11 +94,12 @@ def _norms(shared: Settings, answer: Answer) -> Figure:
     return Figure(partial(lines, relative=shared.relative, marks=flow.marks(traces)), rows, words, Lines())
 
 
-def _matrix(one: Subject, sentence: str, answer: Answer) -> Figure:
+def _matrix(one: Subject, answer: Answer) -> Figure:
     """The losses of one subject, one at a time."""
-    answer(matrices.pairs_of(one))
+    found, of_one = answer(matrices.pairs_of(one)), answer(Call.of(trace, one))
     place, bins = matrices.Place(), matrices.bins_of([one])
-    words = Words("itemised matrix", _("One loss at a time: {cell}").format(cell=one.title), sentence)
+    title = _("One loss at a time: {cell}").format(cell=one.title)
+    words = Words("itemised matrix", title, hiding([found], [of_one], *place))
     return matrices.matrix(one, place, matrices.domain_of([one], place, bins), bins, words)
 
 

@@ -8,7 +8,7 @@ from gradlab.ui.parts import pins
 from gradlab.ui.parts.view import Answer, Asked, Figure, View
 from gradlab.words.how_to_read import Words
 from gradlab.words.languages import _
-from gradlab.words.weights import of_weights
+from gradlab.words.weights import of_biases, of_eigenvalues, of_singular_values, of_weights
 
 PER_UNIT = 1.2e-5  # milliseconds of one recurrent weight's block, per cube of its units, as measured
 
@@ -27,10 +27,12 @@ def view(asked: Asked, answer: Answer) -> View:
     )
     counts = Call.of(weights.parameter_counts, one)
     sentence = of_weights(one, answer(singular), answer(eigen), answer(counts))
+    calls, said = (singular, biases, eigen), (of_singular_values, of_biases, of_eigenvalues)
+    of_singular, of_bias, of_eigen = (say(answer(call)) for say, call in zip(said, calls, strict=True))
     figures = [
-        Figure(singular_values, Table.of(singular), Words("singular values", _("Singular values"), sentence)),
-        Figure(gate_biases, Table.of(biases), Words("gate biases", _("Gate biases"), sentence)),
-        Figure(eigenvalues, Table.of(eigen), Words("eigenvalues", _("Eigenvalues"), sentence), width="content"),
+        Figure(singular_values, Table.of(singular), Words("singular values", _("Singular values"), of_singular)),
+        Figure(gate_biases, Table.of(biases), Words("gate biases", _("Gate biases"), of_bias)),
+        Figure(eigenvalues, Table.of(eigen), Words("eigenvalues", _("Eigenvalues"), of_eigen), width="content"),
     ]
     if (pinned := pins.of_one(asked.settings)) is None:
         return View(figures, [sentence])
@@ -38,5 +40,7 @@ def view(asked: Asked, answer: Answer) -> View:
         Call.of(call.function, pinned.subject) for call in (singular, biases, eigen, counts)
     )
     other = of_weights(pinned.subject, answer(singular), answer(eigen), answer(counts))
-    tables = [Table.of(call) for call in (singular, biases, eigen)]
-    return View(pins.both(figures, tables, pinned, other, alone=(1,)), [sentence, f"**{pinned.pin.name}**: {other}"])
+    calls = (singular, biases, eigen)
+    each = [say(answer(call)) for say, call in zip(said, calls, strict=True)]
+    both = pins.both(figures, [*map(Table.of, calls)], pinned, each, alone=(1,))
+    return View(both, [sentence, f"**{pinned.pin.name}**: {other}"])

@@ -9,7 +9,7 @@ import streamlit as st
 from gradlab.analyses.call import Call, Table
 from gradlab.analyses.itemised import Pairs, drawn_rows, individual_losses, pairs, state_of, with_rows
 from gradlab.analyses.thinning import Lines, PairBins
-from gradlab.analyses.traces import trace
+from gradlab.analyses.traces import GradientTrace, trace
 from gradlab.charts import itemised
 from gradlab.charts.axes import decades_domain
 from gradlab.settings.pins import Pin
@@ -128,7 +128,7 @@ class _Compared(NamedTuple):
     subjects: Sequence[Subject]
     at: Place
     computed: Sequence[Pairs]
-    hiding: str
+    traces: Sequence[GradientTrace]
     pin: Pin | None
 
     @classmethod
@@ -136,22 +136,33 @@ class _Compared(NamedTuple):
         subjects = [with_rows(subject) for subject in compared]
         computed = [answer(pairs_of(subject)) for subject in subjects]
         traces = [answer(Call.of(trace, subject)) for subject in subjects]
-        return cls(subjects, at, computed, sequences.hiding(computed, traces, at.layer, at.state), pin)
+        return cls(subjects, at, computed, traces, pin)
+
+    @property
+    def hiding(self) -> str:
+        """Whether the sums show the last losses."""
+        return sequences.hiding(self.computed, self.traces, *self.at)
 
     def matrices(self, domain: list[float], bins: PairBins) -> list[Figure]:
-        return [matrix(subject, self.at, domain, bins, self._words(subject, MATRIX)) for subject in self.subjects]
+        return [
+            matrix(one, self.at, domain, bins, self._words(one, MATRIX, sequences.hiding([found], [of_one], *self.at)))
+            for one, found, of_one in zip(self.subjects, self.computed, self.traces, strict=True)
+        ]
 
     def sums(self, domain: list[float]) -> list[Figure]:
-        return [losses_and_sum(subject, self.at, domain, self._words(subject, SUM)) for subject in self.subjects]
+        return [
+            losses_and_sum(one, self.at, domain, self._words(one, SUM, sequences.of_sum(found, of_one, *self.at)))
+            for one, found, of_one in zip(self.subjects, self.computed, self.traces, strict=True)
+        ]
 
     def note(self, first: Subject) -> str:
         """Which rows are drawn of the first one."""
         return sequences.rows_note(self.computed, self.subjects[0], first, *self.at)
 
-    def _words(self, subject: Subject, kind: tuple[str, str, str]) -> Words:
+    def _words(self, subject: Subject, kind: tuple[str, str, str], sentence: str) -> Words:
         name, title, how = kind
         of = f" {self.pin.name}" if self.pin else ""
-        return Words(f"{subject.title} {name}{of}", f"{_(title)}: {subject.title}{of and f',{of}'}", self.hiding, how)
+        return Words(f"{subject.title} {name}{of}", f"{_(title)}: {subject.title}{of and f',{of}'}", sentence, how)
 
 
 def pinned(shared: Settings) -> Pin | None:

@@ -173,7 +173,8 @@ def view(asked: Asked, answer: Answer) -> View:
     for axis, quantities in scope.panels.items():
         rows = Table.of(at.call.then(paths.unit_values, quantities=quantities, unit=unit))
         title = _("Unit {unit}: {axis}").format(unit=unit, axis=_(axis))
-        words = Words(f"unit {axis}", title, about, "one of the units")
+        said = sentences.of_quantities(scope, unit, quantities)
+        words = Words(f"unit {axis}", title, said, "one of the units")
         lines = at.within(Lines(("value",), ("quantity",), points=3000))
         figures.append(Figure(partial(one_unit, axis=axis, letters=letters), rows, words, lines))
     return View(figures, [sentences.of_units(scope), about])

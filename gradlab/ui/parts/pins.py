@@ -121,15 +121,20 @@ def _chip(number: int, pin: Pin, shared: Settings) -> None:
 
 
 def both(
-    figures: Sequence[Figure], others: Sequence[Table], pinned: Beside, sentence: str, alone: Sequence[int] = ()
+    figures: Sequence[Figure],
+    others: Sequence[Table],
+    pinned: Beside,
+    sentences: Sequence[str],
+    alone: Sequence[int] = (),
 ) -> list[Figure]:
     """The figures of the present network, and after them those of a pin's, each two on one scale.
 
-    others    the pin's tables, one for each figure
-    alone     the figures that have no scale to share
+    others       the pin's tables, one for each figure
+    sentences    and what came out
+    alone        the figures that have no scale to share
     """
     now, of_pin = [], []
-    for number, (figure, table) in enumerate(zip(figures, others, strict=True)):
+    for number, (figure, table, sentence) in enumerate(zip(figures, others, sentences, strict=True)):
         said = figure.words
         title, name = f"{said.title}, {pinned.label}", f"{said.name} {pinned.pin.name}"
         other = figure._replace(question=table, words=Words(name, title, sentence, said.how or said.name))

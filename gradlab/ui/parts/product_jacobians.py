@@ -31,5 +31,5 @@ def view(asked: Asked, answer: Answer) -> View:
     other = Call.of(singular_values_by_lag, pinned.subject, of=BLOCKS[name])
     sentence = of_singular_values(pinned.subject, BLOCKS[name], answer(other.then(farthest)))
     return View(
-        pins.both(figures, [Table.of(other)], pinned, sentence), [*sentences, f"**{pinned.pin.name}**: {sentence}"]
+        pins.both(figures, [Table.of(other)], pinned, [sentence]), [*sentences, f"**{pinned.pin.name}**: {sentence}"]
     )

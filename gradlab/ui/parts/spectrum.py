@@ -18,6 +18,7 @@ from gradlab.words import spectra as words
 from gradlab.words.how_to_read import Words
 from gradlab.words.jacobians import HOW_TO_READ, of_singular_values
 from gradlab.words.languages import _
+from gradlab.words.weights import of_eigenvalues
 
 SHOWS = "spectrum_shows"  # the demonstration that is shown
 PER_MILLISECOND = 20e6  # of the multiply-adds that are counted of a spectrum, as measured
@@ -39,16 +40,19 @@ def view(asked: Asked, answer: Answer) -> View:
     one = asked.settings.one
     eigen, found = Call.of(weights.eigenvalues, one), Call.of(spectra.spectrum, one)
     sentence, law = words.of_spectrum(one, answer(found)), words.of_determinants(answer(found))
+    of_eigen = of_eigenvalues(answer(eigen))
     text = Words("Lyapunov spectrum", _("Lyapunov spectrum"), sentence, words.HOW_TO_READ)
     figures = [
         Figure(exponents, Table.of(found, "table"), text),
-        Figure(eigenvalues, Table.of(eigen), Words("eigenvalues", _("Eigenvalues of U"), sentence), width="content"),
+        Figure(eigenvalues, Table.of(eigen), Words("eigenvalues", _("Eigenvalues of U"), of_eigen), width="content"),
     ]
     if (pinned := pins.of_one(asked.settings)) is None:
         return View(figures, [sentence, law])
     eigen, found = (Call.of(call.function, pinned.subject) for call in (eigen, found))
     other = words.of_spectrum(pinned.subject, answer(found))
-    both = pins.both(figures, [Table.of(found, "table"), Table.of(eigen)], pinned, other)
+    both = pins.both(
+        figures, [Table.of(found, "table"), Table.of(eigen)], pinned, [other, of_eigenvalues(answer(eigen))]
+    )
     return View(both, [sentence, law, f"**{pinned.pin.name}**: {other}"])
 
 

@@ -20,6 +20,8 @@ from gradlab.words.how_to_read import Words
 from gradlab.words.languages import _
 
 WHERE = "layer == 0 and state == 'h'"
+# Where the window is wide, the home page's picture takes the height that the rest of the page, 500 pixels, leaves.
+OF_WINDOW = "windowSize()[0] < 1024 ? {height} : clamp(windowSize()[1] - 500, {height}, {height} + 500)"
 
 
 def totals(subjects: Sequence[Subject], relative: bool, name: str, answer: Answer, promises: bool = False) -> Figure:

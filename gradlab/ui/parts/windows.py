@@ -52,7 +52,8 @@ def view(asked: Asked, answer: Answer) -> View:
     kept = [_kept(subject, schedule, at.layer, answer) for subject in subjects]
     said = sequences.statement(schedule, subjects, departures)
     needed = sequences.needed(schedule, subjects, lengths)
-    figures = [_band(one, at, schedule, said), _lost(subjects, at, schedule, needed or said)]
+    of_one = sequences.kept_of_states([one], [_kept(one, schedule, at.layer, answer)], at.layer)
+    figures = [_band(one, at, schedule, of_one), _lost(subjects, at, schedule, needed or said)]
     return View(figures, [said, needed, sequences.kept_of_states(subjects, kept, at.layer)])
 
 
@@ -110,9 +111,10 @@ def angle(subjects: Sequence[Subject], schedule: Schedule, sentence: str) -> Non
     _headed(partial(truncation.angle, chosen=schedule.k2), rows, words)
 
 
-def savings(subject: Subject, schedule: Schedule, sentence: str) -> None:
+def savings(subject: Subject, schedule: Schedule) -> None:
     """What windows of other lengths save of one subject's memory and work."""
-    rows = Table.of(Call.of(cost, subject, schedules=windows_of(schedule, subject.settings.steps)))
+    others = Call.of(cost, subject, schedules=windows_of(schedule, subject.settings.steps))
+    rows, sentence = Table.of(others), sequences.savings_of_others(result(others))
     words = Words("savings", sequences.savings(result(Call.of(cost, subject, schedules=(schedule,)))), sentence)
     _headed(partial(truncation.savings, chosen=schedule.k2), rows, words)
 
