@@ -33,10 +33,8 @@ with above, pins.below(compares=True):
 if is_open:
     with sums:
         shown.sentence(2)
-        for column, number in matrices.in_threes(matrices.sums(shared)):
-            with column:
-                shown.figure(number)
-        for column, (number, subject) in matrices.in_threes(matrices.of_pin(shared, are_sums=True)):
-            with column:
-                st.caption(f"**{shared.pins[0].name}: {subject.title}**")
-                shown.figure(number)
+        for group in matrices.sums(shared):
+            for column, (number, caption) in matrices.in_threes(group):
+                with column:
+                    st.caption(caption)
+                    shown.figure(number)

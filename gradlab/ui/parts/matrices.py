@@ -170,19 +170,18 @@ def pinned(shared: Settings) -> Pin | None:
     return shared.pins[0] if shared.pins else None
 
 
-def of_pin(shared: Settings, are_sums: bool = False) -> list[tuple[int, Subject]]:
-    """The numbers of its figures in the view, each with its subject: of its matrices, or of its losses and sums."""
-    if (pin := pinned(shared)) is None:
-        return []
-    first = sums(shared).stop if are_sums else len(shared.subjects)
-    return [*enumerate(pin.subjects, first)]
+def of_pin(shared: Settings) -> list[tuple[int, Subject]]:
+    """The numbers of its matrices in the view, each with its subject."""
+    pin = pinned(shared)
+    return [*enumerate(pin.subjects, len(shared.subjects))] if pin else []
 
 
-def sums(shared: Settings) -> range:
-    """Which of the view's figures show the losses beside their sum."""
-    pin, count = pinned(shared), len(shared.subjects)
-    first = count + len(pin.subjects if pin else ())
-    return range(first, first + count)
+def sums(shared: Settings) -> list[list[tuple[int, str]]]:
+    """The numbers of the figures that show losses beside their sum, the present ones and a pin's, each with a caption."""
+    pin, now = pinned(shared), [subject.title for subject in shared.subjects]
+    of_pin = [f"{pin.name}: {subject.title}" for subject in pin.subjects] if pin else []
+    numbers = iter(range(len(now) + len(of_pin), 2 * (len(now) + len(of_pin))))
+    return [[(next(numbers), f"**{title}**") for title in titles] for titles in (now, of_pin)]
 
 
 def work(shared: Settings) -> list[Subject]:
