@@ -177,7 +177,7 @@ def of_pin(shared: Settings) -> list[tuple[int, Subject]]:
 
 
 def sums(shared: Settings) -> list[list[tuple[int, str]]]:
-    """The numbers of the figures that show losses beside their sum, the present ones and a pin's, each with a caption."""
+    """The numbers of the figures of losses and their sum, the present ones and then a pin's, each with a caption."""
     pin, now = pinned(shared), [subject.title for subject in shared.subjects]
     of_pin = [f"{pin.name}: {subject.title}" for subject in pin.subjects] if pin else []
     numbers = iter(range(len(now) + len(of_pin), 2 * (len(now) + len(of_pin))))
