@@ -354,3 +354,24 @@ def test_home_s_picture_takes_the_height_that_a_large_window_has_and_goes_on_fol
     assert page.locator(CHART).first.bounding_box()["height"] == 480
     page.set_viewport_size({"width": 390, "height": 844})
     expect(page.locator(f"{CHART} svg").first).to_have_attribute("height", "400")
+
+
+@pytest.mark.parametrize("address", ["gradient_flow?depth=3&state=all", "sequence_types"])
+def test_streamlit_s_tools_over_a_chart_cover_no_sentence(page, app_url, address):
+    visit(page, f"{app_url}/{address}")
+    page.locator(CHART).first.hover()
+    covered = page.get_by_test_id("stMain").evaluate(
+        """main => {
+            const tools = [...main.querySelectorAll('[data-testid="stElementToolbarButtonContainer"]')]
+                .map(e => e.getBoundingClientRect()).filter(box => box.width);
+            const lines = text => {
+                const range = document.createRange();
+                range.selectNodeContents(text);
+                return [...range.getClientRects()];
+            };
+            return [...main.querySelectorAll('p, h1, h2, h3')].filter(text => lines(text).some(line => tools.some(box =>
+                Math.min(line.right, box.right) - Math.max(line.left, box.left) > 1 &&
+                Math.min(line.bottom, box.bottom) - Math.max(line.top, box.top) > 1))).map(text => text.textContent);
+        }"""
+    )
+    assert covered == []

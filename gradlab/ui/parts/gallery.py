@@ -47,7 +47,7 @@ def draw(figure: Callable[[int], None], subject: Subject) -> None:
     with choices("sequence_types"):
         columns = st.columns(len(KINDS))
     for number, (column, kind) in enumerate(zip(columns, KINDS, strict=True)):
-        with column.container(border=True, height="stretch"):
+        with column.container(border=True, height="stretch", key=f"small_{number}"):
             figure(number)
             st.markdown(f"**{_(kind.name)}**  \n:small[{_(kind.task)}]")
             is_shown = kind == kind_of(subject)
