@@ -358,6 +358,7 @@ def test_home_s_picture_takes_the_height_that_a_large_window_has_and_goes_on_fol
 
 @pytest.mark.parametrize("address", ["gradient_flow?depth=3&state=all", "sequence_types"])
 def test_streamlit_s_tools_over_a_chart_cover_no_sentence(page, app_url, address):
+    page.set_viewport_size({"width": 1440, "height": 900})  # where the sentence is as long as the picture is wide
     visit(page, f"{app_url}/{address}")
     page.locator(CHART).first.hover()
     covered = page.get_by_test_id("stMain").evaluate(
