@@ -361,6 +361,7 @@ def test_streamlit_s_tools_over_a_chart_cover_no_sentence(page, app_url, address
     page.set_viewport_size({"width": 1440, "height": 900})  # where the sentence is as long as the picture is wide
     visit(page, f"{app_url}/{address}")
     page.locator(CHART).first.hover()
+    page.wait_for_timeout(600)  # they rise as they appear
     covered = page.get_by_test_id("stMain").evaluate(
         """main => {
             const tools = [...main.querySelectorAll('[data-testid="stElementToolbarButtonContainer"]')]
