@@ -45,7 +45,7 @@ class Part:
         """Rows of `make`, or fewer of them, with the columns that are the same in all."""
         if not self.same:
             return rows
-        columns = dict(rows.items()) | self.same
+        columns: dict[Any, Any] = dict(rows.items()) | dict(self.same)
         names = [name for name in self.columns if name in columns] or list(columns)
         return pd.DataFrame({name: columns[name] for name in names}, index=rows.index)
 

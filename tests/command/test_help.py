@@ -54,6 +54,7 @@ def _needed(one):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_of_the_help_runs(call, watched, batch, example):
     words = shlex.split(example.partition("|")[0], comments=True)

@@ -173,7 +173,7 @@ def test_a_number_is_spread_over_every_lane(dtype):
     assert (out == 1.5).all()
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", [DTYPES[0], pytest.param(DTYPES[1], marks=pytest.mark.slow)], ids=str)
 @pytest.mark.parametrize("name", CELLS)
 def test_rows_of_gates_states_and_saved_values_are_those_at_the_index(name, dtype):
     cell = CELLS[name]

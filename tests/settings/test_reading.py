@@ -100,10 +100,9 @@ def test_every_setting_is_changed_and_every_setting_is_used_somewhere():
     assert used == set(SETTINGS)
 
 
+LONG = ("check", "every_initialization", "direct_at_biases", "decompose")  # analyses that take a tenth of a second
 CASES = [
-    pytest.param(
-        function, e, id=f"{name}-{of}", marks=pytest.mark.slow if name in ("check", "every_initialization") else ()
-    )
+    pytest.param(function, e, id=f"{name}-{of}", marks=pytest.mark.slow if name in LONG else ())
     for name, function in OF_SUBJECTS.items()
     for of, e in EXPERIMENTS.items()
     if name != "direct_at_biases" or keep_gate_of(CELLS[e.cell])  # which compares keep-gate biases

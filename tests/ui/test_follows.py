@@ -81,6 +81,7 @@ def test_what_follows_the_finger_is_what_the_page_shows_on_release(open_app, pag
     assert after["frame"]["pictures"] != before["frame"]["pictures"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "is_dragged"), [("jacobians", True), ("itemised", True), ("sequence_types", True), ("truncation", False)]
 )
@@ -159,6 +160,7 @@ def test_a_pointer_is_answered_soon_and_a_key_may_wait_for_one_stop():
         assert following.takes_too_long(curves, False) is pressed
 
 
+@pytest.mark.slow
 def test_what_a_pointer_does_not_get_a_key_does(open_app):
     data = sent(open_app("truncation", steps="100", hidden_size="64", truncation="windows"))
     assert asked(data, "keep_bias", "3.0", dragged="true") == {"3.0": TOO_LONG}

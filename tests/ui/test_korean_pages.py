@@ -47,6 +47,7 @@ STATES = {
     "overflows": SMALL.replace(cell="rnn_linear", initialization="orthogonal", gain=10.0, steps=400),
     "two layers, a loss at every step": SMALL.replace(depth=2, loss="every", truncation="chunks", k2=4, cell="gru"),
 }
+FAST = ("vanishing", "zero")  # the states of which fast tests are
 OPTIONS = {title(choice) for choices in CHOICES.values() for choice in choices if " " in title(choice)}
 OPTIONS |= {"the whole sequence", "these steps", "full state", "relative to the row"}  # as links have them
 TITLES = {task.title for task in TASKS.values()}  # of tasks, which are options too
@@ -124,7 +125,9 @@ def of_document(part: Any) -> Iterator[str]:
             yield from of_document(value)
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(
+    "state", [pytest.param(state, marks=() if state in FAST else pytest.mark.slow) for state in STATES]
+)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_korean_page_says_nothing_in_english_and_the_same_numbers(page, state):
     views = {language: view_of(page, STATES[state], language) for language in ("ko", "en")}
@@ -194,6 +197,7 @@ def of_chart(chart: Any) -> list[str]:
     return [*of_document(document), *(value for value in read if isinstance(value, str))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of_page", [said_of_initializations, said_of_phase_maps])
 def test_the_gallery_and_the_phase_map_say_nothing_in_english_and_the_same_numbers(of_page):
     said = {}

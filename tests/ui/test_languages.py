@@ -151,6 +151,7 @@ def test_what_follows_the_finger_is_in_the_page_s_language(open_app):
             assert (HANGUL.search(str(after["frame"]["sentences"])) is not None) == (code == "ko")
 
 
+@pytest.mark.slow
 def test_the_language_is_in_the_keys_of_what_is_kept():
     for scene in (SCENES[0], SCENES[-1]):
         documents, looks = set(), set()

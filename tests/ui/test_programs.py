@@ -7,6 +7,7 @@ A page is a file in `pages/`; a chart that is drawn beside `figure` is found, an
 
 import re
 import struct
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -51,7 +52,8 @@ def test_every_figure_s_program_makes_its_rows_and_its_picture(open_app, drawn, 
     tables = {}
     assert not [alt for alt in drawn.alts if not alt or MARKDOWN.search(alt)]
     for drawing, words in exported:
-        names, question = {}, drawing.question
+        names, question, chart = {}, drawing.question, drawing.picture(PAPER.dark)
+        of_page = SimpleNamespace(question=question, language=drawing.language, picture=lambda dark, chart=chart: chart)
         exec(program_of(drawing, words, PAPER), names)
         tables[question], rows = names["table"], question.rows().reset_index(drop=True)
         assert len(rows), question
@@ -59,9 +61,9 @@ def test_every_figure_s_program_makes_its_rows_and_its_picture(open_app, drawn, 
         pd.testing.assert_frame_equal(table, rows, check_exact=True, obj=repr(question))
         (file,) = tmp_path.iterdir()
         assert file.name == exports.file_name(question.subjects, words.name, ".png")
-        assert file.read_bytes() == picture_of(exports.PICTURES["PNG"], drawing, words, PAPER), words.name
+        assert file.read_bytes() == picture_of(exports.PICTURES["PNG"], of_page, words, PAPER), words.name
         assert struct.unpack(">I", file.read_bytes()[16:20]) == (390,), words.name
-        svg = picture_of(exports.PICTURES["SVG"], drawing, words, PAPER).decode()
+        svg = picture_of(exports.PICTURES["SVG"], of_page, words, PAPER).decode()
         texts = "".join(
             ElementTree.fromstring(svg.partition("<metadata>")[0] + svg.partition("</metadata>")[2]).itertext()
         )
