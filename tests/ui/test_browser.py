@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 import gradlab
 from gradlab.analyses.thinning import POINTS_ON_SCREEN
+from gradlab.charts.colours import INKS
 from gradlab.words.numbers import number
 from tests.ui.browser import (
     CHART,
@@ -377,3 +378,19 @@ def test_streamlit_s_tools_over_a_chart_cover_no_sentence(page, app_url, address
         }"""
     )
     assert covered == []
+
+
+def test_pictures_take_the_theme_that_the_system_turns_to_while_a_page_is_open(page, app_url):
+    page.emulate_media(color_scheme="light")
+    visit(page, f"{app_url}/one_unit")
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        ink = [*(set(INKS[scheme == "dark"]) - set(INKS[scheme != "dark"]))]
+        page.wait_for_function(
+            """ink => [...document.querySelectorAll('[data-testid="stVegaLiteChart"] svg text')]
+                .some(text => ink.includes(text.getAttribute('fill')))""",
+            arg=ink,
+            timeout=WAIT,
+        )
+        idle(page)
+        assert follows_the_theme(page, scheme)

@@ -39,12 +39,23 @@ let adopting = null; // the shelf that the tab had before this load, until the p
 try { adopting = sessionStorage.getItem(SHELF); } catch { /* a browser that stores nothing keeps nothing */ }
 let measured = 0; // the window's height that the page knows
 
+// Pictures are made for a theme: where it has changed since the page was drawn, the page runs once more.
+const APP = document.querySelector('[data-testid="stApp"]');
+const isDark = () => getComputedStyle(APP).colorScheme === "dark";
+let drawn = null; // for which theme the page was drawn, and what runs it
+new MutationObserver(() => {
+  if (!drawn || drawn.dark === isDark()) return;
+  drawn.run(isDark());
+  drawn = null;
+}).observe(APP, { attributes: true, attributeFilter: ["class"] });
+
 export default function ({ data, parentElement, setStateValue }) {
   own = parentElement;
   if (adopting && adopting !== data.shelf) setStateValue("shelf", adopting);
   else try { sessionStorage.setItem(SHELF, data.shelf); } catch { /* as above */ }
   adopting = null;
   if (data.measured && measured !== innerHeight) setStateValue("height", (measured = innerHeight));
+  drawn = { dark: data.dark, run: dark => setStateValue("dark", dark) };
   const copy = parentElement.querySelector("button"), status = parentElement.querySelector("[role=status]");
   const box = parentElement.querySelector("input"), { texts } = data;
   copy.textContent = texts.copy;
@@ -66,5 +77,5 @@ export default function ({ data, parentElement, setStateValue }) {
     }
     setTimeout(() => { status.textContent = ""; }, SAID);
   };
-  return () => { if (own === parentElement) own = null; };
+  return () => { if (own === parentElement) own = drawn = null; };
 }
