@@ -362,6 +362,7 @@ def test_streamlit_s_tools_over_a_chart_cover_no_sentence(page, app_url, address
     visit(page, f"{app_url}/{address}")
     page.locator(CHART).first.hover()
     page.wait_for_timeout(600)  # they rise as they appear
+    assert page.get_by_test_id("stElementToolbarButtonContainer").count(), "Streamlit calls its tools so"
     covered = page.get_by_test_id("stMain").evaluate(
         """main => {
             const tools = [...main.querySelectorAll('[data-testid="stElementToolbarButtonContainer"]')]
