@@ -19,7 +19,7 @@ from gradlab.ui import work
 from gradlab.ui.ask import answer
 from gradlab.ui.frame import link, widgets
 from gradlab.ui.frame.shown import Settings
-from gradlab.ui.parts import following
+from gradlab.ui.parts import following, gallery, matrices
 from gradlab.ui.parts.view import Asked
 from gradlab.words.following import NOT_ALLOWED, OTHER_PARTS, TOO_LONG
 from tests.ui.conftest import SMALL, sent
@@ -79,6 +79,19 @@ def test_what_follows_the_finger_is_what_the_page_shows_on_release(open_app, pag
     after = sent(open_app(page, **released))
     assert asked(before, setting, value) == {value: after["frame"]}
     assert after["frame"]["pictures"] != before["frame"]["pictures"]
+
+
+@pytest.mark.parametrize(
+    ("page", "section", "closed", "opened"),
+    [("itemised", matrices.SUMS, 2, 4), ("sequence_types", gallery.GRADIENT, 6, 8)],
+)
+def test_a_stop_has_the_pictures_of_a_section_where_the_page_has_them(open_app, page, section, closed, opened):
+    query = SMALL | {"cells": ["RNN", "LSTM"], "keep_bias": "1.0"}
+    for spelt, count in (("x", closed), ("TRUE", opened)):
+        data = sent(open_app(page, **query, **{section: spelt}))
+        assert len(data["frame"]["pictures"]) == count
+        data["query"] += f"&{urlencode({section: spelt})}"  # as a link may spell it: the last of a name counts
+        assert len(asked(data, "keep_bias", "3.0")["3.0"]["pictures"]) == count
 
 
 @pytest.mark.slow
