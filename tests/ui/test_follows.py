@@ -22,6 +22,8 @@ from gradlab.ui.frame.shown import Settings
 from gradlab.ui.parts import following, gallery, matrices
 from gradlab.ui.parts.view import Asked
 from gradlab.words.following import NOT_ALLOWED, OTHER_PARTS, TOO_LONG
+from gradlab.words.languages import speaking
+from gradlab.words.sequences import KINDS
 from tests.ui.conftest import SMALL, sent
 
 MOVES = [
@@ -79,6 +81,23 @@ def test_what_follows_the_finger_is_what_the_page_shows_on_release(open_app, pag
     after = sent(open_app(page, **released))
     assert asked(before, setting, value) == {value: after["frame"]}
     assert after["frame"]["pictures"] != before["frame"]["pictures"]
+
+
+def test_pictures_that_are_kept_are_of_the_settings_the_theme_and_the_language():
+    e = Experiment(steps=9, hidden_size=4, batch_size=2)
+    for subject, dark, spoken in (
+        (e, False, "en"),
+        (e, True, "en"),
+        (e, False, "ko"),
+        (e.replace(gain=2.0), False, "en"),
+    ):
+        seen = at([subject])._replace(dark=dark, language=spoken)
+        with speaking(spoken):
+            figures = [figure for figure in gallery.view(seen, answer).figures if figure.key is not None]
+            assert len(figures) == len(KINDS)
+            for figure in figures:
+                (kept, rows), (made, fresh) = following._drawn(figure, dark), following._made(figure, dark)
+                assert (kept.key, kept.domains, rows) == (made.key, made.domains, fresh)
 
 
 @pytest.mark.parametrize(
