@@ -57,7 +57,7 @@ def signals(domains: Mapping[str, str]) -> list[dict[str, Any]]:
                     "update": f"drag && !drag.down && abs(drag.to - drag.from) > {LEAST}"
                     f" ? {{steps: [{ends}], of: [{steps}[0], {steps}[1]]}} : zoom",
                 },
-                {"events": {"source": "view", "type": "dblclick"}, "update": "null"},
+                {"events": {"source": "view", "type": "dblclick"}, "update": f"{_INSIDE} ? null : zoom"},
             ],
         },
         {"name": ZOOMED, "update": f"zoom && {same} ? [floor(zoom.steps[0]), ceil(zoom.steps[1])] : null"},
