@@ -83,6 +83,20 @@ def test_what_follows_the_finger_is_what_the_page_shows_on_release(open_app, pag
     assert after["frame"]["pictures"] != before["frame"]["pictures"]
 
 
+def test_a_picture_stays_as_it_began_until_its_look_is_another(open_app):
+    def drawn(app):
+        specification = json.loads(app.get("vega_lite_chart")[0].proto.spec)
+        return {one["name"]: one["value"] for one in specification["signals"] if one["name"].startswith("rows_")}
+
+    app = open_app("home", **SMALL, cells=["RNN", "LSTM"])
+    begun = drawn(app)
+    assert [*begun.values()] == [*sent(app)["frame"]["pictures"][0]["rows"].values()]
+    app.session_state["gain"] = 2.0
+    assert drawn(app.run()) == begun, "a chart with another specification is drawn anew"
+    app.session_state["keep_bias"], app.session_state["cells"] = 3.0, ["RNN", "LSTM", "GRU"]
+    assert [*drawn(app.run()).values()] == [*sent(app)["frame"]["pictures"][0]["rows"].values()] != [*begun.values()]
+
+
 def test_pictures_that_are_kept_are_of_the_settings_the_theme_and_the_language():
     e = Experiment(steps=9, hidden_size=4, batch_size=2)
     for subject, dark, spoken in (
