@@ -225,6 +225,13 @@ def test_a_setting_that_a_cell_does_not_read_costs_that_cell_nothing():
     assert following.milliseconds("home", base, base) == []
 
 
+@pytest.mark.parametrize("page", ["sequence_types", "itemised"])
+def test_a_matrix_takes_no_less_than_the_trace_beside_it(page):
+    base, moved = (at([Experiment(cell="lstm", hidden_size=128, keep_bias=bias)]) for bias in (1.0, 2.0))
+    (alone,) = following.milliseconds("home", base, moved)
+    assert following.milliseconds(page, base, moved)[0] > alone, "one loss is one row of the matrix"
+
+
 def test_every_slider_of_the_ladders_is_offered_with_its_own_stops(open_app):
     app = open_app(steps="37")
     ladders = sent(app)["ladders"]
