@@ -29,7 +29,8 @@ _TO = "clamp(x(), 0, width)"
 
 def signals(domains: Mapping[str, str]) -> list[dict[str, Any]]:
     """The drag in pixels; the steps that it chose, of which sequence; those that are zoomed into (null: all), which
-    holds as long as the sequence has these ends; and what both axes span.
+    holds as long as the sequence has these ends; and what both axes span: from step to step, for between two there is
+    nothing to say.
 
     domains    names of the signals that hold the domains of all steps and lags
     """
@@ -56,10 +57,10 @@ def signals(domains: Mapping[str, str]) -> list[dict[str, Any]]:
                     "update": f"drag && !drag.down && abs(drag.to - drag.from) > {LEAST}"
                     f" ? {{steps: [{ends}], of: [{steps}[0], {steps}[1]]}} : zoom",
                 },
-                {"events": {"source": "view", "type": "dblclick"}, "update": "null"},
+                {"events": {"source": "view", "type": "dblclick"}, "update": f"{_INSIDE} ? null : zoom"},
             ],
         },
-        {"name": ZOOMED, "update": f"zoom && {same} ? zoom.steps : null"},
+        {"name": ZOOMED, "update": f"zoom && {same} ? [floor(zoom.steps[0]), ceil(zoom.steps[1])] : null"},
         {"name": SHOWN["steps"], "update": f"{ZOOMED} || {steps}"},
         {"name": SHOWN["lags"], "update": f"{ZOOMED} ? [{last} - {ZOOMED}[1], {last} - {ZOOMED}[0]] : {lags}"},
     ]
@@ -72,7 +73,8 @@ def within(mark: dict[str, Any]) -> dict[str, Any]:
     if mark["type"] in LINES:
         return {**mark, "clip": True}
     look = mark.get("encode", {}).get("update", {})
-    if not isinstance(look.get("x"), dict) or look["x"].get("field") != "step":
+    place = look.get("x", look.get("xc"))  # a tick's centre
+    if not isinstance(place, dict) or place.get("field") != "step":
         return mark
     seen = look.get("opacity", {"value": 1})
     seen = [{"test": OUTSIDE, "value": 0}, *(seen if isinstance(seen, list) else [seen])]

@@ -16,7 +16,8 @@ import pyarrow as pa
 from numpy import ndarray
 
 MISSING = object()
-SMALL, CELL = 10_000, 8  # cells of a small table, whose columns are not asked; bytes of a cell, at most
+SMALL = 10_000  # cells of a small table, whose columns are not asked
+CELL = 8  # bytes of a cell, at most: a number or a reference to a text; no table has complex numbers
 LEAVES = (str, int, float, type(None), ndarray, pd.DataFrame, pd.Series)
 
 

@@ -97,7 +97,6 @@ def resting_gate(subject: Subject, summary: Summary) -> str:
 
 def of_parts(summary: Summary) -> str:
     """Where the gradient changes over from around U to through it."""
-    orders = len(summary.share) - 3  # beside direct, rest and total
     if math.isnan(summary.share["direct"]):
         text = _("{cell}, lag {lag}: {why}.")
         why = _nothing(summary.log10_norm["total"])
@@ -115,17 +114,19 @@ def of_parts(summary: Summary) -> str:
         text = (
             _("The largest share, {share}, passed through U more than {times} times.")
             if largest == "rest"
+            else _("The largest share, {share}, passed through U once.")
+            if largest == "order 1"
             else _("The largest share, {share}, passed through U {times} times.")
         )
-        times = orders if largest == "rest" else largest.split()[-1]
-        sentences.append(text.format(share=percent(summary.share[largest]), times=times))
+        sentences.append(text.format(share=percent(summary.share[largest]), times=_times(summary, largest)))
     return " ".join([*sentences, change_over(summary.change_over)])
 
 
 def of_norms(summary: Summary) -> str:
     """The norms of the whole, of the direct path and of the largest part that passed U."""
     norms = summary.log10_norm
-    through = norms.drop(index=["total", "direct"]).dropna()
+    through = norms.drop(index=["total", "direct"])
+    through = through[through > -math.inf]
     text = _("{cell}, lag {lag}: the norm of the total is {total}, that of the direct path {direct}.")
     sizes = {name: number(norms[name]) for name in ("total", "direct")}
     sentence = text.format(cell=CELLS[summary.cell].title, lag=summary.lag, **sizes)
@@ -135,10 +136,16 @@ def of_norms(summary: Summary) -> str:
     rest = (
         _("Of the parts through U the largest, {norm}, passed it more than {times} times.")
         if largest == "rest"
+        else _("Of the parts through U the largest, {norm}, passed it once.")
+        if largest == "order 1"
         else _("Of the parts through U the largest, {norm}, passed it {times} times.")
     )
-    times = len(through) - 1 if largest == "rest" else largest.split()[-1]
-    return f"{sentence} {rest.format(norm=number(through[largest]), times=times)}"
+    return f"{sentence} {rest.format(norm=number(through[largest]), times=_times(summary, largest))}"
+
+
+def _times(summary: Summary, part: str) -> str:
+    """How often a part passed U; of the rest, what it passed it more than."""
+    return str(len(summary.share) - 3) if part == "rest" else part.split()[-1]  # beside direct, rest and total
 
 
 def of_passes(passes: Sequence[Passes]) -> str:

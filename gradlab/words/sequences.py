@@ -122,13 +122,18 @@ def _mean(norms: ndarray) -> float:
 
 
 def of_sum(pairs: Pairs, trace: GradientTrace, layer: int, state: str) -> str:
-    """The norm of the sum of all losses at step 0 beside the largest of a single loss."""
+    """The norm of the sum of all losses at step 0 beside the largest of a single loss, among those computed."""
     if not len(pairs.loss_steps):
         return _(NOTHING_INJECTED)
     total = _mean(trace.log10_norm(state_of(trace.cell, state), ALL)[layer, 0])
     each = [_mean(one) for one in pairs.norms(layer, state)[:, 0]]
-    text = _("At step 0 the norm of the sum is {total}; the largest gradient of one loss there is {largest}.")
-    return text.format(total=number(total), largest=number(max(each, key=lambda norm: (norm == norm, norm))))
+    text = (
+        _("At step 0 the norm of the sum is {total}; the largest gradient of one loss there is {largest}.")
+        if len(each) == pairs.losses
+        else _("At step 0 the norm of the sum is {total}; the largest of the {some} gradients computed is {largest}.")
+    )
+    largest = number(max(each, key=lambda norm: (norm == norm, norm)))
+    return text.format(total=number(total), some=len(each), largest=largest)
 
 
 def losses_and_sum(matrices: Sequence[Pairs], layer: int, state: str) -> str:

@@ -232,6 +232,16 @@ def test_a_line_is_named_at_its_first_finite_step_and_left_out_where_it_has_none
     assert ends["step"].to_dict() == {"rnn": 2, "lstm": 0}
 
 
+def test_a_line_is_one_cell_layer_and_state():
+    cells, layers, states, steps = ("rnn", "gru", None), (2, 0, 1), ("h", "c"), range(60)
+    rows = [*itertools.product(steps, cells, layers, states)]
+    table = pd.DataFrame(rows, columns=["step", "cell", "layer", "state"]).assign(lag=0, log10_norm=0.0)
+    found = [tuple(row) for row in line_ends(table, relative=False)[["cell", "layer", "state"]].to_numpy(object)]
+    assert len(found) == len({*map(str, found)}) == 18
+    few = thin(table, 12, columns=("log10_norm",)).groupby(["cell", "layer", "state"], dropna=False)["step"]
+    assert (few.min().tolist(), few.max().tolist()) == (18 * [0], 18 * [59])
+
+
 def test_lines_of_no_cell_have_names_and_where_nothing_is_finite_there_are_none():
     table = line(3, [-4.0, -2.0, 0.0]).drop(columns="cell")
     both = pd.concat([table.assign(path="direct"), table.assign(path="total")], ignore_index=True)

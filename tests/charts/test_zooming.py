@@ -20,7 +20,7 @@ def scene(picture: Picture, zoom: list[float] | None, dark: bool = False) -> dic
     """What the browser draws of a picture when it is zoomed into some steps."""
     first = {"domains": picture.domains, "rows": {name: by_column(rows) for name, rows in picture.rows.items()}}
     vega = with_first(arriving(picture, "event"), first)
-    held = {**SIZE, zooming.ZOOMED: zoom}
+    held = {**SIZE, "zoom": zoom and {"steps": zoom, "of": picture.domains["steps"]}}
     signals = [one for one in vega["signals"] if one["name"] not in held]
     signals += [{"name": name, "value": value} for name, value in held.items()]
     drawn = vl_convert.vega_to_scenegraph(vega | SIZE | {"signals": signals, "autosize": "pad"})
@@ -65,6 +65,21 @@ def test_what_stands_at_other_steps_is_left_out_and_lines_are_cut_at_the_axes(pi
     lines = [mark for part in group["marks"] for mark in part.get("marks", [part]) if mark["type"] in ("line", "area")]
     assert len(lines) >= 2
     assert all(mark["clip"] for mark in lines)
+
+
+def test_between_two_steps_there_is_nothing_to_zoom_into(picture):
+    assert {*numbers(scene(picture, [40.2, 40.6]))} == {40, 41, 59 - 41, 59 - 40}
+    assert {*numbers(scene(picture, [40.6, 42.05]))} == {*range(40, 44), *range(59 - 43, 59 - 40 + 1)}
+
+
+def test_marks_of_exact_zeros_at_other_steps_are_left_out(traced):
+    table = traced("rnn", initialization="zeros", hidden_size=3, steps=60)
+    picture = traces._opening(table, line_ends(table))
+    places = [item["x"] for item in seen(scene(picture, None), "rect") if item.get("width", 0) < 2]
+    assert len(places) >= 40
+    kept = [item["x"] for item in seen(scene(picture, [20.0, 30.0]), "rect") if item.get("width", 0) < 2]
+    assert len(kept) == 11
+    assert all(-1 <= x <= SIZE["width"] for x in kept)
 
 
 def test_no_export_and_no_other_picture_has_it(picture, traced):

@@ -325,6 +325,7 @@ def test_the_keyboard_toggles_a_legend_s_entries_as_a_click_does(page, app_url):
     page.keyboard.press("Enter")
     expect(lstm).to_have_attribute("aria-pressed", "true")
     expect(faint).to_have_count(4)  # two layers each of RNN and GRU
+    expect(rnn).to_have_attribute("aria-pressed", "false")
     for _ in ("GRU", "layer 0", "layer 1"):
         page.keyboard.press("Tab")
     expect(layer).to_be_focused()
@@ -353,7 +354,7 @@ def test_home_s_picture_takes_the_height_that_a_large_window_has_and_goes_on_fol
     expect(page.locator(f"{CHART} svg").first).to_have_attribute("height", "480")
     press(page, "Keep-gate bias", "ArrowRight")
     assert page.locator(CHART).first.bounding_box()["height"] == 480
-    page.set_viewport_size({"width": 390, "height": 844})
+    page.set_viewport_size({"width": 390, "height": 1080})
     expect(page.locator(f"{CHART} svg").first).to_have_attribute("height", "400")
 
 
@@ -363,6 +364,7 @@ def test_streamlit_s_tools_over_a_chart_cover_no_sentence(page, app_url, address
     visit(page, f"{app_url}/{address}")
     page.locator(CHART).first.hover()
     page.wait_for_timeout(600)  # they rise as they appear
+    assert page.get_by_test_id("stElementToolbarButtonContainer").count(), "Streamlit calls its tools so"
     covered = page.get_by_test_id("stMain").evaluate(
         """main => {
             const tools = [...main.querySelectorAll('[data-testid="stElementToolbarButtonContainer"]')]

@@ -19,9 +19,11 @@ from gradlab.ui import work
 from gradlab.ui.ask import answer
 from gradlab.ui.frame import link, widgets
 from gradlab.ui.frame.shown import Settings
-from gradlab.ui.parts import following
+from gradlab.ui.parts import following, gallery, matrices
 from gradlab.ui.parts.view import Asked
 from gradlab.words.following import NOT_ALLOWED, OTHER_PARTS, TOO_LONG
+from gradlab.words.languages import speaking
+from gradlab.words.sequences import KINDS
 from tests.ui.conftest import SMALL, sent
 
 MOVES = [
@@ -79,6 +81,50 @@ def test_what_follows_the_finger_is_what_the_page_shows_on_release(open_app, pag
     after = sent(open_app(page, **released))
     assert asked(before, setting, value) == {value: after["frame"]}
     assert after["frame"]["pictures"] != before["frame"]["pictures"]
+
+
+def test_a_picture_stays_as_it_began_until_its_look_is_another(open_app):
+    def drawn(app):
+        specification = json.loads(app.get("vega_lite_chart")[0].proto.spec)
+        return {one["name"]: one["value"] for one in specification["signals"] if one["name"].startswith("rows_")}
+
+    app = open_app("home", **SMALL, cells=["RNN", "LSTM"])
+    begun = drawn(app)
+    assert [*begun.values()] == [*sent(app)["frame"]["pictures"][0]["rows"].values()]
+    app.session_state["gain"] = 2.0
+    assert drawn(app.run()) == begun, "a chart with another specification is drawn anew"
+    app.session_state["keep_bias"], app.session_state["cells"] = 3.0, ["RNN", "LSTM", "GRU"]
+    assert [*drawn(app.run()).values()] == [*sent(app)["frame"]["pictures"][0]["rows"].values()] != [*begun.values()]
+
+
+def test_pictures_that_are_kept_are_of_the_settings_the_theme_and_the_language():
+    e = Experiment(steps=9, hidden_size=4, batch_size=2)
+    for subject, dark, spoken in (
+        (e, False, "en"),
+        (e, True, "en"),
+        (e, False, "ko"),
+        (e.replace(gain=2.0), False, "en"),
+    ):
+        seen = at([subject])._replace(dark=dark, language=spoken)
+        with speaking(spoken):
+            figures = [figure for figure in gallery.view(seen, answer).figures if figure.key is not None]
+            assert len(figures) == len(KINDS)
+            for figure in figures:
+                (kept, rows), (made, fresh) = following._drawn(figure, dark), following._made(figure, dark)
+                assert (kept.key, kept.domains, rows) == (made.key, made.domains, fresh)
+
+
+@pytest.mark.parametrize(
+    ("page", "section", "closed", "opened"),
+    [("itemised", matrices.SUMS, 2, 4), ("sequence_types", gallery.GRADIENT, 6, 8)],
+)
+def test_a_stop_has_the_pictures_of_a_section_where_the_page_has_them(open_app, page, section, closed, opened):
+    query = SMALL | {"cells": ["RNN", "LSTM"], "keep_bias": "1.0"}
+    for spelt, count in (("x", closed), ("TRUE", opened)):
+        data = sent(open_app(page, **query, **{section: spelt}))
+        assert len(data["frame"]["pictures"]) == count
+        data["query"] += f"&{urlencode({section: spelt})}"  # as a link may spell it: the last of a name counts
+        assert len(asked(data, "keep_bias", "3.0")["3.0"]["pictures"]) == count
 
 
 @pytest.mark.slow
@@ -177,6 +223,13 @@ def test_a_setting_that_a_cell_does_not_read_costs_that_cell_nothing():
     assert following.milliseconds("home", base, moved) == [alone]
     assert alone > 0
     assert following.milliseconds("home", base, base) == []
+
+
+@pytest.mark.parametrize("page", ["sequence_types", "itemised"])
+def test_a_matrix_takes_no_less_than_the_trace_beside_it(page):
+    base, moved = (at([Experiment(cell="lstm", hidden_size=128, keep_bias=bias)]) for bias in (1.0, 2.0))
+    (alone,) = following.milliseconds("home", base, moved)
+    assert following.milliseconds(page, base, moved)[0] > alone, "one loss is one row of the matrix"
 
 
 def test_every_slider_of_the_ladders_is_offered_with_its_own_stops(open_app):

@@ -76,6 +76,12 @@ def test_a_view_counts_as_all_that_it_keeps_alive_and_an_array_once():
     assert held <= bytes_of((table,)) < held + 2000
 
 
+def test_a_small_table_counts_as_what_its_columns_hold_at_least():
+    table = pd.DataFrame({"z": np.zeros(30), "lag": np.arange(30), "says": [f"box {number}" for number in range(30)]})
+    for held in (table, table.assign(cell="LSTM", drawn=True), table.astype(object), table[["z", "lag"]]):
+        assert held.memory_usage(index=False).sum() <= bytes_of(held) < 2 * held.size * 8
+
+
 def test_what_two_ask_for_at_once_is_made_once():
     made, found, begin = [], [], threading.Event()
 

@@ -350,7 +350,7 @@ def test_a_quantity_of_all_units_is_said_with_its_range_and_a_logarithm_as_what_
 
 def test_the_order_of_the_largest_share_is_named():
     summary = parts_of(Experiment(cell="lstm", hidden_size=16, steps=40, keep_bias=2.0))
-    for path, how in (("order 1", "1 times"), ("order 8", "8 times"), ("rest", "more than 8 times")):
+    for path, how in (("order 1", "once"), ("order 8", "8 times"), ("rest", "more than 8 times")):
         share = pd.Series(dict.fromkeys(summary.share.index, 0.0) | {path: 0.9, "total": 1.0})
         assert f"90.0%, passed through U {how}." in words.of_parts(summary._replace(share=share))
     carried = pd.Series(dict.fromkeys(summary.share.index, 0.0) | {"direct": 0.96, "total": 1.0})
@@ -405,6 +405,15 @@ def test_the_norms_of_parts_are_those_of_the_decomposition_and_the_largest_is_na
     assert f"the total is {number(norms['total'])}, that of the direct path {number(norms['direct'])}" in said
     assert f"the largest, {number(orders.max())}, passed it {orders.idxmax().split()[-1]} times." in said
     assert trace(e).log10_norm("c")[0, 0].item() == pytest.approx(norms["total"])
+
+
+def test_the_largest_part_is_said_to_have_passed_u_once_more_than_all_orders_or_not_at_all():
+    e = Experiment(cell="rnn", hidden_size=4, steps=12, batch_size=1, gain=1.2)  # whose parts pass U at every step
+    assert words.of_norms(parts_of(e, orders=3)).endswith("passed it more than 3 times.")
+    assert words.of_norms(parts_of(e.replace(steps=2))).endswith("passed it once.")
+    assert words.of_parts(parts_of(e.replace(steps=2))).count(" passed through U once.") == 1
+    without = words.of_norms(parts_of(e.replace(initialization="zeros")))
+    assert without == "RNN, lag 11: the norm of the total is exactly 0, that of the direct path exactly 0."
 
 
 def test_a_panel_of_a_unit_says_the_range_of_what_it_shows():

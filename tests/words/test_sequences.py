@@ -268,6 +268,10 @@ def test_a_sum_is_said_beside_the_largest_gradient_of_one_loss():
     said = sequences.of_sum(pairs(e), trace(e), 0, "h")
     assert f"sum is {number(total)}; " in said
     assert said.endswith(f"one loss there is {number(max(alone))}.")
+    some = pairs(e, most=3)
+    said = sequences.of_sum(some, trace(e), 0, "h")
+    largest = max(alone[step] for step in some.loss_steps)
+    assert said.endswith(f"the largest of the 3 gradients computed is {number(largest)}."), "others may be larger"
 
 
 def test_what_windows_save_is_said_of_the_shortest_and_of_the_longest():

@@ -74,6 +74,11 @@ def of_trace(subject: Subject) -> float:
     return plan(subject.size).multiply_adds / PER_MILLISECOND
 
 
+def of_matrix(subject: Subject) -> float:
+    """About how many milliseconds a subject's matrix takes, and the trace that stands beside it."""
+    return of_trace(subject) + matrices.milliseconds(subject)
+
+
 class Page(NamedTuple):
     """How what a page shows is made, and what that takes."""
 
@@ -97,8 +102,8 @@ PAGES = {
     "gates": Page(microscope.view, lambda shared: 2 * (shared.one,), own=("layer", "sequence", "unit", "characters")),
     "unrolled": Page(walk.view, lambda shared: 4 * pins.ones(shared), own=("lag", "colours"), sliders=walk.sliders),
     "truncation": Page(windows.view, windows.work, besides=windows.of_window, own=("layer",)),
-    "sequence_types": Page(gallery.view, lambda shared: (shared.one,), matrices.milliseconds, own=(gallery.GRADIENT,)),
-    "itemised": Page(matrices.view, matrices.work, matrices.milliseconds, own=("layer", matrices.SUMS)),
+    "sequence_types": Page(gallery.view, lambda shared: (shared.one,), of_matrix, own=(gallery.GRADIENT,)),
+    "itemised": Page(matrices.view, matrices.work, of_matrix, own=("layer", matrices.SUMS)),
     "jacobians": Page(
         product_jacobians.view,
         pins.ones,
