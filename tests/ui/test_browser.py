@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 import gradlab
 from gradlab.analyses.thinning import POINTS_ON_SCREEN
+from gradlab.charts.colours import INKS
 from gradlab.words.numbers import number
 from tests.ui.browser import (
     CHART,
@@ -132,6 +133,17 @@ def test_nothing_is_wider_than_a_phone(page, app_url, address, scheme):
     assert page.get_by_test_id("stMain").evaluate(wide) == []  # but settings, in strips that scroll
     assert page.get_by_test_id("stMain").evaluate(beneath) == [], "no button lies on a text"
     assert follows_the_theme(page, scheme)
+
+
+@pytest.mark.parametrize("address", ["", "gradient_flow?present=1"])
+def test_charts_change_their_ink_with_the_systems_theme(page, app_url, address):
+    page.emulate_media(color_scheme="light")
+    visit(page, f"{app_url}/{address}")
+    page.emulate_media(color_scheme="dark")
+    title = page.locator(f"{CHART} .role-axis-title text").first
+    expect(title).to_have_attribute("fill", re.compile("|".join(INKS[True])))
+    idle(page)
+    assert follows_the_theme(page, "dark")
 
 
 def test_back_and_forward_restore_each_page_as_it_was_left_and_reload_keeps(page, app_url):

@@ -37,6 +37,13 @@ document.addEventListener("click", event => {
 const SHELF = "gradlab shelf"; // in the tab's own storage: what the server keeps for it over a reload
 let adopting = null; // the shelf that the tab had before this load, until the page has heard of it
 try { adopting = sessionStorage.getItem(SHELF); } catch { /* a browser that stores nothing keeps nothing */ }
+// Streamlit does not run a page when its theme changes, and charts have their colours from the run: the stylesheet makes
+// a transition of the paper's colour, which ends at once and is heard.
+let changed = null;
+document.addEventListener("transitionend", event => {
+  if (event.propertyName !== "background-color" || !event.target.matches?.('[data-testid="stApp"]')) return;
+  changed?.(getComputedStyle(event.target).backgroundColor);
+});
 let measured = 0; // the window's height that the page knows
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -47,6 +54,7 @@ export default function ({ data, parentElement, setStateValue }) {
   if (data.measured && measured !== innerHeight) setStateValue("height", (measured = innerHeight));
   const copy = parentElement.querySelector("button"), status = parentElement.querySelector("[role=status]");
   const box = parentElement.querySelector("input"), { texts } = data;
+  changed = paper => setStateValue("paper", paper);
   copy.textContent = texts.copy;
   box.setAttribute("aria-label", texts.link);
   document.documentElement.lang = data.language;
@@ -66,5 +74,5 @@ export default function ({ data, parentElement, setStateValue }) {
     }
     setTimeout(() => { status.textContent = ""; }, SAID);
   };
-  return () => { if (own === parentElement) own = null; };
+  return () => { if (own === parentElement) own = changed = null; };
 }

@@ -42,7 +42,7 @@ def draw(place: Any) -> None:
         data["language"] = language.of_page(st.session_state["drawn on"])
         data["texts"] = {name: _(text) for name, text in COPY.items()}
         _legends()(key="legends", height=1)
-        _copier()(key="copy_link", data=data, on_height_change=_heard, on_shelf_change=_adopt)
+        _copier()(key="copy_link", data=data, on_height_change=_heard, on_paper_change=_heard, on_shelf_change=_adopt)
     shelf.used()
 
 
@@ -57,7 +57,7 @@ def _step(label: str, nothing: str, name: str, way: int) -> None:
 
 
 def _heard() -> None:
-    """The window's height arrives as the component's state; the run that follows reads it."""
+    """The window's height and the theme's paper arrive as the component's state; the run that follows reads both."""
 
 
 def _adopt() -> None:
