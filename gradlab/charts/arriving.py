@@ -48,7 +48,7 @@ def arriving(
     if picture.zooms:
         vega["signals"] += zooming.signals(domains)
         with speaking(picture.language):
-            vega["marks"] = [*map(zooming.within, vega["marks"]), *zooming.marks(picture.dark)]
+            vega["marks"] = [zooming.within(vega["marks"]), *zooming.marks(picture.dark)]
     if picture.of_window:
         vega.pop("height")
         resized = [{"events": {"source": "window", "type": "resize"}, "update": picture.of_window}]

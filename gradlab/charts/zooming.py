@@ -7,7 +7,7 @@ The wheel is left to the page, and touch to its scrolling.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradlab.charts import colours, theme
@@ -66,15 +66,19 @@ def signals(domains: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def within(mark: dict[str, Any]) -> dict[str, Any]:
-    """A mark that keeps within the axes where they do not span all steps: a line is cut there, others are left out."""
-    if "marks" in mark:
-        return {**mark, "marks": [within(inner) for inner in mark["marks"]]}
-    if mark["type"] in LINES:
-        return {**mark, "clip": True}
+def within(drawn: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The marks in a group that cuts them at the axes where these do not span all steps. It has no other extent than
+    the axes': what lies beyond them would be taken for a margin of the picture when the window changes its width."""
+    size: dict[str, Any] = {name: {"signal": name} for name in ("width", "height")}
+    look = {"update": size | {"clip": {"signal": f"!!{ZOOMED}"}}}
+    return {"type": "group", "encode": look, "marks": [*map(_inside, drawn)]}
+
+
+def _inside(mark: dict[str, Any]) -> dict[str, Any]:
+    """A mark that is not seen where its step is not: a text reaches over the axes' ends, and lines are cut there."""
     look = mark.get("encode", {}).get("update", {})
     place = look.get("x", look.get("xc"))  # a tick's centre
-    if not isinstance(place, dict) or place.get("field") != "step":
+    if mark["type"] in LINES or not isinstance(place, dict) or place.get("field") != "step":
         return mark
     seen = look.get("opacity", {"value": 1})
     seen = [{"test": OUTSIDE, "value": 0}, *(seen if isinstance(seen, list) else [seen])]

@@ -181,7 +181,7 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "flowing along an edge, relative to the injected gradient; a dotted edge carries nothing; an empty input "
             "box reads zeros."
         ),
-        N_("the edges that stay bright as far as the left end: along which path does the gradient come back?"),
+        N_("how far to the left the edges stay bright: along which path does the gradient come back farthest?"),
     ),
     "itemised matrix": Reading(
         r"\left\lVert \frac{\partial \ell_{t'}}{\partial h_t} \right\rVert_2,\qquad"
@@ -312,6 +312,6 @@ READINGS: dict[str, Reading] = {  # of figures that several pages show
             "The gradient flows down from the loss and left, back in time. Upper arrow: the additive path; lower "
             "arrow: through U. The brighter, the larger; dotted: exactly zero."
         ),
-        N_("the arrows that stay bright as far as the left end: are they the upper ones or the lower ones?"),
+        N_("how far to the left the arrows stay bright: do the upper ones or the lower ones reach farther?"),
     ),
 }

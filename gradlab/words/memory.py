@@ -69,4 +69,4 @@ def _values(found: _Found) -> dict[str, str]:
 
 
 def _percent(share: float) -> str:
-    return f"{rounded(100 * share)} %"
+    return f"{rounded(100 * share)}%"

@@ -241,7 +241,7 @@ def _departure(found: Departure, with_cosine: bool = True) -> str:
     if found.relative_error < ROUNDING:
         return _("the full one")
     with_cosine = with_cosine and _has_cosine(found)
-    text = _("{off} % off the full one (cosine {cosine})") if with_cosine else _("{off} % off the full one")
+    text = _("{off}% off the full one (cosine {cosine})") if with_cosine else _("{off}% off the full one")
     return text.format(off=number(2 + math.log10(found.relative_error)), cosine=_cosine(found.cosine))
 
 
@@ -255,9 +255,9 @@ def _cosine(value: float) -> str:
 def needed(schedule: Schedule, subjects: Sequence[Subject], lengths: Sequence[int | None], error: float = 0.01) -> str:
     """How long a window each network needs, so that its optimizer gets all but an error of the parameter gradient."""
     text = (
-        _("To be within {error} % of the full one takes chunks of {lengths}.")
+        _("To be within {error}% of the full one takes chunks of {lengths}.")
         if schedule.kind == "chunks"
-        else _("To be within {error} % of the full one takes a window of {lengths}.")
+        else _("To be within {error}% of the full one takes a window of {lengths}.")
     )
     part = _("{steps} for this {cell}")
     parts = [
@@ -287,10 +287,10 @@ def percent(share: float) -> str:
     if math.isnan(share):
         return _("an undefined part")
     if share > 0.9999:
-        return _("more than 99.99 %") if share < 1 - 1e-12 else _("all of it")
+        return _("more than 99.99%") if share < 1 - 1e-12 else _("all of it")
     if share > 0.99:
-        return f"{100 * share:.2f} %"
-    return f"{number(2 + math.log10(share)) if share else 0} %"
+        return f"{100 * share:.2f}%"
+    return f"{number(2 + math.log10(share)) if share else 0}%"
 
 
 def savings(cost: pd.DataFrame) -> str:

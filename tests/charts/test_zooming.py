@@ -1,6 +1,7 @@
 """A zoom into the steps of a picture that follows: what the axes span, what is drawn, and that no export has it."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -14,17 +15,21 @@ from gradlab.exports import html
 from tests.charts.drawing import items
 
 SIZE = {"width": 700, "height": 400}
+ZOOMS = (("all", None), ("some", [40.0, 50.0]))
 
 
-def scene(picture: Picture, zoom: list[float] | None, dark: bool = False) -> dict:
-    """What the browser draws of a picture when it is zoomed into some steps."""
+def zoomed_vega(picture: Picture, zoom: list[float] | None, autosize: str) -> dict:
+    """The chart that the browser draws of a picture when it is zoomed into some steps."""
     first = {"domains": picture.domains, "rows": {name: by_column(rows) for name, rows in picture.rows.items()}}
     vega = with_first(arriving(picture, "event"), first)
     held = {**SIZE, "zoom": zoom and {"steps": zoom, "of": picture.domains["steps"]}}
     signals = [one for one in vega["signals"] if one["name"] not in held]
     signals += [{"name": name, "value": value} for name, value in held.items()]
-    drawn = vl_convert.vega_to_scenegraph(vega | SIZE | {"signals": signals, "autosize": "pad"})
-    return {"items": [drawn["scenegraph"]]}
+    return vega | SIZE | {"signals": signals, "autosize": autosize}
+
+
+def scene(picture: Picture, zoom: list[float] | None, autosize: str = "pad") -> dict:
+    return {"items": [vl_convert.vega_to_scenegraph(zoomed_vega(picture, zoom, autosize))["scenegraph"]]}
 
 
 def numbers(drawn: dict) -> list[int]:
@@ -61,10 +66,17 @@ def test_what_stands_at_other_steps_is_left_out_and_lines_are_cut_at_the_axes(pi
     assert {"late", zooming.HINT} <= left
     assert zooming.HINT not in said
     assert all(0 <= item["x"] <= SIZE["width"] for item in seen(drawn, "symbol"))
-    (group,) = arriving(picture, "event")["marks"][:1]
-    lines = [mark for part in group["marks"] for mark in part.get("marks", [part]) if mark["type"] in ("line", "area")]
-    assert len(lines) >= 2
-    assert all(mark["clip"] for mark in lines)
+    cut = {
+        key: re.findall("<[^>]* clip-path=[^>]*>", vl_convert.vega_to_svg(zoomed_vega(picture, zoom, "pad")))
+        for key, zoom in ZOOMS
+    }
+    assert [len(cut[key]) for key, _ in ZOOMS] == [0, 1]
+
+
+def test_a_window_of_another_width_leaves_the_zoomed_axes_their_width(picture):
+    """Vega makes room for all that is drawn beyond the axes, thus also for the steps that are not shown."""
+    widths = {key: scene(picture, zoom, "fit")["items"][0]["items"][0]["width"] for key, zoom in ZOOMS}
+    assert 0.9 * widths["all"] < widths["some"] < SIZE["width"]
 
 
 def test_between_two_steps_there_is_nothing_to_zoom_into(picture):

@@ -174,7 +174,7 @@ def test_what_the_parameters_lose_by_a_window(e):
     full, cut = (of_parameters(e, windows) for windows in ([(0, 0, e.steps)], spans(e.steps, 2, 4)))
     error = float(np.linalg.norm(cut - full) / np.linalg.norm(full))
     cosine = float(cut @ full / np.linalg.norm(cut) / np.linalg.norm(full))
-    written = re.search(rf"that is {NUMBER} % off the full one \(cosine (−?[\d.]+)\)", plain(said))
+    written = re.search(rf"that is {NUMBER}% off the full one \(cosine (−?[\d.]+)\)", plain(said))
     if written is None:
         assert error < 1e-9 or (cosine > 0.999 and "(cosine above 0.999)" in said)
         return

@@ -382,9 +382,10 @@ def test_streamlit_s_tools_over_a_chart_cover_no_sentence(page, app_url, address
     assert covered == []
 
 
-def test_pictures_take_the_theme_that_the_system_turns_to_while_a_page_is_open(page, app_url):
+@pytest.mark.parametrize("address", ["one_unit", "gradient_flow?present=1"])
+def test_pictures_take_the_theme_that_the_system_turns_to_while_a_page_is_open(page, app_url, address):
     page.emulate_media(color_scheme="light")
-    visit(page, f"{app_url}/one_unit")
+    visit(page, f"{app_url}/{address}")
     for scheme in ("dark", "light"):
         page.emulate_media(color_scheme=scheme)
         ink = [*(set(INKS[scheme == "dark"]) - set(INKS[scheme != "dark"]))]

@@ -65,7 +65,7 @@ def test_the_statement_about_a_window_is_computed(open_app):
         error = np.linalg.norm(flat[0] - flat[1]) / np.linalg.norm(flat[1])
         cosine = flat[0] @ flat[1] / (np.linalg.norm(flat[0]) * np.linalg.norm(flat[1]))
         said = plain(app.header[0].value)
-        written = re.search(rf"([\d.e-]+) % off the full one \(cosine ([^)]+)\) for this {re.escape(title)}", said)
+        written = re.search(rf"([\d.e-]+)% off the full one \(cosine ([^)]+)\) for this {re.escape(title)}", said)
         assert float(written[1]) == pytest.approx(100 * error, rel=0.06)
         if written[2] == "above 0.999":
             assert 0.999 < cosine < 1
@@ -99,7 +99,7 @@ def test_pages_draw_a_readouts_gradient_too(open_app, name, objective):
 
 @pytest.mark.parametrize(
     ("share", "told"),
-    [(1.0, "all of it"), (0.99995, "more than 99.99 %"), (0.9987, "99.87 %"), (0.41, "41 %"), (0.012, "1.2 %")],
+    [(1.0, "all of it"), (0.99995, "more than 99.99%"), (0.9987, "99.87%"), (0.41, "41%"), (0.012, "1.2%")],
 )
 def test_a_share_is_told_with_the_digits_it_needs(share, told):
     assert percent(share) == told
@@ -160,7 +160,7 @@ def test_a_truncation_that_keeps_all_of_h_may_lose_most_of_the_parameters_gradie
     assert found.relative_error > 0.8
     assert 0.78 < found.cosine < 0.8
     assert said == (
-        "A window of 20, every 10 steps, gives a parameter gradient that is 81 % off the full one (cosine 0.79) for "
+        "A window of 20, every 10 steps, gives a parameter gradient that is 81% off the full one (cosine 0.79) for "
         "this LSTM."
     )
 

@@ -58,7 +58,7 @@ def test_without_any_loss_no_rows_are_said_to_be_computed():
 def test_a_dead_sequence_does_not_make_a_kept_share_undefined():
     e = Experiment(cell="rnn", hidden_size=4)
     said = sequences.kept_of_states([e], [[np.array([0.5, np.nan, 0.7])]], 0)
-    assert "RNN 60 % at h" in said
+    assert "RNN 60% at h" in said
 
 
 def test_a_cosine_below_one_is_never_written_as_one():
@@ -67,7 +67,7 @@ def test_a_cosine_below_one_is_never_written_as_one():
     for cosine, written in ((-0.31, "−0.31"), (0.794, "0.79"), (0.991, "0.991"), (0.998, "0.998"), (1.0, "1.000"),
                             (0.99, "0.990"), (0.999, "0.999"), (1 - 1e-6, "above 0.999"),
                             (0.99901, "above 0.999")):  # fmt: skip
-        assert f"6.1 % off the full one (cosine {written})" in sequences.statement(
+        assert f"6.1% off the full one (cosine {written})" in sequences.statement(
             schedule, [e], [Departure(0.061, cosine)]
         )
 
@@ -75,7 +75,7 @@ def test_a_cosine_below_one_is_never_written_as_one():
 def test_a_cosine_that_several_networks_share_is_said_once():
     networks, schedule = [Experiment(cell=cell) for cell in ("rnn", "lstm")], sequences.Schedule("windows", 3, 6)
     said = sequences.statement(schedule, networks, [Departure(0.01, 0.9999), Departure(0.02, 0.9995)])
-    assert said.endswith("1 % off the full one for this RNN and 2 % off the full one for this LSTM. "
+    assert said.endswith("1% off the full one for this RNN and 2% off the full one for this LSTM. "
                          "Each cosine is above 0.999.")  # fmt: skip
     for others in ([Departure(0.01, 0.9999), Departure(0.02, 0.994)], [Departure(0.01, 0.9999), Departure(1e-14, 1.0)]):
         said = sequences.statement(schedule, networks, others)
@@ -99,11 +99,11 @@ def test_numbers_keep_the_digits_that_they_are_about(written, expected):
 @pytest.mark.parametrize(
     ("share", "written"),
     [
-        (float("nan"), "an undefined part"), (1.0, "all of it"), (1 - 1e-9, "more than 99.99 %"),
-        (0.99995, "more than 99.99 %"),
-        (0.9999, "99.99 %"), (0.99, "99 %"),
-        (0.9998, "99.98 %"), (0.995, "99.50 %"), (0.989, "99 %"), (0.5, "50 %"), (0.104, "10 %"), (0.0996, "10 %"),
-        (0.012, "1.2 %"), (1e-6, "1.0 × 10⁻⁴ %"), (0.0, "0 %"),
+        (float("nan"), "an undefined part"), (1.0, "all of it"), (1 - 1e-9, "more than 99.99%"),
+        (0.99995, "more than 99.99%"),
+        (0.9999, "99.99%"), (0.99, "99%"),
+        (0.9998, "99.98%"), (0.995, "99.50%"), (0.989, "99%"), (0.5, "50%"), (0.104, "10%"), (0.0996, "10%"),
+        (0.012, "1.2%"), (1e-6, "1.0 × 10⁻⁴%"), (0.0, "0%"),
     ],
 )  # fmt: skip
 def test_a_share_has_the_digits_that_tell_it_from_none_and_from_all(share, written):
@@ -235,9 +235,9 @@ def test_a_schedule_and_what_an_optimizer_gets_are_said(schedule, said):
     assert whole == f"{said} a parameter gradient that is the full one for this RNN."
     lost = sequences.statement(schedule, [e, e], [Departure(math.nan, math.nan), Departure(1.0, math.nan)])
     undefined = "undefined (the full one is exactly zero or not finite) for this RNN"
-    assert lost == f"{said} a parameter gradient that is {undefined} and 100 % off the full one for this RNN."
+    assert lost == f"{said} a parameter gradient that is {undefined} and 100% off the full one for this RNN."
     barely = sequences.statement(schedule, [e], [Departure(3e-9, 1.0)])
-    assert "3.0 × 10⁻⁷ % off".replace(" ", "\u00a0").replace("\u00a0%\u00a0", " % ") in barely
+    assert "3.0 × 10⁻⁷% off".replace(" ", "\u00a0").replace("%\u00a0", "% ") in barely
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_what_a_schedule_saves(work, said):
 def test_the_window_that_each_network_needs_is_said():
     rnn, lstm = Experiment(cell="rnn"), Experiment(cell="lstm")
     said = sequences.needed(Schedule("windows", 2, 6), [rnn, lstm], [1, 12])
-    assert said == "To be within 1 % of the full one takes a window of 1 step for this RNN and 12 steps for this LSTM."
+    assert said == "To be within 1% of the full one takes a window of 1 step for this RNN and 12 steps for this LSTM."
     assert sequences.needed(Schedule("chunks", 6, 6), [rnn], [9]).endswith("takes chunks of 9 steps for this RNN.")
     assert sequences.needed(Schedule("chunks", 6, 6), [rnn], [None]) == ""
 

@@ -1,6 +1,8 @@
 // Entries of a legend that a click toggles, by the keyboard too. Vega knows clicks on them alone: each becomes a button
 // for Tab, Enter and Space, which says whether its lines stand out, and a key on it is a click where Vega listens.
+// And a legend's bar of colours keeps them when the address changes: Vega names them by the address that they had.
 const ENTRIES = '[data-testid="stVegaLiteChart"] [class*="_legend_entries"] > g';
+const SHADED = '[data-testid="stVegaLiteChart"] [fill^="url("]', ADDRESS = /(?<=^url\("?)[^#"]+(?=#)/;
 const LABEL = ".role-legend-label text", SYMBOL = ".role-legend-symbol path";
 
 const set = (element, name, value) => element.getAttribute(name) === value || element.setAttribute(name, value);
@@ -21,10 +23,14 @@ function name() {
   }
 }
 
+function shade() {
+  for (const bar of document.querySelectorAll(SHADED)) set(bar, "fill", bar.getAttribute("fill").replace(ADDRESS, ""));
+}
+
 let waiting = 0;
-const soon = () => { waiting ||= requestAnimationFrame(() => { waiting = 0; name(); }); };
+const soon = () => { waiting ||= requestAnimationFrame(() => { waiting = 0; name(); shade(); }); };
 new MutationObserver(soon).observe(document.body, {
-  subtree: true, childList: true, attributes: true, attributeFilter: ["opacity"],
+  subtree: true, childList: true, attributes: true, attributeFilter: ["opacity", "fill"],
 });
 
 document.addEventListener("keydown", event => {
