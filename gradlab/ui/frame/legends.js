@@ -15,7 +15,7 @@ function name() {
     legend.querySelectorAll("[role]").forEach(part => part.matches(ENTRIES) || part.removeAttribute("role"));
     set(legend, "role", "group");
     legend.removeAttribute("aria-roledescription");
-    set(legend, "aria-label", title || "legend");
+    set(legend, "aria-label", title || legend.closest('[data-testid="stVegaLiteChart"]').getAttribute("aria-label") || "");
     set(entry, "role", "button");
     set(entry, "tabindex", "0");
     set(entry, "aria-label", `${title} ${entry.querySelector(LABEL)?.textContent ?? ""}`.trim());
