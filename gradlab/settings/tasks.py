@@ -174,7 +174,7 @@ def next_characters(steps: int, batch_size: int, generator: Generator, *, text: 
 
 
 def hello(steps: int, batch_size: int, generator: Generator) -> Batch:
-    """The word "hello", letter by letter: after h comes e, after e l, after l once l and once o."""
+    """The word “hello”, letter by letter: after h comes e, after e l, after l once l and once o."""
     codes = np.repeat(encoded(HELLO, vocabulary(HELLO))[:, None], batch_size, axis=1)
     return Batch(np.eye(len(vocabulary(HELLO)))[codes[:-1]], codes[1:], np.ones(len(HELLO) - 1, bool))
 
@@ -261,7 +261,7 @@ TASKS: dict[str, Task] = {
         Task("delayed_recall", "Delayed recall", *_CLASSES, 9, 8, delayed_recall, _constant(math.log(8), _GUESSING)),
         Task("sine_continuation", "Sine continuation", *_SUM, 1, 1, sine_continuation, _constant(0.5, _ZERO)),
         Task(
-            "hello", '"hello"', "cross_entropy", _BITS, 4, 4, hello, partial(_same, _HELLO_BASELINES),
+            "hello", "“hello”", "cross_entropy", _BITS, 4, 4, hello, partial(_same, _HELLO_BASELINES),
             solved_share=0.1 / _HELLO_BASELINES[0].loss, own_steps=len(HELLO) - 1, text=HELLO,
             symbols=vocabulary(HELLO),
         ),

@@ -132,7 +132,7 @@ class Trained:
     @property
     def origin(self) -> str:
         """Where its weights come from, for a sentence."""
-        text, task = _("trained on “{task}” for {updates}"), self.weights.task.title.strip('"')
+        text, task = _("trained on “{task}” for {updates}"), self.weights.task.title.strip("“”")
         return text.format(task=task, updates=counted(self.weights.updates, "update"))
 
     def shortened(self, steps: int) -> Self:

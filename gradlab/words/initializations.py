@@ -71,7 +71,7 @@ def of_defaults(found: Survival, in_use: str) -> str:
     """What the frameworks' defaults leave, which initialization varies most over the seeds, and the one in use."""
     rows = found.summary.set_index("initialization")
     left = listed([f"{rows.at[name, 'title']} {_left(rows, name)}" for name in DEFAULTS])
-    said = [_("At step 0 is left: {left}.").format(left=left)]
+    said = [_("Remaining at step 0: {left}.").format(left=left)]
     width = (rows["log10_left_max"] - rows["log10_left_min"]).replace([np.inf, -np.inf], np.nan)
     if len(found.seeds) > 1 and width.max() > 0:
         widest = str(width.idxmax())
