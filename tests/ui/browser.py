@@ -56,7 +56,7 @@ def drawing(page: Page) -> str:
 
 def follows_the_theme(page: Page, scheme: str) -> bool:
     """Whether the page has its background in a colour scheme, and the texts of its charts the ink; it has charts."""
-    page.locator(f"{CHART} svg text").first.wait_for(timeout=WAIT)
+    page.locator(f"{CHART} svg text").first.wait_for(state="attached", timeout=WAIT)
     background = page.locator(RUNNING).evaluate("app => getComputedStyle(app).backgroundColor")
     texts = page.locator(f"{CHART} svg text").evaluate_all("texts => texts.map(text => text.getAttribute('fill'))")
     ink, other = (set(INKS[dark]) for dark in (scheme == "dark", scheme != "dark"))
