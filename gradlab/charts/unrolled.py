@@ -73,7 +73,6 @@ class Look(NamedTuple):
 
     cell: str
     layers: int
-    names: tuple[str, ...]  # of the columns; none where each has the number of its step
     has_direct: bool
     small: bool
     dark: bool
@@ -99,9 +98,8 @@ def _network(
     rows |= {f"heads {way}": _head_rows(some[kept]) for way, kept in (("left", along), ("down", ~along))}
     rows |= {kind: boxes[boxes["box"] == kind] for kind in ("input", "hidden", "loss")}
     rows |= {"labels": boxes[boxes["label"] != ""], "gaps": frame.gaps}
-    names = _names(frame) if len(frame.gaps) else ()
     has_direct = "direct" in set(some["edge"])
-    look = Look(str(table["cell"].iloc[0]), frame.layers, names, has_direct, small, dark)
+    look = Look(str(table["cell"].iloc[0]), frame.layers, has_direct, small, dark)
     levels = frame.layers + 2
     height = levels * SMALL_LEVEL_PIXELS + SMALL_FRAME_PIXELS if small else levels * LEVEL_PIXELS + FRAME_PIXELS
     domains = {
@@ -109,6 +107,7 @@ def _network(
         "columns": [frame.left, frame.right],
         "narrow": [frame.narrow, frame.right],
         "steps": [frame.first, frame.last],
+        "numbers": _numbers(frame),
     }
     return Picture(_layers, look, rows, domains, dark, height, held=("colours",))
 
@@ -140,7 +139,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     right = axes.ends(domains["columns"])[1]
     across = alt.Scale(domain=[alt.ExprRef(_by_width(domains, axes.start)), right], nice=False)
     up = alt.Scale(domain=[-1.5, look.layers + 0.45], zero=False, nice=False)
-    x = alt.X("x:Q", scale=across, axis=None if small else _step_axis(domains["steps"], look.names))
+    x = alt.X("x:Q", scale=across, axis=None if small else _step_axis(domains["steps"], domains["numbers"]))
     y = alt.Y("y:Q", scale=up, axis=None if small else _level_axis(look.layers, look.has_direct))
     ends = {"x2": "x2:Q", "y2": "y2:Q"}
     says = alt.Tooltip("says:N")
@@ -223,18 +222,17 @@ def _frame(table: pd.DataFrame, steps: pd.DataFrame, small: bool) -> Frame:
     return Frame(place, gaps, layers, left, right, narrow)
 
 
-def _names(frame: Frame) -> tuple[str, ...]:
-    """What stands under the columns, where some stand for several steps that are left out."""
-    names = dict.fromkeys(range(frame.first, frame.last + 1), "")
-    return tuple((names | {column: f"{step:,}" for step, column in frame.place.items()}).values())
+def _numbers(frame: Frame) -> list[float]:
+    """The step in each column; -1 where some are left out."""
+    steps = {column: step for step, column in frame.place.items()}
+    return [steps.get(column, -1) for column in range(frame.first, frame.last + 1)]
 
 
-def _step_axis(steps: axes.Domain, names: Sequence[str]) -> alt.Axis:
+def _step_axis(steps: axes.Domain, numbers: axes.Domain) -> alt.Axis:
     """The numbers of the steps, under their columns, the first and the last of which are given."""
     first, last = (end.expr if isinstance(end, alt.ExprRef) else end for end in axes.ends(steps))
-    if not names:
-        return alt.Axis(title=_("step t"), values=alt.ExprRef(f"sequence({first}, {last} + 1)"), format=",d")
-    label = f"{json.dumps([*names])}[datum.value - {first}]"
+    step = f"{numbers if isinstance(numbers, str) else json.dumps([*numbers])}[datum.value - {first}]"
+    label = f"{step} < 0 ? '' : format({step}, ',d')"
     return alt.Axis(title=_("step t"), values=alt.ExprRef(f"sequence({first}, {last} + 1)"), labelExpr=label)
 
 

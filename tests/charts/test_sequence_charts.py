@@ -21,7 +21,7 @@ from gradlab.analyses.truncation import (
 from gradlab.charts import itemised, truncation, unrolled
 from gradlab.charts.annotations import MOST_READINGS, readings
 from gradlab.settings.experiment import Experiment
-from tests.charts.drawing import strangers, texts
+from tests.charts.drawing import axis_labels, strangers, texts
 
 SETTINGS = {"hidden_size": 6, "input_size": 3, "batch_size": 2, "steps": 40, "loss": "every"}
 DOMAIN = [-30.0, 1.0]
@@ -126,6 +126,7 @@ def test_each_box_and_edge_stands_in_the_column_of_its_step_and_gaps_between():
     assert down.to_dict() == boxes.to_dict()
     (gap,) = rows(chart, "left_out").to_dict("records")
     assert (gap["x"], gap["left_out"].split()) == (4, ["⋯", "32", "steps"])
+    assert ["0", "1", "2", "3", "", "36", "37", "38", "39"] in axis_labels(chart, 900)
 
 
 def test_edges_run_between_the_boxes_of_their_levels():

@@ -83,6 +83,15 @@ def test_what_follows_the_finger_is_what_the_page_shows_on_release(open_app, pag
     assert after["frame"]["pictures"] != before["frame"]["pictures"]
 
 
+def test_steps_that_are_left_out_of_an_unrolled_network_leave_its_look(open_app):
+    before, after = (
+        sent(open_app("sequence_types", **SMALL | {"steps": steps}, sequence_types_gradient="false"))
+        for steps in ("10", "60")
+    )
+    assert asked(before, "steps", "60") == {"60": after["frame"]}
+    assert [picture["domains"]["numbers"][-1] for picture in after["frame"]["pictures"]][-1] == 59
+
+
 def test_a_picture_stays_as_it_began_until_its_look_is_another(open_app):
     def drawn(app):
         specification = json.loads(app.get("vega_lite_chart")[0].proto.spec)
