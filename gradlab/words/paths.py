@@ -111,12 +111,11 @@ def of_parts(summary: Summary) -> str:
     sentences = [text.format(cell=CELLS[summary.cell].title, lag=summary.lag, share=share, **norms)]
     largest = summary.largest
     if largest is not None and not summary.carries:
-        text = (
-            _("The largest share, {share}, passed through U more than {times} times.")
-            if largest == "rest"
-            else _("The largest share, {share}, passed through U once.")
-            if largest == "order 1"
-            else _("The largest share, {share}, passed through U {times} times.")
+        text = _by_passes(
+            largest,
+            _("The largest share, {share}, passed through U once."),
+            _("The largest share, {share}, passed through U {times} times."),
+            _("The largest share, {share}, passed through U more than {times} times."),
         )
         sentences.append(text.format(share=percent(summary.share[largest]), times=_times(summary, largest)))
     return " ".join([*sentences, change_over(summary.change_over)])
@@ -133,14 +132,18 @@ def of_norms(summary: Summary) -> str:
     if through.empty:
         return sentence
     largest = str(through.idxmax())
-    rest = (
-        _("Of the parts through U the largest, {norm}, passed it more than {times} times.")
-        if largest == "rest"
-        else _("Of the parts through U the largest, {norm}, passed it once.")
-        if largest == "order 1"
-        else _("Of the parts through U the largest, {norm}, passed it {times} times.")
+    rest = _by_passes(
+        largest,
+        _("Of the parts through U the largest, {norm}, passed it once."),
+        _("Of the parts through U the largest, {norm}, passed it {times} times."),
+        _("Of the parts through U the largest, {norm}, passed it more than {times} times."),
     )
     return f"{sentence} {rest.format(norm=number(through[largest]), times=_times(summary, largest))}"
+
+
+def _by_passes(part: str, once: str, several: str, more: str) -> str:
+    """The text for how often a part passed U: "order 1", another order, or "rest", what all orders leave."""
+    return {"order 1": once, "rest": more}.get(part, several)
 
 
 def _times(summary: Summary, part: str) -> str:
