@@ -388,12 +388,26 @@ def test_pictures_take_the_theme_that_the_system_turns_to_while_a_page_is_open(p
     visit(page, f"{app_url}/{address}")
     for scheme in ("dark", "light"):
         page.emulate_media(color_scheme=scheme)
-        ink = [*(set(INKS[scheme == "dark"]) - set(INKS[scheme != "dark"]))]
-        page.wait_for_function(
-            """ink => [...document.querySelectorAll('[data-testid="stVegaLiteChart"] svg text')]
-                .some(text => ink.includes(text.getAttribute('fill')))""",
-            arg=ink,
-            timeout=WAIT,
-        )
-        idle(page)
-        assert follows_the_theme(page, scheme)
+        _comes_to_follow(page, scheme)
+
+
+def test_pictures_take_the_theme_that_the_system_turns_to_while_a_page_loads(page, app_url):
+    page.emulate_media(color_scheme="light")
+    with page.expect_websocket(timeout=WAIT) as opened:
+        page.goto(f"{app_url}/one_unit", wait_until="commit")
+    with opened.value.expect_event("framesent", timeout=WAIT):
+        pass  # the run for the light theme is asked for
+    page.emulate_media(color_scheme="dark")
+    _comes_to_follow(page, "dark")
+
+
+def _comes_to_follow(page, scheme):
+    ink = [*(set(INKS[scheme == "dark"]) - set(INKS[scheme != "dark"]))]
+    page.wait_for_function(
+        """ink => [...document.querySelectorAll('[data-testid="stVegaLiteChart"] svg text')]
+            .some(text => ink.includes(text.getAttribute('fill')))""",
+        arg=ink,
+        timeout=WAIT,
+    )
+    idle(page)
+    assert follows_the_theme(page, scheme)

@@ -39,15 +39,19 @@ let adopting = null; // the shelf that the tab had before this load, until the p
 try { adopting = sessionStorage.getItem(SHELF); } catch { /* a browser that stores nothing keeps nothing */ }
 let measured = 0; // the window's height that the page knows
 
-// Pictures are made for a theme: where it has changed since the page was drawn, the page runs once more.
+// Pictures are made for a theme: where the page was drawn for another, it runs once more, also where the theme changed
+// before the page was there. It is asked once for each change: a page that stays as it was is not asked for ever.
 const APP = document.querySelector('[data-testid="stApp"]');
 const isDark = () => getComputedStyle(APP).colorScheme === "dark";
 let drawn = null; // for which theme the page was drawn, and what runs it
-new MutationObserver(() => {
-  if (!drawn || drawn.dark === isDark()) return;
-  drawn.run(isDark());
-  drawn = null;
-}).observe(APP, { attributes: true, attributeFilter: ["class"] });
+let asked = null; // for which theme it was to run last
+function followTheme() {
+  if (!drawn) return;
+  const dark = isDark();
+  if (drawn.dark === dark) asked = null;
+  else if (asked !== dark) drawn.run((asked = dark));
+}
+new MutationObserver(followTheme).observe(APP, { attributes: true, attributeFilter: ["class"] });
 
 export default function ({ data, parentElement, setStateValue }) {
   own = parentElement;
@@ -56,6 +60,7 @@ export default function ({ data, parentElement, setStateValue }) {
   adopting = null;
   if (data.measured && measured !== innerHeight) setStateValue("height", (measured = innerHeight));
   drawn = { dark: data.dark, run: dark => setStateValue("dark", dark) };
+  followTheme();
   const copy = parentElement.querySelector("button"), status = parentElement.querySelector("[role=status]");
   const box = parentElement.querySelector("input"), { texts } = data;
   copy.textContent = texts.copy;
