@@ -11,7 +11,7 @@ from gradlab.ui.training.job_controls import EVERY, MAPS_EVERY, redraw_while_run
 from gradlab.words.languages import _
 
 job = character_page.character_job(character_page.choose())
-job_controls.row("characters", job, character_page.opened_job)
+job_controls.row("characters", job, character_page.opened_job, EVERY)
 text = character_page.text_to_read(job)
 redraw_while_running(job, partial(character_page.learning, job, text), EVERY)
 

@@ -16,7 +16,7 @@ with pins.below(holds=False):
     job = training_page.training_job(choice)
     state = settings.current().state
 
-    job_controls.row("training", job, training_page.opened_job)
+    job_controls.row("training", job, training_page.opened_job, WORDS_EVERY)
     redraw_while_running(job, partial(training_page.curves, job, training_page.of_pins(choice)), WORDS_EVERY)
 
 st.header(_("The gradient as the network learns"), anchor=False)

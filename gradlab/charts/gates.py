@@ -48,7 +48,7 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
         .mark_image(
             aspect=False, align="left", baseline="top", width=alt.ExprRef("width"), height=alt.ExprRef("height")
         )
-        .encode(x=alt.XValue(0), y=alt.YValue(0), url="url:N")
+        .encode(x=alt.XValue(0), y=alt.YValue(0), url=alt.Url("url:N"))
     )
     says = [_range_of(quantity, unit, row) for unit, row in zip(units, table.to_numpy(), strict=True)]
     rows = pd.DataFrame({"unit": units, "rank": range(len(units)), "beneath": np.arange(len(units)) + 1, "says": says})
@@ -59,7 +59,7 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
     touched = (
         alt.Chart(rows)
         .mark_rect(opacity=0)
-        .encode(x=alt.XValue(0), x2=alt.X2Value("width"), y=y, y2="beneath:Q", tooltip=alt.Tooltip("says:N"))
+        .encode(x=alt.XValue(0), x2=alt.X2Value("width"), y=y, y2=alt.Y2("beneath:Q"), tooltip=alt.Tooltip("says:N"))
         .add_params(pick)
     )
     layers = [image, touched]
@@ -67,7 +67,7 @@ def heat_map(table: pd.DataFrame, quantity: str, *, chosen: int | None = None, l
         frame = alt.Chart(rows[rows["unit"] == chosen]).mark_rect(
             filled=False, stroke=colours.INKS[dark].text, strokeWidth=1.5
         )
-        layers.append(frame.encode(x=alt.XValue(0), x2=alt.X2Value("width"), y=y, y2="beneath:Q"))
+        layers.append(frame.encode(x=alt.XValue(0), x2=alt.X2Value("width"), y=y, y2=alt.Y2("beneath:Q")))
     layers.append(_legend(scale, first, x))
     if letters is not None:
         layers += _letters(_letter_rows(letters, 0.5), axes.steps(first, last + 1), last + 2 - first)
@@ -191,7 +191,7 @@ def spread(
     }
     drawn = alt.Chart(table[list(SPREAD_COLUMNS)])
     x = axes.steps(first, last, _("step t"))
-    band = drawn.mark_area(opacity=0.2).encode(x=x, y=alt.Y("q05:Q", **y), y2="q95:Q", color=colour)
+    band = drawn.mark_area(opacity=0.2).encode(x=x, y=alt.Y("q05:Q", **y), y2=alt.Y2("q95:Q"), color=colour)
     line = drawn.mark_line(strokeWidth=2).encode(x=x, y=alt.Y("median:Q", **y), color=colour)
     named = table.assign(gate=table["gate"].map(_))
     says = annotations.readings(
@@ -234,4 +234,4 @@ def _letter_rows(letters: pd.Series | None, middle: float) -> pd.DataFrame:
 def _letters(rows: Any, x: alt.X, count: int) -> list[alt.Chart]:
     """Rows of `_letter_rows` below the picture; smaller where there is less room for so many."""
     text = alt.Chart(rows).mark_text(baseline="top", dy=4, fontSize=alt.ExprRef(f"min(14, 1.5 * width / {count})"))
-    return [text.encode(x=x, y=alt.YValue("height"), text="letter:N")]
+    return [text.encode(x=x, y=alt.YValue("height"), text=alt.Text("letter:N"))]

@@ -67,8 +67,12 @@ def panels(
         _frames(summary, in_use, ink),
         *_levels(len(summary), low, high, ink),
         *behind,
-        _at(alt.Chart(lines).mark_area(opacity=0.25, color=colour), "at", "low", "high").encode(detail="place:O"),
-        _at(alt.Chart(lines).mark_line(strokeWidth=1.8, color=colour), "at", "value").encode(detail="place:O"),
+        _at(alt.Chart(lines).mark_area(opacity=0.25, color=colour), "at", "low", "high").encode(
+            detail=alt.Detail("place:O")
+        ),
+        _at(alt.Chart(lines).mark_line(strokeWidth=1.8, color=colour), "at", "value").encode(
+            detail=alt.Detail("place:O")
+        ),
         *_names(summary, in_use, ink),
         *_feet(len(summary), last, ink),
     ]
@@ -164,9 +168,9 @@ def _frames(summary: pd.DataFrame, in_use: str, ink: colours.Ink) -> alt.Chart:
         frame.transform_calculate(as_="panel_x1", calculate=right)
         .encode(
             x2=alt.X2("panel_x1:Q"),
-            fill=alt.condition("datum.is_default", alt.value(ink.grid), alt.value("transparent")),
-            stroke=alt.condition("datum.in_use", alt.value(ink.text), alt.value(ink.rule)),
-            strokeWidth=alt.condition("datum.in_use", alt.value(2), alt.value(0.5)),
+            fill=alt.FillValue("transparent", condition={"test": "datum.is_default", "value": ink.grid}),
+            stroke=alt.StrokeValue(ink.rule, condition={"test": "datum.in_use", "value": ink.text}),
+            strokeWidth=alt.StrokeWidthValue(0.5, condition={"test": "datum.in_use", "value": 2}),
             tooltip=[
                 alt.Tooltip("name:N", title=_("initialization")),
                 alt.Tooltip("verdict:N", title=_("gradient")),
@@ -200,14 +204,14 @@ def _levels(count: int, low: float, high: float, ink: colours.Ink) -> list[alt.C
     text = alt.Chart(labels).mark_text(align="right", baseline="middle", dx=-5, fontSize=11, color=ink.muted)
     text = _at(
         text.transform_filter("datum.place % across == 0 && (datum.is_end || panel_height > 90)"), "zero", "level"
-    ).encode(text="label:N")
+    ).encode(text=alt.Text("label:N"))
     return [rule, text]
 
 
 def _behind(lines: pd.DataFrame, colour: str) -> alt.Chart:
     """The lines of a pin."""
     return _at(alt.Chart(lines).mark_line(strokeWidth=1.4, color=colour, opacity=0.8), "at", "value").encode(
-        detail="place:O"
+        detail=alt.Detail("place:O")
     )
 
 
@@ -227,10 +231,12 @@ def _names(summary: pd.DataFrame, in_use: str, ink: colours.Ink) -> list[alt.Cha
         align="left", baseline="bottom", dy=-3, fontSize=12, limit=alt.ExprRef(f"panel_width - {BESIDE} - 68")
     )
     name = _at(name, "zero", "one").encode(
-        text="name:N", color=alt.value(ink.text), opacity=alt.condition("datum.in_use", alt.value(1), alt.value(0.9))
+        text=alt.Text("name:N"),
+        color=alt.ColorValue(ink.text),
+        opacity=alt.OpacityValue(0.9, condition={"test": "datum.in_use", "value": 1}),
     )
     left = alt.Chart(rows).mark_text(align="right", baseline="bottom", dy=-3, fontSize=12, color=ink.muted)
-    return [name, _at(left, "one", "one").encode(text="left:N")]
+    return [name, _at(left, "one", "one").encode(text=alt.Text("left:N"))]
 
 
 def _feet(count: int, last: int, ink: colours.Ink) -> list[alt.Chart]:
@@ -246,5 +252,5 @@ def _feet(count: int, last: int, ink: colours.Ink) -> list[alt.Chart]:
             align=align, baseline="top", dy=3, fontSize=11, color=ink.muted
         )
         lowest = text.transform_filter(f"datum.place + across >= {count}")
-        found.append(_at(lowest, "at", "zero").encode(text="label:N"))
+        found.append(_at(lowest, "at", "zero").encode(text=alt.Text("label:N")))
     return found

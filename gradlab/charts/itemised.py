@@ -101,7 +101,7 @@ def _matrix_layers(rows: Rows, domains: Domains, look: MatrixLook) -> list[alt.C
             x=alt.XValue(0),
             x2=alt.X2Value("width"),
             y=alt.Y("loss_step:Q", scale=row_scale, axis=None),
-            y2="loss_step_end:Q",
+            y2=alt.Y2("loss_step_end:Q"),
         )
         .transform_filter(chosen)
     )
@@ -120,7 +120,7 @@ def _matrix_layers(rows: Rows, domains: Domains, look: MatrixLook) -> list[alt.C
         marked,
         whole.encode(x=x, y=curves["first"]),
         row.encode(x=x, y=curves["rest"]).transform_filter(chosen),
-        names.encode(x=alt.XValue("width"), y=alt.YValue("height"), text="name:N", color=name_colour),
+        names.encode(x=alt.XValue("width"), y=alt.YValue("height"), text=alt.Text("name:N"), color=name_colour),
     ]
 
 
@@ -149,9 +149,9 @@ def _heat(bins: Any, last: int, rows: list[int], domain: axes.Domain, place: lis
         .mark_rect(x2Offset=SEAM, y2Offset=-SEAM)
         .encode(
             x=axes.steps(0, last + 1, _(STATE_STEP)),
-            x2="step_end:Q",
+            x2=alt.X2("step_end:Q"),
             y=_loss_steps("loss_step", rows, place),
-            y2="loss_step_end:Q",
+            y2=alt.Y2("loss_step_end:Q"),
             color=alt.Color(
                 "log10_norm:Q",
                 scale=alt.Scale(scheme="cividis", domain=axes.ends(domain), nice=False, clamp=True),
@@ -220,7 +220,7 @@ def _band_layers(rows: Rows, domains: Domains, look: BandLook) -> list[alt.Chart
     return [
         _heat(rows["bins"], look.last, steps, domains["colours"], None, look.state),
         shade.encode(x=x, x2=alt.X2Datum(0), y=y),
-        edge.encode(x=x, y=y, order="corner:Q"),
+        edge.encode(x=x, y=y, order=alt.Order("corner:Q")),
     ]
 
 
@@ -287,7 +287,7 @@ def _sum_layers(rows: Rows, domains: Domains, look: SumLook) -> list[alt.Chart]:
         color=ink.text,
     )  # fmt: skip
     return [
-        individual.encode(x=x, y=y, detail="loss_step:N"),
+        individual.encode(x=x, y=y, detail=alt.Detail("loss_step:N")),
         whole.encode(x=x, y=y),
         label.encode(x=x, y=y),
         annotations.pointer(rows["says"], x, look.dark),

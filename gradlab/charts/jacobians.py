@@ -84,7 +84,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         alt.Tooltip("size:N", title=_("factor")),
     ]
     rule = alt.Chart(rows["kept"]).mark_rule(color=ink.rule, strokeDash=[2, 3])
-    layers = [rule.encode(y="log10_value:Q")]
+    layers = [rule.encode(y=alt.Y("log10_value:Q"))]
     for name in names:
         line = annotations.with_number(alt.Chart(rows[name]), "log10_value")
         line = line.mark_line(strokeWidth=WIDTHS[name], opacity=0.55 if name == "singular value" else 1)
@@ -94,7 +94,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
                 y=axes.decades("log10_value", domains["factors"], [_("factor by which a length changes")]),
                 color=colour,
                 strokeDash=dash,
-                detail="index:O",
+                detail=alt.Detail("index:O"),
                 tooltip=tips,
             )
         )

@@ -95,8 +95,8 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     return [
         rule.encode(x=x),
         lines.encode(x=x, y=y, color=colour),
-        bars.encode(x=x, y="log10_low:Q", y2="log10_high:Q", color=colour),
-        *(marks.encode(x=x, y="log10_measured:Q", color=colour, tooltip=tips) for marks in (dots, large)),
+        bars.encode(x=x, y=alt.Y("log10_low:Q"), y2=alt.Y2("log10_high:Q"), color=colour),
+        *(marks.encode(x=x, y=alt.Y("log10_measured:Q"), color=colour, tooltip=tips) for marks in (dots, large)),
     ]
 
 

@@ -76,7 +76,9 @@ def shares(table: pd.DataFrame, *, title: str = "", subtitle: str = "", dark: bo
     )
     rule = alt.Chart(pd.DataFrame({"whole": [0.0, 1.0]})).mark_rule(color=colours.INKS[dark].text, strokeWidth=1)
     lags = axes.lags(int(table["lag"].min()), int(table["lag"].max()))
-    return theme.finished([area, rule.encode(y="whole:Q"), lags], title, subtitle, dark, width, height, two_x_axes=True)
+    return theme.finished(
+        [area, rule.encode(y=alt.Y("whole:Q")), lags], title, subtitle, dark, width, height, two_x_axes=True
+    )
 
 
 def left(table: pd.DataFrame, *, relative: bool = True, title: str = "", subtitle: str = "", dark: bool = False,
@@ -189,7 +191,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         )
         if len(layers) == 1 and has(rows["dots"]):
             dots = alt.Chart(rows["dots"]).mark_point(size=60, filled=True, opacity=1)
-            layers.append(dots.encode(x=x, y=f"{value}:Q", color=alt.Color("path:N", scale=scale)))
+            layers.append(dots.encode(x=x, y=alt.Y(f"{value}:Q"), color=alt.Color("path:N", scale=scale)))
     if has(rows["zeros"]):
         layers += annotations.exact_zeros(rows["zeros"], rows["last zero"], x, colour, visible, look.dark)
     layers += annotations.hover(rows["hover"], rows["drawn"], value, x, colour, look.dark)

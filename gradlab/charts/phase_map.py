@@ -86,7 +86,9 @@ def phase_map(
         for look in ({"color": ink.paper, "strokeWidth": 4}, {"color": ink.text, "strokeWidth": 2}):
             dashed = line.mark_line(clip=True, strokeDash=[6, 4], **look)
             layers.append(
-                dashed.encode(x=_plain(places[x], alt.X, "x"), y=_plain(places[y], alt.Y, "y"), order="order:Q")
+                dashed.encode(
+                    x=_plain(places[x], alt.X, "x"), y=_plain(places[y], alt.Y, "y"), order=alt.Order("order:Q")
+                )
             )
     if at is not None:
         here = pd.DataFrame({"x": [_number(places[x], at[0])], "y": [_number(places[y], at[1])]})

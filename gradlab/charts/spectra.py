@@ -150,7 +150,7 @@ def newton(
     line = alt.Chart(drawn).mark_line(color=ink.text, strokeWidth=1.8, strokeDash=[6, 4])
     zero = alt.Chart(pd.DataFrame({"exponent": [0.0]})).mark_rule(color=ink.rule, strokeDash=[2, 3])
     rates = [zero.encode(y=on_rate), line.encode(x=x, y=rate, tooltip=tips)]
-    area = shade.encode(x=alt.X("begin:Q", scale=across), x2="end:Q")
+    area = shade.encode(x=alt.X("begin:Q", scale=across), x2=alt.X2("end:Q"))
     layers = [area, *rates, bars.encode(x=x, y=most, tooltip=tips)]
     return theme.finished(layers, title, subtitle, dark, width, height, two_y_axes=True)
 

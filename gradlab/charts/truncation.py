@@ -58,7 +58,7 @@ def _lost_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     colour = theme.cells_encoding(pd.DataFrame({"cell": look.cells}), look.dark)
     chart = alt.Chart(rows["lines"])
     low = _share("lost_min", _("share of the gradient missed"))
-    area = chart.mark_area(opacity=0.14).encode(x=x, y=low, y2="lost_max:Q", color=colour)
+    area = chart.mark_area(opacity=0.14).encode(x=x, y=low, y2=alt.Y2("lost_max:Q"), color=colour)
     line = chart.mark_line(strokeWidth=3).encode(x=x, y=y, color=colour)
     pointer = annotations.pointer(rows["says"], x, look.dark, "window")
     return [area, line, pointer, *_chosen(rows["chosen"], x, look.dark)]
@@ -154,4 +154,4 @@ def _chosen(at: Any, x: alt.X, dark: bool) -> list[alt.Chart]:
     }
     rule = alt.Chart(at).mark_rule(color=ink.alarm, strokeWidth=1.5).encode(x=x)
     name = alt.Chart(at).mark_text(color=ink.alarm, fontWeight=600, **place)
-    return [rule, name.encode(x=x, y=alt.YValue(0), text="label:N")]
+    return [rule, name.encode(x=x, y=alt.YValue(0), text=alt.Text("label:N"))]

@@ -141,7 +141,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     up = alt.Scale(domain=[-1.5, look.layers + 0.45], zero=False, nice=False)
     x = alt.X("x:Q", scale=across, axis=None if small else _step_axis(domains["steps"], domains["numbers"]))
     y = alt.Y("y:Q", scale=up, axis=None if small else _level_axis(look.layers, look.has_direct))
-    ends = {"x2": "x2:Q", "y2": "y2:Q"}
+    ends = {"x2": alt.X2("x2:Q"), "y2": alt.Y2("y2:Q")}
     says = alt.Tooltip("says:N")
     span = axes.span(domains["colours"])
     key = alt.Legend(
@@ -172,9 +172,9 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
             "aria": False,
         }
         shown = {
-            "fillOpacity": alt.when(alt.datum.active).then(alt.value(FILLED[kind])).otherwise(alt.value(0)),
-            "strokeDash": alt.when(alt.datum.active).then(alt.value([1, 0])).otherwise(alt.value([3, 3])),
-            "strokeOpacity": alt.when(alt.datum.active).then(alt.value(1)).otherwise(alt.value(0.5)),
+            "fillOpacity": alt.FillOpacityValue(0, condition={"test": "datum.active", "value": FILLED[kind]}),
+            "strokeDash": alt.StrokeDashValue([3, 3], condition={"test": "datum.active", "value": [1, 0]}),
+            "strokeOpacity": alt.StrokeOpacityValue(0.5, condition={"test": "datum.active", "value": 1}),
             "tooltip": says,
         }
         rects = alt.Chart(rows[kind]).mark_rect(strokeWidth=1.5, clip=True, **mark)
@@ -189,7 +189,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
             lineHeight=NAME_PIXELS,
             dy=-NAME_PIXELS,
         )
-        parts.append(text.encode(x=x, y=y, text="left_out:N"))
+        parts.append(text.encode(x=x, y=y, text=alt.Text("left_out:N")))
     return parts
 
 
@@ -333,7 +333,7 @@ def _labels(boxes: Any, across: alt.Scale, up: alt.Scale, look: Look, columns: s
     return text.encode(
         x=alt.X("middle:Q", scale=across, **axis),
         y=alt.Y("level:Q", scale=up, **axis),
-        text="label:N",
-        fill=alt.when(alt.datum.box == "loss").then(alt.value(ink.paper)).otherwise(alt.value(ink.text)),
-        opacity=alt.when(alt.datum.active).then(alt.value(1)).otherwise(alt.value(0.45)),
+        text=alt.Text("label:N"),
+        fill=alt.FillValue(ink.text, condition={"test": "datum.box === 'loss'", "value": ink.paper}),
+        opacity=alt.OpacityValue(0.45, condition={"test": "datum.active", "value": 1}),
     )

@@ -54,6 +54,18 @@ def test_a_tooltip_says_a_number_as_sentences_do():
     assert said == [number(value) for value in values]
 
 
+def test_every_channel_is_given_its_type():
+    """Altair tries the types one after the other where it is given a text or a value, for 2 to 6 ms each."""
+    found = []
+    for path in Path(theme.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "encode":
+                given = {one: ast.unparse(one.value) for one in node.keywords}
+                untyped = ("'", '"', "f'", 'f"', "alt.value", "alt.condition", "alt.when", "alt.datum")
+                found += [(path.name, one.lineno, text) for one, text in given.items() if text.startswith(untyped)]
+    assert found == []
+
+
 def test_no_tooltip_says_a_logarithm():
     found = []
     for path in Path(theme.__file__).parent.glob("*.py"):

@@ -132,6 +132,18 @@ def test_the_curve_follows_the_training_and_asks_no_more_when_that_stands_still(
     assert len(asked) == begun
 
 
+def test_how_far_a_training_is_stands_in_the_row_of_its_buttons_which_stays_as_high(page, app_url):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    row, heights = page.locator(".st-key-job_row"), []
+    visit(page, f"{app_url}/{LONG}")
+    expect(row.get_by_test_id("stProgress")).to_contain_text("Update 0 of 10000")
+    heights.append(row.bounding_box()["height"])
+    page.get_by_role("button", name="Start training").click()
+    expect(row.get_by_test_id("stProgress")).to_contain_text("s left")
+    heights.append(row.bounding_box()["height"])
+    assert heights[0] == heights[1] < 50
+
+
 def test_a_training_and_an_uploaded_text_survive_a_reload_of_their_tab_and_are_in_no_other(page, app_url, browser):
     text = ("여기 다시, here again. " * 20).encode()
     visit(page, f"{app_url}/character_model?reads_text=text&text_updates=100&hidden_size=8")

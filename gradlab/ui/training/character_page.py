@@ -137,7 +137,7 @@ def text_to_read(job: Job) -> str:
 
 def learning(job: Job, text: str) -> None:
     """The loss, what the model writes, and what it expects after some characters of the text."""
-    job_controls.progress_bar(job)
+    job_controls.trouble(job)
     left, right = st.columns(2)
     with left:
         _loss(job)

@@ -111,10 +111,11 @@ def _kept(page: str, chosen: tuple[Hashable, Job]) -> Job:
     return job
 
 
-def row(page: str, job: Job, opened: Callable[[Run], Job]) -> None:
+def row(page: str, job: Job, opened: Callable[[Run], Job], every: float) -> None:
     """Start, pause, discard: a paused run is kept and can be continued, a discarded one starts from update 0 again; and
-    beside these the runs as files, and what is trained. `opened` gives the page's job of an opened run."""
-    with st.container(horizontal=True, vertical_alignment="center"):
+    beside these the runs as files, what is trained, and how far it is, drawn again after `every` so many seconds.
+    `opened` gives the page's job of an opened run."""
+    with st.container(horizontal=True, vertical_alignment="center", key="job_row"):
         if job.running:
             st.button(_("Pause"), key=f"pause {page}", on_click=job.pause, type="primary")
         elif not job.finished:
@@ -125,7 +126,8 @@ def row(page: str, job: Job, opened: Callable[[Run], Job]) -> None:
         if job.done and not all(run.diverged for run in job.runs):
             st.button(_("Show these weights on the other pages"), key=f"show {page}", on_click=_show, args=(job,))
         _keep_and_open(page, job, opened)
-        st.caption(words.description(job.runs[0]))
+        st.caption(words.description(job.runs[0]), width="content")
+        redraw_while_running(job, partial(_progress, job), every)
     if job.done:
         st.caption(_(st.session_state.get(f"kept {page}", shelf.SAID)))
 
@@ -154,10 +156,8 @@ def redraw_while_running(job: Job, draw: Callable[[], None], every: float) -> No
     by_itself(part, every if running else None)
 
 
-def progress_bar(job: Job) -> None:
-    """How far, how fast, how long still; and which runs diverged, or what ended them all."""
-    if job.error is not None:
-        refusal(_("The training ended with an error"), job.error)
+def _progress(job: Job) -> None:
+    """How far, how fast, and how long still."""
     pace = job.pace if job.running else 0.0
     text = words.under_way(job.done, job.updates, pace, job.seconds_left)
     if (ahead := job.ahead) is not None:
@@ -167,6 +167,12 @@ def progress_bar(job: Job) -> None:
     if job.finished:
         text += _(", done in {seconds} s").format(seconds=f"{job.seconds:.1f}")
     st.progress(min(job.done / job.updates, 1.0), text)
+
+
+def trouble(job: Job) -> None:
+    """What ended all runs, and which of them diverged."""
+    if job.error is not None:
+        refusal(_("The training ended with an error"), job.error)
     for run in job.runs:
         if run.diverged is not None:
             st.warning(f"{run.experiment.title}: {run.diverged.sentence}")

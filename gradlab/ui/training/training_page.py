@@ -120,7 +120,7 @@ def curves(job: Job, pins: Sequence[OfPin] = ()) -> None:
         updates, measured = found.trained or (0, ())
         st.markdown(words.compared(found.pin, measured, updates, settings.current().subjects))
     cards(job)
-    job_controls.progress_bar(job)
+    job_controls.trouble(job)
     left, right = st.columns(2)
     with left:
         st.markdown(_("**Loss**"))
