@@ -129,7 +129,7 @@ SHARE = """
 import sys
 from gradlab import Experiment, trace
 from gradlab.engine import compiled, kernels
-compiled.CLAIM_SECONDS = float(sys.argv[1])
+compiled.CLAIM_SECONDS = compiled.SAVE_SECONDS = float(sys.argv[1])
 for cell in sys.argv[2:]:
     print(repr(float(trace(Experiment(cell=cell, hidden_size=3, steps=5)).log10_norms.sum())))
 used = [kernel for kernel in vars(kernels).values() if hasattr(kernel, "_cache_misses")]
