@@ -19,6 +19,7 @@ from gradlab.words.numbers import number, number_in_vega
 END_COLUMNS = ("cell", "layer", "state", "step", "label_at")  # `label_at`: height of a line's name, log10
 MARK_COLUMNS = ("step", "label")
 LINE_KEYS = ["cell", "layer", "state"]
+READ = "hover"  # the dataset that the pointer alone reads: places, and texts there (following.js)
 MOST_READINGS = 400  # places at which the pointer speaks
 
 _FLOAT32 = np.finfo(np.float32)
@@ -155,13 +156,15 @@ def end_labels(ends: Any, x: alt.X, colour: alt.Color) -> alt.Chart:
 
 
 def hover_rows(table: pd.DataFrame, mean: str, ghosts: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One row per step that all lines have, with every line's value as text; a thinned table has some in common.
+    """A row per step that all lines have, with every line's value as text; of many steps `MOST_READINGS` at most. A
+    thinned table has some in common.
 
     ghosts    rows of gradlab.charts.ghosts, which say theirs where they have such a step
     """
     steps, values, lags = (table[name].to_numpy() for name in ("step", mean, "lag"))
     every, first, counts = np.unique(steps, return_index=True, return_counts=True)
-    most = counts == counts.max()
+    chosen = np.flatnonzero(counts == counts.max())
+    most = chosen[:: _every(len(chosen))]
     shared, columns = every[most], {}
     is_shared = np.isin(steps, shared)
     for name, line in _lines(table):
@@ -200,6 +203,11 @@ def _lines(table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
         yield name, code == kind
 
 
+def _every(places: int) -> int:
+    """Of how many places the pointer speaks at the first."""
+    return max(-(-places // MOST_READINGS), 1)
+
+
 def readings(table: pd.DataFrame, at: str, line: str, value: str, write: Callable[[float], str]) -> pd.DataFrame:
     """What the pointer says where it is: one row per value of `at`, with every line's value there as a text `says`.
 
@@ -207,8 +215,7 @@ def readings(table: pd.DataFrame, at: str, line: str, value: str, write: Callabl
     """
     wide = table.pivot_table(index=at, columns=line, values=value, observed=True, dropna=False, sort=False)
     wide = wide[list(dict.fromkeys(table[line]))].sort_index()
-    every = -(-len(wide) // MOST_READINGS)
-    wide = wide.dropna(how="all").iloc[:: max(every, 1)]
+    wide = wide.dropna(how="all").iloc[:: _every(len(wide))]
     says = [
         "\n".join(
             [

@@ -118,7 +118,7 @@ def _one_unit(table: pd.DataFrame, axis: str, *, letters: pd.Series | None = Non
     write = number if axis.startswith(LOG) else lambda value: f"{value:.4g}".replace("-", "−")
     named = drawn.assign(quantity=drawn["quantity"].str.removeprefix(LOG).map(_))  # values, not their logarithms
     says = annotations.readings(named, "step", "quantity", "value", write)
-    rows = {"lines": drawn, "says": says, "letters": _letter_rows(letters, 0.0)}
+    rows = {"lines": drawn, annotations.READ: says, "letters": _letter_rows(letters, 0.0)}
     look = Look(tuple(dict.fromkeys(table["quantity"])), axis, 0 if letters is None else last + 1 - first, dark)
     return Picture(_unit_layers, look, rows, domains, dark, 190, held=("steps", "values"))
 
@@ -167,7 +167,7 @@ def _unit_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         strokeDash=alt.StrokeDash("quantity:N", legend=key, scale=alt.Scale(domain=order, range=dashes)),
     )
     letters = _letters(rows["letters"], x, look.letters) if look.letters else []
-    return [lines, annotations.pointer(rows["says"], x, look.dark), *letters]
+    return [lines, annotations.pointer(rows[annotations.READ], x, look.dark), *letters]
 
 
 def spread(

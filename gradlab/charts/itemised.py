@@ -248,7 +248,7 @@ def _losses_and_sum(rows: pd.DataFrame, total: pd.DataFrame, *, cell: str, domai
         "losses": finite,
         "total": total,
         "name": total.nsmallest(1, "step"),
-        "says": annotations.readings(pd.concat(lines), "step", "line", "log10_norm", number),
+        annotations.READ: annotations.readings(pd.concat(lines), "step", "line", "log10_norm", number),
     }
     domains = {"norms": domain, "steps": [0, last]}
     return Picture(_sum_layers, SumLook(cell, state, dark), drawn, domains, dark, 330, held=("norms", "steps"))
@@ -290,5 +290,5 @@ def _sum_layers(rows: Rows, domains: Domains, look: SumLook) -> list[alt.Chart]:
         individual.encode(x=x, y=y, detail=alt.Detail("loss_step:N")),
         whole.encode(x=x, y=y),
         label.encode(x=x, y=y),
-        annotations.pointer(rows["says"], x, look.dark),
+        annotations.pointer(rows[annotations.READ], x, look.dark),
     ]

@@ -157,7 +157,7 @@ def _lines(table: pd.DataFrame, names: list[str], shown: Mapping[str, str], stro
         "zeros": annotations.zero_rows(few),
         "last zero": annotations.last_zero(few, last),
         "drawn": drawn,
-        "hover": annotations.hover_rows(table, value),
+        annotations.READ: annotations.hover_rows(table, value),
         "lags": pd.DataFrame({"lag": lags}),
     }
     look = Look(tuple(map(part_title, names)), tuple(shown[name] for name in names), widths, relative, dark)
@@ -194,7 +194,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
             layers.append(dots.encode(x=x, y=alt.Y(f"{value}:Q"), color=alt.Color("path:N", scale=scale)))
     if has(rows["zeros"]):
         layers += annotations.exact_zeros(rows["zeros"], rows["last zero"], x, colour, visible, look.dark)
-    layers += annotations.hover(rows["hover"], rows["drawn"], value, x, colour, look.dark)
+    layers += annotations.hover(rows[annotations.READ], rows["drawn"], value, x, colour, look.dark)
     layers.append(axes.back(domains["lags"], rows["lags"]))
     return theme.with_legends(layers, {"color": clicked})
 

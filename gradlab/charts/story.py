@@ -93,7 +93,7 @@ def _curves(
         "zeros": annotations.zero_rows(zeros),
         "last zero": annotations.last_zero(zeros, last),
         "ends": labels[list(END_COLUMNS)].assign(label=annotations.broken(labels["path"].map(dict(names)))),
-        "hover": _readings(drawn, names),
+        annotations.READ: _readings(drawn, names),
     }
     look = Look(tuple(paths), tuple(names.get(path, "") for path in paths), dark)
     domains = {"norms": domain, "steps": [first, last]}
@@ -154,7 +154,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         *lines,
         *zeros,
         names,
-        annotations.pointer(rows["hover"], x, look.dark),
+        annotations.pointer(rows[annotations.READ], x, look.dark),
     ]
 
 

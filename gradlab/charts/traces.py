@@ -206,7 +206,7 @@ def _picture(
         "promised": other,
         "promise": _promise(other, mean, domain),
         "ends": labelled,
-        "hover": annotations.hover_rows(table, mean, ghost),
+        annotations.READ: annotations.hover_rows(table, mean, ghost),
         "lags": pd.DataFrame({"lag": lags}),
     }
     keys = tuple(table[list(KEYS[:3])].drop_duplicates().itertuples(index=False, name=None))
@@ -265,7 +265,7 @@ def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
         *(annotations.exact_zeros(*zeros, x, colour, dimmed, dark) if has(rows["zeros"]) else []),
         *(annotations.marked_steps(rows["marks"], x, dark) if has(rows["marks"]) else []),
         *([annotations.end_labels(rows["ends"], x, colour)] if look.named else []),
-        *annotations.hover(rows["hover"], rows["lines"], mean, x, colour, dark),
+        *annotations.hover(rows[annotations.READ], rows["lines"], mean, x, colour, dark),
         axes.back(domains["lags"], rows["lags"]),
     ]
     return theme.with_legends(layers, legends)

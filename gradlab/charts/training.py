@@ -229,7 +229,7 @@ def _flow(table: pd.DataFrame, domain: list[float], *, state: str = "all", dark:
     named = drawn.assign(line=theme.line_names(drawn))
     rows = {
         "lines": drawn,
-        "says": annotations.readings(named, "step", "line", "log10_relative", number),
+        annotations.READ: annotations.readings(named, "step", "line", "log10_relative", number),
         "lags": pd.DataFrame({"lag": lags}),
     }
     lines = drawn[["cell", "layer", "state"]].drop_duplicates().itertuples(index=False, name=None)
@@ -269,7 +269,7 @@ def _flow_layers(rows: Rows, domains: Domains, look: FlowLook) -> list[alt.Chart
         strokeWidth=theme.width(table["layer"], look.dark, 2.5),
         detail=theme.LINE,
     )  # fmt: skip
-    says = annotations.pointer(rows["says"], axes.along(domains["steps"]), look.dark)
+    says = annotations.pointer(rows[annotations.READ], axes.along(domains["steps"]), look.dark)
     return [line, says, axes.back(domains["lags"], rows["lags"])]
 
 

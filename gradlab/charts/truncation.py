@@ -41,7 +41,7 @@ def _lost(table: pd.DataFrame, chosen: int, *, dark: bool = False) -> Picture:
     says = annotations.readings(
         named, "window", "cell", "lost", lambda share: _("{share} missed").format(share=f"{share:.3%}")
     )
-    rows = {"lines": table[list(LOST_COLUMNS)], "says": says, "chosen": _chosen_rows(chosen, longest)}
+    rows = {"lines": table[list(LOST_COLUMNS)], annotations.READ: says, "chosen": _chosen_rows(chosen, longest)}
     return Picture(_lost_layers, look, rows, {}, dark, 340)
 
 
@@ -60,7 +60,7 @@ def _lost_layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
     low = _share("lost_min", _("share of the gradient missed"))
     area = chart.mark_area(opacity=0.14).encode(x=x, y=low, y2=alt.Y2("lost_max:Q"), color=colour)
     line = chart.mark_line(strokeWidth=3).encode(x=x, y=y, color=colour)
-    pointer = annotations.pointer(rows["says"], x, look.dark, "window")
+    pointer = annotations.pointer(rows[annotations.READ], x, look.dark, "window")
     return [area, line, pointer, *_chosen(rows["chosen"], x, look.dark)]
 
 

@@ -225,6 +225,55 @@ def test_the_pointer_reads_the_values_of_a_picture_that_follows(page, app_url):
     assert shown == [f"{states[name][int(step), 3]:.4g}" for name in ("h", "c")]
 
 
+READ = """share => {  // what the pointer is told at a share of the first picture's places, and whether they stay
+  const every = [...document.querySelectorAll('[data-testid="stVegaLiteChart"] .mark-path path')].filter(
+    area => area.__data__?.isVoronoi
+  );
+  const areas = every.filter(area => area.ownerSVGElement === every[0].ownerSVGElement);
+  const area = areas[Math.floor(share * areas.length)], { x, y, width, height } = area.getBoundingClientRect();
+  const at = { bubbles: true, clientX: x + width / 2, clientY: y + height / 2 };
+  for (const kind of ["pointerover", "pointermove"]) area.dispatchEvent(new PointerEvent(kind, at));
+  const told = document.querySelector("#vg-tooltip-element").innerText;
+  for (const kind of ["pointermove", "pointerout"]) area.dispatchEvent(new PointerEvent(kind, at));
+  const stays = ((window.areas ??= {})[share] ??= area) === area;
+  return [told, stays];
+}"""
+
+
+KEPT = """() => {  // what a chart gets that Streamlit makes anew
+  const send = window.dispatchEvent.bind(window);
+  window.kept = {};
+  window.dispatchEvent = event => {
+    if (event.detail?.rows?.hover) window.kept[event.type] = Object.values(event.detail.rows.hover);
+    return send(event);
+  };
+}"""
+
+
+@pytest.mark.parametrize(
+    ("address", "setting"),
+    [("", "keep_bias"), ("gates?unit=3&", "keep_bias"), ("one_unit?lags=50&", "weight")],
+)
+def test_the_pointer_is_told_what_is_drawn_and_its_places_stay(page, app_url, address, setting):
+    small = "steps=40&hidden_size=8&batch_size=2&keep_bias=1"
+    visit(page, f"{app_url}/{address or '?'}{small}")
+    before = [page.evaluate(READ, share)[0] for share in (0.5, 0.25)]
+    page.evaluate(KEPT)
+    drag(page, setting, 40)
+    settled(page)
+    during = [page.evaluate(READ, share) for share in (0.5, 0.25)]
+    assert during[1][1], "a picture whose places stay is drawn whole at every stop"
+    kept = page.evaluate("Object.values(window.kept)[0].map(column => column[Math.floor(column.length / 2)])")
+    told = "".join(during[0][0].split())
+    assert all("".join(text.split()) in told for text in kept if isinstance(text, str)), "a chart made anew says else"
+    page.mouse.up()
+    idle(page)
+    page.wait_for_timeout(500)
+    after = [page.evaluate(READ, share)[0] for share in (0.5, 0.25)]
+    assert [told for told, _ in during] == after
+    assert all(now != then and now.split()[:2] == then.split()[:2] for now, then in zip(after, before, strict=True))
+
+
 def test_what_follows_is_written_on_the_card_it_is_about_when_others_are_not_drawn_yet(page, app_url):
     visit(page, f"{app_url}/?steps=50&hidden_size=16")
     cards = page.get_by_test_id("stMetric")

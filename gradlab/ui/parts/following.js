@@ -13,6 +13,7 @@ const NOTHING = "\u200b"; // what a node holds whose text another one has; an em
 const AFTER = [0, 100]; // milliseconds from a page's run until its texts are surely Streamlit's own
 const CHART = '[data-testid="stVegaLiteChart"]';
 const PARTS = ["stMetricLabel", "stMetricValue", "stMetricDelta"];
+const READ = "hover"; // the dataset that the pointer alone reads: places, and texts there
 
 let page = null; // what the last run of the page sent
 let home = null; // the element of the component that shows it
@@ -67,10 +68,32 @@ function same(one, other) {
 // What an event leaves as it was has to be the same object, or Vega draws it anew.
 const events = []; // by picture: what it has got
 function dispatch(picture, n) {
-  const domains = held_of(picture, n), before = events[n]?.event === page.events[n] ? events[n].detail.domains : {};
-  for (const name in domains) if (same(before[name], domains[name])) domains[name] = before[name];
-  events[n] = { event: page.events[n], detail: { rows: picture.rows, domains } };
+  const before = events[n]?.event === page.events[n] ? events[n].detail : { rows: {}, domains: {} };
+  const domains = held_of(picture, n), rows = { ...picture.rows }, read = before.rows[READ];
+  for (const name in domains) if (same(before.domains[name], domains[name])) domains[name] = before.domains[name];
+  if (rows[READ]) rows[READ] = read && reread(n, read, rows[READ]) ? read : { ...rows[READ] };
+  events[n] = { event: page.events[n], detail: { rows, domains } };
   send(n);
+}
+
+// What the pointer reads has a rule and an area at each of its places, which are most of what a chart draws. Where the
+// places stay, the texts are written into the rows that Vega has; false where that cannot be, and all is drawn anew.
+function reread(n, read, next) {
+  const columns = Object.keys(next), places = columns.filter(name => typeof next[name][0] === "number");
+  const isRow = row => row && columns.every(name => name in row);
+  if (!same(columns, Object.keys(read)) || !places.every(name => same(read[name], next[name]))) return false;
+  const marks = kind => [...document.querySelectorAll(`.st-key-followed_picture_${n} ${CHART} ${kind}`)].map(e => e.__data__);
+  const rules = marks(".mark-rule line").filter(item => isRow(item?.datum));
+  const count = next[columns[0]].length, areas = new Map(marks(".mark-path path").map(item => [item?.datum, item]));
+  if (rules.length !== count || !rules.every((rule, k) => areas.has(rule) && places.every(name => rule.datum[name] === next[name][k]))) {
+    return false;
+  }
+  Object.assign(read, next);
+  rules.forEach((rule, k) => {
+    for (const name of columns) rule.datum[name] = next[name][k];
+    for (const item of [rule, areas.get(rule)]) if (typeof item.tooltip === "string") item.tooltip = rule.datum.says;
+  });
+  return true;
 }
 
 function send(n) {
