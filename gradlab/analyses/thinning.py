@@ -32,7 +32,7 @@ NORMS = (
 NAMED_AT = (0.35, 0.45, 0.55, 0.65)  # shares of the longest lag: where lines of pins may be named
 ENOUGH = 0.15  # share of the drawn range that a name beside a line takes at most
 PAIR_BINS = ("loss_step", "loss_step_end", "step", "step_end", "log10_norm")
-POINTS_ON_SCREEN, POINTS_TAKEN = 6000, 400_000  # of all lines of a picture: more make a hover slow, a PNG take 10 s
+POINTS_ON_SCREEN, POINTS_TAKEN = 3000, 400_000  # of all lines of a picture: more make a slider slow, a PNG take 10 s
 BINS_ON_SCREEN, CELLS_TAKEN = 512, 100_000  # steps of a line of a map; all cells of a map that leaves the screen
 
 

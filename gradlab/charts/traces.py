@@ -38,6 +38,11 @@ MOST_NAMES = 6  # more names than this find no room at the ends of their lines, 
 MOST_BANDS = 8  # bands over the batch of more lines than this would hide the lines
 
 
+def columns_drawn(relative: bool) -> tuple[str, ...]:
+    """The columns of which lines and bands are drawn."""
+    return RELATIVE if relative else ABSOLUTE
+
+
 class Look(NamedTuple):
     """What decides how a picture of lines is drawn, beside its rows: equal looks have equal specifications."""
 
@@ -177,7 +182,7 @@ def _picture(
 ) -> Picture:
     """Every row that is drawn, the domains of its axes, and how. Raises ValueError for a table without rows."""
     theme.refuse_empty(table)
-    names = RELATIVE if relative else ABSOLUTE
+    names = columns_drawn(relative)
     mean = names[0]
     is_absolute = not relative or (table[mean] - table[ABSOLUTE[0]]).abs().max() < annotations.SAME
     table, others = ghosts.split(table)
@@ -222,7 +227,7 @@ def _picture(
 
 
 def _layers(rows: Rows, domains: Domains, look: Look) -> list[alt.Chart]:
-    mean, low, high = RELATIVE if look.relative else ABSOLUTE
+    mean, low, high = columns_drawn(look.relative)
     table, dark = look.table, look.dark
     x = axes.along(domains["steps"])
     labels = annotations.broken(theme.line_names(table)) if look.named else None

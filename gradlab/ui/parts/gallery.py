@@ -10,7 +10,7 @@ from gradlab.analyses.paths import diagram
 from gradlab.analyses.thinning import AllRows, Lines
 from gradlab.analyses.traces import trace
 from gradlab.charts.axes import decades_domain
-from gradlab.charts.traces import lines
+from gradlab.charts.traces import columns_drawn, lines
 from gradlab.charts.unrolled import network
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import rows_on_screen
@@ -91,7 +91,12 @@ def _norms(shared: Settings, answer: Answer) -> Figure:
     rows = Table.of(calls, "table", settings.of_state(state_of(traces, shared.state)))
     title = _("Gradient norms: {cells}").format(cells=flow.names(traces))
     words = Words("gradient norms", title, flow.opening(traces))
-    return Figure(partial(lines, relative=shared.relative, marks=flow.marks(traces)), rows, words, Lines())
+    return Figure(
+        partial(lines, relative=shared.relative, marks=flow.marks(traces)),
+        rows,
+        words,
+        Lines(columns_drawn(shared.relative)),
+    )
 
 
 def _matrix(one: Subject, answer: Answer) -> Figure:

@@ -9,7 +9,7 @@ from gradlab.analyses.diagnosis import diagnose
 from gradlab.analyses.seeds import over_seeds
 from gradlab.analyses.thinning import Lines
 from gradlab.analyses.traces import trace
-from gradlab.charts.traces import lines
+from gradlab.charts.traces import columns_drawn, lines
 from gradlab.ui.ask import results
 from gradlab.ui.frame import linked, settings
 from gradlab.ui.frame.shown import Settings
@@ -56,7 +56,9 @@ def view(asked: Asked, answer: Answer) -> View:
     draw = partial(lines, relative=shared.relative, marks=flow.marks(traces), spread=seeds > 1)
     faces = [face(answer(call.then(diagnose))) for call in calls]
     sentences = [sentence, *compared, *_of_seeds(shared, seeds, answer)]
-    return View([Figure(draw, rows, said, Lines(), pins.beside(shared))], sentences, faces)
+    return View(
+        [Figure(draw, rows, said, Lines(columns_drawn(shared.relative)), pins.beside(shared))], sentences, faces
+    )
 
 
 def _of_seeds(shared: Settings, seeds: int, answer: Answer) -> list[str]:

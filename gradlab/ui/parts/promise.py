@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from gradlab.analyses.call import Call, Table
-from gradlab.analyses.thinning import Lines
+from gradlab.analyses.thinning import POINTS_ON_SCREEN, Lines
 from gradlab.analyses.traces import trace
 from gradlab.cells import CELLS
+from gradlab.charts.traces import columns_drawn
 from gradlab.settings.conflicts import bias_to_keep
 from gradlab.settings.subject import Subject
 from gradlab.ui.ask import Rows
@@ -14,7 +15,7 @@ from gradlab.words.languages import _
 BIAS = 3.0
 
 
-def promised(subjects: Sequence[Subject], where: str) -> Rows | None:
+def promised(subjects: Sequence[Subject], where: str, relative: bool) -> Rows | None:
     """The rows of the first subject whose keep gate can be opened further, with a `label`; None where there is none."""
     for subject in subjects:
         bias = bias_to_keep(subject.settings)
@@ -23,5 +24,6 @@ def promised(subjects: Sequence[Subject], where: str) -> Rows | None:
         opened = subject.replace(keep_bias=BIAS, forget_bias=None)
         text = _("{cell} at keep-gate bias {bias}")
         label = text.format(cell=CELLS[opened.settings.cell].title, bias=f"{BIAS:g}")
-        return Rows(Table.of(Call.of(trace, opened), "table", where), Lines(), (("label", label),))
+        line = Lines(columns_drawn(relative)[:1], points=POINTS_ON_SCREEN // 3)
+        return Rows(Table.of(Call.of(trace, opened), "table", where), line, (("label", label),))
     return None

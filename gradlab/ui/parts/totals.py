@@ -9,7 +9,7 @@ from gradlab.analyses.diagnosis import diagnose
 from gradlab.analyses.thinning import Lines, line_ends
 from gradlab.analyses.traces import trace
 from gradlab.charts import annotations
-from gradlab.charts.traces import opening
+from gradlab.charts.traces import columns_drawn, opening
 from gradlab.settings.subject import Subject
 from gradlab.ui.parts import pins
 from gradlab.ui.parts.cards import face
@@ -30,12 +30,12 @@ def totals(subjects: Sequence[Subject], relative: bool, name: str, answer: Answe
     traces = [answer(call) for call in calls]
     title = _("Gradient norms: {cells}").format(cells=flow.names(traces))
     words = Words(name, title, flow.opening(traces), "gradient norms")
-    other = promised(subjects, WHERE) if promises else None
+    other = promised(subjects, WHERE, relative) if promises else None
     draw = partial(opening, relative=relative, marks=flow.marks(traces))
     heights = annotations.heights(subject.settings.cell for subject in subjects)
     beside: dict[str, Any] = {"ends": partial(line_ends, relative=relative, heights=heights)}
     beside |= {"promised": other} if other else {}
-    return Figure(draw, Table.of(calls, "table", WHERE), words, Lines(), beside)
+    return Figure(draw, Table.of(calls, "table", WHERE), words, Lines(columns_drawn(relative)), beside)
 
 
 def view(asked: Asked, answer: Answer) -> View:
