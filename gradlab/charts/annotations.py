@@ -164,7 +164,7 @@ def hover_rows(table: pd.DataFrame, mean: str, ghosts: pd.DataFrame | None = Non
     steps, values, lags = (table[name].to_numpy() for name in ("step", mean, "lag"))
     every, first, counts = np.unique(steps, return_index=True, return_counts=True)
     chosen = np.flatnonzero(counts == counts.max())
-    most = chosen[:: _every(len(chosen))]
+    most = chosen[_spoken(len(chosen))]
     shared, columns = every[most], {}
     is_shared = np.isin(steps, shared)
     for name, line in _lines(table):
@@ -203,9 +203,9 @@ def _lines(table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
         yield name, code == kind
 
 
-def _every(places: int) -> int:
-    """Of how many places the pointer speaks at the first."""
-    return max(-(-places // MOST_READINGS), 1)
+def _spoken(places: int) -> np.ndarray:
+    """At which of some places the pointer speaks, evenly among them: at the first and at the last in any case."""
+    return np.linspace(0, max(places - 1, 0), min(places, MOST_READINGS)).round().astype(int)
 
 
 def readings(table: pd.DataFrame, at: str, line: str, value: str, write: Callable[[float], str]) -> pd.DataFrame:
@@ -215,7 +215,8 @@ def readings(table: pd.DataFrame, at: str, line: str, value: str, write: Callabl
     """
     wide = table.pivot_table(index=at, columns=line, values=value, observed=True, dropna=False, sort=False)
     wide = wide[list(dict.fromkeys(table[line]))].sort_index()
-    wide = wide.dropna(how="all").iloc[:: _every(len(wide))]
+    wide = wide.dropna(how="all")
+    wide = wide.iloc[_spoken(len(wide))]
     says = [
         "\n".join(
             [

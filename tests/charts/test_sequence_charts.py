@@ -166,3 +166,4 @@ def test_the_pointer_says_what_every_line_is_at_its_place():
         lines = [f"{name}: {value:.3f}" for _, name, value in table[table["step"] == step].itertuples(index=False)]
         assert text == "\n".join([f"step {step:,}", *lines])
     assert 0 not in set(says["step"])
+    assert says["step"].iloc[[0, -1]].tolist() == [1, 999], "the ends of what has values"

@@ -11,6 +11,7 @@ from gradlab.analyses.thinning import line_ends, thin
 from gradlab.analyses.traces import TABLE_COLUMNS
 from gradlab.cells import CELLS
 from gradlab.charts import annotations, colours, theme, traces
+from gradlab.charts.annotations import MOST_READINGS, hover_rows
 from gradlab.charts.arriving import arriving
 from gradlab.charts.presented import presented
 from gradlab.exports import svg
@@ -200,6 +201,18 @@ def test_the_hover_names_every_line_with_its_value(traced):
     assert len(at) == 6
     for line, name in zip(at.itertuples(), theme.line_names(at), strict=True):
         assert row[name] == number(line.log10_relative)
+
+
+@pytest.mark.parametrize("steps", [1, 2, MOST_READINGS, MOST_READINGS + 1, 3 * MOST_READINGS - 1])
+def test_the_hover_of_many_steps_has_the_first_and_the_last(steps):
+    step = np.arange(steps)
+    line = {"step": step, "lag": steps - 1 - step, "layer": 0, "state": "h", "log10_norm": -0.1 * step}
+    table = pd.concat([pd.DataFrame(line | {"cell": cell}) for cell in ("rnn", "lstm")], ignore_index=True)
+    read = hover_rows(table, "log10_norm")
+    assert len(read) == min(steps, MOST_READINGS)
+    assert read["step"].iloc[[0, -1]].tolist() == [0, steps - 1]
+    assert (read["step"] + read["lag"] == steps - 1).all()
+    assert read["LSTM"].tolist() == [number(-0.1 * at) for at in read["step"]]
 
 
 def test_the_hover_of_thinned_tables_meets_every_line_many_times(traced):
