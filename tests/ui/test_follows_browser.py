@@ -274,6 +274,22 @@ def test_the_pointer_is_told_what_is_drawn_and_its_places_stay(page, app_url, ad
     assert all(now != then and now.split()[:2] == then.split()[:2] for now, then in zip(after, before, strict=True))
 
 
+def test_a_pointer_that_rests_on_a_picture_is_told_what_a_key_press_makes_of_it(page, app_url):
+    visit(page, f"{app_url}/gates?steps=40&hidden_size=8&batch_size=2&unit=3&keep_bias=1")
+    slider = page.get_by_role("slider", name="Keep-gate bias")
+    slider.focus()
+    box = page.locator(CHART).first.bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    tip = page.locator("#vg-tooltip-element.visible")
+    tip.wait_for()
+    slider.press("ArrowRight")
+    bias = float(slider.get_attribute("aria-valuetext"))
+    states = microscope(Experiment(steps=40, hidden_size=8, batch_size=2, keep_bias=bias)).values
+    step = int(re.match(r"step (\d+)", tip.inner_text())[1])
+    for name in ("h", "c"):
+        expect(tip).to_contain_text(f"{name}: {states[name][step, 3]:.4g}".replace("-", "−"))
+
+
 def test_what_follows_is_written_on_the_card_it_is_about_when_others_are_not_drawn_yet(page, app_url):
     visit(page, f"{app_url}/?steps=50&hidden_size=16")
     cards = page.get_by_test_id("stMetric")

@@ -72,13 +72,13 @@ def test_the_preset_that_is_set_says_why_above_the_picture_and_no_other_does(ope
 def test_the_promised_line_is_the_first_gated_cells_at_an_open_gate_and_ends_where_it_is_open():
     where = "layer == 0 and state == 'h'"
     e = Experiment(hidden_size=6, steps=30, batch_size=2)
-    for cell in ("lstm", "gru"):
-        found = promised([e.replace(cell="rnn"), e.replace(cell=cell)], where).on_screen()
+    for cell, relative, column in (("lstm", True, "log10_relative"), ("gru", False, "log10_norm")):
+        found = promised([e.replace(cell="rnn"), e.replace(cell=cell)], where, relative).on_screen()
         rows = trace(e.replace(cell=cell, keep_bias=BIAS)).table.query(where)
-        assert np.array_equal(found["log10_relative"], rows["log10_relative"])
+        assert np.array_equal(found[column], rows[column])
         assert set(found["label"]) == {f"{e.replace(cell=cell).title} at keep-gate bias 3"}
     for none in (e.replace(keep_bias=3.0), e.replace(forget_bias=4.0), e.replace(cell="rnn"), e.replace(cell="leaky")):
-        assert promised([none], where) is None
+        assert promised([none], where, relative=True) is None
 
 
 def test_a_page_without_settings_has_nothing_to_reset(open_app):

@@ -40,12 +40,19 @@ try { adopting = sessionStorage.getItem(SHELF); } catch { /* a browser that stor
 let measured = 0; // the window's height that the page knows
 
 // Pictures are made for a theme: where the page was drawn for another, it runs once more, also where the theme changed
-// before the page was there. It is asked once for each change: a page that stays as it was is not asked for ever.
+// before the page was there. It is asked once for each change, when that has come to rest: a page that stays as it was
+// is not asked for ever.
+const RESTS = 150; // milliseconds without another change
 const APP = document.querySelector('[data-testid="stApp"]');
 const isDark = () => getComputedStyle(APP).colorScheme === "dark";
 let drawn = null; // for which theme the page was drawn, and what runs it
 let asked = null; // for which theme it was to run last
+let resting;
 function followTheme() {
+  clearTimeout(resting);
+  resting = setTimeout(runForTheme, RESTS);
+}
+function runForTheme() {
   if (!drawn) return;
   const dark = isDark();
   if (drawn.dark === dark) asked = null;

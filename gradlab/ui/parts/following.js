@@ -10,6 +10,7 @@ const REST = 150; // milliseconds without a move, for those who asked for less m
 const BUSY = 503; // the only refusal that passes
 const AGAIN = 300; // milliseconds until a request that failed is made again
 const NOTHING = "\u200b"; // what a node holds whose text another one has; an empty one would not be found again
+const DRAWN = 50; // milliseconds from an event until Vega has drawn
 const AFTER = [0, 100]; // milliseconds from a page's run until its texts are surely Streamlit's own
 const CHART = '[data-testid="stVegaLiteChart"]';
 const PARTS = ["stMetricLabel", "stMetricValue", "stMetricDelta"];
@@ -104,6 +105,16 @@ function show(frame) {
   shown = frame;
   frame.pictures.forEach(dispatch);
   say();
+  setTimeout(tellPointer, DRAWN);
+}
+
+// What a pointer that rests on a picture was told is told again: the picture is another.
+let pointer = null; // the last place of a mouse
+document.addEventListener("pointermove", event => { if (event.isTrusted && event.pointerType === "mouse") pointer = event; }, true);
+function tellPointer() {
+  if (!pointer || !document.querySelector("#vg-tooltip-element.visible")) return;
+  const { clientX, clientY } = pointer, under = document.elementFromPoint(clientX, clientY);
+  if (under?.closest(CHART)) under.dispatchEvent(new PointerEvent("pointermove", { bubbles: true, clientX, clientY }));
 }
 
 function say() {
